@@ -1,0 +1,43 @@
+//! Who is doing this now.
+
+use serde::{Deserialize, Serialize};
+
+/// What sort of someone an actor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActorKind {
+    /// A person.
+    User,
+    /// A program with a long-lived key of its own.
+    AppKey,
+    /// A program that signs in by OAuth.
+    ServicePrincipal,
+    /// Loopwright itself: a schedule, a recovery, a flusher.
+    System,
+}
+
+/// The person or program on whose behalf something happens. Every verb that
+/// changes something takes one; every audit row names one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Stable id, as text, because its form depends on the kind.
+    pub id: String,
+    /// What people read.
+    pub name: String,
+    /// What sort of someone this is.
+    pub kind: ActorKind,
+    /// May do everything.
+    pub administrator: bool,
+}
+
+impl Actor {
+    /// Returns the actor that stands for Loopwright itself, e.g. `system("recovery")`.
+    pub fn system(part: &str) -> Self {
+        Actor {
+            id: format!("system:{part}"),
+            name: format!("Loopwright ({part})"),
+            kind: ActorKind::System,
+            administrator: true,
+        }
+    }
+}

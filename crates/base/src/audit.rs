@@ -1,0 +1,1 @@
+//! The row that says who changed what.

@@ -1,0 +1,266 @@
+//! Jobs for the database's threads, and the folding of writes.
+//!
+//! One thread writes. It takes what waits (at most [`Options::fold_max`]
+//! closures), runs them in one transaction, commits once, and only then
+//! answers: so a commit costs one sync however many callers wait for it, and
+//! nobody hears of a success that is not durable.
+//!
+//! There are no savepoints. When one closure of a group fails, the whole group
+//! is rolled back and its members are run again one by one, each in a
+//! transaction of its own; hence closures are `Fn`.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::{Error, Options, Tx};
+
+/// What a closure came to.
+pub(super) type Outcome<T, E> = Result<T, E>;
+
+/// Closures that may wait for a thread before callers are turned away.
+const QUEUE_LENGTH: usize = 16_384;
+
+/// A write that waits for its turn, its types erased.
+pub(super) trait AnyWrite: Send {
+    /// For traces.
+    fn name(&self) -> &'static str;
+    /// Runs the closure and keeps what it returned; tells whether it succeeded.
+    fn run(&mut self, tx: &mut dyn Tx) -> bool;
+    /// Answers the caller; `committed` says what became of the transaction.
+    fn answer(self: Box<Self>, committed: Result<(), Error>);
+}
+
+/// A read that waits for its turn.
+pub(super) trait AnyRead: Send {
+    /// For traces.
+    fn name(&self) -> &'static str;
+    /// Runs the closure and answers the caller.
+    fn run(self: Box<Self>, tx: Result<&mut dyn Tx, Error>);
+}
+
+pub(super) struct WriteJob<T, E, W> {
+    name: &'static str,
+    work: W,
+    outcome: Option<Outcome<T, E>>,
+    reply: oneshot::Sender<Outcome<T, E>>,
+}
+
+impl<T, E, W> WriteJob<T, E, W>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+    W: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+{
+    #[expect(clippy::new_ret_no_self, reason = "the job is only ever used with its types erased")]
+    pub(super) fn new(name: &'static str, work: W) -> (Box<dyn AnyWrite>, oneshot::Receiver<Outcome<T, E>>) {
+        let (reply, answer) = oneshot::channel();
+        (Box::new(WriteJob { name, work, outcome: None, reply }), answer)
+    }
+}
+
+impl<T, E, W> AnyWrite for WriteJob<T, E, W>
+where
+    T: Send,
+    E: From<Error> + Send,
+    W: Fn(&mut dyn Tx) -> Result<T, E> + Send,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn run(&mut self, tx: &mut dyn Tx) -> bool {
+        let outcome = (self.work)(tx);
+        let succeeded = outcome.is_ok();
+        self.outcome = Some(outcome);
+        succeeded
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Error>) {
+        let outcome = match (self.outcome, committed) {
+            // A closure's own refusal says more than the rollback that followed it.
+            (Some(Err(error)), _) => Err(error),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(E::from(error)),
+            (None, Ok(())) => unreachable!("a transaction commits only after each of its closures ran"),
+        };
+        // The caller may have given up waiting; the write stands all the same.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+pub(super) struct ReadJob<T, E, W> {
+    name: &'static str,
+    work: W,
+    reply: oneshot::Sender<Outcome<T, E>>,
+}
+
+impl<T, E, W> ReadJob<T, E, W>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+    W: FnOnce(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+{
+    #[expect(clippy::new_ret_no_self, reason = "the job is only ever used with its types erased")]
+    pub(super) fn new(name: &'static str, work: W) -> (Box<dyn AnyRead>, oneshot::Receiver<Outcome<T, E>>) {
+        let (reply, answer) = oneshot::channel();
+        (Box::new(ReadJob { name, work, reply }), answer)
+    }
+}
+
+impl<T, E, W> AnyRead for ReadJob<T, E, W>
+where
+    T: Send,
+    E: From<Error> + Send,
+    W: FnOnce(&mut dyn Tx) -> Result<T, E> + Send,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn run(self: Box<Self>, tx: Result<&mut dyn Tx, Error>) {
+        let ReadJob { work, reply, .. } = *self;
+        let outcome = match tx {
+            Ok(tx) => work(tx),
+            Err(error) => Err(E::from(error)),
+        };
+        let _ = reply.send(outcome);
+    }
+}
+
+/// One engine's way to run a transaction.
+pub(super) trait Session: Send {
+    /// Begins, lets `work` run, and commits if it returns true, else rolls
+    /// back. `work` is called again where the engine asks for a repetition.
+    fn write(&mut self, work: &mut dyn FnMut(&mut dyn Tx) -> bool) -> Result<bool, Error>;
+    /// Lets `work` read a snapshot.
+    fn read(&mut self, job: Box<dyn AnyRead>);
+}
+
+/// The threads behind a [`Db`](super::Db). Dropping it lets them finish what
+/// was accepted, and waits for them.
+pub(super) struct Threads {
+    writes: Mutex<Option<SyncSender<Box<dyn AnyWrite>>>>,
+    reads: Mutex<Option<SyncSender<Box<dyn AnyRead>>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Threads {
+    pub(super) fn start(writer: Box<dyn Session>, readers: Vec<Box<dyn Session>>, options: &Options) -> Self {
+        let (writes, waiting_writes) = sync_channel(QUEUE_LENGTH);
+        let (reads, waiting_reads) = sync_channel::<Box<dyn AnyRead>>(QUEUE_LENGTH);
+        let mut threads = Vec::new();
+        let for_writer = options.clone();
+        threads.push(spawn("db-writer", move || write_loop(writer, &waiting_writes, &for_writer)));
+        let waiting_reads = std::sync::Arc::new(Mutex::new(waiting_reads));
+        for mut reader in readers {
+            let waiting = waiting_reads.clone();
+            threads.push(spawn("db-reader", move || {
+                loop {
+                    // The lock is held while waiting for the next job and given
+                    // back before it runs, so that readers take turns.
+                    let next = waiting.lock().recv();
+                    match next {
+                        Ok(job) => reader.read(job),
+                        Err(_) => return,
+                    }
+                }
+            }));
+        }
+        Threads {
+            writes: Mutex::new(Some(writes)),
+            reads: Mutex::new(Some(reads)),
+            threads: Mutex::new(threads),
+        }
+    }
+
+    pub(super) fn send_write(&self, job: Box<dyn AnyWrite>) -> Result<(), Error> {
+        send(&self.writes, job)
+    }
+
+    pub(super) fn send_read(&self, job: Box<dyn AnyRead>) -> Result<(), Error> {
+        send(&self.reads, job)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.writes.lock().take();
+        self.reads.lock().take();
+        for thread in self.threads.lock().drain(..) {
+            // The last handle may be dropped by a closure on the thread itself.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn send<J>(queue: &Mutex<Option<SyncSender<J>>>, job: J) -> Result<(), Error> {
+    let queue = queue.lock();
+    let Some(sender) = queue.as_ref() else {
+        return Err(Error::Unavailable { detail: "it is shutting down".into() });
+    };
+    match sender.try_send(job) {
+        Ok(()) => Ok(()),
+        Err(TrySendError::Full(_)) => Err(Error::Unavailable { detail: format!("{QUEUE_LENGTH} calls wait for it") }),
+        Err(TrySendError::Disconnected(_)) => Err(Error::Unavailable { detail: "its thread has ended".into() }),
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .expect("a thread can be started while the program starts")
+}
+
+fn write_loop(mut session: Box<dyn Session>, waiting: &Receiver<Box<dyn AnyWrite>>, options: &Options) {
+    while let Ok(first) = waiting.recv() {
+        let mut group = vec![first];
+        while group.len() < options.fold_max {
+            match waiting.try_recv() {
+                Ok(job) => group.push(job),
+                Err(_) => break,
+            }
+        }
+        commit(&mut *session, group, options);
+    }
+}
+
+/// Runs a group in one transaction; where that does not work out, each of its
+/// members alone.
+fn commit(session: &mut dyn Session, mut group: Vec<Box<dyn AnyWrite>>, options: &Options) {
+    let together = session.write(&mut |tx| group.iter_mut().all(|job| job.run(tx)));
+    match together {
+        Ok(true) => {
+            for job in group {
+                job.answer(Ok(()));
+            }
+        }
+        Ok(false) | Err(_) if group.len() > 1 => {
+            tracing::debug!(closures = group.len(), first = group[0].name(), "a folded commit is taken apart");
+            for job in group {
+                commit(session, vec![job], options);
+            }
+        }
+        Ok(false) => {
+            // The closure's own error is the answer; this one is never shown.
+            answer_all(group, &Error::Failed { detail: "the closure refused".into() });
+        }
+        Err(error) => {
+            if matches!(error, Error::BrokenDisk { .. }) {
+                (options.on_broken_disk)(&error);
+            }
+            answer_all(group, &error);
+        }
+    }
+}
+
+fn answer_all(group: Vec<Box<dyn AnyWrite>>, error: &Error) {
+    for job in group {
+        job.answer(Err(error.clone()));
+    }
+}

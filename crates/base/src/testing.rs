@@ -1,0 +1,82 @@
+//! Doubles of the ports, for tests of every crate.
+//!
+//! A test hands in time, chance and replies; nothing here sleeps or opens a
+//! socket.
+
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
+
+use crate::BoxFuture;
+use crate::http::{Http, HttpError, Request, Response, StatusCode};
+use crate::mail::{Mail, MailError, Mailer};
+
+/// Answers requests from a list, in order, and remembers what was asked.
+#[derive(Default)]
+pub struct ScriptedHttp {
+    replies: Mutex<VecDeque<Result<Response, HttpError>>>,
+    requests: Mutex<Vec<Request>>,
+}
+
+impl ScriptedHttp {
+    /// Makes a port that answers with `replies`, one after the other.
+    pub fn new(replies: impl IntoIterator<Item = Result<Response, HttpError>>) -> Self {
+        ScriptedHttp { replies: Mutex::new(replies.into_iter().collect()), requests: Mutex::default() }
+    }
+
+    /// Adds a reply with this status and body.
+    pub fn push(&self, status: u16, body: &str) {
+        self.replies.lock().push_back(Ok(reply(status, body)));
+    }
+
+    /// Adds a failure.
+    pub fn push_error(&self, error: HttpError) {
+        self.replies.lock().push_back(Err(error));
+    }
+
+    /// Returns what was asked so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().clone()
+    }
+}
+
+/// Makes an answer with a JSON content type.
+pub fn reply(status: u16, body: &str) -> Response {
+    let mut headers = crate::http::HeaderMap::new();
+    headers.insert("content-type", crate::http::HeaderValue::from_static("application/json"));
+    Response {
+        status: StatusCode::from_u16(status).expect("tests use real status codes"),
+        headers,
+        body: bytes::Bytes::copy_from_slice(body.as_bytes()),
+        truncated: false,
+    }
+}
+
+impl Http for ScriptedHttp {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>> {
+        let target = request.url.clone();
+        self.requests.lock().push(request);
+        let next = self.replies.lock().pop_front();
+        Box::pin(async move {
+            next.unwrap_or_else(|| Err(HttpError::Connect { target, detail: "the script has no more replies".into() }))
+        })
+    }
+}
+
+/// Keeps mail instead of sending it.
+#[derive(Default)]
+pub struct MailBox(Mutex<Vec<Mail>>);
+
+impl MailBox {
+    /// Returns what was sent so far.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.0.lock().clone()
+    }
+}
+
+impl Mailer for MailBox {
+    fn send(&self, mail: Mail) -> BoxFuture<'_, Result<(), MailError>> {
+        self.0.lock().push(mail);
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,1 @@
+//! Due work with leases and back-off.

@@ -1,0 +1,1 @@
+//! The event subscription engine: trigger logs, subscriptions, offsets, signed delivery.

@@ -1,0 +1,1 @@
+//! Action flows: definitions, mapping language, modules, connections, the durable engine.

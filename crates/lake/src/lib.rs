@@ -1,0 +1,1 @@
+//! The rows: write-ahead log, hot store, Delta tables at rest, SQL.

@@ -1,0 +1,1 @@
+//! What the data says: event log, PQL, knowledge models, triggers, signals.

@@ -1,0 +1,1 @@
+//! Data integration: pools, push jobs, chunks, CSV rules, table schemas, data models.
