@@ -1,0 +1,256 @@
+//! The port through which `pools` reaches the rows.
+//!
+//! `pools` decides what a push job means; the rows themselves lie behind
+//! [`Tables`]. The real one is `lake` (write-ahead log, hot store, Delta at
+//! rest); tests use [`MemTables`](crate::memory::MemTables).
+//!
+//! Commits of a pool are numbered 1, 2, 3 … in the order in which they became
+//! durable. The number is what queries wait for and what triggers count by.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base::error::{Coded, Kind};
+use base::{BoxFuture, Timestamp};
+use tokio::sync::watch;
+
+use crate::rows::{Rows, Schema};
+use crate::{PoolId, PushJobId};
+
+/// Number of a commit in its pool; 0 is "before the first".
+pub type CommitNumber = u64;
+
+/// Name of the column that every table at rest carries: where a row stands in
+/// the order of arrival, `commit number * 2^32 + row in the commit`.
+pub const SEQ_COLUMN: &str = "_seq";
+
+/// Rows on their way into a push job.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// Rows to insert or, by key, to replace.
+    Upsert(Rows),
+    /// Rows whose keys are to be deleted; only key columns are looked at.
+    Delete(Rows),
+    /// A Parquet file to insert or upsert; it is read behind the port.
+    UpsertParquet(PathBuf),
+    /// A Parquet file with keys to delete.
+    DeleteParquet(PathBuf),
+}
+
+/// What a commit does to its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The table holds these rows and no others afterwards.
+    Replace,
+    /// The rows are added.
+    Append,
+    /// The rows replace those with equal keys, else they are added.
+    Upsert {
+        /// Key columns.
+        keys: Vec<String>,
+        /// Columns that the push lacks keep their value (`true`) or become null.
+        keep_missing: bool,
+    },
+}
+
+/// One push job, ready to become durable.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Whose table.
+    pub pool: PoolId,
+    /// The table's name, in the case in which it was first written.
+    pub table: String,
+    /// The push job: committing the same one twice returns the same number.
+    pub job: PushJobId,
+    /// What happens to the table.
+    pub mode: Mode,
+    /// When the job was executed; goes into `_CELONIS_CHANGE_DATE`.
+    pub at: Timestamp,
+}
+
+/// A commit that is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Its number.
+    pub number: CommitNumber,
+    /// Rows inserted or replaced.
+    pub upserted: u64,
+    /// Keys deleted.
+    pub deleted: u64,
+}
+
+/// A table as it can be seen from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableInfo {
+    /// Its name.
+    pub name: String,
+    /// Its columns without the hidden ones.
+    pub schema: Schema,
+    /// Rows at the head.
+    pub rows: u64,
+    /// Key columns; empty for a table that is only appended to.
+    pub keys: Vec<String>,
+    /// Number of the last commit that changed it.
+    pub changed_by: CommitNumber,
+}
+
+/// The rows of a table at one commit number.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The commit number.
+    pub number: CommitNumber,
+    /// The columns asked for, and [`SEQ_COLUMN`] last. Rows stand in order of
+    /// `_seq`.
+    pub rows: Rows,
+}
+
+/// What one commit changed, for consumers that follow along.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The commit number.
+    pub number: CommitNumber,
+    /// The table.
+    pub table: String,
+    /// What happened to the table.
+    pub mode: Mode,
+    /// Rows inserted or replaced, [`SEQ_COLUMN`] last.
+    pub upserts: Rows,
+    /// Keys deleted.
+    pub deletes: Rows,
+    /// When the job was executed.
+    pub at: Timestamp,
+}
+
+/// Why the rows are not as asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TablesError {
+    /// No such table.
+    #[error("table \"{table}\" does not exist in this pool")]
+    UnknownTable {
+        /// As asked for.
+        table: String,
+    },
+    /// The rows do not fit the table.
+    #[error("the rows do not fit table \"{table}\": {detail}")]
+    Mismatch {
+        /// The table.
+        table: String,
+        /// Which column, which type, which key.
+        detail: String,
+    },
+    /// A file is not what it should be.
+    #[error("file \"{file}\" cannot be read: {detail}")]
+    BadFile {
+        /// Its name.
+        file: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// No room is left; nothing of the job is visible.
+    #[error("the disk that holds the tables is full")]
+    Full,
+    /// The disk failed.
+    #[error("the disk failed under the tables: {detail}")]
+    BrokenDisk {
+        /// What the operating system said.
+        detail: String,
+    },
+    /// Changes before this number are no longer kept; load a snapshot instead.
+    #[error("changes up to commit {gone} are no longer kept")]
+    Forgotten {
+        /// The last number that is gone.
+        gone: CommitNumber,
+    },
+    /// Something else failed.
+    #[error("the tables failed: {detail}")]
+    Failed {
+        /// What happened.
+        detail: String,
+    },
+}
+
+impl Coded for TablesError {
+    fn kind(&self) -> Kind {
+        match self {
+            TablesError::UnknownTable { .. } => Kind::NotFound,
+            TablesError::Mismatch { .. } | TablesError::BadFile { .. } => Kind::Invalid,
+            TablesError::Full => Kind::Unavailable,
+            TablesError::Forgotten { .. } => Kind::Gone,
+            TablesError::BrokenDisk { .. } | TablesError::Failed { .. } => Kind::Internal,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            TablesError::UnknownTable { .. } => "table-unknown",
+            TablesError::Mismatch { .. } => "table-mismatch",
+            TablesError::BadFile { .. } => "file-unreadable",
+            TablesError::Full => "disk-full",
+            TablesError::Forgotten { .. } => "changes-forgotten",
+            TablesError::BrokenDisk { .. } => "disk-broken",
+            TablesError::Failed { .. } => "tables-failed",
+        }
+    }
+}
+
+/// The rows of all pools.
+pub trait Tables: Send + Sync {
+    /// Takes a piece of a push job; nothing of it is visible until
+    /// [`Tables::commit`]. Pieces keep their order.
+    fn stage(&self, pool: PoolId, job: PushJobId, piece: Piece) -> BoxFuture<'_, Result<(), TablesError>>;
+
+    /// Forgets what was staged for a job. After a restart nothing is staged.
+    fn abandon(&self, job: PushJobId);
+
+    /// Makes the staged pieces of a job durable and visible, all or nothing,
+    /// and returns when a power loss can no longer undo it.
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, TablesError>>;
+
+    /// Tells whether a job was committed: what DONE is derived from after a
+    /// crash.
+    fn outcome(&self, pool: PoolId, job: PushJobId) -> BoxFuture<'_, Result<Option<Committed>, TablesError>>;
+
+    /// Lists the tables of a pool by name.
+    fn list(&self, pool: PoolId) -> BoxFuture<'_, Result<Vec<TableInfo>, TablesError>>;
+
+    /// Describes a table, its name in any case.
+    fn table<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<Option<TableInfo>, TablesError>>;
+
+    /// Reads columns of a table (all if `None`) at the head, which is named in
+    /// the answer.
+    fn scan<'a>(
+        &'a self,
+        pool: PoolId,
+        table: &'a str,
+        columns: Option<Vec<String>>,
+    ) -> BoxFuture<'a, Result<Snapshot, TablesError>>;
+
+    /// Returns what the commits after `after` changed, in order, at most
+    /// `limit` of them.
+    fn changes(
+        &self,
+        pool: PoolId,
+        after: CommitNumber,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Change>, TablesError>>;
+
+    /// Says that `consumer` has no more use for the changes up to `through`.
+    /// What no consumer needs may be forgotten.
+    fn release(&self, pool: PoolId, consumer: &str, through: CommitNumber);
+
+    /// Watches the number of the last durable commit.
+    fn head(&self, pool: PoolId) -> watch::Receiver<CommitNumber>;
+
+    /// Waits until the pool has reached a number; false if `patience` ran out.
+    fn wait_for(&self, pool: PoolId, number: CommitNumber, patience: Duration) -> BoxFuture<'_, bool> {
+        let mut head = self.head(pool);
+        Box::pin(async move {
+            let reached = head.wait_for(|head| *head >= number);
+            tokio::time::timeout(patience, reached).await.is_ok_and(|reached| reached.is_ok())
+        })
+    }
+
+    /// Writes what is pending of a table to rest and returns the version of
+    /// the Delta table that holds it.
+    fn flush<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<u64, TablesError>>;
+}
