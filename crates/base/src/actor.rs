@@ -16,6 +16,29 @@ pub enum ActorKind {
     System,
 }
 
+impl ActorKind {
+    /// Returns the stored form, the same as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ActorKind::User => "user",
+            ActorKind::AppKey => "app-key",
+            ActorKind::ServicePrincipal => "service-principal",
+            ActorKind::System => "system",
+        }
+    }
+
+    /// Reads the stored form.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "user" => Some(ActorKind::User),
+            "app-key" => Some(ActorKind::AppKey),
+            "service-principal" => Some(ActorKind::ServicePrincipal),
+            "system" => Some(ActorKind::System),
+            _ => None,
+        }
+    }
+}
+
 /// The person or program on whose behalf something happens. Every verb that
 /// changes something takes one; every audit row names one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,6 +40,11 @@ pub use error::{Coded, Kind};
 pub use secret::Secret;
 pub use time::{Clock, Timestamp};
 
+/// The tables that `base` owns, in every database file: the audit trail and
+/// the due work. They come first in the list given to [`db::Db::open_sqlite`].
+pub const MIGRATIONS: &[db::Migration] =
+    &[db::Migration { name: "base/0001_audit", sql: include_str!("../migrations/0001_audit.sql") }];
+
 /// A future that owns what it needs to cross a port, boxed so that ports stay
 /// object-safe and no generics travel between crates.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;

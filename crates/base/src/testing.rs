@@ -1,13 +1,15 @@
 //! Doubles of the ports, for tests of every crate.
 //!
 //! A test hands in time, chance and replies; nothing here sleeps or opens a
-//! socket.
+//! socket, but for [`databases`], which gives a table test every engine that
+//! is at hand.
 
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 
 use crate::BoxFuture;
+use crate::db::{Db, File, Migration, Options};
 use crate::http::{Http, HttpError, Request, Response, StatusCode};
 use crate::mail::{Mail, MailError, Mailer};
 
@@ -79,4 +81,23 @@ impl Mailer for MailBox {
         self.0.lock().push(mail);
         Box::pin(async { Ok(()) })
     }
+}
+
+/// Keeps a database of [`databases`] alive, and removes it when dropped.
+pub struct DatabaseGuard {
+    _folder: tempfile::TempDir,
+}
+
+/// Makes a new, empty database on every engine that is at hand: the engine's
+/// name for messages, a guard that removes the database, and the database.
+///
+/// ```ignore
+/// for (engine, _guard, db) in testing::databases::<Control>(&[base::MIGRATIONS, MIGRATIONS]) {
+///     …
+/// }
+/// ```
+pub fn databases<F: File>(migrations: &[&[Migration]]) -> Vec<(&'static str, DatabaseGuard, Db<F>)> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let db = Db::open_sqlite(folder.path(), migrations, Options::default()).expect("a new database opens");
+    vec![("SQLite", DatabaseGuard { _folder: folder }, db)]
 }

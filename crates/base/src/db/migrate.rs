@@ -35,10 +35,7 @@ pub(super) fn apply<T: Tx>(
         match known {
             None => {
                 batch(tx, migration.sql)?;
-                tx.execute(
-                    "INSERT INTO migrations (name, checksum) VALUES ($1, $2)",
-                    args![migration.name, checksum],
-                )?;
+                tx.execute("INSERT INTO migrations (name, checksum) VALUES ($1, $2)", args![migration.name, checksum])?;
             }
             Some(row) if row.get::<String>(0)? == checksum => {}
             Some(_) => {

@@ -39,9 +39,7 @@ fn a_refused_closure_leaves_its_neighbours_alone() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let answers = runtime.block_on(async {
         let insert = |id: i64| {
-            db.write("test.insert", move |tx| {
-                tx.execute("INSERT INTO notes (id, text) VALUES ($1, 'x')", args![id])
-            })
+            db.write("test.insert", move |tx| tx.execute("INSERT INTO notes (id, text) VALUES ($1, 'x')", args![id]))
         };
         // All three are queued before the first is awaited, so they fold.
         let (first, double, second) = (insert(1), insert(1), insert(2));
@@ -67,7 +65,8 @@ fn a_full_disk_is_an_error_and_the_state_before_it_is_intact() {
     write(1, 10).expect("a small row fits");
     assert!(matches!(write(2, 1 << 20), Err(Error::Full)));
     write(3, 10).expect("a small row still fits");
-    let rows = db.read_blocking("test.read", |tx| tx.query("SELECT id FROM notes ORDER BY id", args![])).expect("a read");
+    let rows =
+        db.read_blocking("test.read", |tx| tx.query("SELECT id FROM notes ORDER BY id", args![])).expect("a read");
     assert_eq!(rows.iter().map(|row| row.get::<i64>(0).unwrap()).collect::<Vec<_>>(), [1, 3]);
 }
 

@@ -169,11 +169,7 @@ impl Threads {
                 }
             }));
         }
-        Threads {
-            writes: Mutex::new(Some(writes)),
-            reads: Mutex::new(Some(reads)),
-            threads: Mutex::new(threads),
-        }
+        Threads { writes: Mutex::new(Some(writes)), reads: Mutex::new(Some(reads)), threads: Mutex::new(threads) }
     }
 
     pub(super) fn send_write(&self, job: Box<dyn AnyWrite>) -> Result<(), Error> {
