@@ -83,6 +83,15 @@ impl Mailer for MailBox {
     }
 }
 
+/// Runs a check against a new, empty database of every engine that is at hand.
+/// Where it panics, the captured output names the engine.
+pub fn on_every_engine<F: File>(migrations: &[&[Migration]], check: impl Fn(Db<F>)) {
+    for (engine, _guard, db) in databases::<F>(migrations) {
+        eprintln!("on {engine}");
+        check(db);
+    }
+}
+
 /// Keeps a database of [`databases`] alive, and removes it when dropped.
 pub struct DatabaseGuard {
     _folder: tempfile::TempDir,
