@@ -1,1 +1,6 @@
+//! The program.
+mod config;
+mod egress;
+mod network;
+
 fn main() {}

@@ -1,0 +1,265 @@
+//! Configuration: layers turned once into plain values.
+//!
+//! The documented default file is embedded in the binary, so documentation
+//! and defaults cannot differ. Above it lie a file, the environment and the
+//! flags. Unknown names are errors in every layer, because a misspelt setting
+//! that is silently ignored is a trap.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use base::Secret;
+use figment::providers::{Format, Serialized, Toml};
+use figment::{Figment, Provider};
+use serde::{Deserialize, Deserializer};
+
+use crate::network::Allowed;
+
+/// The documented defaults, as `loopwright config --defaults` prints them.
+pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// Variables that start with our prefix, but belong to clients.
+const CLIENT_VARIABLES: [&str; 3] = ["LOOPWRIGHT_URL", "LOOPWRIGHT_APP_KEY", "LOOPWRIGHT_WORKSPACE_URL"];
+
+/// Variables that only tests and chores read.
+const CHORE_PREFIX: &str = "LOOPWRIGHT_TEST_";
+
+/// The settings in force.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    #[serde(deserialize_with = "address")]
+    pub(crate) listen: SocketAddr,
+    #[serde(deserialize_with = "address_or_off")]
+    pub(crate) workspace_listen: Option<SocketAddr>,
+    #[serde(deserialize_with = "secret_or_none")]
+    pub(crate) database_url: Option<Secret>,
+    #[serde(deserialize_with = "secret_or_none")]
+    pub(crate) bootstrap_app_key: Option<Secret>,
+    #[serde(deserialize_with = "secret_or_none")]
+    pub(crate) workspace_bootstrap_token: Option<Secret>,
+    #[serde(deserialize_with = "secret_or_none")]
+    pub(crate) sealing_keys: Option<Secret>,
+    #[serde(deserialize_with = "ranges")]
+    pub(crate) egress_allow: Vec<Allowed>,
+    #[serde(deserialize_with = "yes_or_no")]
+    pub(crate) callback_http: bool,
+    pub(crate) python: PathBuf,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+    #[serde(deserialize_with = "number")]
+    pub(crate) stop_seconds: u64,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Says which setting is wrong, where it came from, and how.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file given by `--config` is not there.
+    #[error("the configuration file \"{0}\" cannot be read")]
+    NoFile(PathBuf),
+    /// A value does not fit, or a name is not known.
+    #[error("the configuration is wrong: {0}")]
+    Wrong(#[from] Box<figment::Error>),
+}
+
+/// Puts the layers together.
+///
+/// `environment` holds the process's variables; `flags` the settings given on
+/// the command line, by name.
+pub(crate) fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &BTreeMap<&'static str, String>,
+) -> Result<Config, ConfigError> {
+    let mut layers = Figment::from(Toml::string(DEFAULTS));
+    if let Some(file) = file {
+        if !file.is_file() {
+            return Err(ConfigError::NoFile(file.to_owned()));
+        }
+        layers = layers.merge(Toml::file_exact(file));
+    }
+    layers = layers.merge(environment_layer(environment));
+    layers = layers.merge(Serialized::defaults(flags));
+    Ok(layers.extract().map_err(Box::new)?)
+}
+
+/// Turns `LOOPWRIGHT_LISTEN` into `listen`. Values stay texts: a token that
+/// looks like a number is still a token.
+fn environment_layer(environment: impl IntoIterator<Item = (String, String)>) -> impl Provider {
+    let mut settings = BTreeMap::new();
+    for (name, value) in environment {
+        let ours = !CLIENT_VARIABLES.contains(&name.as_str()) && !name.starts_with(CHORE_PREFIX);
+        if let Some(setting) = name.strip_prefix("LOOPWRIGHT_").filter(|_| ours) {
+            settings.insert(setting.to_ascii_lowercase(), value);
+        }
+    }
+    Serialized::defaults(settings)
+}
+
+impl Config {
+    /// Shows the settings in force; a secret shows only whether it is set.
+    pub(crate) fn describe(&self) -> String {
+        let set = |secret: &Option<Secret>| if secret.is_some() { "(set)" } else { "(not set)" };
+        let workspace = self.workspace_listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
+        let ranges: Vec<String> = self.egress_allow.iter().map(ToString::to_string).collect();
+        [
+            ("data", self.data.display().to_string()),
+            ("listen", self.listen.to_string()),
+            ("workspace_listen", workspace),
+            ("database_url", set(&self.database_url).to_owned()),
+            ("bootstrap_app_key", set(&self.bootstrap_app_key).to_owned()),
+            ("workspace_bootstrap_token", set(&self.workspace_bootstrap_token).to_owned()),
+            ("sealing_keys", set(&self.sealing_keys).to_owned()),
+            ("egress_allow", ranges.join(", ")),
+            ("callback_http", self.callback_http.to_string()),
+            ("python", self.python.display().to_string()),
+            ("log", self.log.clone()),
+            ("log_format", format!("{:?}", self.log_format).to_lowercase()),
+            ("stop_seconds", self.stop_seconds.to_string()),
+        ]
+        .map(|(name, value)| format!("{name} = {value}\n"))
+        .concat()
+    }
+}
+
+/// A value as a file or as the environment writes it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Flag(bool),
+    Number(u64),
+    Text(String),
+    List(Vec<String>),
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| wrong::<D>(&text, "an address such as 127.0.0.1:8080"))
+}
+
+fn address_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| wrong::<D>(&text, "an address such as 127.0.0.1:8081, or \"off\""))
+}
+
+fn secret_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then(|| Secret::new(text)))
+}
+
+fn ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Allowed>, D::Error> {
+    let entries = match Written::deserialize(deserializer)? {
+        Written::List(entries) => entries,
+        Written::Text(text) => text.split(',').map(|entry| entry.trim().to_owned()).collect(),
+        Written::Flag(_) | Written::Number(_) => return Err(wrong::<D>("it", "a list of ranges")),
+    };
+    let given = entries.iter().filter(|entry| !entry.is_empty());
+    given.map(|entry| entry.parse().map_err(serde::de::Error::custom)).collect()
+}
+
+fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    match Written::deserialize(deserializer)? {
+        Written::Flag(flag) => Ok(flag),
+        Written::Text(text) if text == "true" => Ok(true),
+        Written::Text(text) if text == "false" || text.is_empty() => Ok(false),
+        Written::Text(text) => Err(wrong::<D>(&text, "\"true\" or \"false\"")),
+        Written::Number(_) | Written::List(_) => Err(wrong::<D>("it", "\"true\" or \"false\"")),
+    }
+}
+
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match Written::deserialize(deserializer)? {
+        Written::Number(number) => Ok(number),
+        Written::Text(text) => text.parse().map_err(|_| wrong::<D>(&text, "a whole number")),
+        Written::Flag(_) | Written::List(_) => Err(wrong::<D>("it", "a whole number")),
+    }
+}
+
+fn wrong<'de, D: Deserializer<'de>>(given: &str, expected: &str) -> D::Error {
+    serde::de::Error::custom(format!("\"{given}\" is not {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn load_from(environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let flags = flags.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        load(None, environment, &flags)
+    }
+
+    #[test]
+    fn the_defaults_stand_alone() {
+        let config = load_from(&[], &[]).expect("the defaults are complete");
+        expect![[r#"
+            data = loopwright-data
+            listen = 127.0.0.1:8080
+            workspace_listen = 127.0.0.1:8081
+            database_url = (not set)
+            bootstrap_app_key = (not set)
+            workspace_bootstrap_token = (not set)
+            sealing_keys = (not set)
+            egress_allow = 
+            callback_http = false
+            python = python3
+            log = info
+            log_format = text
+            stop_seconds = 20
+        "#]]
+        .assert_eq(&config.describe());
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_secrets_stay_hidden() {
+        let config = load_from(
+            &[
+                ("LOOPWRIGHT_LISTEN", "127.0.0.1:1"),
+                ("LOOPWRIGHT_WORKSPACE_LISTEN", "off"),
+                ("LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN", "4711"),
+                ("LOOPWRIGHT_EGRESS_ALLOW", "127.0.0.1:9000, 10.0.0.0/8"),
+                ("LOOPWRIGHT_CALLBACK_HTTP", "true"),
+                ("LOOPWRIGHT_APP_KEY", "a client's, not ours"),
+                ("PATH", "/bin"),
+            ],
+            &[("listen", "127.0.0.1:2")],
+        )
+        .expect("all values fit");
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.workspace_bootstrap_token.as_ref().map(Secret::expose), Some("4711"));
+        let text = config.describe();
+        assert!(text.contains("egress_allow = 127.0.0.1/32:9000, 10.0.0.0/8\n"), "{text}");
+        assert!(text.contains("workspace_listen = off\n"), "{text}");
+        assert!(!text.contains("4711"), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        for (environment, expected) in [
+            (("LOOPWRIGHT_LISTN", "x"), "unknown field: found `listn`"),
+            (("LOOPWRIGHT_LISTEN", "8080"), "\"8080\" is not an address such as 127.0.0.1:8080"),
+            (("LOOPWRIGHT_EGRESS_ALLOW", "lan"), "\"lan\" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000"),
+            (("LOOPWRIGHT_CALLBACK_HTTP", "yes"), "\"yes\" is not \"true\" or \"false\""),
+        ] {
+            let error = load_from(&[environment], &[]).err().expect("a refusal").to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! The one door through which requests leave.
+//!
+//! Whatever a user directs (HTTP modules of flows, callbacks of
+//! subscriptions) passes here. The guard sits in the connector, on the final
+//! socket address: a name is resolved once, every address it has is judged,
+//! and exactly the judged addresses are dialled, so that a name that changes
+//! its mind between check and use gains nothing.
+//!
+//! Private, loopback, link-local and other special ranges are closed unless
+//! the allow-list names them. Our own two listeners are open by name, not by
+//! range: `loopwright://this/…` and `loopwright://workspace/…`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use base::BoxFuture;
+use base::http::{Http, HttpError, Request, Response};
+use bytes::Bytes;
+use http::{HeaderValue, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::RwLock;
+use tokio::net::TcpStream;
+
+use crate::network::{Allowed, special_range};
+
+/// Time to reach a host and agree on TLS; within the time of the whole call.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where our own listeners stand, known once they are bound.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origins {
+    /// `loopwright://this`.
+    pub(crate) this: Option<SocketAddr>,
+    /// `loopwright://workspace`.
+    pub(crate) workspace: Option<SocketAddr>,
+}
+
+/// Sends requests under the egress rules. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Egress {
+    outside: Client<HttpsConnector<Guarded>, Full<Bytes>>,
+    inside: Client<ToOurselves, Full<Bytes>>,
+    origins: Arc<RwLock<Origins>>,
+}
+
+impl Egress {
+    /// Makes the door with the ranges that `allowed` opens. Certificates are
+    /// checked against the well-known authorities.
+    pub(crate) fn new(allowed: Vec<Allowed>) -> Self {
+        let guarded = Guarded { allowed: allowed.into() };
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
+            .expect("the ring provider offers the default protocol versions")
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(guarded);
+        let pool = |client: &mut hyper_util::client::legacy::Builder| {
+            client.pool_idle_timeout(Duration::from_secs(60)).pool_max_idle_per_host(64);
+        };
+        let mut builder = Client::builder(TokioExecutor::new());
+        pool(&mut builder);
+        let origins = Arc::new(RwLock::new(Origins::default()));
+        Egress { outside: builder.build(connector), inside: builder.build(ToOurselves(origins.clone())), origins }
+    }
+
+    /// Tells where our own listeners stand.
+    pub(crate) fn set_origins(&self, origins: Origins) {
+        *self.origins.write() = origins;
+    }
+
+    async fn call(&self, request: Request) -> Result<Response, HttpError> {
+        let mut request = request;
+        let mut redirects_left = request.redirects_max;
+        loop {
+            let response = self.call_once(&request).await?;
+            let next = redirect_of(&request, &response);
+            match next {
+                Some(next) if redirects_left > 0 => {
+                    redirects_left -= 1;
+                    request = next;
+                }
+                _ => return Ok(response),
+            }
+        }
+    }
+
+    async fn call_once(&self, request: &Request) -> Result<Response, HttpError> {
+        let bad_address = || HttpError::BadAddress { url: without_query(&request.url) };
+        let (uri, ours) = match request.url.strip_prefix("loopwright://") {
+            Some(rest) => (format!("http://{rest}").parse::<Uri>().map_err(|_| bad_address())?, true),
+            None => (request.url.parse::<Uri>().map_err(|_| bad_address())?, false),
+        };
+        if uri.host().is_none() || !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(bad_address());
+        }
+        let target = target_of(&uri);
+        let mut outgoing = http::Request::new(Full::new(request.body.clone()));
+        *outgoing.method_mut() = request.method.clone();
+        *outgoing.uri_mut() = uri;
+        *outgoing.headers_mut() = request.headers.clone();
+        outgoing.headers_mut().entry(header::USER_AGENT).or_insert(HeaderValue::from_static("loopwright"));
+        let answer = if ours { self.inside.request(outgoing) } else { self.outside.request(outgoing) };
+        let answer = answer.await.map_err(|error| error_of(&error, &target))?;
+        let (parts, body) = answer.into_parts();
+        let (body, truncated) = read_at_most(body, request.response_bytes_max, &target).await?;
+        Ok(Response { status: parts.status, headers: parts.headers, body, truncated })
+    }
+}
+
+impl Http for Egress {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>> {
+        Box::pin(async move {
+            let after_ms = u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX);
+            let target = without_query(&request.url);
+            match tokio::time::timeout(request.timeout, self.call(request)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(HttpError::Timeout { target, after_ms }),
+            }
+        })
+    }
+}
+
+/// Returns the request that a redirect asks for. As browsers do: 307 and 308
+/// repeat the call, the others become a GET without a body. Credentials do not
+/// travel to another host.
+fn redirect_of(request: &Request, response: &Response) -> Option<Request> {
+    if !response.status.is_redirection() {
+        return None;
+    }
+    let location = response.headers.get(header::LOCATION)?.to_str().ok()?;
+    let from = url::Url::parse(&request.url).ok()?;
+    let to = from.join(location).ok()?;
+    let mut next = request.clone();
+    if from.host() != to.host() || from.port_or_known_default() != to.port_or_known_default() {
+        next.headers.remove(header::AUTHORIZATION);
+        next.headers.remove(header::COOKIE);
+    }
+    if !matches!(response.status.as_u16(), 307 | 308) {
+        next.method = http::Method::GET;
+        next.body = Bytes::new();
+        next.headers.remove(header::CONTENT_TYPE);
+    }
+    next.url = to.into();
+    Some(next)
+}
+
+async fn read_at_most(
+    mut body: hyper::body::Incoming,
+    bytes_max: usize,
+    target: &str,
+) -> Result<(Bytes, bool), HttpError> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| HttpError::Broken { target: target.to_owned(), detail: error.to_string() })?;
+        let Ok(data) = frame.into_data() else { continue };
+        let room = bytes_max - read.len();
+        read.extend_from_slice(&data[..data.len().min(room)]);
+        if data.len() > room {
+            return Ok((read.into(), true));
+        }
+    }
+    Ok((read.into(), false))
+}
+
+fn without_query(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+fn target_of(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Finds the guard's or the operating system's own words in hyper's chain of causes.
+fn error_of(error: &hyper_util::client::legacy::Error, target: &str) -> HttpError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut deepest = error.to_string();
+    while let Some(inner) = cause {
+        if let Some(refusal) = inner.downcast_ref::<ConnectError>() {
+            return refusal.0.clone();
+        }
+        deepest = inner.to_string();
+        if inner.is::<rustls::Error>() {
+            return HttpError::Tls { target: target.to_owned(), detail: deepest };
+        }
+        // TLS errors travel inside an input/output error.
+        cause = match inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inside) => Some(inside),
+            None => inner.source(),
+        };
+    }
+    if error.is_connect() {
+        HttpError::Connect { target: target.to_owned(), detail: deepest }
+    } else {
+        HttpError::Broken { target: target.to_owned(), detail: deepest }
+    }
+}
+
+/// Carries our own error through hyper.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct ConnectError(HttpError);
+
+/// A connection, with what the pool wants to know of it.
+type Socket = TokioIo<Stream>;
+
+struct Stream(TcpStream);
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl tokio::io::AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, into)
+    }
+}
+
+impl tokio::io::AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// Dials hosts of the outside, judging every address first.
+#[derive(Clone)]
+struct Guarded {
+    allowed: Arc<[Allowed]>,
+}
+
+impl Guarded {
+    async fn dial(self, uri: Uri) -> Result<Socket, ConnectError> {
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let target = format!("{host}:{port}");
+        let resolved = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => tokio::net::lookup_host((host.as_str(), port))
+                .await
+                .map(Iterator::collect::<Vec<_>>)
+                .unwrap_or_default(),
+        };
+        if resolved.is_empty() {
+            return Err(ConnectError(HttpError::UnknownHost { host }));
+        }
+        for address in &resolved {
+            self.judge(&target, *address)?;
+        }
+        connect(&resolved, &target).await
+    }
+
+    /// One forbidden address refuses the whole name: a name with a public and
+    /// a private address is an attack or a mistake.
+    fn judge(&self, target: &str, address: SocketAddr) -> Result<(), ConnectError> {
+        let Some(range) = special_range(address.ip()) else { return Ok(()) };
+        if self.allowed.iter().any(|allowed| allowed.covers(address)) {
+            return Ok(());
+        }
+        let reason = format!(
+            "{} is {range}; to open it, add \"{}:{}\" to LOOPWRIGHT_EGRESS_ALLOW",
+            address.ip(),
+            address.ip(),
+            address.port()
+        );
+        Err(ConnectError(HttpError::Forbidden { target: target.to_owned(), reason }))
+    }
+}
+
+async fn connect(addresses: &[SocketAddr], target: &str) -> Result<Socket, ConnectError> {
+    let mut last = String::from("no address");
+    for address in addresses {
+        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Small requests must not wait for a full segment.
+                let _ = stream.set_nodelay(true);
+                return Ok(TokioIo::new(Stream(stream)));
+            }
+            Ok(Err(error)) => last = error.to_string(),
+            Err(_) => last = format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
+        }
+    }
+    Err(ConnectError(HttpError::Connect { target: target.to_owned(), detail: last }))
+}
+
+impl tower::Service<Uri> for Guarded {
+    type Response = Socket;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Socket, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().dial(uri))
+    }
+}
+
+/// Dials nothing but our own two listeners.
+#[derive(Clone)]
+struct ToOurselves(Arc<RwLock<Origins>>);
+
+impl tower::Service<Uri> for ToOurselves {
+    type Response = Socket;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Socket, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let origins = *self.0.read();
+        Box::pin(async move {
+            let host = uri.host().unwrap_or_default().to_owned();
+            let address = match host.as_str() {
+                "this" => origins.this,
+                "workspace" => origins.workspace,
+                _ => None,
+            };
+            match address {
+                Some(address) => connect(&[address], &host).await,
+                None => Err(ConnectError(HttpError::UnknownHost { host: format!("loopwright://{host}") })),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,0 @@
-//! The program: command line, configuration, wiring, workers, egress, telemetry, shutdown.
