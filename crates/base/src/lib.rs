@@ -42,8 +42,10 @@ pub use time::{Clock, Timestamp};
 
 /// The tables that `base` owns, in every database file: the audit trail and
 /// the due work. They come first in the list given to [`db::Db::open_sqlite`].
-pub const MIGRATIONS: &[db::Migration] =
-    &[db::Migration { name: "base/0001_audit", sql: include_str!("../migrations/0001_audit.sql") }];
+pub const MIGRATIONS: &[db::Migration] = &[
+    db::Migration { name: "base/0001_audit", sql: include_str!("../migrations/0001_audit.sql") },
+    db::Migration { name: "base/0002_due_work", sql: include_str!("../migrations/0002_due_work.sql") },
+];
 
 /// A future that owns what it needs to cross a port, boxed so that ports stay
 /// object-safe and no generics travel between crates.
