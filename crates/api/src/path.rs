@@ -1,0 +1,76 @@
+//! Addresses as clients really write them.
+//!
+//! A widely copied sample builds `…/jobs//{id}/chunks/upserted` and
+//! `…/jobs//{id}/`. Both mean the route without the superfluous slashes, so a
+//! path is tidied before it is routed. Nothing is decoded: `%2F` stays what it
+//! is, a slash inside a name.
+
+use std::borrow::Cow;
+
+use axum::extract::Request;
+use http::Uri;
+use http::uri::PathAndQuery;
+
+/// Rewrites the request's path to the form in which routes are written.
+pub(crate) fn tidied(mut request: Request) -> Request {
+    if let Cow::Owned(path) = tidy(request.uri().path()) {
+        let path_and_query = match request.uri().query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path,
+        };
+        let mut parts = request.uri().clone().into_parts();
+        // Slashes were taken away and nothing was added, so it still parses;
+        // if it ever should not, the address stays as it came.
+        if let Ok(path_and_query) = path_and_query.parse::<PathAndQuery>() {
+            parts.path_and_query = Some(path_and_query);
+            if let Ok(uri) = Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+        }
+    }
+    request
+}
+
+/// Returns a path without empty segments, the last one included.
+fn tidy(path: &str) -> Cow<'_, str> {
+    let superfluous = path.contains("//") || (path.len() > 1 && path.ends_with('/'));
+    if !superfluous {
+        return Cow::Borrowed(path);
+    }
+    let mut tidied = String::with_capacity(path.len());
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        tidied.push('/');
+        tidied.push_str(segment);
+    }
+    if tidied.is_empty() {
+        tidied.push('/');
+    }
+    Cow::Owned(tidied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn superfluous_slashes_are_taken_away_and_nothing_else() {
+        for (given, expected) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/api/v1/pools", "/api/v1/pools"),
+            ("/api/v1/pools/", "/api/v1/pools"),
+            ("/jobs//7/chunks/upserted", "/jobs/7/chunks/upserted"),
+            ("/jobs//7/", "/jobs/7"),
+            ("/tables/a%2F%2Fb/", "/tables/a%2F%2Fb"),
+        ] {
+            assert_eq!(tidy(given), expected);
+        }
+    }
+
+    #[test]
+    fn the_query_stays_as_it_came() {
+        let request = Request::builder().uri("/a//b/?x=//&y=/").body(axum::body::Body::empty());
+        let request = tidied(request.expect("a plain request"));
+        assert_eq!(request.uri(), "/a/b?x=//&y=/");
+    }
+}
