@@ -1,1 +1,94 @@
-fn main() {}
+//! The chores of this repository: one entry for people and for CI.
+//!
+//! ```text
+//! cargo xtask demo      build everything and show the closed loop
+//! cargo xtask test      everything that CI runs, with the minutes per step
+//! cargo xtask check     format, lints, house rules
+//! ```
+//!
+//! On a fresh machine `demo` and `test` fetch what they need from the usual
+//! package registries, or say in one line what is missing.
+
+mod bench;
+mod command;
+mod demo;
+mod e2e;
+mod postgres;
+mod python;
+mod steps;
+mod test;
+mod tidy;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The chores of Loopwright")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build the UI and the program, and show the closed loop.
+    Demo {
+        /// Passed on to `loopwright demo`, for example `-- --once`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        passed_on: Vec<String>,
+    },
+    /// Run everything that CI runs.
+    Test {
+        /// The long counts of simulations and kill loops.
+        #[arg(long)]
+        long: bool,
+        /// Only the steps whose name contains this.
+        only: Option<String>,
+    },
+    /// Check format, lints and house rules.
+    Check,
+    /// Measure: `loop`, `start`.
+    Bench {
+        /// What to measure; without a name, the list of what there is.
+        name: Option<String>,
+    },
+    /// Run a seeded simulation.
+    Sim {
+        /// Which crate's simulation: `events`, `flows`, `lake`.
+        name: Option<String>,
+        /// Replays this seed.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Walk through the UI in a real browser.
+    E2e,
+    /// Start the server and the UI with reload.
+    Dev,
+    /// Run every example to its end.
+    Examples,
+    /// Build what is handed out.
+    Dist,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().chore {
+        Chore::Demo { passed_on } => demo::run(&passed_on),
+        Chore::Test { long, only } => test::run(long, only.as_deref()),
+        Chore::Check => test::check(),
+        Chore::Bench { name } => bench::run(name.as_deref()),
+        Chore::Sim { name, seed } => bench::simulate(name.as_deref(), seed),
+        Chore::E2e => e2e::run(),
+        Chore::Dev => demo::dev(),
+        Chore::Examples => demo::run(&["--once".to_owned()]),
+        Chore::Dist => demo::dist(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

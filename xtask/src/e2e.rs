@@ -1,0 +1,37 @@
+//! The UI in a real browser.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::command::{command, find, install_debian_package, root};
+use crate::{demo, ui};
+
+/// Builds everything, starts the program and lets Playwright walk through it.
+/// Any error on the browser's console fails the walk.
+pub(crate) fn run() -> Result<()> {
+    let chromium = chromium()?;
+    let npm = find(&["npm"], &[]).ok_or_else(|| anyhow!("npm is missing"))?;
+    ui::build()?;
+    demo::build()?;
+    run_walk(&npm, &chromium)
+}
+
+fn run_walk(npm: &std::path::Path, chromium: &std::path::Path) -> Result<()> {
+    crate::command::run(
+        command(npm, &["run", "e2e"])
+            .current_dir(root().join("ui"))
+            .env("LOOPWRIGHT_TEST_PROGRAM", demo::program())
+            .env("LOOPWRIGHT_TEST_CHROMIUM", chromium),
+    )
+}
+
+/// Finds a browser, or installs Debian's.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    if let Some(found) = find(&names, &[]) {
+        return Ok(found);
+    }
+    install_debian_package("chromium").context("no browser")?;
+    find(&names, &[]).ok_or_else(|| anyhow!("no browser was found"))
+}

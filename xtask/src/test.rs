@@ -1,0 +1,98 @@
+//! Everything that CI runs, in the order in which it says most soonest.
+
+use anyhow::Result;
+
+use crate::command::{cargo, command, find, target};
+use crate::postgres::Postgres;
+use crate::steps::{Outcome, Steps};
+use crate::{demo, e2e, python, tidy, ui};
+
+/// Crates that build without Arrow and DataFusion.
+const LIGHT: [&str; 9] = ["base", "access", "pools", "events", "flows", "workspace", "mining", "api", "xtask"];
+
+/// Runs all steps; `only` picks some by name.
+pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
+    let mut steps = Steps::new(only);
+    steps.step("house rules", || {
+        tidy::check()?;
+        Ok(Outcome::Done)
+    })?;
+    steps.step("format", || {
+        crate::command::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+        Ok(Outcome::Done)
+    })?;
+    let postgres = match Postgres::start() {
+        Ok(server) => Some(server),
+        Err(error) => {
+            eprintln!("the tests run on SQLite only: {error:#}");
+            None
+        }
+    };
+    let postgres_url = postgres.as_ref().map(|server| server.url.clone());
+    steps.step("tests of the light crates", || tests(&LIGHT, postgres_url.as_deref(), long))?;
+    steps.step("browser UI", || match ui::build() {
+        Ok(()) => Ok(Outcome::Done),
+        Err(error) if find(&["npm"], &[]).is_none() => Ok(Outcome::Skipped(format!("{error:#}"))),
+        Err(error) => Err(error),
+    })?;
+    steps.step("tests of lake and the program", || tests(&["lake", "loopwright"], postgres_url.as_deref(), long))?;
+    steps.step("lints", lints)?;
+    steps.step("demo, checked from outside", checked_demo)?;
+    steps.step("browser walk", || match e2e::chromium() {
+        Ok(_) => e2e::run().map(|()| Outcome::Done),
+        Err(error) => Ok(Outcome::Skipped(format!("{error:#}"))),
+    })?;
+    steps.print();
+    Ok(())
+}
+
+/// The entry of the chore `check`.
+pub(crate) fn check() -> Result<()> {
+    tidy::check()?;
+    crate::command::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    lints().map(|_| ())
+}
+
+fn lints() -> Result<Outcome> {
+    crate::command::run(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    Ok(Outcome::Done)
+}
+
+/// Runs the tests of some packages, by nextest where it is installed.
+fn tests(packages: &[&str], postgres_url: Option<&str>, long: bool) -> Result<Outcome> {
+    let mut arguments = match find(&["cargo-nextest"], &[]) {
+        Some(_) => vec!["nextest", "run", "--locked"],
+        None => vec!["test", "--locked"],
+    };
+    for package in packages {
+        arguments.extend(["-p", package]);
+    }
+    let mut command = cargo(&arguments);
+    if let Some(url) = postgres_url {
+        command.env("LOOPWRIGHT_TEST_POSTGRES", url);
+    }
+    if long {
+        command.env("LOOPWRIGHT_TEST_LONG", "true");
+    }
+    crate::command::run(&mut command)?;
+    Ok(Outcome::Done)
+}
+
+/// Runs the demo to its end, then lets programs that we did not write compute
+/// and read the same: which cases had to fire, and what lies in the tables.
+fn checked_demo() -> Result<Outcome> {
+    demo::build()?;
+    let data = target().join("demo-check");
+    let _ = std::fs::remove_dir_all(&data);
+    let data_text = data.to_string_lossy().into_owned();
+    let report = data.join("report.json");
+    let report_text = report.to_string_lossy().into_owned();
+    let mut show = command(demo::program(), &["demo", "--once", "--data", &data_text, "--report", &report_text]);
+    crate::command::run(&mut show)?;
+    let python = match python::with_packages() {
+        Ok(python) => python,
+        Err(error) => return Ok(Outcome::Skipped(format!("no check from outside: {error:#}"))),
+    };
+    crate::command::run(&mut command(python, &["tests/check_demo.py", &data_text, &report_text]))?;
+    Ok(Outcome::Done)
+}
