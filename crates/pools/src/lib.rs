@@ -5,9 +5,14 @@
 
 pub mod rows;
 mod port;
+pub mod schema;
+pub mod memory;
+mod data_model;
 
+pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
 pub use port::{
-    Change, Commit, CommitNumber, Committed, Mode, Piece, SEQ_COLUMN, Snapshot, TableInfo, Tables, TablesError,
+    CHANGE_DATE_COLUMN, Change, Commit, CommitNumber, Committed, Mode, Piece, SEQ_COLUMN, Snapshot, TableInfo, Tables,
+    TablesError,
 };
 pub use rows::Rows;
 
@@ -19,6 +24,11 @@ base::id! {
 base::id! {
     /// Names a data push job.
     pub PushJobId
+}
+
+base::id! {
+    /// Names a chunk of a push job.
+    pub ChunkId
 }
 
 base::id! {

@@ -24,6 +24,13 @@ pub type CommitNumber = u64;
 /// the order of arrival, `commit number * 2^32 + row in the commit`.
 pub const SEQ_COLUMN: &str = "_seq";
 
+/// Name of the time column that every table carries beside the pushed ones:
+/// when the job that wrote the row was executed ([`Commit::at`]). It is a
+/// column like any other (visible, in [`TableInfo::schema`], in scans and
+/// changes), added at the end when the table is made; values that a push
+/// brings for it are replaced.
+pub const CHANGE_DATE_COLUMN: &str = "_CELONIS_CHANGE_DATE";
+
 /// Rows on their way into a push job.
 #[derive(Clone, Debug)]
 pub enum Piece {
@@ -40,15 +47,17 @@ pub enum Piece {
 /// What a commit does to its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The table holds these rows and no others afterwards.
+    /// The table holds these rows and no others afterwards, and has the
+    /// columns of these rows and no keys.
     Replace,
-    /// The rows are added.
+    /// The rows are added, also where a row with the same key is there.
     Append,
     /// The rows replace those with equal keys, else they are added.
     Upsert {
         /// Key columns.
         keys: Vec<String>,
-        /// Columns that the push lacks keep their value (`true`) or become null.
+        /// Columns that a piece of the push lacks keep their value (`true`) or
+        /// become null.
         keep_missing: bool,
     },
 }
@@ -104,7 +113,9 @@ pub struct Snapshot {
     pub rows: Rows,
 }
 
-/// What one commit changed, for consumers that follow along.
+/// What one commit changed, for consumers that follow along. It is the net
+/// effect: a key that a job brings several times stands in it once, among the
+/// upserts or among the deletes, whichever came last.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The commit number.
@@ -113,9 +124,10 @@ pub struct Change {
     pub table: String,
     /// What happened to the table.
     pub mode: Mode,
-    /// Rows inserted or replaced, [`SEQ_COLUMN`] last.
+    /// Rows inserted or replaced, as the table holds them after this commit:
+    /// all its columns, also those that an upsert kept, [`SEQ_COLUMN`] last.
     pub upserts: Rows,
-    /// Keys deleted.
+    /// Keys deleted, one column per key; some may not have been there.
     pub deletes: Rows,
     /// When the job was executed.
     pub at: Timestamp,
