@@ -1,1 +1,77 @@
-//! The local Databricks-compatible workspace: jobs, tasks, runs, tokens.
+//! The local workspace: jobs that really run, behind the API of Databricks.
+//!
+//! A *job* is a settings document with *tasks* that depend on each other. A
+//! *run* is one execution of it; each try of a task within a run is a *task
+//! run* with an id of its own. A task runs as a child process: a Python file
+//! of the workspace, started with parameters, environment and secrets.
+//!
+//! Three things are promised, and each has a test that kills something:
+//!
+//! * **A run survives its server.** A task is not a child of the server but of
+//!   a small *supervisor* (the program's own hidden verb, see [`supervise`]),
+//!   which leads a session of its own, keeps the output in files, and leaves
+//!   the exit status in a file. A server that starts again adopts the
+//!   supervisor by its pid and start time; see [`folder`](mod@folder).
+//! * **A task run starts at most once.** The row that intends it is durable
+//!   before the process exists, and the process is claimed by a marker that
+//!   only one can make. What went down with the machine is a failed attempt of
+//!   the same run, and the task's retry policy decides what follows.
+//! * **The same idempotency token gives the same run**, for ever.
+//!
+//! ```text
+//!              Look: upstream is done   Placed              ended 0
+//!   blocked ─────────────────────────▶ pending ─▶ running ─────────▶ ended (success)
+//!      │                                            │  │  ended ≠ 0
+//!      └─▶ ended (upstream failed, excluded …)      │  └──────────▶ ended (failed) ─▶ a new attempt,
+//!                                                   │                                  waiting for retry
+//!                                timeout or cancel  └─▶ stopping ─▶ ended (timed out, canceled)
+//! ```
+//!
+//! Everything that lives here is *decide, record, act*: [`decide`](mod@decide)
+//! is a pure function over a run and its task runs, [`work`](mod@work) records
+//! what it decided and acts. The words of the API (life cycle, result,
+//! termination code) are derived from the few states above by
+//! [`view`](mod@view), and only there.
+//!
+//! The crate knows nothing of the rest of the house: not who its callers are
+//! elsewhere (it has its own tokens), and not what its jobs are for.
+
+mod id;
+mod error;
+pub mod settings;
+mod parameters;
+mod job;
+pub mod run;
+pub mod decide;
+pub mod view;
+mod token;
+mod secrets;
+mod files;
+pub mod folder;
+mod output;
+mod redact;
+mod supervisor;
+mod process;
+mod tables;
+mod workspace;
+pub mod work;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::Error;
+pub use id::{JobId, RunId};
+pub use job::{Job, JobsQuery, Page};
+pub use run::{Overriding, ResultState, RunRequest, RunType};
+pub use secrets::{SecretInfo, SecretScope};
+pub use settings::{ApiVersion, JobSettings};
+pub use supervisor::supervise;
+pub use token::TokenInfo;
+pub use view::{FailedRuns, OutputView, RunCounts, RunView, RunsQuery, TaskRunView};
+pub use workspace::{Options, Workspace};
+
+/// The tables that this crate owns in the control database.
+pub const MIGRATIONS: &[base::db::Migration] = &[base::db::Migration {
+    name: "workspace/0001_workspace",
+    sql: include_str!("../migrations/0001_workspace.sql"),
+}];

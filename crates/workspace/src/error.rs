@@ -1,0 +1,170 @@
+//! What can be wrong with a request to the workspace.
+
+use base::{Coded, Kind};
+
+use crate::{JobId, RunId};
+
+/// Why the workspace did not do as told.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings document has not the form of one.
+    #[error("the job settings are not valid: {detail}")]
+    Settings {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The document names something that this workspace does not do. It is
+    /// refused rather than stored and ignored.
+    #[error("\"{setting}\" is not supported by this workspace{hint}")]
+    Unsupported {
+        /// The setting's name, with the path to it.
+        setting: String,
+        /// What to do instead, beginning with `: `; or nothing.
+        hint: String,
+    },
+    /// A task is of a type that this workspace cannot run.
+    #[error("task \"{task}\" is a \"{body}\", which this workspace does not run: it runs \"spark_python_task\"")]
+    TaskType {
+        /// Key of the task.
+        task: String,
+        /// Name of its body.
+        body: String,
+    },
+    /// A parameter of a request is out of its range.
+    #[error("{detail}")]
+    Parameter {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// There is no such job.
+    #[error("Job {0} does not exist.")]
+    NoJob(JobId),
+    /// There is no such run.
+    #[error("Run {0} does not exist.")]
+    NoRun(RunId),
+    /// The idempotency token belongs to a run that was deleted; tokens stay reserved.
+    #[error("the idempotency token belongs to run {0}, which was deleted")]
+    TokenOfDeletedRun(RunId),
+    /// The output of a run with several tasks is the output of each of them.
+    #[error("run {run} has {tasks} tasks: ask for the output of one of its task runs")]
+    ManyTasks {
+        /// The run.
+        run: RunId,
+        /// How many tasks it has.
+        tasks: usize,
+    },
+    /// A run can be deleted when it has ended.
+    #[error("run {0} is active: cancel it before you delete it")]
+    StillActive(RunId),
+    /// No credentials were presented, or they are not, or no longer, valid.
+    #[error("the access token is missing, invalid or expired")]
+    Unauthenticated,
+    /// There is no such token.
+    #[error("there is no token \"{0}\"")]
+    NoToken(String),
+    /// There is no such scope of secrets.
+    #[error("there is no secret scope \"{0}\"")]
+    NoScope(String),
+    /// A scope of that name is there already.
+    #[error("there is already a secret scope \"{0}\"")]
+    ScopeExists(String),
+    /// There is no such secret.
+    #[error("there is no secret \"{key}\" in scope \"{scope}\"")]
+    NoSecret {
+        /// Its scope.
+        scope: String,
+        /// Its key.
+        key: String,
+    },
+    /// A path does not name a file of the workspace.
+    #[error("\"{path}\" is not a path of this workspace: {problem}")]
+    Path {
+        /// What was given.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// There is no such file.
+    #[error("there is no file \"{0}\" in the workspace")]
+    NoFile(String),
+    /// A file is there already and must not be overwritten.
+    #[error("there is already a file \"{0}\" in the workspace")]
+    FileExists(String),
+    /// A file is larger than a workspace file may be.
+    #[error("the file has {bytes} bytes, and {bytes_max} are allowed")]
+    FileTooLarge {
+        /// How many it has.
+        bytes: usize,
+        /// How many it may have.
+        bytes_max: usize,
+    },
+    /// The disk under the workspace's folder failed.
+    #[error("cannot {deed} \"{path}\"")]
+    Disk {
+        /// What was attempted: `read`, `write` …
+        deed: &'static str,
+        /// Where.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A sealed secret does not open.
+    #[error("a secret of the workspace cannot be opened")]
+    Secret(#[from] base::secret::SecretError),
+    /// The control database failed.
+    #[error(transparent)]
+    Database(#[from] base::db::Error),
+}
+
+impl Coded for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::Settings { .. }
+            | Error::Unsupported { .. }
+            | Error::TaskType { .. }
+            | Error::Parameter { .. }
+            | Error::TokenOfDeletedRun(_)
+            | Error::ManyTasks { .. }
+            | Error::Path { .. } => Kind::Invalid,
+            Error::NoJob(_)
+            | Error::NoRun(_)
+            | Error::NoToken(_)
+            | Error::NoScope(_)
+            | Error::NoSecret { .. }
+            | Error::NoFile(_) => Kind::NotFound,
+            Error::StillActive(_) | Error::ScopeExists(_) | Error::FileExists(_) => Kind::Conflict,
+            Error::FileTooLarge { .. } => Kind::TooLarge,
+            Error::Unauthenticated => Kind::Unauthenticated,
+            Error::Disk { .. } => Kind::Internal,
+            Error::Secret(error) => error.kind(),
+            Error::Database(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Error::Settings { .. } => "job-settings-invalid",
+            Error::Unsupported { .. } => "setting-not-supported",
+            Error::TaskType { .. } => "task-type-not-supported",
+            Error::Parameter { .. } => "parameter-invalid",
+            Error::NoJob(_) => "job-not-found",
+            Error::NoRun(_) => "run-not-found",
+            Error::TokenOfDeletedRun(_) => "idempotency-token-of-deleted-run",
+            Error::ManyTasks { .. } => "run-has-many-tasks",
+            Error::StillActive(_) => "run-active",
+            Error::Unauthenticated => "token-invalid",
+            Error::NoToken(_) => "token-not-found",
+            Error::NoScope(_) => "secret-scope-not-found",
+            Error::ScopeExists(_) => "secret-scope-exists",
+            Error::NoSecret { .. } => "secret-not-found",
+            Error::Path { .. } => "workspace-path-invalid",
+            Error::NoFile(_) => "file-not-found",
+            Error::FileExists(_) => "file-exists",
+            Error::FileTooLarge { .. } => "file-too-large",
+            Error::Disk { .. } => "workspace-disk",
+            Error::Secret(error) => error.code(),
+            Error::Database(error) => error.code(),
+        }
+    }
+}
