@@ -1,0 +1,173 @@
+//! How patient a subscription is: its retries, probes and deadlines.
+//!
+//! Everything here is arithmetic over values. Chance comes in as `luck`, a
+//! fraction in `0.0..1.0` that the caller drew.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// A receiver's `Retry-After` is believed up to here.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+/// A receiver that did not answer in time is left alone at least this long:
+/// asking an overloaded one sooner makes it slower still.
+const AFTER_TIMEOUT_MIN: Duration = Duration::from_secs(60);
+/// A local hook without room is asked again after at most this long.
+const BUSY_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// What happens to an event whose attempts are used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    /// It stays queued, and the subscription fails.
+    Keep,
+    /// It is lost, on record, and the subscription goes on (`SKIP_ERRORS`).
+    Skip,
+}
+
+/// What it means when the receiver answers that the event itself is wrong
+/// (a 3xx or 4xx that does not ask for patience).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnRejection {
+    /// The same as any other error: it is tried again.
+    Retry,
+    /// The subscription is rejected at once.
+    Reject,
+}
+
+/// What a suspension does to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnSuspension {
+    /// It is destroyed; the events are lost.
+    Destroy,
+    /// It is kept until an update sets the subscription going again.
+    Keep,
+}
+
+/// The delivery settings of one subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Policy {
+    /// Pauses between the attempts of an active subscription; there is one
+    /// attempt more than there are pauses.
+    pub retry_pauses_ms: Vec<u64>,
+    /// Time for a whole call, the answer included.
+    pub timeout_ms: u64,
+    /// First pause between the probes of a failed subscription; each is twice
+    /// the one before.
+    pub probe_first_ms: u64,
+    /// Longest pause between probes.
+    pub probe_max_ms: u64,
+    /// A subscription that has been failed for so long is suspended.
+    pub suspend_after_ms: u64,
+    /// What happens to an event whose attempts are used up.
+    pub on_error: OnError,
+    /// What it means when the receiver says that the event itself is wrong.
+    pub on_rejection: OnRejection,
+    /// What a suspension does to the queue.
+    pub on_suspension: OnSuspension,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            retry_pauses_ms: vec![1_000, 5_000, 30_000, 120_000],
+            timeout_ms: 30_000,
+            probe_first_ms: 15_000,
+            probe_max_ms: 300_000,
+            suspend_after_ms: 8 * 3_600_000,
+            on_error: OnError::Keep,
+            on_rejection: OnRejection::Retry,
+            on_suspension: OnSuspension::Destroy,
+        }
+    }
+}
+
+impl Policy {
+    /// Refuses settings that no receiver and no operator would survive.
+    pub fn check(&self) -> Result<(), Error> {
+        const DAY_MS: u64 = 24 * 3_600_000;
+        let bounds = [
+            ("retryPausesMs", self.retry_pauses_ms.len() as u64, 0, 20),
+            ("retryPausesMs", self.retry_pauses_ms.iter().copied().max().unwrap_or(0), 0, DAY_MS),
+            ("timeoutMs", self.timeout_ms, 100, 300_000),
+            ("probeFirstMs", self.probe_first_ms, 100, DAY_MS),
+            ("probeMaxMs", self.probe_max_ms, self.probe_first_ms, DAY_MS),
+            ("suspendAfterMs", self.suspend_after_ms, 1_000, 365 * DAY_MS),
+        ];
+        for (setting, value, min, max) in bounds {
+            if value < min || value > max {
+                return Err(Error::PolicyOutOfBounds { setting, value, min, max });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the time that a call may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+
+    /// Returns how long a subscription may stay failed.
+    pub fn suspend_after(&self) -> Duration {
+        Duration::from_millis(self.suspend_after_ms)
+    }
+
+    /// Returns the pause after so many failed attempts, or nothing if that was
+    /// the last one.
+    pub(crate) fn retry_pause(&self, failed_attempts: u32, patience: Patience, luck: f64) -> Option<Duration> {
+        let place = usize::try_from(failed_attempts).ok()?.checked_sub(1)?;
+        let own = Duration::from_millis(*self.retry_pauses_ms.get(place)?);
+        Some(patience.stretch(jittered(own, luck)))
+    }
+
+    /// Returns the pause before the next probe of a subscription that has been
+    /// failed for so long.
+    ///
+    /// "As long as it has already taken, and the first pause on top" doubles
+    /// from probe to probe, and a restart knows where it stood without a
+    /// counter.
+    pub(crate) fn probe_pause(&self, failed_for: Duration, patience: Patience, luck: f64) -> Duration {
+        let first = Duration::from_millis(self.probe_first_ms);
+        let max = Duration::from_millis(self.probe_max_ms);
+        patience.stretch(jittered(failed_for.saturating_add(first).min(max), luck))
+    }
+}
+
+/// Returns the pause before a hook that had no room is asked again.
+pub(crate) fn busy_pause(attempts: u32, luck: f64) -> Duration {
+    let doubled = Duration::from_millis(50).saturating_mul(1 << attempts.min(10));
+    jittered(doubled.min(BUSY_PAUSE_MAX), luck)
+}
+
+/// What the receiver asked for, in deed or in word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// Nothing in particular.
+    #[default]
+    Own,
+    /// `Retry-After`.
+    Asked(Duration),
+    /// It did not answer in time.
+    Overloaded,
+}
+
+impl Patience {
+    fn stretch(self, own: Duration) -> Duration {
+        match self {
+            Patience::Own => own,
+            Patience::Asked(asked) => own.max(asked.min(RETRY_AFTER_MAX)),
+            Patience::Overloaded => own.max(AFTER_TIMEOUT_MIN),
+        }
+    }
+}
+
+/// Spreads a pause by 20 % to either side, so that subscriptions which failed
+/// together do not come back together.
+fn jittered(pause: Duration, luck: f64) -> Duration {
+    pause.mul_f64(0.8 + 0.4 * luck.clamp(0.0, 1.0))
+}
