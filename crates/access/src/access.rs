@@ -99,7 +99,10 @@ impl Access {
         let done = self
             .db
             .write("access.bootstrap", move |tx| {
-                if tables::app_key(tx, &key.id)?.is_some() {
+                if let Some(stored) = tables::app_key(tx, &key.id)? {
+                    if stored.app_key.revoked_at.is_some() {
+                        return Ok(Bootstrap::StaysRevoked);
+                    }
                     tables::set_secret_hash(tx, &key.id, &hash)?;
                     audit::record(tx, &actor, "replace-secret", "app-key", &key.id, None, None, now)?;
                     return Ok::<_, Error>(Bootstrap::SecretReplaced);

@@ -7,7 +7,7 @@ use base::time::SimClock;
 use base::{Coded, Kind, testing};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use expect_test::{Expect, expect};
+use expect_test::expect;
 
 use super::*;
 
@@ -79,27 +79,24 @@ fn a_key_signs_in_with_either_scheme_in_any_case() {
 #[test]
 fn each_way_to_be_refused_has_its_own_code() {
     check(async |house| {
-        let refused = async |authorization: Option<&str>, expected: Expect| {
+        let refused = async |authorization: Option<&str>, expected: &str| {
             let error = house.access.authenticate(authorization).await.expect_err("it is refused");
             assert_eq!(error.kind(), Kind::Unauthenticated);
-            expected.assert_eq(&format!("{}: {error}", error.code()));
+            assert_eq!(format!("{}: {error}", error.code()), expected);
         };
-        refused(None, expect!["credentials-missing: the request has no authorization header"]).await;
-        let scheme =
-            expect!["credentials-scheme: the authorization header is malformed: its scheme must be Bearer or AppKey"];
+        refused(None, "credentials-missing: the request has no authorization header").await;
+        let scheme = "credentials-scheme: the authorization header is malformed: its scheme must be Bearer or AppKey";
         for malformed in ["", "AppKey", "Basic YTpi", "YTpi"] {
-            refused(Some(malformed), scheme.clone()).await;
+            refused(Some(malformed), scheme).await;
         }
-        let malformed = expect![
-            "credentials-malformed: the authorization header is malformed: after Bearer or AppKey there must be base64 of id:secret"
-        ];
+        let malformed = "credentials-malformed: the authorization header is malformed: after Bearer or AppKey there must be base64 of id:secret";
         for text in ["Bearer !!!", "AppKey AA==", &header("AppKey", "no colon"), &header("AppKey", "a b:c")] {
-            refused(Some(text), malformed.clone()).await;
+            refused(Some(text), malformed).await;
         }
         let unknown = header("AppKey", "nobody:s3cret");
-        refused(Some(&unknown), expect!["app-key-unknown: the app key is unknown or revoked"]).await;
+        refused(Some(&unknown), "app-key-unknown: the app key is unknown or revoked").await;
         let wrong = header("AppKey", "admin:guess");
-        refused(Some(&wrong), expect!["app-key-wrong-secret: the app key's secret is wrong"]).await;
+        refused(Some(&wrong), "app-key-wrong-secret: the app key's secret is wrong").await;
     });
 }
 
@@ -133,8 +130,8 @@ fn a_revoked_key_is_refused_though_it_was_remembered() {
         }
         assert_eq!(code_of(house.access.authenticate(Some(&header)).await), "app-key-unknown");
         let listed = house.access.app_keys(&house.administrator).await.expect("a list");
-        assert_eq!(listed.len(), 2);
-        assert_eq!(listed[1].revoked_at, Some(now));
+        let revoked = listed.iter().filter(|key| key.revoked_at == Some(now));
+        assert_eq!(revoked.map(|key| key.name.as_str()).collect::<Vec<_>>(), ["push"]);
         let unknown = house.access.revoke_app_key(&house.administrator, "nobody").await;
         assert_eq!(code_of(unknown), "app-key-not-found");
         expect![[r#"
@@ -165,7 +162,8 @@ fn a_permission_counts_from_its_grant_to_its_revocation() {
         assert_eq!(error.kind(), Kind::Denied);
         assert_eq!(error.to_string(), r#""push" lacks the permission "data-push" on pool "p-1""#);
         for _ in 0..2 {
-            let grant = house.access.grant(&house.administrator, &program.id, Permission::DataPush, &pool("p-1"));
+            let scope = pool("p-1");
+            let grant = house.access.grant(&house.administrator, &program.id, Permission::DataPush, &scope);
             grant.await.expect("granted");
         }
         assert!(may().await.is_ok());
