@@ -144,7 +144,7 @@ pub(super) trait Session: Send {
 pub(super) struct Threads {
     writes: Mutex<Option<SyncSender<Box<dyn AnyWrite>>>>,
     reads: Mutex<Option<SyncSender<Box<dyn AnyRead>>>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    running: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Threads {
@@ -169,7 +169,7 @@ impl Threads {
                 }
             }));
         }
-        Threads { writes: Mutex::new(Some(writes)), reads: Mutex::new(Some(reads)), threads: Mutex::new(threads) }
+        Threads { writes: Mutex::new(Some(writes)), reads: Mutex::new(Some(reads)), running: Mutex::new(threads) }
     }
 
     pub(super) fn send_write(&self, job: Box<dyn AnyWrite>) -> Result<(), Error> {
@@ -185,7 +185,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.writes.lock().take();
         self.reads.lock().take();
-        for thread in self.threads.lock().drain(..) {
+        for thread in self.running.lock().drain(..) {
             // The last handle may be dropped by a closure on the thread itself.
             if thread.thread().id() != std::thread::current().id() {
                 let _ = thread.join();
