@@ -1,4 +1,19 @@
-//! Data integration: pools, push jobs, chunks, CSV rules, table schemas, data models.
+//! Data integration: pools, push jobs, chunks, CSV rules, table schemas, data
+//! models.
+//!
+//! A *pool* holds tables. A *push job* brings rows into one of them: it is
+//! made, takes *chunks* (CSV or Parquet files, kept in the *spool*), is
+//! executed once, and ends DONE or ERROR, all or nothing. A *data model* says
+//! which tables belong together and which of them tells the story of a case.
+//!
+//! What cannot happen here:
+//!
+//! * A job is DONE before its rows would survive a power loss: the commit of
+//!   the rows is the truth, and the job's row follows it. After a crash a
+//!   RUNNING job first asks whether its commit is there.
+//! * A job is applied twice, or half.
+//! * Jobs of one table overtake each other: they run in the order in which
+//!   they were executed.
 //!
 //! Rows are reached only through the [`Tables`] port; this crate knows neither
 //! Arrow nor Delta nor a SQL engine.
@@ -7,14 +22,30 @@ pub mod rows;
 mod port;
 pub mod schema;
 pub mod memory;
+mod pool;
+mod push_job;
+pub mod csv;
+mod spool;
 mod data_model;
+mod tables;
+mod pools;
+mod work;
+mod error;
 
+pub use csv::{ColumnOptions, CsvOptions};
 pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
+pub use error::Error;
+pub use pool::{Pool, Status};
+pub use pools::{ChunkUpload, Options, Pools, PutDataModel};
 pub use port::{
     CHANGE_DATE_COLUMN, Change, Commit, CommitNumber, Committed, Mode, Piece, SEQ_COLUMN, Snapshot, TableInfo, Tables,
     TablesError,
 };
+pub use push_job::{
+    Chunk, ChunkKind, DeclaredColumn, DeclaredType, FileType, PushJob, PushJobSpec, PushType, State, UpsertStrategy,
+};
 pub use rows::Rows;
+pub use tables::MIGRATIONS;
 
 base::id! {
     /// Names a data pool.

@@ -1,0 +1,166 @@
+//! What can be wrong with data integration.
+
+use base::db;
+use base::error::{Coded, Kind};
+
+use crate::push_job::State;
+use crate::{PushJobId, TablesError};
+
+/// Why a pool, a push job or a data model is not as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such pool.
+    #[error("data pool \"{pool}\" does not exist")]
+    UnknownPool {
+        /// Id or name, as asked for.
+        pool: String,
+    },
+    /// Names of pools are unique.
+    #[error("a data pool named \"{name}\" exists already")]
+    PoolNameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A name is empty, too long, or holds what a name cannot hold.
+    #[error("\"{name}\" is no name for a {noun}: {detail}")]
+    BadName {
+        /// As given.
+        name: String,
+        /// What was to be named.
+        noun: &'static str,
+        /// Which rule it breaks.
+        detail: &'static str,
+    },
+    /// No such push job in this pool.
+    #[error("push job \"{job}\" does not exist")]
+    UnknownJob {
+        /// As asked for.
+        job: PushJobId,
+    },
+    /// The fields of a push job contradict each other.
+    #[error("the push job cannot be made: {detail}")]
+    BadJob {
+        /// Which field, and why.
+        detail: String,
+    },
+    /// A push job is executed once.
+    #[error("push job \"{job}\" has been executed already: it is {state}")]
+    ExecutedAlready {
+        /// The job.
+        job: PushJobId,
+        /// Where it stands.
+        state: State,
+    },
+    /// There is nothing to execute.
+    #[error("push job \"{job}\" has no chunks yet")]
+    NoChunks {
+        /// The job.
+        job: PushJobId,
+    },
+    /// Chunks are added before a job is executed.
+    #[error("push job \"{job}\" takes no more chunks: it is {state}")]
+    NoMoreChunks {
+        /// The job.
+        job: PushJobId,
+        /// Where it stands.
+        state: State,
+    },
+    /// What runs cannot be deleted, and what has ended cannot be canceled.
+    #[error("push job \"{job}\" cannot be {verb}: it is {state}")]
+    WrongState {
+        /// The job.
+        job: PushJobId,
+        /// What was asked.
+        verb: &'static str,
+        /// Where it stands.
+        state: State,
+    },
+    /// Only keys say which row a deletion means.
+    #[error("push job \"{job}\" takes no rows to delete: it has no keys")]
+    DeletesNeedKeys {
+        /// The job.
+        job: PushJobId,
+    },
+    /// A chunk is larger than a chunk may be.
+    #[error("a chunk holds at most {bytes_max} bytes: split the file")]
+    ChunkTooLarge {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// No room is left for chunks; what was there is intact.
+    #[error("the disk that holds uploaded chunks is full")]
+    SpoolFull,
+    /// A chunk cannot be written or read.
+    #[error("chunk file \"{file}\" failed")]
+    Spool {
+        /// Its name.
+        file: String,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No such data model in this pool.
+    #[error("data model \"{key}\" does not exist")]
+    UnknownDataModel {
+        /// Key or id, as asked for.
+        key: String,
+    },
+    /// A data model contradicts itself or its tables.
+    #[error("data model \"{key}\" cannot be kept: {detail}")]
+    BadDataModel {
+        /// Its key.
+        key: String,
+        /// Which table or column, and why.
+        detail: String,
+    },
+    /// The rows are not as asked.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
+    /// The control database did not do as told.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+impl Coded for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::UnknownPool { .. } | Error::UnknownJob { .. } | Error::UnknownDataModel { .. } => Kind::NotFound,
+            Error::PoolNameTaken { .. }
+            | Error::ExecutedAlready { .. }
+            | Error::NoChunks { .. }
+            | Error::NoMoreChunks { .. }
+            | Error::WrongState { .. } => Kind::Conflict,
+            Error::BadName { .. }
+            | Error::BadJob { .. }
+            | Error::DeletesNeedKeys { .. }
+            | Error::BadDataModel { .. } => Kind::Invalid,
+            Error::ChunkTooLarge { .. } => Kind::TooLarge,
+            Error::SpoolFull => Kind::Unavailable,
+            Error::Spool { .. } => Kind::Internal,
+            Error::Tables(error) => error.kind(),
+            Error::Database(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Error::UnknownPool { .. } => "pool-unknown",
+            Error::PoolNameTaken { .. } => "pool-name-taken",
+            Error::BadName { .. } => "name-invalid",
+            Error::UnknownJob { .. } => "push-job-unknown",
+            Error::BadJob { .. } => "push-job-invalid",
+            Error::ExecutedAlready { .. } => "push-job-executed",
+            Error::NoChunks { .. } => "push-job-empty",
+            Error::NoMoreChunks { .. } => "push-job-closed",
+            Error::WrongState { .. } => "push-job-state",
+            Error::DeletesNeedKeys { .. } => "push-job-keyless",
+            Error::ChunkTooLarge { .. } => "chunk-too-large",
+            Error::SpoolFull => "disk-full",
+            Error::Spool { .. } => "chunk-failed",
+            Error::UnknownDataModel { .. } => "data-model-unknown",
+            Error::BadDataModel { .. } => "data-model-invalid",
+            Error::Tables(error) => error.code(),
+            Error::Database(error) => error.code(),
+        }
+    }
+}
