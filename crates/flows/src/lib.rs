@@ -31,6 +31,9 @@
 //! of pools, knowledge models or jobs.
 
 pub mod error;
+pub mod value;
+pub mod mapping;
+pub mod filter;
 pub mod connection;
 pub mod hook;
 pub mod run;

@@ -1,0 +1,294 @@
+//! Filters: conditions at the entrance of a step.
+//!
+//! Conditions are a list of lists: outer *or*, inner *and*. Both operands are
+//! converted to the type that the operator names; where that is not possible
+//! the condition does not hold, and no error arises. An operator that nobody
+//! knows never holds, as it is with those that the editor of the original does
+//! not know either; the check of the flow says so.
+
+use std::cmp::Ordering;
+
+use fancy_regex::RegexBuilder;
+use serde_json::Value as Json;
+
+use crate::mapping::{Problem, Surroundings, Template, to_date};
+use crate::value::Value;
+
+/// Steps that a pattern may take before it counts as one that never ends.
+const BACKTRACKS_MAX: usize = 100_000;
+
+/// A filter, compiled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    /// What people call it.
+    pub name: Option<String>,
+    /// Any of these, each of which is all of its conditions; no list at all
+    /// lets everything pass.
+    any: Vec<Vec<Condition>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Condition {
+    left: Template,
+    operator: String,
+    right: Option<Template>,
+}
+
+/// What a filter said about a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The bundle goes on.
+    Passes,
+    /// It does not; the text says which condition was not met with which values.
+    Stops(String),
+}
+
+/// Every operator, without its ending `:ci`.
+const OPERATORS: [&str; 46] = [
+    "exist",
+    "notexist",
+    "text:equal",
+    "text:notequal",
+    "text:contain",
+    "text:notcontain",
+    "text:startwith",
+    "text:notstartwith",
+    "text:endwith",
+    "text:notendwith",
+    "text:pattern",
+    "text:notpattern",
+    "number:equal",
+    "number:notequal",
+    "number:less",
+    "number:greater",
+    "number:lessorequal",
+    "number:greaterorequal",
+    "date:equal",
+    "date:notequal",
+    "date:less",
+    "date:greater",
+    "date:lessorequal",
+    "date:greaterorequal",
+    "time:equal",
+    "time:notequal",
+    "time:less",
+    "time:greater",
+    "time:lessorequal",
+    "time:greaterorequal",
+    "boolean:equal",
+    "boolean:notequal",
+    "array:contain",
+    "array:notcontain",
+    "array:equal",
+    "array:notequal",
+    "array:less",
+    "array:greater",
+    "array:lessorequal",
+    "array:greaterorequal",
+    "text:isempty",
+    "text:isnotempty",
+    "text:less",
+    "text:greater",
+    "text:lessorequal",
+    "text:greaterorequal",
+];
+
+impl Filter {
+    /// Reads a filter or a list of conditions as it stands in a blueprint.
+    /// `unknown` is called for each operator that nobody knows.
+    pub fn read(document: &Json, unknown: &mut dyn FnMut(&str)) -> Result<Self, String> {
+        let (name, conditions) = match document {
+            Json::Object(fields) => (
+                fields.get("name").and_then(Json::as_str).map(str::to_owned),
+                fields.get("conditions").unwrap_or(&Json::Null),
+            ),
+            other => (None, other),
+        };
+        let mut any = Vec::new();
+        for group in conditions.as_array().map(Vec::as_slice).unwrap_or_default() {
+            let conditions = group.as_array().ok_or("conditions must be a list of lists")?;
+            let all = conditions.iter().map(|each| condition(each, unknown)).collect::<Result<Vec<_>, _>>()?;
+            any.push(all);
+        }
+        Ok(Filter { name, any })
+    }
+
+    /// Returns the templates on both sides of all conditions.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        self.any.iter().flatten().flat_map(|each| std::iter::once(&each.left).chain(each.right.as_ref()))
+    }
+
+    /// Tells whether a bundle may pass.
+    pub fn judge(&self, around: &dyn Surroundings) -> Result<Verdict, Problem> {
+        let mut stopped_by = Vec::new();
+        for all in &self.any {
+            let mut failed = None;
+            for condition in all {
+                if let Some(text) = condition.fails(around)? {
+                    failed = Some(text);
+                    break;
+                }
+            }
+            match failed {
+                None => return Ok(Verdict::Passes),
+                Some(text) => stopped_by.push(text),
+            }
+        }
+        Ok(if stopped_by.is_empty() { Verdict::Passes } else { Verdict::Stops(stopped_by.join("; ")) })
+    }
+}
+
+fn condition(document: &Json, unknown: &mut dyn FnMut(&str)) -> Result<Condition, String> {
+    let template = |side: &str| match document.get(side) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Template::parse(text).map(Some).map_err(|problem| format!("{side}: {problem}")),
+        Some(other) => Template::parse(&other.to_string()).map(Some).map_err(|problem| problem.to_string()),
+    };
+    let operator = document.get("o").and_then(Json::as_str).unwrap_or("exist").to_owned();
+    if !OPERATORS.contains(&operator.strip_suffix(":ci").unwrap_or(&operator)) {
+        unknown(&operator);
+    }
+    let left = template("a")?.ok_or("a condition has no left side \"a\"")?;
+    Ok(Condition { left, operator, right: template("b")? })
+}
+
+impl Condition {
+    /// Returns a sentence with the values if the condition does not hold.
+    fn fails(&self, around: &dyn Surroundings) -> Result<Option<String>, Problem> {
+        let left = self.left.evaluate(around)?;
+        let right = match &self.right {
+            Some(template) => template.evaluate(around)?,
+            None => Value::Absent,
+        };
+        if holds(&self.operator, &left, &right) {
+            return Ok(None);
+        }
+        let shown = |value: &Value| match value {
+            Value::Absent => "nothing".to_owned(),
+            value => {
+                let text: String = value.to_text().chars().take(100).collect();
+                format!("\"{text}\"")
+            }
+        };
+        Ok(Some(match self.right {
+            Some(_) => format!("{} {} {}", shown(&left), self.operator, shown(&right)),
+            None => format!("{} {}", shown(&left), self.operator),
+        }))
+    }
+}
+
+/// Tells whether `left operator right` holds.
+pub fn holds(operator: &str, left: &Value, right: &Value) -> bool {
+    let (operator, ignore_case) = match operator.strip_suffix(":ci") {
+        Some(operator) => (operator, true),
+        None => (operator, false),
+    };
+    let (kind, comparison) = operator.split_once(':').unwrap_or(("", operator));
+    match (kind, comparison) {
+        // Users find that an empty text exists, and test its length instead.
+        ("", "exist") => left.exists(),
+        ("", "notexist") => !left.exists(),
+        ("text", comparison) => text_holds(comparison, left, right, ignore_case),
+        ("number", comparison) => match (left.to_number(), right.to_number()) {
+            (Some(Value::Int(left)), Some(Value::Int(right))) => ordered(comparison, left.cmp(&right)),
+            (Some(left), Some(right)) => {
+                let ordering = left.to_f64().zip(right.to_f64()).and_then(|(left, right)| left.partial_cmp(&right));
+                ordering.is_some_and(|ordering| ordered(comparison, ordering))
+            }
+            _ => false,
+        },
+        ("date", comparison) => match (to_date(left), to_date(right)) {
+            (Some(left), Some(right)) => ordered(comparison, left.cmp(&right)),
+            _ => false,
+        },
+        ("time", comparison) => match (time_of_day(left), time_of_day(right)) {
+            (Some(left), Some(right)) => ordered(comparison, left.cmp(&right)),
+            _ => false,
+        },
+        ("boolean", "equal") => truth(left).is_some() && truth(left) == truth(right),
+        ("boolean", "notequal") => truth(left) != truth(right),
+        ("array", comparison) => array_holds(comparison, left, right, ignore_case),
+        _ => false,
+    }
+}
+
+fn ordered(comparison: &str, ordering: Ordering) -> bool {
+    match comparison {
+        "equal" => ordering.is_eq(),
+        "notequal" => ordering.is_ne(),
+        "less" => ordering.is_lt(),
+        "greater" => ordering.is_gt(),
+        "lessorequal" => ordering.is_le(),
+        "greaterorequal" => ordering.is_ge(),
+        _ => false,
+    }
+}
+
+fn text_holds(comparison: &str, left: &Value, right: &Value, ignore_case: bool) -> bool {
+    let text = |value: &Value| if ignore_case { value.to_text().to_lowercase() } else { value.to_text() };
+    let (left, right) = (text(left), text(right));
+    match comparison {
+        "contain" => left.contains(&right),
+        "notcontain" => !left.contains(&right),
+        "startwith" => left.starts_with(&right),
+        "notstartwith" => !left.starts_with(&right),
+        "endwith" => left.ends_with(&right),
+        "notendwith" => !left.ends_with(&right),
+        "pattern" => matches(&left, &right, ignore_case) == Some(true),
+        "notpattern" => matches(&left, &right, ignore_case) == Some(false),
+        "isempty" => left.is_empty(),
+        "isnotempty" => !left.is_empty(),
+        comparison => ordered(comparison, left.cmp(&right)),
+    }
+}
+
+/// A pattern that cannot be read matches neither way.
+fn matches(text: &str, pattern: &str, ignore_case: bool) -> Option<bool> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(ignore_case)
+        .backtrack_limit(BACKTRACKS_MAX)
+        .build()
+        .ok()?
+        .is_match(text)
+        .ok()
+}
+
+fn array_holds(comparison: &str, left: &Value, right: &Value, ignore_case: bool) -> bool {
+    let values = match left {
+        Value::Array(values) => values.as_slice(),
+        Value::Absent | Value::Null => &[],
+        _ => return false,
+    };
+    let contained = || values.iter().any(|value| text_holds("equal", value, right, ignore_case));
+    match comparison {
+        "contain" => contained(),
+        "notcontain" => !contained(),
+        // The other comparisons look at the length.
+        comparison => right.to_i64().is_some_and(|length| ordered(comparison, (values.len() as i64).cmp(&length))),
+    }
+}
+
+fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(truth) => Some(*truth),
+        Value::Text(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::Text(text) if text.eq_ignore_ascii_case("false") || text.is_empty() => Some(false),
+        Value::Int(_) | Value::Float(_) => Some(true),
+        _ => None,
+    }
+}
+
+/// Seconds since midnight of `hours:minutes[:seconds]`, or of a date.
+fn time_of_day(value: &Value) -> Option<i64> {
+    if let Some(date) = to_date(value) {
+        return Some(date.as_millis().div_euclid(1_000).rem_euclid(86_400));
+    }
+    let text = value.to_text();
+    let mut parts = text.trim().split(':').map(|part| part.parse::<i64>().ok());
+    let (hours, minutes) = (parts.next()??, parts.next()??);
+    let seconds = parts.next().unwrap_or(Some(0))?;
+    Some((hours * 60 + minutes) * 60 + seconds)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! From an expression to a value.
+//!
+//! The rules are those of a language that grew on JavaScript: texts that read
+//! as numbers count as numbers, a missing place is absent and no error. What
+//! is an error: a function that does not exist, and arguments that a function
+//! cannot use.
+
+use std::cmp::Ordering;
+
+use base::{Chance, Timestamp};
+
+use super::Problem;
+use super::expression::{Binary, Expression, Form, Root, Segment};
+use super::functions;
+use crate::value::Value;
+
+/// What an expression can see.
+pub trait Surroundings {
+    /// Returns the bundle of an earlier module on the same path.
+    fn bundle(&self, module: u32) -> Option<Value>;
+    /// Returns what a name stands for, beyond those of the language.
+    fn name(&self, name: &str) -> Option<Value>;
+    /// Returns the recorded time: the same again when a run is replayed.
+    fn now(&self) -> Timestamp;
+    /// Returns the recorded source of chance.
+    fn chance(&self) -> &dyn Chance;
+}
+
+/// Comes to the value of an expression.
+pub fn evaluate(expression: &Expression, around: &dyn Surroundings) -> Result<Value, Problem> {
+    match &expression.form {
+        Form::Literal(value) => Ok(value.clone()),
+        Form::Reference(root, path) => {
+            let start = match root {
+                Root::Module(id) => around.bundle(*id).unwrap_or_default(),
+                Root::Name(name) => named(name, around),
+            };
+            follow(start, path, around)
+        }
+        Form::Call { name, function, arguments } => match name.as_str() {
+            "if" => branch(arguments, around),
+            "ifempty" => {
+                let first = argument(arguments, 0, around)?;
+                if first.is_empty() { argument(arguments, 1, around) } else { Ok(first) }
+            }
+            "switch" => switch(arguments, around),
+            _ => {
+                let Some(function) = function else {
+                    return Err(Problem { at: expression.at, text: functions::unknown(name) });
+                };
+                let values = arguments.iter().map(|each| evaluate(each, around)).collect::<Result<Vec<_>, _>>()?;
+                function.call(&values, around).map_err(|text| Problem { at: expression.at, text })
+            }
+        },
+        Form::Negative(operand) => {
+            let value = evaluate(operand, around)?;
+            match value.to_number() {
+                Some(Value::Int(number)) => Ok(number.checked_neg().map_or(Value::Absent, Value::Int)),
+                Some(Value::Float(number)) => Ok(Value::Float(-number)),
+                _ => Ok(Value::Absent),
+            }
+        }
+        Form::Binary(operator, left, right) => binary(*operator, left, right, around),
+    }
+}
+
+fn argument(arguments: &[Expression], place: usize, around: &dyn Surroundings) -> Result<Value, Problem> {
+    arguments.get(place).map_or(Ok(Value::Absent), |expression| evaluate(expression, around))
+}
+
+/// `if` looks only at the branch that is taken, so that the other one may be
+/// one that cannot be evaluated.
+fn branch(arguments: &[Expression], around: &dyn Surroundings) -> Result<Value, Problem> {
+    let taken = if argument(arguments, 0, around)?.truth() { 1 } else { 2 };
+    argument(arguments, taken, around)
+}
+
+fn switch(arguments: &[Expression], around: &dyn Surroundings) -> Result<Value, Problem> {
+    let subject = argument(arguments, 0, around)?;
+    let mut place = 1;
+    while place + 1 < arguments.len() {
+        if equal(&subject, &argument(arguments, place, around)?) {
+            return argument(arguments, place + 1, around);
+        }
+        place += 2;
+    }
+    argument(arguments, place, around)
+}
+
+fn named(name: &str, around: &dyn Surroundings) -> Value {
+    match name {
+        "null" => Value::Null,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        "emptystring" => Value::text(""),
+        "emptyarray" => Value::array(Vec::new()),
+        "space" => Value::text(" "),
+        "tab" => Value::text("\t"),
+        "newline" => Value::text("\n"),
+        "carriagereturn" => Value::text("\r"),
+        "nbsp" => Value::text("\u{a0}"),
+        "ignore" => Value::Absent,
+        // An update module empties the field; everywhere else that is null.
+        "erase" => Value::Null,
+        "now" => Value::Date(around.now()),
+        "timestamp" => Value::Int(around.now().as_millis().div_euclid(1_000)),
+        "pi" => Value::Float(std::f64::consts::PI),
+        "random" => Value::Float(around.chance().fraction()),
+        "uuid" => Value::text(uuid_v4(around.chance())),
+        _ => around.name(name).unwrap_or_default(),
+    }
+}
+
+/// Names that the language itself knows, for the check of a flow.
+pub(crate) const NAMES: [&str; 17] = [
+    "null",
+    "true",
+    "false",
+    "emptystring",
+    "emptyarray",
+    "space",
+    "tab",
+    "newline",
+    "carriagereturn",
+    "nbsp",
+    "ignore",
+    "erase",
+    "now",
+    "timestamp",
+    "pi",
+    "random",
+    "uuid",
+];
+
+fn uuid_v4(chance: &dyn Chance) -> String {
+    let mut bytes = [0; 16];
+    chance.fill(&mut bytes);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let digits = hex::encode(bytes);
+    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+}
+
+fn follow(start: Value, path: &[Segment], around: &dyn Surroundings) -> Result<Value, Problem> {
+    let mut value = start;
+    for (place, segment) in path.iter().enumerate() {
+        value = match segment {
+            Segment::Name(name) => value.field(name),
+            // At the end of a path the brackets stand for the array itself.
+            Segment::First if place + 1 == path.len() => value,
+            Segment::First => element(&value, 1),
+            Segment::Index(index) => match evaluate(index, around)?.to_i64() {
+                Some(index) => element(&value, index),
+                None => Value::Absent,
+            },
+        };
+    }
+    Ok(value)
+}
+
+/// Returns the element at a place counted from 1, or from the end below 0.
+pub(super) fn element(value: &Value, index: i64) -> Value {
+    let Value::Array(values) = value else { return Value::Absent };
+    let place = match index {
+        0 => return Value::Absent,
+        1.. => usize::try_from(index - 1).ok(),
+        _ => usize::try_from(index.unsigned_abs()).ok().and_then(|back| values.len().checked_sub(back)),
+    };
+    place.and_then(|place| values.get(place)).cloned().unwrap_or_default()
+}
+
+fn binary(
+    operator: Binary,
+    left: &Expression,
+    right: &Expression,
+    around: &dyn Surroundings,
+) -> Result<Value, Problem> {
+    let left = evaluate(left, around)?;
+    match operator {
+        Binary::Or if left.truth() => return Ok(Value::Bool(true)),
+        Binary::And if !left.truth() => return Ok(Value::Bool(false)),
+        _ => {}
+    }
+    let right = evaluate(right, around)?;
+    Ok(match operator {
+        Binary::Or | Binary::And => Value::Bool(right.truth()),
+        Binary::Equal => Value::Bool(equal(&left, &right)),
+        Binary::NotEqual => Value::Bool(!equal(&left, &right)),
+        Binary::Less => Value::Bool(compare(&left, &right).is_some_and(Ordering::is_lt)),
+        Binary::LessOrEqual => Value::Bool(compare(&left, &right).is_some_and(Ordering::is_le)),
+        Binary::Greater => Value::Bool(compare(&left, &right).is_some_and(Ordering::is_gt)),
+        Binary::GreaterOrEqual => Value::Bool(compare(&left, &right).is_some_and(Ordering::is_ge)),
+        Binary::Add => add(&left, &right),
+        Binary::Subtract => calculate(&left, &right, i64::checked_sub, |a, b| a - b),
+        Binary::Multiply => calculate(&left, &right, i64::checked_mul, |a, b| a * b),
+        Binary::Divide => calculate(&left, &right, |_, _| None, |a, b| a / b),
+        Binary::Remainder => calculate(&left, &right, i64::checked_rem, |a, b| a % b),
+    })
+}
+
+/// Adds numbers; where one side is a text that is no number, joins texts.
+fn add(left: &Value, right: &Value) -> Value {
+    let number = |value: &Value| if value.is_empty() { Some(Value::Int(0)) } else { value.to_number() };
+    let both_texts_empty = left.is_empty() && right.is_empty();
+    match (number(left), number(right)) {
+        (Some(left), Some(right)) if !both_texts_empty => calculate(&left, &right, i64::checked_add, |a, b| a + b),
+        _ => Value::text(left.to_text() + &right.to_text()),
+    }
+}
+
+fn calculate(
+    left: &Value,
+    right: &Value,
+    exactly: impl Fn(i64, i64) -> Option<i64>,
+    roughly: impl Fn(f64, f64) -> f64,
+) -> Value {
+    let number = |value: &Value| if value.is_empty() { Some(Value::Int(0)) } else { value.to_number() };
+    match (number(left), number(right)) {
+        (Some(Value::Int(a)), Some(Value::Int(b))) => match exactly(a, b) {
+            Some(exact) => Value::Int(exact),
+            None => Value::number(roughly(a as f64, b as f64)),
+        },
+        (Some(a), Some(b)) => Value::number(roughly(a.to_f64().unwrap_or(0.0), b.to_f64().unwrap_or(0.0))),
+        _ => Value::Absent,
+    }
+}
+
+/// Compares loosely: numbers where both read as numbers, dates by time, else
+/// texts. Nothing equals only nothing.
+pub(crate) fn equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Absent | Value::Null, _) | (_, Value::Absent | Value::Null) => !left.exists() && !right.exists(),
+        (Value::Bool(truth), Value::Text(text)) | (Value::Text(text), Value::Bool(truth)) => {
+            **text == *truth.to_string()
+        }
+        (Value::Array(_) | Value::Collection(_), _) | (_, Value::Array(_) | Value::Collection(_)) => left == right,
+        _ => compare(left, right) == Some(Ordering::Equal),
+    }
+}
+
+/// Orders two values as [`equal`] does; not at all where one is nothing.
+pub(crate) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
+    if !left.exists() || !right.exists() {
+        return None;
+    }
+    if let (Value::Date(_), _) | (_, Value::Date(_)) = (left, right)
+        && let (Some(left), Some(right)) = (functions::to_date(left), functions::to_date(right))
+    {
+        return Some(left.cmp(&right));
+    }
+    match (left.to_number(), right.to_number()) {
+        (Some(Value::Int(left)), Some(Value::Int(right))) => Some(left.cmp(&right)),
+        (Some(left), Some(right)) => left.to_f64()?.partial_cmp(&right.to_f64()?),
+        _ => Some(left.to_text().cmp(&right.to_text())),
+    }
+}
