@@ -20,7 +20,8 @@ use crate::network::Allowed;
 pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// Variables that start with our prefix, but belong to clients.
-const CLIENT_VARIABLES: [&str; 3] = ["LOOPWRIGHT_URL", "LOOPWRIGHT_APP_KEY", "LOOPWRIGHT_WORKSPACE_URL"];
+const CLIENT_VARIABLES: [&str; 4] =
+    ["LOOPWRIGHT_URL", "LOOPWRIGHT_APP_KEY", "LOOPWRIGHT_WORKSPACE_URL", "LOOPWRIGHT_WORKSPACE_TOKEN"];
 
 /// Variables that only tests and chores read.
 const CHORE_PREFIX: &str = "LOOPWRIGHT_TEST_";

@@ -1,6 +1,46 @@
-//! The program.
+//! The program: command line, configuration, wiring, workers, egress,
+//! telemetry, shutdown. It knows all crates and no rule of the domain.
+//!
+//! Reading order: [`cli`] says what can be asked for; [`serve`] builds the
+//! house with [`wire`] and starts [`workers`]; [`egress`] is the only door to
+//! the outside; [`demo`] is a client that shows the closed loop.
+
+mod cli;
 mod config;
+mod telemetry;
+mod serve;
+mod wire;
+mod workers;
 mod egress;
 mod network;
+mod client;
+mod push;
+mod apply;
+mod demo;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    if let Some(folder) = arguments.supervised_task() {
+        return workspace::supervise(folder);
+    }
+    // TLS has more than one provider among the dependencies; this one is ours.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be started while the program starts");
+    let done = runtime.block_on(arguments.run());
+    // Blocking threads may still hold a file; they end with the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("loopwright: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! `apply`: bringing into being what a folder describes.
+//!
+//! A folder holds a `loopwright.yaml` that lists its parts in words: pool,
+//! data models, knowledge models, connections, jobs of the local workspace,
+//! flows. Applying it twice changes nothing the second time. Everything goes
+//! through the public surface, as the person who applies it.
+
+mod manifest;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use base::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::Method;
+use serde_json::{Map, Value as Json, json};
+
+use crate::client::{Client, segment};
+use manifest::{Flow, KnowledgeModel, Manifest};
+
+/// The file that describes a folder.
+const MANIFEST_NAME: &str = "loopwright.yaml";
+
+/// Where to apply, and with which values.
+pub(crate) struct Target<'a> {
+    /// The main surface.
+    pub(crate) main: &'a Client,
+    /// The local workspace, if the person gave its address and token.
+    pub(crate) workspace: Option<&'a Client>,
+    /// Values for `${env.NAME}`.
+    pub(crate) values: BTreeMap<String, Secret>,
+    /// Only tell what would happen.
+    pub(crate) dry_run: bool,
+}
+
+/// Applies a folder, or a manifest given by its own path, and prints each
+/// part as it is done.
+pub(crate) async fn apply(path: &Path, target: Target<'_>, say: &mut dyn FnMut(&str)) -> Result<()> {
+    let file = if path.is_dir() { path.join(MANIFEST_NAME) } else { path.to_owned() };
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("{} cannot be read; a folder to apply has one", file.display()))?;
+    let manifest = Manifest::parse(&text).with_context(|| format!("{} is not as expected", file.display()))?;
+    let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+    Application { folder, target, say, names: BTreeMap::new() }.run(&manifest).await
+}
+
+/// One application of one manifest.
+struct Application<'a> {
+    folder: PathBuf,
+    target: Target<'a>,
+    say: &'a mut dyn FnMut(&str),
+    /// What earlier parts came to: `pool`, `job.NAME`.
+    names: BTreeMap<String, Json>,
+}
+
+impl Application<'_> {
+    async fn run(&mut self, manifest: &Manifest) -> Result<()> {
+        let pool = self.pool(&manifest.pool).await?;
+        for file in &manifest.data_models {
+            self.data_model(&pool, file).await?;
+        }
+        for package in &manifest.packages {
+            let path = format!("/api/v1/packages/{}", segment(&package.key));
+            self.put(&format!("package \"{}\"", package.key), &path, &json!({ "name": package.name })).await?;
+        }
+        for model in &manifest.knowledge_models {
+            self.knowledge_model(model).await?;
+        }
+        for connection in &manifest.connections {
+            let path = format!("/api/v1/connections/{}", segment(&connection.name));
+            let body = self.fill(&Json::Object(connection.settings.clone()))?;
+            self.put(&format!("connection \"{}\"", connection.name), &path, &body).await?;
+        }
+        if let Some(workspace) = &manifest.workspace {
+            self.workspace(workspace).await?;
+        }
+        for flow in &manifest.flows {
+            self.flow(flow).await?;
+        }
+        Ok(())
+    }
+
+    /// Finds the pool by name, or makes it.
+    async fn pool(&mut self, name: &str) -> Result<String> {
+        let pools = self.target.main.get("/api/v1/pools").await?;
+        let known = pools.as_array().into_iter().flatten().find(|pool| pool["name"] == name);
+        let id = match known {
+            Some(pool) => pool["id"].clone(),
+            None if self.target.dry_run => json!("(new)"),
+            None => self.target.main.post("/api/v1/pools", &json!({ "name": name })).await?["id"].clone(),
+        };
+        let word = if known.is_some() { "is there" } else { "is new" };
+        (self.say)(&format!("pool \"{name}\" {word}"));
+        self.names.insert("pool".into(), id.clone());
+        id.as_str().map(str::to_owned).ok_or_else(|| anyhow!("the server did not name the pool"))
+    }
+
+    async fn data_model(&mut self, pool: &str, file: &Path) -> Result<()> {
+        let text = self.read(file)?;
+        let spec: Json = serde_saphyr::from_str(&text).with_context(|| format!("{} is not YAML", file.display()))?;
+        let spec = self.fill(&spec)?;
+        let key = spec["key"].as_str().ok_or_else(|| anyhow!("{} has no \"key\"", file.display()))?.to_owned();
+        let path = format!("/api/v1/pools/{}/data-models/{}", segment(pool), segment(&key));
+        let model = self.put(&format!("data model \"{key}\""), &path, &spec).await?;
+        self.names.insert(format!("dataModel.{key}"), model["id"].clone());
+        Ok(())
+    }
+
+    /// Stores the draft, sets the clock, and publishes.
+    async fn knowledge_model(&mut self, model: &KnowledgeModel) -> Result<()> {
+        let text = self.fill_text(&self.read(&model.file)?)?;
+        let path = format!("/api/v1/models/{}", segment(&model.id));
+        if self.target.dry_run {
+            (self.say)(&format!("knowledge model \"{}\" would be put", model.id));
+            return Ok(());
+        }
+        self.target.main.put_text(&path, "application/yaml", text).await?;
+        if let Some(clock) = &model.clock {
+            self.target.main.post(&format!("{path}/clock"), clock).await?;
+        }
+        if model.publish {
+            let publication = self.target.main.post(&format!("{path}/publish"), &json!({})).await?;
+            (self.say)(&format!("knowledge model \"{}\" is published, version {}", model.id, publication["version"]));
+        } else {
+            (self.say)(&format!("knowledge model \"{}\" is stored as a draft", model.id));
+        }
+        Ok(())
+    }
+
+    async fn workspace(&mut self, part: &manifest::Workspace) -> Result<()> {
+        let Some(client) = self.target.workspace else {
+            bail!(
+                "the folder has jobs for the local workspace: give its address and token by \
+                 LOOPWRIGHT_WORKSPACE_URL and LOOPWRIGHT_WORKSPACE_TOKEN"
+            );
+        };
+        if self.target.dry_run {
+            (self.say)(&format!("{} jobs of the local workspace would be put", part.jobs.len()));
+            return Ok(());
+        }
+        for file in &part.files {
+            let content = BASE64.encode(self.read(&file.file)?);
+            let body = json!({
+                "path": file.path, "format": "AUTO", "overwrite": true, "content": content,
+            });
+            client.post("/api/2.0/workspace/import", &body).await?;
+            (self.say)(&format!("workspace file \"{}\" is stored", file.path));
+        }
+        for secret in &part.secrets {
+            self.secret(client, secret).await?;
+        }
+        for file in &part.jobs {
+            self.job(client, file).await?;
+        }
+        Ok(())
+    }
+
+    async fn secret(&mut self, client: &Client, secret: &manifest::WorkspaceSecret) -> Result<()> {
+        let scopes = client.get("/api/2.0/secrets/scopes/list").await?;
+        let known = scopes["scopes"].as_array().into_iter().flatten().any(|scope| scope["name"] == secret.scope);
+        if !known {
+            client.post("/api/2.0/secrets/scopes/create", &json!({ "scope": secret.scope })).await?;
+        }
+        let value = self.fill_text(&secret.value)?;
+        let body = json!({ "scope": secret.scope, "key": secret.key, "string_value": value });
+        client.post("/api/2.0/secrets/put", &body).await?;
+        (self.say)(&format!("secret \"{}/{}\" is sealed", secret.scope, secret.key));
+        Ok(())
+    }
+
+    /// Creates the job, or resets the one of the same name.
+    async fn job(&mut self, client: &Client, file: &Path) -> Result<()> {
+        let text = self.read(file)?;
+        let settings: Json = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
+        let settings = self.fill(&settings)?;
+        let name = settings["name"].as_str().ok_or_else(|| anyhow!("{} has no \"name\"", file.display()))?.to_owned();
+        let known = client.get(&format!("/api/2.2/jobs/list?name={}", segment(&name))).await?;
+        let id = match known["jobs"][0]["job_id"].as_i64() {
+            Some(id) => {
+                client.post("/api/2.2/jobs/reset", &json!({ "job_id": id, "new_settings": settings })).await?;
+                id
+            }
+            None => {
+                let made = client.post("/api/2.2/jobs/create", &settings).await?;
+                made["job_id"].as_i64().ok_or_else(|| anyhow!("the workspace did not name the job"))?
+            }
+        };
+        (self.say)(&format!("job \"{name}\" is {id}"));
+        self.names.insert(format!("job.{name}"), json!(id));
+        Ok(())
+    }
+
+    async fn flow(&mut self, flow: &Flow) -> Result<()> {
+        let path = format!("/api/v1/flows/{}", segment(&flow.key));
+        if self.target.dry_run {
+            (self.say)(&format!("flow \"{}\" would be put", flow.key));
+            return Ok(());
+        }
+        let text = self.read(&flow.file)?;
+        let notices = self.target.main.put_text(&path, "application/yaml", text).await?;
+        for notice in notices["notices"].as_array().into_iter().flatten() {
+            (self.say)(&format!("flow \"{}\": {}", flow.key, notice["text"].as_str().unwrap_or_default()));
+        }
+        if !flow.variables.is_empty() {
+            let variables = self.fill(&Json::Object(flow.variables.clone()))?;
+            self.target.main.json(Method::PUT, &format!("{path}/variables"), Some(&variables)).await?;
+        }
+        if flow.publish {
+            self.target.main.post(&format!("{path}/publish"), &json!({})).await?;
+        }
+        if flow.activate {
+            self.target.main.post(&format!("{path}/activate"), &json!({})).await?;
+        }
+        let word = match (flow.publish, flow.activate) {
+            (_, true) => "is active",
+            (true, false) => "is published",
+            (false, false) => "is stored as a draft",
+        };
+        (self.say)(&format!("flow \"{}\" {word}", flow.key));
+        Ok(())
+    }
+
+    async fn put(&mut self, what: &str, path: &str, body: &Json) -> Result<Json> {
+        if self.target.dry_run {
+            (self.say)(&format!("{what} would be put"));
+            return Ok(Json::Null);
+        }
+        let answer = self.target.main.json(Method::PUT, path, Some(body)).await?;
+        (self.say)(&format!("{what} is there"));
+        Ok(answer)
+    }
+
+    fn read(&self, file: &Path) -> Result<String> {
+        let path = self.folder.join(file);
+        std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))
+    }
+
+    /// Fills `${…}` in every text of a document. A text that is one
+    /// placeholder and nothing else takes the value's own type.
+    fn fill(&self, document: &Json) -> Result<Json> {
+        Ok(match document {
+            Json::String(text) => match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+                Some(name) if !name.contains('}') => self.value(name)?,
+                _ => Json::String(self.fill_text(text)?),
+            },
+            Json::Array(items) => Json::Array(items.iter().map(|item| self.fill(item)).collect::<Result<_>>()?),
+            Json::Object(members) => {
+                let filled = members.iter().map(|(key, value)| Ok((key.clone(), self.fill(value)?)));
+                Json::Object(filled.collect::<Result<Map<_, _>>>()?)
+            }
+            other => other.clone(),
+        })
+    }
+
+    /// Fills `${…}` inside a text. `${{…}}` belongs to knowledge models and
+    /// stays as it is.
+    fn fill_text(&self, text: &str) -> Result<String> {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            let (before, placeholder) = rest.split_at(start);
+            filled.push_str(before);
+            if placeholder.starts_with("${{") {
+                filled.push_str("${{");
+                rest = &placeholder[3..];
+                continue;
+            }
+            let end = placeholder.find('}').ok_or_else(|| anyhow!("a \"${{\" has no \"}}\""))?;
+            match self.value(&placeholder[2..end])? {
+                Json::String(value) => filled.push_str(&value),
+                value => filled.push_str(&value.to_string()),
+            }
+            rest = &placeholder[end + 1..];
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+
+    fn value(&self, name: &str) -> Result<Json> {
+        if let Some(variable) = name.strip_prefix("env.") {
+            let value = self.target.values.get(variable);
+            let value = value.ok_or_else(|| anyhow!("\"{variable}\" is asked for, but not set; see --env"))?;
+            return Ok(Json::String(value.expose().to_owned()));
+        }
+        match self.names.get(name) {
+            Some(value) => Ok(value.clone()),
+            None if self.target.dry_run => Ok(Json::String(format!("({name})"))),
+            None => bail!("\"${{{name}}}\" names nothing that was made before it"),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The command line: a contract, because scripts rely on it.
+//!
+//! `serve` and `demo` open a data folder; every other verb is a client of a
+//! running server and takes `--url` and `LOOPWRIGHT_APP_KEY`.
+
+mod app_key;
+mod check;
+mod push;
+mod sql;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use base::Secret;
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::Client;
+use crate::config::{self, Config};
+use crate::{apply, demo, serve, telemetry};
+
+/// Closes the loop from process data to action.
+#[derive(Parser)]
+#[command(name = "loopwright", version, about, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Start the server.
+    Serve(ServerFlags),
+    /// Show the closed loop on the example, live in the browser.
+    Demo(demo::DemoFlags),
+    /// Create or update what the files describe; applying twice changes nothing.
+    Apply {
+        /// Folders with a loopwright.yaml, or such files.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// A file of NAME=VALUE lines for `${env.NAME}`; the environment is taken as well.
+        #[arg(long)]
+        env: Option<PathBuf>,
+        /// Only print what would happen.
+        #[arg(long)]
+        dry_run: bool,
+        /// Address of the local workspace.
+        #[arg(long, env = "LOOPWRIGHT_WORKSPACE_URL", default_value = "http://127.0.0.1:8081")]
+        workspace_url: String,
+        #[command(flatten)]
+        client: ClientFlags,
+    },
+    /// Push CSV files into a table.
+    Push(push::PushFlags),
+    /// Ask SQL of a pool's tables.
+    Sql(sql::SqlFlags),
+    /// Ask PQL of a knowledge model.
+    Query(sql::QueryFlags),
+    /// Check the configuration, the data folder and the ports without starting.
+    Check(ServerFlags),
+    /// Print the configuration that is in force, without secrets.
+    Config {
+        /// Print the documented defaults instead.
+        #[arg(long)]
+        defaults: bool,
+        #[command(flatten)]
+        server: ServerFlags,
+    },
+    /// Make, list and revoke app keys.
+    AppKey {
+        #[command(subcommand)]
+        verb: app_key::AppKeyVerb,
+        #[command(flatten)]
+        client: ClientFlags,
+    },
+    /// Run one task of the local workspace in a session of its own.
+    #[command(hide = true)]
+    SuperviseTask {
+        /// The task's folder.
+        folder: PathBuf,
+    },
+}
+
+/// Flags of the verbs that open a data folder. They win over the environment
+/// and the configuration file.
+#[derive(Args, Clone, Default)]
+pub(crate) struct ServerFlags {
+    /// A configuration file; `loopwright config --defaults` shows one.
+    #[arg(long, env = "LOOPWRIGHT_CONFIG")]
+    config: Option<PathBuf>,
+    /// The folder that holds everything.
+    #[arg(long)]
+    data: Option<String>,
+    /// Where the API and the browser UI listen.
+    #[arg(long)]
+    listen: Option<String>,
+    /// Where the local workspace listens, or "off".
+    #[arg(long)]
+    workspace_listen: Option<String>,
+}
+
+impl ServerFlags {
+    /// Puts all layers of the configuration together.
+    pub(crate) fn load(&self) -> Result<Config> {
+        let mut flags = BTreeMap::new();
+        for (name, value) in
+            [("data", &self.data), ("listen", &self.listen), ("workspace_listen", &self.workspace_listen)]
+        {
+            if let Some(value) = value {
+                flags.insert(name, value.clone());
+            }
+        }
+        let environment = std::env::vars().filter(|(name, _)| name != "LOOPWRIGHT_CONFIG");
+        Ok(config::load(self.config.as_deref(), environment, &flags)?)
+    }
+}
+
+/// Flags of the verbs that are clients.
+#[derive(Args, Clone)]
+pub(crate) struct ClientFlags {
+    /// Address of the server.
+    #[arg(long, env = "LOOPWRIGHT_URL", default_value = "http://127.0.0.1:8080", global = true)]
+    url: String,
+}
+
+impl ClientFlags {
+    /// Makes the client; the key comes from the environment only, because
+    /// arguments can be seen by everyone on the machine.
+    pub(crate) fn client(&self) -> Client {
+        let key = secret_variable("LOOPWRIGHT_APP_KEY");
+        Client::new(&self.url, key.as_ref())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client's credential comes from its environment")]
+fn secret_variable(name: &str) -> Option<Secret> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret::new)
+}
+
+impl Arguments {
+    /// Does what was asked for.
+    pub(crate) async fn run(self) -> Result<()> {
+        match self.verb {
+            Verb::Serve(flags) => {
+                let config = flags.load()?;
+                telemetry::start(&config.log, config.log_format).map_err(anyhow::Error::msg)?;
+                serve::serve(config).await
+            }
+            Verb::Demo(flags) => demo::run(flags).await,
+            Verb::Apply { paths, env, dry_run, workspace_url, client } => {
+                let client = client.client();
+                let workspace = secret_variable("LOOPWRIGHT_WORKSPACE_TOKEN");
+                let workspace = workspace.map(|token| Client::bearer(&workspace_url, &token));
+                let values = values(env.as_deref())?;
+                for path in paths {
+                    let target = apply::Target {
+                        main: &client,
+                        workspace: workspace.as_ref(),
+                        values: values.clone(),
+                        dry_run,
+                    };
+                    apply::apply(&path, target, &mut |line| say(line)).await?;
+                }
+                Ok(())
+            }
+            Verb::Push(flags) => push::run(flags).await,
+            Verb::Sql(flags) => sql::run_sql(flags).await,
+            Verb::Query(flags) => sql::run_query(flags).await,
+            Verb::Check(flags) => check::run(&flags.load()?).await,
+            Verb::Config { defaults: true, .. } => {
+                write(config::DEFAULTS);
+                Ok(())
+            }
+            Verb::Config { server, .. } => {
+                write(&server.load()?.describe());
+                Ok(())
+            }
+            Verb::AppKey { verb, client } => app_key::run(verb, &client.client()).await,
+            Verb::SuperviseTask { .. } => unreachable!("main handles it before the runtime starts"),
+        }
+    }
+
+    /// Returns the task to supervise, if that was asked for. It must not share
+    /// a process with a runtime.
+    pub(crate) fn supervised_task(&self) -> Option<&std::path::Path> {
+        match &self.verb {
+            Verb::SuperviseTask { folder } => Some(folder),
+            _ => None,
+        }
+    }
+}
+
+/// Reads NAME=VALUE lines over the environment.
+fn values(file: Option<&std::path::Path>) -> Result<BTreeMap<String, Secret>> {
+    let mut values: BTreeMap<String, Secret> =
+        std::env::vars().map(|(name, value)| (name, Secret::new(value))).collect();
+    let Some(file) = file else { return Ok(values) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, value) = line
+            .split_once('=')
+            .with_context(|| format!("{}, line {}: not NAME=VALUE", file.display(), number + 1))?;
+        values.insert(name.trim().to_owned(), Secret::new(value.trim()));
+    }
+    Ok(values)
+}
+
+/// Prints a line for the person, or for the script behind a pipe.
+#[expect(clippy::print_stdout, reason = "standard output is where a verb answers")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stdout, reason = "standard output is where a verb answers")]
+fn write(text: &str) {
+    print!("{text}");
+}

@@ -1,0 +1,122 @@
+//! `serve`: from the configuration to a running server, and its clean end.
+//!
+//! The order matters. The data folder is locked before anything in it is
+//! touched. The listeners are bound before the house is built, because the
+//! house must know its own addresses; callers wait in the backlog meanwhile.
+//! The lines "listening on …" are printed last: whoever reads them may call.
+
+use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+use crate::cli::say;
+use crate::config::Config;
+use crate::wire::{self, Addresses, House};
+use crate::workers;
+
+/// Runs the server until it is told to stop.
+pub(crate) async fn serve(config: Config) -> Result<()> {
+    let _lock = lock(&config.data)?;
+    let main = bind("listen", config.listen).await?;
+    let workspace = match config.workspace_listen {
+        Some(address) => Some(bind("workspace_listen", address).await?),
+        None => None,
+    };
+    let addresses = Addresses {
+        main: main.local_addr()?,
+        workspace: workspace.as_ref().map(TcpListener::local_addr).transpose()?,
+    };
+    let house = wire::build(&config, addresses).await?;
+    let app = app_of(&house);
+    workers::recover(&house).await?;
+
+    let stop = CancellationToken::new();
+    let tracker = TaskTracker::new();
+    workers::start(&house, &tracker, &stop);
+    let doors = CancellationToken::new();
+    tracker.spawn(listen(main, api::main_router(app.clone()), doors.clone()));
+    if let Some(listener) = workspace {
+        tracker.spawn(listen(listener, api::workspace_router(app.clone()), doors.clone()));
+    }
+    app.readiness.set_ready();
+    say(&format!("listening on http://{}", addresses.main));
+    if let Some(address) = addresses.workspace {
+        say(&format!("listening on http://{address}"));
+    }
+    info!(main = %addresses.main, "the server is ready");
+
+    until_told_to_stop().await?;
+    info!("the server is stopping");
+    // First no new requests, then no new work; what runs comes to its end.
+    doors.cancel();
+    stop.cancel();
+    tracker.close();
+    let grace = Duration::from_secs(config.stop_seconds);
+    if tokio::time::timeout(grace, tracker.wait()).await.is_err() {
+        tracing::warn!(seconds = config.stop_seconds, "some work was cut off; it is taken up at the next start");
+    }
+    info!("the server has stopped");
+    Ok(())
+}
+
+/// Takes the data folder for this process alone, as long as it lives.
+fn lock(data: &Path) -> Result<File> {
+    std::fs::create_dir_all(data).with_context(|| format!("the data folder {} cannot be made", data.display()))?;
+    let path = data.join("lock");
+    let file = File::create(&path).with_context(|| format!("the data folder {} cannot be written", data.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("the data folder {} is in use by another server; stop it, or choose another folder by --data", data.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{} cannot be locked", path.display())),
+    }
+}
+
+async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} (setting \"{setting}\"); another program may"))
+}
+
+fn app_of(house: &House) -> api::App {
+    api::App {
+        access: house.access.clone(),
+        pools: house.pools.clone(),
+        events: house.events.clone(),
+        flows: house.flows.clone(),
+        workspace: house.workspace.clone(),
+        mining: house.mining.clone(),
+        sql: house.lake.clone(),
+        clock: house.clock.clone(),
+        chance: house.chance.clone(),
+        metrics: Arc::default(),
+        readiness: Arc::default(),
+    }
+}
+
+async fn listen(listener: TcpListener, router: axum::Router, doors: CancellationToken) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(doors.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "a listener ended");
+    }
+}
+
+async fn until_told_to_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

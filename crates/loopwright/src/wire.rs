@@ -1,0 +1,265 @@
+//! Wiring: the one place where the crates meet.
+//!
+//! Here the real clock, the real source of chance, the databases and the way
+//! out are made, once, and handed to the facades. The crossings between crates
+//! that do not know each other are small adapters below: `events` brings a
+//! signal to a hook of `flows`, and `flows` asks `events` to be told of one.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context, Result};
+use base::db::{self, Control, Db, Migration};
+use base::error::{Coded, Kind};
+use base::secret::KeyRing;
+use base::time::SystemClock;
+use base::{Actor, BoxFuture, Chance, Clock};
+use serde_json::{Value as Json, json};
+
+use crate::config::Config;
+use crate::egress::{Egress, Origins};
+
+/// The addresses that the listeners have taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) main: SocketAddr,
+    pub(crate) workspace: Option<SocketAddr>,
+}
+
+/// All facades, wired.
+pub(crate) struct House {
+    pub(crate) lake: Arc<lake::Lake>,
+    pub(crate) access: Arc<access::Access>,
+    pub(crate) pools: Arc<pools::Pools>,
+    pub(crate) events: Arc<events::Events>,
+    pub(crate) flows: Arc<flows::Flows>,
+    pub(crate) workspace: Arc<workspace::Workspace>,
+    pub(crate) mining: Arc<mining::Mining>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<dyn Chance>,
+}
+
+/// Opens the data folder and builds the house in it.
+pub(crate) async fn build(config: &Config, addresses: Addresses) -> Result<House> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let chance: Arc<dyn Chance> = Arc::new(base::chance::SystemChance);
+    let keys = Arc::new(key_ring(config, &*chance)?);
+    let (control, flows_db) = databases(config)?;
+    let egress = Egress::new(config.egress_allow.clone());
+    egress.set_origins(Origins { this: Some(addresses.main), workspace: addresses.workspace });
+    let egress = Arc::new(egress);
+
+    let lake = lake::Lake::open(&config.data.join("lake"), clock.clone(), lake::Options::default())
+        .context("the tables cannot be opened")?;
+    let lake = Arc::new(lake);
+    let tables: Arc<dyn pools::Tables> = lake.clone();
+
+    let access = Arc::new(access::Access::new(control.clone(), clock.clone(), chance.clone()));
+    if let Some(key) = &config.bootstrap_app_key {
+        access.bootstrap_app_key(key).await.context("the setting \"bootstrap_app_key\" cannot be used")?;
+    }
+
+    let pools = Arc::new(pools::Pools::new(
+        control.clone(),
+        tables.clone(),
+        config.data.join("spool"),
+        clock.clone(),
+        chance.clone(),
+    ));
+
+    let flows = Arc::new(flows::Flows::new(
+        flows_db,
+        egress.clone(),
+        keys.clone(),
+        clock.clone(),
+        chance.clone(),
+        flows::Options::default(),
+    ));
+
+    let ports = events::Ports {
+        db: control.clone(),
+        http: egress,
+        local: Arc::new(HooksOfFlows(flows.clone())),
+        keys: keys.clone(),
+        clock: clock.clone(),
+        chance: chance.clone(),
+    };
+    let options = events::Options { allow_http_callbacks: config.callback_http, ..events::Options::default() };
+    let events = events::Events::open(ports, options).await.context("the subscriptions cannot be read")?;
+
+    let data_models: Arc<dyn mining::DataModels> = Arc::new(mining::PoolsDataModels::new(pools.clone()));
+    let outbox: Arc<dyn mining::Outbox> = Arc::new(mining::EventsOutbox::new(events.clone()));
+    let mining = Arc::new(mining::Mining::new(
+        control.clone(),
+        tables,
+        data_models,
+        outbox,
+        clock.clone(),
+        chance.clone(),
+    ));
+    flows.set_signals(Arc::new(SignalsOfEvents { events: events.clone(), mining: OnceLock::from(mining.clone()) }));
+
+    let workspace = Arc::new(workspace::Workspace::new(
+        control,
+        config.data.join("workspace"),
+        keys,
+        clock.clone(),
+        chance.clone(),
+        workspace_options(config, addresses)?,
+    ));
+    if let Some(token) = &config.workspace_bootstrap_token {
+        workspace.bootstrap_token(token).await.context("the setting \"workspace_bootstrap_token\" cannot be used")?;
+    }
+    Ok(House { lake, access, pools, events, flows, workspace, mining, clock, chance })
+}
+
+fn key_ring(config: &Config, chance: &dyn Chance) -> Result<KeyRing> {
+    match &config.sealing_keys {
+        Some(text) => KeyRing::parse(text).context("the setting \"sealing_keys\" cannot be used"),
+        None => {
+            let file = config.data.join("keys");
+            KeyRing::open_or_create(&file, chance).with_context(|| format!("{} cannot be used", file.display()))
+        }
+    }
+}
+
+fn databases(config: &Config) -> Result<(Db<Control>, Db<db::Flows>)> {
+    let control: &[&[Migration]] = &[
+        base::MIGRATIONS,
+        access::MIGRATIONS,
+        pools::MIGRATIONS,
+        events::MIGRATIONS,
+        workspace::MIGRATIONS,
+        mining::MIGRATIONS,
+    ];
+    let flows: &[&[Migration]] = &[base::MIGRATIONS, flows::MIGRATIONS];
+    let options = || db::Options { on_broken_disk: Arc::new(stop_at_once), ..db::Options::default() };
+    match &config.database_url {
+        Some(url) => Ok((
+            Db::open_postgres(url.expose(), control, options()).context("PostgreSQL cannot be used")?,
+            Db::open_postgres(url.expose(), flows, options()).context("PostgreSQL cannot be used")?,
+        )),
+        None => {
+            let folder: &Path = &config.data;
+            let open = || format!("the control database in {} cannot be opened", folder.display());
+            Ok((
+                Db::open_sqlite(folder, control, options()).with_context(open)?,
+                Db::open_sqlite(folder, flows, options()).with_context(open)?,
+            ))
+        }
+    }
+}
+
+/// A failed sync must never be retried: the kernel may have dropped the pages.
+/// What was acknowledged is on the disk; the next start recovers from there.
+fn stop_at_once(error: &db::Error) {
+    tracing::error!(%error, "the disk failed; the process stops and recovers at its next start");
+    std::process::abort();
+}
+
+fn workspace_options(config: &Config, addresses: Addresses) -> Result<workspace::Options> {
+    let program = std::env::current_exe().context("the program cannot find itself")?;
+    let own = addresses.workspace.unwrap_or(addresses.main);
+    let mut options = workspace::Options {
+        supervisor: vec![program.into_os_string(), "supervise-task".into()],
+        python: config.python.clone(),
+        public_url: format!("http://{own}"),
+        ..workspace::Options::default()
+    };
+    // Tasks find the program whose rows they work on; who they are, a secret
+    // of the job tells.
+    options.environment.push(("LOOPWRIGHT_URL".into(), format!("http://{}", addresses.main).into()));
+    if let Some(path) = std::env::var_os("PATH") {
+        options.environment.retain(|(name, _)| name != "PATH");
+        options.environment.push(("PATH".into(), path));
+    }
+    Ok(options)
+}
+
+/// Brings events to the hooks of flows.
+struct HooksOfFlows(Arc<flows::Flows>);
+
+impl events::LocalSink for HooksOfFlows {
+    fn deliver(&self, hook: &str, delivery: events::LocalDelivery) -> BoxFuture<'_, Result<(), events::Busy>> {
+        let hook = hook.to_owned();
+        Box::pin(async move {
+            let key =
+                format!("{}/{}/{}", delivery.trigger.knowledge_model, delivery.trigger.trigger, delivery.offset);
+            match self.0.accept(&hook, &key, payload_of(&delivery)).await {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    if !matches!(error.kind(), Kind::TooMany | Kind::Unavailable) {
+                        tracing::warn!(hook, error = %base::error::chain(&error), "a signal waits for its hook");
+                    }
+                    Err(events::Busy)
+                }
+            }
+        })
+    }
+}
+
+/// What a flow sees of a signal: the event as a callback would receive it,
+/// and its fields by name.
+fn payload_of(delivery: &events::LocalDelivery) -> Json {
+    let body: Json = serde_json::from_slice(&delivery.body).unwrap_or_default();
+    let fields = body["event"]["fields"].as_array().into_iter().flatten();
+    let named: serde_json::Map<String, Json> = fields
+        .filter_map(|field| Some((field["id"].as_str()?.to_owned(), field["value"].clone())))
+        .collect();
+    json!({
+        "knowledgeModelId": delivery.trigger.knowledge_model,
+        "triggerId": delivery.trigger.trigger,
+        "offset": body["offset"],
+        "creationDate": body["creationDate"],
+        "eventId": body["event"]["id"],
+        "identifier": body["event"]["identifier"],
+        "fields": named,
+    })
+}
+
+/// Lets flows ask for signals: they exist if the published model has them.
+struct SignalsOfEvents {
+    events: Arc<events::Events>,
+    mining: OnceLock<Arc<mining::Mining>>,
+}
+
+impl SignalsOfEvents {
+    async fn check(&self, knowledge_model: &str, trigger: &str) -> Result<(), flows::SignalsError> {
+        let Some(mining) = self.mining.get() else { return Ok(()) };
+        let triggers = mining.triggers(knowledge_model).await.map_err(told)?;
+        if triggers.iter().any(|known| known.id == trigger) {
+            return Ok(());
+        }
+        Err(flows::SignalsError {
+            kind: Kind::NotFound,
+            detail: format!("knowledge model \"{knowledge_model}\" has no published trigger \"{trigger}\""),
+        })
+    }
+}
+
+impl flows::Signals for SignalsOfEvents {
+    fn watch(
+        &self,
+        hook: &str,
+        knowledge_model: &str,
+        trigger: &str,
+    ) -> BoxFuture<'_, Result<(), flows::SignalsError>> {
+        let (hook, knowledge_model, trigger) = (hook.to_owned(), knowledge_model.to_owned(), trigger.to_owned());
+        Box::pin(async move {
+            self.check(&knowledge_model, &trigger).await?;
+            let actor = Actor::system("flows");
+            self.events.watch(&actor, &hook, &events::TriggerRef { knowledge_model, trigger }).await.map_err(told)?;
+            Ok(())
+        })
+    }
+
+    fn unwatch(&self, hook: &str) -> BoxFuture<'_, Result<(), flows::SignalsError>> {
+        let hook = hook.to_owned();
+        Box::pin(async move { self.events.unwatch(&Actor::system("flows"), &hook).await.map_err(told) })
+    }
+}
+
+fn told(error: impl Coded) -> flows::SignalsError {
+    flows::SignalsError { kind: error.kind(), detail: error.to_string() }
+}
