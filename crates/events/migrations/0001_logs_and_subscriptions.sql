@@ -1,7 +1,8 @@
 -- One log per trigger. `head` is the last offset given out; it moves in the
 -- transaction that appends, so that no offset is given out twice, not even by
 -- a transaction that is rolled back or a crash. Everything up to `trimmed` has
--- been removed. The counters keep what deleted subscriptions had achieved.
+-- been removed. The counters keep what the callbacks of deleted subscriptions
+-- had received.
 CREATE TABLE event_logs (
     log BIGINT PRIMARY KEY,
     knowledge_model TEXT NOT NULL,
@@ -44,7 +45,10 @@ CREATE TABLE subscriptions (
     -- From here on the standing, which every group commit overwrites.
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
+    -- Of a failed one.
     failed_since BIGINT,
+    -- Of a suspended one: 1 if its events wait, 0 if they are lost.
+    queue_kept BIGINT,
     generation BIGINT NOT NULL,
     cursor_offset BIGINT NOT NULL,
     floor_offset BIGINT NOT NULL,

@@ -106,6 +106,16 @@ pub(crate) fn outcome_of(answer: &Result<Response, HttpError>, now: Timestamp) -
     }
 }
 
+/// Says what an answer means, for people; nothing for a success.
+pub(crate) fn detail_of(outcome: Outcome, status: StatusCode) -> String {
+    match outcome {
+        Outcome::Delivered => String::new(),
+        Outcome::Gone => format!("{status}: the receiver says that it is gone for good"),
+        Outcome::Declined => format!("{status}: the receiver does not accept the event"),
+        Outcome::Failed(_) | Outcome::Busy => status.to_string(),
+    }
+}
+
 /// Reads `Retry-After`: seconds, or an HTTP date.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get("retry-after")?.to_str().ok()?.trim();

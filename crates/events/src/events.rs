@@ -1,21 +1,51 @@
-//! The verbs.
+//! The verbs of this crate.
+//!
+//! A verb on a subscription *holds* its seat: no call starts meanwhile. Its one
+//! transaction saves what deliveries had achieved so far, reads the row,
+//! decides, and writes the decision with its audit row. After the commit the
+//! seat takes over the new standing and is let go. A verb that is answered is
+//! durable, and from then on the engine acts accordingly.
+//!
+//! Verbs run as tasks of their own: a caller who hangs up in the middle must
+//! not leave a commit behind that the roster has never heard of.
+
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::audit;
 use base::db::{Control, Db, Tx};
-use base::http::Http;
+use base::http::{Http, Method, Request};
 use base::secret::KeyRing;
-use base::{Actor, Chance, Clock, Secret};
+use base::{Actor, Chance, Clock, Secret, Timestamp};
 use bytes::Bytes;
-use tokio_util::sync::CancellationToken;
+use parking_lot::{Mutex, MutexGuard};
+use serde_json::{Value as Json, json};
+use tokio::sync::Notify;
 
-use crate::callback::{Callback, LocalSink};
+use crate::callback::{Callback, LocalSink, Sink};
 use crate::delivery::Attempt;
 use crate::error::Error;
-use crate::event::{NewEvent, Offset, TriggerRef};
-use crate::policy::Policy;
-use crate::subscription::{Subscription, SubscriptionId};
+use crate::event::{self, NewEvent, Offset, TriggerRef};
+use crate::outlet::{self, Outlet};
+use crate::policy::{OnError, Policy};
+use crate::roster::Roster;
+use crate::signature;
+use crate::subscription::{
+    Around, Input, LastSuccess, Next, Owner, Skipped, Standing, Subscription, SubscriptionId, decide,
+};
+use crate::tables::{self, SkipRecord, Stored, StoredSecret};
 use crate::view::{DeliveryFilter, Listed, Page, Paging, Sort, Status};
+use crate::work::Engine;
+
+/// Events that one extraction takes at most.
+const EXTRACT_MAX: usize = 50;
+/// A callback that is asked whether it is there must answer within this time.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest name, in characters.
+const NAME_CHARS_MAX: usize = 1_024;
+/// An old secret signs along for at most so long.
+const OVERLAP_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// What `events` needs from the program.
 #[derive(Clone)]
@@ -39,7 +69,7 @@ pub struct Ports {
 pub struct Options {
     /// Callbacks may begin with `http`.
     pub allow_http_callbacks: bool,
-    /// What a new subscription's delivery settings are.
+    /// The delivery settings of a new subscription.
     pub policy: Policy,
     /// Calls in flight at most, over all subscriptions.
     pub calls_max: usize,
@@ -62,7 +92,7 @@ impl Default for Options {
     }
 }
 
-/// A request for a subscription, and for its replacement by an update.
+/// A request for a subscription, or for its replacement by an update.
 #[derive(Clone)]
 pub struct NewSubscription {
     /// 1 to 1,024 characters.
@@ -77,154 +107,601 @@ pub struct NewSubscription {
 
 /// The event subscription engine.
 pub struct Events {
-    _ports: Ports,
+    pub(crate) ports: Ports,
+    pub(crate) options: Options,
+    pub(crate) roster: Mutex<Roster>,
+    pub(crate) engine: tokio::sync::Mutex<Engine>,
+    /// Told when the roster has something new for the engine.
+    pub(crate) nudged: Notify,
 }
 
 impl Events {
-    /// Opens the engine: reads where every subscription stands.
-    pub async fn open(_ports: Ports, _options: Options) -> Result<Arc<Self>, Error> {
-        todo!()
+    /// Opens the engine: gives every subscription its seat, as the tables have
+    /// it. Nothing is delivered before [`Events::run`].
+    pub async fn open(ports: Ports, options: Options) -> Result<Arc<Self>, Error> {
+        options.policy.check()?;
+        let now = ports.clock.now();
+        let seats = ports
+            .db
+            .read("events.open", |tx| {
+                let mut seats = Vec::new();
+                for stored in tables::all(tx)? {
+                    let secrets = tables::secrets(tx, stored.subscription.id)?;
+                    seats.push((stored, secrets));
+                }
+                Ok::<_, Error>(seats)
+            })
+            .await?;
+        let mut roster = Roster::new(options.calls_max, now);
+        for (stored, secrets) in seats {
+            let outlet = Arc::new(Outlet::open(&ports.keys, &stored, &secrets)?);
+            roster.seat(stored.subscription, stored.log, outlet, now);
+        }
+        Ok(Arc::new(Events {
+            ports,
+            options,
+            roster: Mutex::new(roster),
+            engine: tokio::sync::Mutex::default(),
+            nudged: Notify::new(),
+        }))
     }
+
+    // The log.
 
     /// Appends events to a trigger's log, in the caller's transaction, and
     /// returns the offset of each. An event whose key is in the log already
-    /// keeps its offset. Call [`Events::nudge`] after the commit.
+    /// keeps its offset, and nothing changes. Call [`Events::nudge`] after the
+    /// commit.
     pub fn append(
         &self,
-        _tx: &mut dyn Tx,
-        _trigger: &TriggerRef,
-        _events: &[NewEvent],
+        tx: &mut dyn Tx,
+        trigger: &TriggerRef,
+        events: &[NewEvent],
     ) -> Result<Vec<Offset>, base::db::Error> {
-        todo!()
+        tables::append(tx, trigger, events, self.now())
     }
 
-    /// Says that a trigger's log has grown.
-    pub fn nudge(&self, _trigger: &TriggerRef) {
-        todo!()
+    /// Says that a trigger's log has grown, so that nobody waits for the next
+    /// look at it.
+    pub fn nudge(&self, trigger: &TriggerRef) {
+        if self.roster().nudge(trigger) {
+            self.nudged.notify_one();
+        }
     }
 
-    /// Makes a subscription; its callback is probed first.
+    // Subscriptions.
+
+    /// Makes a subscription to the events that come from now on. Its callback
+    /// must be there: any HTTP answer to a HEAD counts.
     pub async fn create(
-        &self,
-        _actor: &Actor,
-        _trigger: &TriggerRef,
-        _request: NewSubscription,
+        self: &Arc<Self>,
+        actor: &Actor,
+        trigger: &TriggerRef,
+        request: NewSubscription,
     ) -> Result<Subscription, Error> {
-        todo!()
+        let callback = self.accept(&request)?;
+        self.probe(&callback).await?;
+        let Ports { keys, chance, .. } = &self.ports;
+        let now = self.now();
+        let id = SubscriptionId::new(now, &**chance);
+        let secret = signature::new_secret(&**chance);
+        let sealed = outlet::seal_secret(keys, id, &secret, &**chance);
+        let secret = StoredSecret { made_at: now, sealed, valid_until: None, read_at: None };
+        let headers_sealed = outlet::seal_headers(keys, id, &callback, &**chance);
+        let on_error = if request.skip_errors { OnError::Skip } else { OnError::Keep };
+        let draft = Draft {
+            id,
+            name: request.name,
+            trigger: trigger.clone(),
+            sink: Sink::Https { uri: request.uri },
+            policy: Policy { on_error, ..self.options.policy.clone() },
+            headers_sealed,
+            secrets: vec![secret],
+        };
+        self.seat_new(actor, draft).await
     }
 
-    /// Lists the caller's own subscriptions; an administrator sees all.
-    pub async fn list(&self, _actor: &Actor, _sort: Sort, _paging: Paging) -> Result<Page<Listed>, Error> {
-        todo!()
+    /// Lists the caller's own subscriptions; an administrator sees all. Those
+    /// of hooks are not listed.
+    pub async fn list(&self, actor: &Actor, sort: Sort, paging: Paging) -> Result<Page<Listed>, Error> {
+        let actor = actor.clone();
+        self.ports.db.read("events.list", move |tx| Ok(tables::list(tx, &actor, sort, paging)?)).await
     }
 
     /// Returns one subscription.
-    pub async fn get(&self, _actor: &Actor, _id: SubscriptionId) -> Result<Listed, Error> {
-        todo!()
+    pub async fn get(&self, actor: &Actor, id: SubscriptionId) -> Result<Listed, Error> {
+        let actor = actor.clone();
+        self.ports.db.read("events.get", move |tx| Ok(tables::listed(managed(tx, &actor, id)?))).await
     }
 
     /// Replaces the definition and sets the subscription going, from any state.
     pub async fn update(
-        &self,
-        _actor: &Actor,
-        _id: SubscriptionId,
-        _request: NewSubscription,
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
+        request: NewSubscription,
     ) -> Result<Subscription, Error> {
-        todo!()
+        let callback = self.accept(&request)?;
+        let headers_sealed = outlet::seal_headers(&self.ports.keys, id, &callback, &*self.ports.chance);
+        let on_error = if request.skip_errors { OnError::Skip } else { OnError::Keep };
+        self.change(actor, id, "update", move |tx, stored, now| {
+            let s = &stored.subscription;
+            let changed = Subscription {
+                name: request.name.clone(),
+                sink: Sink::Https { uri: request.uri.clone() },
+                policy: Policy { on_error, ..s.policy.clone() },
+                updated_at: now,
+                ..s.clone()
+            };
+            let changed = Stored { subscription: changed, headers_sealed: headers_sealed.clone(), ..stored.clone() };
+            tables::save_definition(tx, &changed)?;
+            moved(tx, &changed, Input::Update, now)
+        })
+        .await
     }
 
-    /// Ends a subscription.
-    pub async fn delete(&self, _actor: &Actor, _id: SubscriptionId) -> Result<(), Error> {
-        todo!()
+    /// Ends a subscription and its queue.
+    pub async fn delete(self: &Arc<Self>, actor: &Actor, id: SubscriptionId) -> Result<(), Error> {
+        self.end(actor, id, managed).await
     }
 
     /// Stops deliveries; events queue.
-    pub async fn pause(&self, _actor: &Actor, _id: SubscriptionId) -> Result<Subscription, Error> {
-        todo!()
+    pub async fn pause(self: &Arc<Self>, actor: &Actor, id: SubscriptionId) -> Result<Subscription, Error> {
+        self.change(actor, id, "pause", |tx, stored, now| moved(tx, stored, Input::Pause, now)).await
     }
 
     /// Goes on where it was paused.
-    pub async fn resume(&self, _actor: &Actor, _id: SubscriptionId) -> Result<Subscription, Error> {
-        todo!()
+    pub async fn resume(self: &Arc<Self>, actor: &Actor, id: SubscriptionId) -> Result<Subscription, Error> {
+        self.change(actor, id, "resume", |tx, stored, now| moved(tx, stored, Input::Resume, now)).await
     }
 
-    /// Goes on with fresh events only.
-    pub async fn resume_from_latest(&self, _actor: &Actor, _id: SubscriptionId) -> Result<Subscription, Error> {
-        todo!()
-    }
-
-    /// Starts again at an offset.
-    pub async fn replay(&self, _actor: &Actor, _id: SubscriptionId, _from: Offset) -> Result<Subscription, Error> {
-        todo!()
-    }
-
-    /// Takes up to 50 undelivered events out by hand: the bodies that the
-    /// callback would have received.
-    pub async fn extract(&self, _actor: &Actor, _id: SubscriptionId) -> Result<Vec<Bytes>, Error> {
-        todo!()
-    }
-
-    /// Changes the delivery settings.
-    pub async fn set_policy(
-        &self,
-        _actor: &Actor,
-        _id: SubscriptionId,
-        _policy: Policy,
+    /// Goes on with fresh events only; those that had queued are passed over,
+    /// on record.
+    pub async fn resume_from_latest(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
     ) -> Result<Subscription, Error> {
-        todo!()
+        self.change(actor, id, "resume-from-latest", |tx, stored, now| {
+            moved(tx, stored, Input::ResumeFromLatest, now)
+        })
+        .await
     }
+
+    /// Starts again at an offset; 0 means as early as possible.
+    pub async fn replay(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
+        from: Offset,
+    ) -> Result<Subscription, Error> {
+        self.change(actor, id, "replay", move |tx, stored, now| moved(tx, stored, Input::Replay { from }, now)).await
+    }
+
+    /// Takes up to 50 undelivered events out by hand and returns the bodies
+    /// that the callback would have received. A second call returns the next.
+    pub async fn extract(self: &Arc<Self>, actor: &Actor, id: SubscriptionId) -> Result<Vec<Bytes>, Error> {
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let taken = bodies.clone();
+        self.change(actor, id, "extract", move |tx, stored, now| {
+            let s = &stored.subscription;
+            let events = match s.standing.queue_is_destroyed() {
+                true => Vec::new(),
+                false => tables::read_log(tx, stored.log.log, s.standing.cursor, EXTRACT_MAX)?.1,
+            };
+            let through = events.last().map_or(s.standing.cursor, |event| event.offset);
+            let body = |event| event::callback_body(s.id, &s.trigger, event);
+            // The closure may run twice: overwrite, do not add.
+            *taken.lock() = events.iter().map(body).collect();
+            moved(tx, stored, Input::Extract { through }, now)
+        })
+        .await?;
+        Ok(std::mem::take(&mut *bodies.lock()))
+    }
+
+    /// Changes the delivery settings; the state stays as it is.
+    pub async fn set_policy(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
+        policy: Policy,
+    ) -> Result<Subscription, Error> {
+        policy.check()?;
+        self.change(actor, id, "set-delivery", move |tx, stored, now| {
+            let subscription =
+                Subscription { policy: policy.clone(), updated_at: now, ..stored.subscription.clone() };
+            let changed = Stored { subscription, ..stored.clone() };
+            tables::save_definition(tx, &changed)?;
+            Ok(changed)
+        })
+        .await
+    }
+
+    // Secrets and attempts.
 
     /// Gives the signing secret to the owner, once.
-    pub async fn read_secret(&self, _actor: &Actor, _id: SubscriptionId) -> Result<Secret, Error> {
-        todo!()
+    pub async fn read_secret(&self, actor: &Actor, id: SubscriptionId) -> Result<Secret, Error> {
+        let (reader, now) = (actor.clone(), self.now());
+        let newest = self
+            .ports
+            .db
+            .write("events.read_secret", move |tx| {
+                let stored = managed(tx, &reader, id)?;
+                if stored.subscription.owner.id != reader.id {
+                    return Err(Error::NotOwner { id });
+                }
+                let newest = tables::secrets(tx, id)?.into_iter().next().ok_or(Error::SecretAlreadyRead { id })?;
+                if !tables::mark_read(tx, id, newest.made_at, now)? {
+                    return Err(Error::SecretAlreadyRead { id });
+                }
+                audit::record(tx, &reader, "read-secret", OBJECT, &id.to_string(), None, None, now)?;
+                Ok(newest)
+            })
+            .await?;
+        outlet::open_secret(&self.ports.keys, id, &newest)
     }
 
     /// Makes a new signing secret and returns it; the old ones sign along for
-    /// `overlap`.
+    /// `overlap`, so that the receiver may change over in its own time.
     pub async fn rotate_secret(
-        &self,
-        _actor: &Actor,
-        _id: SubscriptionId,
-        _overlap: Duration,
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
+        overlap: Duration,
     ) -> Result<Secret, Error> {
-        todo!()
+        let overlap = overlap.min(OVERLAP_MAX);
+        let secret = signature::new_secret(&*self.ports.chance);
+        let sealed = outlet::seal_secret(&self.ports.keys, id, &secret, &*self.ports.chance);
+        self.change(actor, id, "rotate-secret", move |tx, stored, now| {
+            let last = tables::secrets(tx, id)?.first().map_or(Timestamp::EPOCH, |newest| newest.made_at);
+            tables::end_secrets(tx, id, now.plus(overlap), now)?;
+            // Two within a microsecond still have an order.
+            let made_at = now.max(last.plus(Duration::from_micros(1)));
+            let newest = StoredSecret { made_at, sealed: sealed.clone(), valid_until: None, read_at: Some(now) };
+            tables::insert_secret(tx, id, &newest)?;
+            Ok(stored.clone())
+        })
+        .await?;
+        Ok(secret)
     }
 
     /// Lists the attempts of a subscription, the latest first.
     pub async fn deliveries(
         &self,
-        _actor: &Actor,
-        _id: SubscriptionId,
-        _filter: DeliveryFilter,
-        _paging: Paging,
+        actor: &Actor,
+        id: SubscriptionId,
+        filter: DeliveryFilter,
+        paging: Paging,
     ) -> Result<Page<Attempt>, Error> {
-        todo!()
+        let actor = actor.clone();
+        self.ports
+            .db
+            .read("events.deliveries", move |tx| {
+                managed(tx, &actor, id)?;
+                Ok(tables::deliveries(tx, id, filter, paging)?)
+            })
+            .await
     }
 
-    /// Lets a hook of this program receive a trigger's events from now on.
-    /// Doing so again changes nothing.
-    pub async fn watch(&self, _actor: &Actor, _hook: &str, _trigger: &TriggerRef) -> Result<SubscriptionId, Error> {
-        todo!()
-    }
-
-    /// Ends everything that a hook receives.
-    pub async fn unwatch(&self, _actor: &Actor, _hook: &str) -> Result<(), Error> {
-        todo!()
+    /// Lists what a subscription passed over without success, and why.
+    pub async fn skips(&self, actor: &Actor, id: SubscriptionId) -> Result<Vec<Skipped>, Error> {
+        let actor = actor.clone();
+        self.ports
+            .db
+            .read("events.skips", move |tx| {
+                managed(tx, &actor, id)?;
+                Ok(tables::skips(tx, id)?.into_iter().map(|record| record.skipped).collect())
+            })
+            .await
     }
 
     /// Counts, for a status page.
     pub async fn status(&self) -> Result<Status, Error> {
-        todo!()
+        let (events, delivered_before, failures_before) =
+            self.ports.db.read("events.status", |tx| Ok::<_, Error>(tables::totals(tx)?)).await?;
+        let (mut callbacks, hooks) = self.roster().tallies();
+        callbacks.delivered += delivered_before;
+        callbacks.failures += failures_before;
+        Ok(Status { events, callbacks, hooks })
     }
 
-    /// Delivers until told to stop; then lets calls in flight end and saves
-    /// what they brought.
-    pub async fn run(self: Arc<Self>, _stop: CancellationToken) {
-        todo!()
+    // Hooks of this program.
+
+    /// Lets a hook of this program receive a trigger's events from now on.
+    /// Doing so again changes nothing.
+    pub async fn watch(
+        self: &Arc<Self>,
+        actor: &Actor,
+        hook: &str,
+        trigger: &TriggerRef,
+    ) -> Result<SubscriptionId, Error> {
+        let of_hook = hook.to_owned();
+        let known = self
+            .ports
+            .db
+            .read("events.of_hook", move |tx| Ok::<_, Error>(tables::of_hook(tx, &of_hook)?))
+            .await?;
+        if let Some(known) = known.iter().find(|stored| stored.subscription.trigger == *trigger) {
+            return Ok(known.subscription.id);
+        }
+        let draft = Draft {
+            id: SubscriptionId::new(self.now(), &*self.ports.chance),
+            name: hook.to_owned(),
+            trigger: trigger.clone(),
+            sink: Sink::Local { hook: hook.to_owned() },
+            policy: Policy::default(),
+            headers_sealed: Vec::new(),
+            secrets: Vec::new(),
+        };
+        Ok(self.seat_new(actor, draft).await?.id)
     }
 
-    /// Checks a callback as [`Events::create`] does, without calling it.
-    pub fn callback(&self, _request: &NewSubscription) -> Result<Callback, Error> {
-        todo!()
+    /// Ends everything that a hook receives.
+    pub async fn unwatch(self: &Arc<Self>, actor: &Actor, hook: &str) -> Result<(), Error> {
+        let of_hook = hook.to_owned();
+        let known = self
+            .ports
+            .db
+            .read("events.of_hook", move |tx| Ok::<_, Error>(tables::of_hook(tx, &of_hook)?))
+            .await?;
+        for stored in known {
+            match self.end(actor, stored.subscription.id, existing).await {
+                Ok(()) | Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
+
+    // How verbs work.
+
+    pub(crate) fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    fn accept(&self, request: &NewSubscription) -> Result<Callback, Error> {
+        let chars = request.name.chars().count();
+        if request.name.trim().is_empty() || chars > NAME_CHARS_MAX || request.name.contains('\0') {
+            return Err(Error::NameIllegal);
+        }
+        Callback::parse(&request.uri, &request.headers, self.options.allow_http_callbacks)
+    }
+
+    /// Asks a callback whether it is there.
+    async fn probe(&self, callback: &Callback) -> Result<(), Error> {
+        let mut request = Request::new(Method::HEAD, callback.uri());
+        request.headers = callback.header_map();
+        request.timeout = PROBE_TIMEOUT;
+        request.response_bytes_max = 0;
+        match self.ports.http.send(request).await {
+            Ok(_) => Ok(()),
+            Err(source) => Err(Error::CallbackFailed { source }),
+        }
+    }
+
+    /// Writes a new subscription and gives it its seat.
+    async fn seat_new(self: &Arc<Self>, actor: &Actor, draft: Draft) -> Result<Subscription, Error> {
+        let (events, actor) = (self.clone(), actor.clone());
+        to_the_end(async move {
+            let now = events.now();
+            let draft = Arc::new(draft);
+            let written = draft.clone();
+            let stored = events
+                .ports
+                .db
+                .write("events.create", move |tx| {
+                    let stored = written.at_head_of(tables::log_of(tx, &written.trigger)?, &actor, now);
+                    tables::insert(tx, &stored)?;
+                    for secret in &written.secrets {
+                        tables::insert_secret(tx, written.id, secret)?;
+                    }
+                    let after = audit_view(&stored.subscription);
+                    audit::record(tx, &actor, "create", OBJECT, &written.id.to_string(), None, Some(&after), now)?;
+                    Ok::<_, Error>(stored)
+                })
+                .await?;
+            let outlet = Outlet::open(&events.ports.keys, &stored, &draft.secrets)?;
+            events.roster().seat(stored.subscription.clone(), stored.log, Arc::new(outlet), now);
+            events.nudged.notify_one();
+            Ok(stored.subscription)
+        })
+        .await
+    }
+
+    /// Holds a seat, lets `edit` change the row in one transaction with its
+    /// audit row, and seats what came of it.
+    async fn change(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
+        verb: &'static str,
+        edit: impl Fn(&mut dyn Tx, &Stored, Timestamp) -> Result<Stored, Error> + Send + 'static,
+    ) -> Result<Subscription, Error> {
+        let (events, actor) = (self.clone(), actor.clone());
+        to_the_end(async move {
+            let held = Held::take(&events, id).await?;
+            let progress = held.progress.clone();
+            let now = events.now();
+            let (stored, secrets) = events
+                .ports
+                .db
+                .write("events.change", move |tx| {
+                    tables::save_progress(tx, std::slice::from_ref(&progress))?;
+                    let before = managed(tx, &actor, id)?;
+                    let after = edit(tx, &before, now)?;
+                    let (before, shown) = (audit_view(&before.subscription), audit_view(&after.subscription));
+                    audit::record(tx, &actor, verb, OBJECT, &id.to_string(), Some(&before), Some(&shown), now)?;
+                    let secrets = tables::secrets(tx, id)?;
+                    Ok::<_, Error>((after, secrets))
+                })
+                .await?;
+            let outlet = Outlet::open(&events.ports.keys, &stored, &secrets)?;
+            held.change(stored.clone(), outlet, now);
+            Ok(stored.subscription)
+        })
+        .await
+    }
+
+    async fn end(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
+        find: fn(&mut dyn Tx, &Actor, SubscriptionId) -> Result<Stored, Error>,
+    ) -> Result<(), Error> {
+        let (events, actor) = (self.clone(), actor.clone());
+        to_the_end(async move {
+            let held = Held::take(&events, id).await?;
+            let progress = held.progress.clone();
+            let now = events.now();
+            events
+                .ports
+                .db
+                .write("events.delete", move |tx| {
+                    tables::save_progress(tx, std::slice::from_ref(&progress))?;
+                    let stored = find(tx, &actor, id)?;
+                    tables::delete(tx, &stored)?;
+                    let before = audit_view(&stored.subscription);
+                    audit::record(tx, &actor, "delete", OBJECT, &id.to_string(), Some(&before), None, now)?;
+                    Ok::<_, Error>(())
+                })
+                .await?;
+            held.end();
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What audit rows call a subscription.
+const OBJECT: &str = "subscription";
+
+/// A subscription that is not written yet.
+struct Draft {
+    id: SubscriptionId,
+    name: String,
+    trigger: TriggerRef,
+    sink: Sink,
+    policy: Policy,
+    headers_sealed: Vec<u8>,
+    secrets: Vec<StoredSecret>,
+}
+
+impl Draft {
+    fn at_head_of(&self, log: tables::LogRow, owner: &Actor, now: Timestamp) -> Stored {
+        let subscription = Subscription {
+            id: self.id,
+            name: self.name.clone(),
+            trigger: self.trigger.clone(),
+            owner: Owner { id: owner.id.clone(), name: owner.name.clone() },
+            sink: self.sink.clone(),
+            policy: self.policy.clone(),
+            standing: Standing::new(log.head),
+            birth: log.head,
+            created_at: now,
+            updated_at: now,
+        };
+        Stored { subscription, log, headers_sealed: self.headers_sealed.clone() }
+    }
+}
+
+/// A seat that is held, with its pen. Dropping it lets the seat go as it was.
+struct Held {
+    events: Arc<Events>,
+    id: SubscriptionId,
+    progress: tables::Progress,
+    _pen: tokio::sync::OwnedMutexGuard<()>,
+}
+
+impl Held {
+    async fn take(events: &Arc<Events>, id: SubscriptionId) -> Result<Self, Error> {
+        let not_found = || Error::NotFound { id: id.to_string() };
+        let pen = events.roster().pen(id).ok_or_else(not_found)?;
+        let pen = pen.lock_owned().await;
+        let progress = events.roster().hold(id).ok_or_else(not_found)?;
+        Ok(Held { events: events.clone(), id, progress, _pen: pen })
+    }
+
+    fn change(self, stored: Stored, outlet: Outlet, now: Timestamp) {
+        self.events.roster().change(stored.subscription, Arc::new(outlet), stored.log, now);
+    }
+
+    fn end(self) {
+        self.events.roster().end(self.id);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // After a change or an end there is nothing left to let go of.
+        let now = self.events.now();
+        self.events.roster().release(self.id, now);
+        self.events.nudged.notify_one();
+    }
+}
+
+/// Runs a verb as a task of its own, so that it comes to its end even if the
+/// caller does not wait for it.
+async fn to_the_end<T: Send + 'static>(verb: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Error> {
+    tokio::spawn(verb).await.unwrap_or(Err(Error::Stopping))
+}
+
+/// Finds a subscription that the actor may manage. Those of hooks are nobody's
+/// business out there.
+fn managed(tx: &mut dyn Tx, actor: &Actor, id: SubscriptionId) -> Result<Stored, Error> {
+    let stored = existing(tx, actor, id)?;
+    if let Sink::Local { .. } = stored.subscription.sink {
+        return Err(Error::NotFound { id: id.to_string() });
+    }
+    if !actor.administrator && stored.subscription.owner.id != actor.id {
+        return Err(Error::NotOwner { id });
+    }
+    Ok(stored)
+}
+
+fn existing(tx: &mut dyn Tx, _actor: &Actor, id: SubscriptionId) -> Result<Stored, Error> {
+    tables::find(tx, id)?.ok_or_else(|| Error::NotFound { id: id.to_string() })
+}
+
+/// Decides what a subscription becomes, and writes it.
+fn moved(tx: &mut dyn Tx, stored: &Stored, input: Input, now: Timestamp) -> Result<Stored, Error> {
+    let s = &stored.subscription;
+    let around = Around { policy: &s.policy, head: stored.log.head, trimmed: stored.log.trimmed, now };
+    let standing = match decide(&s.standing, input, &around).map_err(|refusal| Error::Refused { id: s.id, refusal })? {
+        Next::Stays | Next::Ends => return Ok(stored.clone()),
+        Next::Becomes(standing) => standing,
+        Next::Skips(standing, skipped) => {
+            let record = SkipRecord { generation: standing.generation, skipped, at: now };
+            tables::insert_skip(tx, s.id, &record)?;
+            standing
+        }
+    };
+    tables::save_standing(tx, s.id, &standing)?;
+    Ok(Stored { subscription: Subscription { standing, ..s.clone() }, ..stored.clone() })
+}
+
+/// Shows a subscription as audit rows keep it: without secrets, and an address
+/// without its query.
+fn audit_view(s: &Subscription) -> Json {
+    let sink = match &s.sink {
+        Sink::Https { uri } => uri.split('?').next().unwrap_or_default().to_owned(),
+        Sink::Local { hook } => format!("hook:{hook}"),
+    };
+    let last_success = match s.standing.last_success {
+        LastSuccess::None => Json::Null,
+        LastSuccess::Event { offset, .. } => json!(offset),
+    };
+    json!({
+        "name": s.name,
+        "trigger": s.trigger,
+        "sink": sink,
+        "delivery": s.policy,
+        "state": s.standing.state.word(),
+        "generation": s.standing.generation,
+        "cursor": s.standing.cursor,
+        "lastSuccess": last_success,
+    })
 }

@@ -7,8 +7,12 @@ mod policy;
 mod subscription;
 mod delivery;
 pub mod signature;
+mod outlet;
+mod roster;
 mod view;
+mod tables;
 mod events;
+mod work;
 
 pub use callback::{Busy, Callback, LocalDelivery, LocalSink, NoHooks, Sink};
 pub use delivery::{Attempt, Verdict};
@@ -17,7 +21,7 @@ pub use event::{Event, EventField, EventId, NewEvent, Offset, TriggerRef};
 pub use events::{Events, NewSubscription, Options, Ports};
 pub use policy::{OnError, OnRejection, OnSuspension, Patience, Policy};
 pub use subscription::{
-    Around, Input, LastSuccess, Next, Outcome, Owner, Refusal, SkipReason, Skipped, Standing, State, Subscription,
+    Around, Input, LastSuccess, Next, Outcome, Owner, Queue, Refusal, SkipReason, Skipped, Standing, State, Subscription,
     SubscriptionId, Verb, decide,
 };
 pub use view::{DeliveryFilter, Listed, Page, Paging, Sort, SortField, Status, Tally};

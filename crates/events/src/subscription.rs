@@ -96,7 +96,10 @@ pub enum State {
         since: Timestamp,
     },
     /// Given up: nothing is tried until somebody updates it.
-    Suspended,
+    Suspended {
+        /// What became of its events.
+        queue: Queue,
+    },
     /// Its owner stopped it; events queue.
     Paused,
     /// The receiver said that an event is wrong; events queue.
@@ -109,11 +112,20 @@ impl State {
         match self {
             State::Active => "active",
             State::Failed { .. } => "failed",
-            State::Suspended => "suspended",
+            State::Suspended { .. } => "suspended",
             State::Paused => "paused",
             State::Rejected => "rejected",
         }
     }
+}
+
+/// What became of the events of a suspended subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// They wait.
+    Kept,
+    /// They are lost, and so are those that come while it is suspended.
+    Destroyed,
 }
 
 /// The last event that was received.
@@ -239,6 +251,21 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// All of them.
+    pub const ALL: [SkipReason; 6] = [
+        SkipReason::Errors,
+        SkipReason::Rejection,
+        SkipReason::ResumedFromLatest,
+        SkipReason::ReplayedAhead,
+        SkipReason::Extracted,
+        SkipReason::Suspension,
+    ];
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        SkipReason::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+
     /// Returns the word for it, as the database writes it.
     pub fn word(self) -> &'static str {
         match self {
@@ -336,15 +363,15 @@ impl Refusal {
         match self {
             Refusal::State { verb, state } => match (verb, state) {
                 (Verb::Pause, Failed { .. }) => "pause-while-failed",
-                (Verb::Pause, Suspended) => "pause-while-suspended",
+                (Verb::Pause, Suspended { .. }) => "pause-while-suspended",
                 (Verb::Pause, Rejected) => "pause-while-rejected",
                 (Verb::Pause, Active | Paused) => "pause-while-paused",
                 (Verb::Resume, Failed { .. }) => "resume-while-failed",
-                (Verb::Resume, Suspended) => "resume-while-suspended",
+                (Verb::Resume, Suspended { .. }) => "resume-while-suspended",
                 (Verb::Resume, Rejected) => "resume-while-rejected",
                 (Verb::Resume, Active | Paused) => "resume-while-active",
                 (Verb::ResumeFromLatest, Failed { .. }) => "resume-from-latest-while-failed",
-                (Verb::ResumeFromLatest, Suspended) => "resume-from-latest-while-suspended",
+                (Verb::ResumeFromLatest, Suspended { .. }) => "resume-from-latest-while-suspended",
                 (Verb::ResumeFromLatest, Rejected) => "resume-from-latest-while-rejected",
                 (Verb::ResumeFromLatest, Active | Paused) => "resume-from-latest-while-active",
                 (Verb::Replay, _) => "replay-while-suspended",
@@ -363,7 +390,7 @@ pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, R
     match (s.state, input) {
         (_, Input::Delete) => Ok(Next::Ends),
 
-        (State::Suspended, Input::Update) => Ok(s.restored(around)),
+        (State::Suspended { queue: Queue::Destroyed }, Input::Update) => Ok(s.restored(around)),
         (_, Input::Update) => Ok(Next::Becomes(s.active_again(around.now))),
 
         (State::Active, Input::Pause) => Ok(Next::Becomes(Standing { state: State::Paused, ..s.clone() })),
@@ -372,7 +399,7 @@ pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, R
             Ok(s.active_again(around.now).moved_ahead(around.head, SkipReason::ResumedFromLatest))
         }
 
-        (State::Suspended, Input::Replay { .. }) => Err(refusal(Verb::Replay, s.state)),
+        (State::Suspended { .. }, Input::Replay { .. }) => Err(refusal(Verb::Replay, s.state)),
         (_, Input::Replay { from }) => s.replayed(from, around),
 
         (State::Active | State::Paused, Input::Extract { .. }) => Err(refusal(Verb::Extract, s.state)),
@@ -387,7 +414,7 @@ pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, R
         {
             Ok(Next::Stays)
         }
-        (State::Suspended | State::Rejected, Input::Attempted { .. }) => Ok(Next::Stays),
+        (State::Suspended { .. } | State::Rejected, Input::Attempted { .. }) => Ok(Next::Stays),
         (_, Input::Attempted { outcome: Outcome::Delivered, .. }) => Ok(Next::Becomes(s.delivered(around.now))),
         // What fails behind a pause has no consequence: resuming begins anew.
         (State::Paused, Input::Attempted { .. }) => Ok(Next::Stays),
@@ -424,13 +451,13 @@ impl Standing {
     }
 
     /// Returns how many events wait for it.
-    pub fn queued(&self, head: Offset, policy: &Policy) -> u64 {
-        if self.queue_is_destroyed(policy) { 0 } else { head.since(self.cursor) }
+    pub fn queued(&self, head: Offset) -> u64 {
+        if self.queue_is_destroyed() { 0 } else { head.since(self.cursor) }
     }
 
-    /// Tells whether events behind the cursor are lost to it.
-    pub fn queue_is_destroyed(&self, policy: &Policy) -> bool {
-        self.state == State::Suspended && policy.on_suspension == OnSuspension::Destroy
+    /// Tells whether the events behind the cursor are lost to it.
+    pub fn queue_is_destroyed(&self) -> bool {
+        self.state == State::Suspended { queue: Queue::Destroyed }
     }
 
     /// Tells whether the event behind the cursor is to be tried, once it is due.
@@ -462,12 +489,10 @@ impl Standing {
         Next::Skips(Standing { cursor: to, attempts: 0, ..self }, skipped)
     }
 
+    /// The queue begins anew at the head; what was destroyed goes on record.
     fn restored(&self, around: &Around<'_>) -> Next {
-        let again = self.active_again(around.now);
-        if !self.queue_is_destroyed(around.policy) {
-            return Next::Becomes(again);
-        }
-        Standing { floor: around.head, ..again }.moved_ahead(around.head, SkipReason::Suspension)
+        let anew = Standing { floor: around.head, ..self.active_again(around.now) };
+        anew.moved_ahead(around.head, SkipReason::Suspension)
     }
 
     fn replayed(&self, from: Offset, around: &Around<'_>) -> Result<Next, Refusal> {
@@ -557,8 +582,12 @@ impl Standing {
 
     fn suspended(&self, policy: &Policy) -> Standing {
         let hours = policy.suspend_after().as_secs_f64() / 3_600.0;
+        let queue = match policy.on_suspension {
+            OnSuspension::Destroy => Queue::Destroyed,
+            OnSuspension::Keep => Queue::Kept,
+        };
         Standing {
-            state: State::Suspended,
+            state: State::Suspended { queue },
             reason: format!("failed for {hours:.1} h: {}", self.reason),
             generation: self.generation + 1,
             attempts: 0,

@@ -1,0 +1,175 @@
+//! The engine: acts on what the roster says, and brings the outcomes back.
+//!
+//! Two sets of futures are under way at any time: *calls* to receivers, and
+//! *chores* on the database. [`Events::run`] waits for the next of them, for a
+//! nudge, or for the roster's next alarm, whichever comes first.
+//! [`Events::step`] is the same engine for a test that holds the clock: it does
+//! all that is due now, waits for the database but for no receiver and no time,
+//! and returns.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::db::{Control, Db, Error};
+use base::{BoxFuture, Timestamp};
+use futures::future::FutureExt as _;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio_util::sync::CancellationToken;
+
+use crate::event::{Event, Offset};
+use crate::events::Events;
+use crate::outlet::Finished;
+use crate::roster::{Batch, Order, READ_EVENTS};
+use crate::tables::{self, LogId, LogRow};
+
+/// Rows that one closure of the tidying removes at most.
+const TIDY_ROWS: u64 = 1_000;
+/// When the program stops, calls in flight may take so long.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// The longest wait on the machine's own timer: if somebody sets the wall
+/// clock, alarms follow it within this time.
+const NAP_MAX: Duration = Duration::from_secs(10);
+
+/// What is under way.
+#[derive(Default)]
+pub(crate) struct Engine {
+    calls: FuturesUnordered<BoxFuture<'static, Finished>>,
+    chores: FuturesUnordered<BoxFuture<'static, Done>>,
+}
+
+/// A chore that came to an end.
+enum Done {
+    Read { log: LogId, after: Offset, read: Result<(LogRow, Vec<Event>), Error> },
+    Saved { batch: Batch, saved: Result<(), Error> },
+    Looked(Result<Vec<LogRow>, Error>),
+    Tidied(Result<(), Error>),
+}
+
+impl Events {
+    /// Delivers until told to stop; then lets calls in flight end, for a few
+    /// seconds at most, and saves what they brought. Only one `run` works at a
+    /// time; another one waits for it.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut engine = self.engine.lock().await;
+        loop {
+            self.turn(&mut engine, true);
+            let nap = self.roster().wakes_at().since(self.now()).min(NAP_MAX);
+            let Engine { calls, chores } = &mut *engine;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(done) = chores.next() => self.bring_back(done),
+                Some(finished) = calls.next() => self.finished(finished),
+                () = self.nudged.notified() => {}
+                () = tokio::time::sleep(nap) => {}
+            }
+        }
+        if tokio::time::timeout(STOP_PATIENCE, self.wind_down(&mut engine)).await.is_err() {
+            tracing::warn!(calls = engine.calls.len(), "calls in flight are cut off; they will be made again");
+        }
+    }
+
+    /// Does all that is due now, and returns when there is nothing left to
+    /// wait for but receivers and time.
+    pub async fn step(&self) {
+        let mut engine = self.engine.lock().await;
+        loop {
+            self.turn(&mut engine, true);
+            if let Some(done) = engine.chores.next().await {
+                self.bring_back(done);
+            } else if let Some(Some(finished)) = engine.calls.next().now_or_never() {
+                self.finished(finished);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Starts nothing new, and saves what is still coming back.
+    async fn wind_down(&self, engine: &mut Engine) {
+        loop {
+            self.roster().hurry();
+            self.turn(engine, false);
+            let Engine { calls, chores } = &mut *engine;
+            tokio::select! {
+                Some(done) = chores.next() => self.bring_back(done),
+                Some(finished) = calls.next() => self.finished(finished),
+                else => return,
+            }
+        }
+    }
+
+    fn turn(&self, engine: &mut Engine, may_call: bool) {
+        let orders = self.roster().turn(self.now(), may_call);
+        for order in orders {
+            match order {
+                Order::Call(call) => engine.calls.push(call.make(self.ports.clone()).boxed()),
+                order => engine.chores.push(self.chore(order)),
+            }
+        }
+    }
+
+    fn chore(&self, order: Order) -> BoxFuture<'static, Done> {
+        let db = self.ports.db.clone();
+        let (keep_events, keep_deliveries) = (self.options.keep_events, self.options.keep_deliveries);
+        let now = self.now();
+        match order {
+            Order::Call(_) => unreachable!("calls are no chores"),
+            Order::Read { log, after } => async move {
+                let read = db.read("events.read_log", move |tx| tables::read_log(tx, log, after, READ_EVENTS)).await;
+                Done::Read { log, after, read }
+            }
+            .boxed(),
+            Order::Save(batch) => async move {
+                let progress = Arc::new(batch.progress.clone());
+                let saved = db.write("events.save", move |tx| tables::save_progress(tx, &progress)).await;
+                Done::Saved { batch, saved }
+            }
+            .boxed(),
+            Order::Look => async move { Done::Looked(db.read("events.look", tables::logs).await) }.boxed(),
+            Order::Tidy => async move {
+                Done::Tidied(tidy(&db, now.minus(keep_events), now.minus(keep_deliveries)).await)
+            }
+            .boxed(),
+        }
+    }
+
+    fn bring_back(&self, done: Done) {
+        let now = self.now();
+        match done {
+            Done::Read { log, after, read } => self.roster().read(log, after, read, now),
+            Done::Saved { batch, saved } => self.roster().saved(batch, saved, now),
+            Done::Looked(looked) => self.roster().looked(looked, now),
+            Done::Tidied(Ok(())) => {}
+            Done::Tidied(Err(error)) => tracing::warn!(%error, "old events could not be removed; it is tried again"),
+        }
+    }
+
+    fn finished(&self, finished: Finished) {
+        let luck = self.ports.chance.fraction();
+        self.roster().finished(finished, luck, self.now());
+    }
+}
+
+/// Removes delivered events and attempts that are older than they need to be,
+/// a piece at a time, so that nobody waits behind it for long.
+async fn tidy(db: &Db<Control>, events_before: Timestamp, deliveries_before: Timestamp) -> Result<(), Error> {
+    for log in db.read("events.logs", tables::logs).await? {
+        loop {
+            let removed = db
+                .write("events.trim", move |tx| tables::trim(tx, log.log, events_before, TIDY_ROWS))
+                .await?;
+            if removed < TIDY_ROWS {
+                break;
+            }
+        }
+    }
+    loop {
+        let removed = db
+            .write("events.forget", move |tx| tables::forget_deliveries(tx, deliveries_before, TIDY_ROWS))
+            .await?;
+        if removed < TIDY_ROWS {
+            return Ok(());
+        }
+    }
+}
