@@ -5,11 +5,14 @@
 //! is at hand.
 
 use std::collections::VecDeque;
+use std::sync::Once;
 
 use parking_lot::Mutex;
+use tokio_postgres::{Config, NoTls};
 
 use crate::BoxFuture;
-use crate::db::{Db, File, Migration, Options};
+use crate::chance::{Chance, SystemChance};
+use crate::db::{Db, File, Migration, Options, postgres};
 use crate::http::{Http, HttpError, Request, Response, StatusCode};
 use crate::mail::{Mail, MailError, Mailer};
 
@@ -92,13 +95,20 @@ pub fn on_every_engine<F: File>(migrations: &[&[Migration]], check: impl Fn(Db<F
     }
 }
 
+/// The variable that names the PostgreSQL server for [`databases`].
+pub const POSTGRES_VARIABLE: &str = "LOOPWRIGHT_TEST_POSTGRES";
+
 /// Keeps a database of [`databases`] alive, and removes it when dropped.
 pub struct DatabaseGuard {
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
+    _throw_away: Option<ThrowAway>,
 }
 
 /// Makes a new, empty database on every engine that is at hand: the engine's
 /// name for messages, a guard that removes the database, and the database.
+/// SQLite is always there; PostgreSQL if the environment variable
+/// `LOOPWRIGHT_TEST_POSTGRES` holds the connection URL of a server on which
+/// databases may be made.
 ///
 /// ```ignore
 /// for (engine, _guard, db) in testing::databases::<Control>(&[base::MIGRATIONS, MIGRATIONS]) {
@@ -108,5 +118,69 @@ pub struct DatabaseGuard {
 pub fn databases<F: File>(migrations: &[&[Migration]]) -> Vec<(&'static str, DatabaseGuard, Db<F>)> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let db = Db::open_sqlite(folder.path(), migrations, Options::default()).expect("a new database opens");
-    vec![("SQLite", DatabaseGuard { _folder: folder }, db)]
+    let guard = DatabaseGuard { _folder: Some(folder), _throw_away: None };
+    let mut databases = vec![("SQLite", guard, db)];
+    if let Some(throw_away) = ThrowAway::make() {
+        let db = Db::open_postgres_at(&throw_away.config, migrations, Options::default());
+        let guard = DatabaseGuard { _folder: None, _throw_away: Some(throw_away) };
+        databases.push(("PostgreSQL", guard, db.expect("a new database opens")));
+    }
+    databases
+}
+
+/// A database on the PostgreSQL server of the tests, dropped with the value.
+pub(crate) struct ThrowAway {
+    name: String,
+    server: Config,
+    pub(crate) config: Config,
+}
+
+impl ThrowAway {
+    /// Makes one; nothing, with a line that says why, if there is no server.
+    pub(crate) fn make() -> Option<Self> {
+        #[expect(clippy::disallowed_methods, reason = "tests have no configuration but this variable")]
+        let Ok(url) = std::env::var(POSTGRES_VARIABLE) else {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| eprintln!("PostgreSQL is not tried: {POSTGRES_VARIABLE} is not set"));
+            return None;
+        };
+        let server = postgres::config(&url).expect("the variable holds a connection URL");
+        let name = format!("loopwright_test_{:016x}", SystemChance.number());
+        // Collation C, so that texts sort as in SQLite.
+        let make = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'");
+        run_on(&server, &make).expect("the server makes databases");
+        let mut config = server.clone();
+        config.dbname(&name);
+        Some(ThrowAway { name, server, config })
+    }
+
+    /// Ends all connections to the database, as a restart of the server would.
+    #[cfg(test)]
+    pub(crate) fn cut_connections(&self) {
+        let name = &self.name;
+        let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+        run_on(&self.server, &cut).expect("the server cuts connections");
+    }
+}
+
+impl Drop for ThrowAway {
+    fn drop(&mut self) {
+        let name = &self.name;
+        if let Err(error) = run_on(&self.server, &format!("DROP DATABASE {name} WITH (FORCE)")) {
+            eprintln!("the database \"{name}\" is left behind: {error}");
+        }
+    }
+}
+
+pub(crate) fn run_on(server: &Config, statement: &str) -> Result<(), tokio_postgres::Error> {
+    postgres::on_own_thread(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (client, connection) = server.connect(NoTls).await?;
+            let connection = tokio::spawn(connection);
+            client.batch_execute(statement).await?;
+            drop(client);
+            connection.await.expect("the connection does not panic")
+        })
+    })
 }

@@ -12,7 +12,9 @@
 //! one; PostgreSQL may ask for a repetition on a serialisation conflict. So a
 //! closure is `Fn`, has no effect outside the transaction, takes at most about
 //! 1,000 rows and 20 ms, and no `.await` can occur inside it. Effects happen
-//! after the future has returned.
+//! after the future has returned. A statement that fails is the end of its
+//! transaction: a closure that goes on regardless is rolled back (so ask `ON
+//! CONFLICT` first rather than `Constraint` afterwards).
 //!
 //! There are two files with a writer each, `control` and `flows`; [`Db`] bears
 //! the file in its type, so that a closure cannot get lost in the other one.
@@ -22,7 +24,7 @@
 //! CONFLICT`, `RETURNING`.
 
 mod migrate;
-mod postgres;
+pub(crate) mod postgres;
 mod sqlite;
 mod tx;
 mod value;
@@ -31,6 +33,7 @@ mod writer;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Coded, Kind};
 
@@ -144,7 +147,11 @@ pub struct Options {
     pub readers: usize,
     /// Closures folded into one commit at most.
     pub fold_max: usize,
-    /// Called when the disk fails under a write. The program ends itself here:
+    /// How long one read may take. A reader that lingers keeps SQLite's log from
+    /// being folded back, and PostgreSQL from cleaning up.
+    pub read_time_max: Duration,
+    /// Called when the disk fails under a statement or a commit, from the
+    /// thread that met it. The program ends itself here:
     /// a failed sync must never be retried, because the kernel may already
     /// have dropped the pages.
     pub on_broken_disk: Arc<dyn Fn(&Error) + Send + Sync>,
@@ -154,7 +161,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { readers: 2, fold_max: 512, on_broken_disk: Arc::new(|_| {}), pages_max: 0 }
+        Options {
+            readers: 2,
+            fold_max: 512,
+            read_time_max: Duration::from_secs(5),
+            on_broken_disk: Arc::new(|_| {}),
+            pages_max: 0,
+        }
     }
 }
 
@@ -179,9 +192,19 @@ impl<F: File> Db<F> {
     }
 
     /// Connects to PostgreSQL and brings the tables of schema NAME up to date.
-    /// `url` is a libpq connection text.
+    /// `url` is a libpq connection text or URL; the connection is not
+    /// encrypted. The database should have been made with the collation "C",
+    /// so that texts sort as they do in SQLite.
     pub fn open_postgres(url: &str, migrations: &[&[Migration]], options: Options) -> Result<Self, Error> {
-        Ok(Db { inner: Arc::new(postgres::open(url, F::NAME, migrations, options)?), file: PhantomData })
+        Self::open_postgres_at(&postgres::config(url)?, migrations, options)
+    }
+
+    pub(crate) fn open_postgres_at(
+        config: &tokio_postgres::Config,
+        migrations: &[&[Migration]],
+        options: Options,
+    ) -> Result<Self, Error> {
+        Ok(Db { inner: Arc::new(postgres::open(config, F::NAME, migrations, &options)?), file: PhantomData })
     }
 
     /// Runs a closure in a transaction and returns after its commit is

@@ -18,8 +18,8 @@ use super::migrate::{self, Migration};
 use super::writer::{AnyRead, Session, Threads};
 use super::{Error, Options, Row, Tx, Value};
 
-/// Seconds that one read may take.
-const READ_SECONDS_MAX: u64 = 5;
+/// Steps of SQLite's machine between two looks at the time.
+const PROGRESS_STEPS: i32 = 10_000;
 /// Length of the log after which the checkpointer is woken.
 const CHECKPOINT_BYTES: u64 = 16 << 20;
 
@@ -37,7 +37,7 @@ pub(super) fn open(path: &Path, migrations: &[&[Migration]], options: Options) -
     for _ in 0..options.readers.max(1) {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "query_only", true).map_err(error_of)?;
-        readers.push(Box::new(Reader { connection }));
+        readers.push(Box::new(Reader { connection, patience: options.read_time_max }));
     }
     Ok(Threads::start(Box::new(session), readers, &options))
 }
@@ -61,8 +61,8 @@ impl Writer {
     fn migrate(&mut self, migrations: &[&[Migration]]) -> Result<(), Error> {
         self.connection.execute_batch(migrate::BOOKKEEPING).map_err(error_of)?;
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(error_of)?;
-        let applied = migrate::apply(&mut SqliteTx(&self.connection), migrations, |tx, sql| {
-            tx.0.execute_batch(sql).map_err(error_of)
+        let applied = migrate::apply(&mut SqliteTx::new(&self.connection), migrations, |tx, sql| {
+            tx.connection.execute_batch(sql).map_err(error_of)
         });
         let end = if applied.is_ok() { "COMMIT" } else { "ROLLBACK" };
         self.connection.execute_batch(end).map_err(error_of)?;
@@ -73,25 +73,31 @@ impl Writer {
 impl Session for Writer {
     fn write(&mut self, work: &mut dyn FnMut(&mut dyn Tx) -> bool) -> Result<bool, Error> {
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(error_of)?;
-        let keep = work(&mut SqliteTx(&self.connection));
-        if keep {
-            match self.connection.execute_batch("COMMIT") {
-                Ok(()) => {
-                    self.checkpointer.nudge();
-                    return Ok(true);
-                }
-                Err(error) => {
-                    self.roll_back();
-                    return Err(error_of(error));
-                }
+        let mut tx = SqliteTx::new(&self.connection);
+        let keep = work(&mut tx);
+        if let Some(error) = tx.broken {
+            self.roll_back();
+            return Err(error);
+        }
+        if !keep {
+            self.roll_back();
+            return Ok(false);
+        }
+        match self.connection.execute_batch("COMMIT") {
+            Ok(()) => {
+                self.checkpointer.nudge();
+                Ok(true)
+            }
+            Err(error) => {
+                self.roll_back();
+                Err(error_of(error))
             }
         }
-        self.roll_back();
-        Ok(false)
     }
 
-    fn read(&mut self, job: Box<dyn AnyRead>) {
-        job.run(Ok(&mut SqliteTx(&self.connection)));
+    fn read(&mut self, job: Box<dyn AnyRead>) -> Result<(), Error> {
+        job.run(Ok(&mut SqliteTx::new(&self.connection)));
+        Ok(())
     }
 }
 
@@ -108,6 +114,7 @@ impl Writer {
 
 struct Reader {
     connection: Connection,
+    patience: Duration,
 }
 
 impl Session for Reader {
@@ -115,15 +122,19 @@ impl Session for Reader {
         Err(Error::Failed { detail: "a reader was asked to write".into() })
     }
 
-    fn read(&mut self, job: Box<dyn AnyRead>) {
+    fn read(&mut self, job: Box<dyn AnyRead>) -> Result<(), Error> {
         let name = job.name();
         if let Err(error) = self.connection.execute_batch("BEGIN") {
             job.run(Err(error_of(error)));
-            return;
+            return Ok(());
         }
-        let end = Instant::now() + Duration::from_secs(READ_SECONDS_MAX);
-        let _ = self.connection.progress_handler(10_000, Some(move || Instant::now() > end));
-        job.run(Ok(&mut SqliteTx(&self.connection)));
+        let end = Instant::now() + self.patience;
+        // The handler stops a long statement; the transaction itself refuses
+        // to begin another one, because many short ones take long as well.
+        let _ = self.connection.progress_handler(PROGRESS_STEPS, Some(move || Instant::now() > end));
+        let mut tx = SqliteTx { end: Some((end, self.patience)), ..SqliteTx::new(&self.connection) };
+        job.run(Ok(&mut tx));
+        let broken = tx.broken;
         let _ = self.connection.progress_handler(0, None::<fn() -> bool>);
         if Instant::now() > end {
             tracing::warn!(read = name, "a read of the control database took longer than it may");
@@ -131,6 +142,7 @@ impl Session for Reader {
         if let Err(error) = self.connection.execute_batch("ROLLBACK") {
             tracing::warn!(%error, "a read transaction could not be ended");
         }
+        broken.map_or(Ok(()), Err)
     }
 }
 
@@ -172,43 +184,94 @@ impl Checkpointer {
     }
 }
 
-struct SqliteTx<'a>(&'a Connection);
+struct SqliteTx<'a> {
+    connection: &'a Connection,
+    /// When a read must end, and how long it was given.
+    end: Option<(Instant, Duration)>,
+    /// The first failure of the disk; it counts however the closure took it.
+    broken: Option<Error>,
+}
+
+impl<'a> SqliteTx<'a> {
+    fn new(connection: &'a Connection) -> Self {
+        SqliteTx { connection, end: None, broken: None }
+    }
+
+    fn note<T>(&mut self, result: rusqlite::Result<T>) -> Result<T, Error> {
+        result.map_err(|error| {
+            let error = match (error_of(error), self.end) {
+                (Error::TooSlow { .. }, Some((_, patience))) => Error::TooSlow { seconds: patience.as_secs() },
+                (error, _) => error,
+            };
+            if matches!(error, Error::BrokenDisk { .. }) {
+                self.broken.get_or_insert_with(|| error.clone());
+            }
+            error
+        })
+    }
+
+    fn check_time(&self) -> Result<(), Error> {
+        match self.end {
+            Some((end, patience)) if Instant::now() > end => Err(Error::TooSlow { seconds: patience.as_secs() }),
+            _ => Ok(()),
+        }
+    }
+}
 
 impl Tx for SqliteTx<'_> {
     fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64, Error> {
-        let mut statement = self.0.prepare_cached(&numbered(sql)).map_err(error_of)?;
-        let touched = statement.execute(rusqlite::params_from_iter(args)).map_err(error_of)?;
-        Ok(touched as u64)
+        self.check_time()?;
+        let touched = self.connection.prepare_cached(&numbered(sql)).and_then(|mut statement| {
+            // `execute` refuses rows; a statement may have RETURNING and a
+            // caller who does not care for it.
+            if statement.column_count() == 0 {
+                return statement.execute(rusqlite::params_from_iter(args)).map(|touched| touched as u64);
+            }
+            let mut rows = statement.query(rusqlite::params_from_iter(args))?;
+            let mut touched = 0;
+            while rows.next()?.is_some() {
+                touched += 1;
+            }
+            Ok(touched)
+        });
+        self.note(touched)
     }
 
     fn execute_many(&mut self, sql: &str, sets: &[Vec<Value>]) -> Result<u64, Error> {
-        let mut statement = self.0.prepare_cached(&numbered(sql)).map_err(error_of)?;
-        let mut touched = 0;
-        for args in sets {
-            touched += statement.execute(rusqlite::params_from_iter(args)).map_err(error_of)? as u64;
-        }
-        Ok(touched)
+        self.check_time()?;
+        let touched = self.connection.prepare_cached(&numbered(sql)).and_then(|mut statement| {
+            let mut touched = 0;
+            for args in sets {
+                touched += statement.execute(rusqlite::params_from_iter(args))? as u64;
+            }
+            Ok(touched)
+        });
+        self.note(touched)
     }
 
     fn query(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Row>, Error> {
-        let mut statement = self.0.prepare_cached(&numbered(sql)).map_err(error_of)?;
-        let width = statement.column_count();
-        let mut rows = statement.query(rusqlite::params_from_iter(args)).map_err(error_of)?;
-        let mut answer = Vec::new();
-        while let Some(row) = rows.next().map_err(error_of)? {
-            let mut values = Vec::with_capacity(width);
-            for column in 0..width {
-                values.push(match row.get_ref(column).map_err(error_of)? {
-                    ValueRef::Null => Value::Null,
-                    ValueRef::Integer(number) => Value::Int(number),
-                    ValueRef::Real(number) => Value::Real(number),
-                    ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-                    ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-                });
+        self.check_time()?;
+        let rows = self.connection.prepare_cached(&numbered(sql)).and_then(|mut statement| {
+            let width = statement.column_count();
+            let mut rows = statement.query(rusqlite::params_from_iter(args))?;
+            let mut answer = Vec::new();
+            while let Some(row) = rows.next()? {
+                let values = (0..width).map(|column| Ok(value_of(row.get_ref(column)?)));
+                answer.push(Row::new(values.collect::<rusqlite::Result<_>>()?));
             }
-            answer.push(Row::new(values));
-        }
-        Ok(answer)
+            Ok(answer)
+        });
+        self.note(rows)
+    }
+}
+
+fn value_of(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Int(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
     }
 }
 
@@ -244,8 +307,9 @@ fn error_of(error: rusqlite::Error) -> Error {
         Some(ErrorCode::ConstraintViolation) => Error::Constraint { detail },
         Some(ErrorCode::DiskFull) => Error::Full,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Locked,
-        Some(ErrorCode::OperationInterrupted) => Error::TooSlow { seconds: READ_SECONDS_MAX },
-        Some(ErrorCode::SystemIoFailure) => Error::BrokenDisk { detail },
+        Some(ErrorCode::OperationInterrupted) => Error::TooSlow { seconds: 0 },
+        // A malformed file is what a disk that lies leaves behind.
+        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt) => Error::BrokenDisk { detail },
         _ => Error::Failed { detail },
     }
 }

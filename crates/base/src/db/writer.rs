@@ -7,15 +7,21 @@
 //!
 //! There are no savepoints. When one closure of a group fails, the whole group
 //! is rolled back and its members are run again one by one, each in a
-//! transaction of its own; hence closures are `Fn`.
+//! transaction of its own; hence closures are `Fn`. That is done only where
+//! the group certainly was not committed: a broken disk or a connection lost
+//! during the commit is answered as it is.
+//!
+//! A closure that panics is a closure that failed: the thread lives on.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::{Error, Options, Tx};
+use super::{Error, Options, Row, Tx, Value};
 
 /// What a closure came to.
 pub(super) type Outcome<T, E> = Result<T, E>;
@@ -72,7 +78,16 @@ where
     }
 
     fn run(&mut self, tx: &mut dyn Tx) -> bool {
-        let outcome = (self.work)(tx);
+        let mut watched = Watched { tx, failed: None };
+        let outcome = match catch_unwind(AssertUnwindSafe(|| (self.work)(&mut watched))) {
+            // PostgreSQL has given the transaction up by then, SQLite has not;
+            // so that both do the same, a failed statement is the end.
+            Ok(Ok(_)) if let Some(error) = watched.failed => Err(E::from(Error::Failed {
+                detail: format!("\"{}\" went on after a statement had failed: {error}", self.name),
+            })),
+            Ok(outcome) => outcome,
+            Err(panic) => Err(E::from(panicked(self.name, &*panic))),
+        };
         let succeeded = outcome.is_ok();
         self.outcome = Some(outcome);
         succeeded
@@ -121,13 +136,55 @@ where
     }
 
     fn run(self: Box<Self>, tx: Result<&mut dyn Tx, Error>) {
-        let ReadJob { work, reply, .. } = *self;
+        let ReadJob { name, work, reply } = *self;
         let outcome = match tx {
-            Ok(tx) => work(tx),
+            Ok(tx) => match catch_unwind(AssertUnwindSafe(|| work(tx))) {
+                Ok(outcome) => outcome,
+                Err(panic) => Err(E::from(panicked(name, &*panic))),
+            },
             Err(error) => Err(E::from(error)),
         };
         let _ = reply.send(outcome);
     }
+}
+
+/// A transaction that remembers whether a statement failed.
+struct Watched<'a> {
+    tx: &'a mut dyn Tx,
+    failed: Option<Error>,
+}
+
+impl Watched<'_> {
+    fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result {
+            self.failed.get_or_insert_with(|| error.clone());
+        }
+        result
+    }
+}
+
+impl Tx for Watched<'_> {
+    fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64, Error> {
+        let result = self.tx.execute(sql, args);
+        self.note(result)
+    }
+
+    fn execute_many(&mut self, sql: &str, sets: &[Vec<Value>]) -> Result<u64, Error> {
+        let result = self.tx.execute_many(sql, sets);
+        self.note(result)
+    }
+
+    fn query(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Row>, Error> {
+        let result = self.tx.query(sql, args);
+        self.note(result)
+    }
+}
+
+fn panicked(name: &str, panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    tracing::error!(closure = name, panic = text, "a closure on the control database panicked");
+    Error::Failed { detail: format!("\"{name}\" panicked: {text}") }
 }
 
 /// One engine's way to run a transaction.
@@ -135,8 +192,9 @@ pub(super) trait Session: Send {
     /// Begins, lets `work` run, and commits if it returns true, else rolls
     /// back. `work` is called again where the engine asks for a repetition.
     fn write(&mut self, work: &mut dyn FnMut(&mut dyn Tx) -> bool) -> Result<bool, Error>;
-    /// Lets `work` read a snapshot.
-    fn read(&mut self, job: Box<dyn AnyRead>);
+    /// Lets `job` read a snapshot. The job is answered in any case; an error is
+    /// for the program, which must stop on a broken disk.
+    fn read(&mut self, job: Box<dyn AnyRead>) -> Result<(), Error>;
 }
 
 /// The threads behind a [`Db`](super::Db). Dropping it lets them finish what
@@ -157,13 +215,18 @@ impl Threads {
         let waiting_reads = std::sync::Arc::new(Mutex::new(waiting_reads));
         for mut reader in readers {
             let waiting = waiting_reads.clone();
+            let on_broken_disk = options.on_broken_disk.clone();
             threads.push(spawn("db-reader", move || {
                 loop {
                     // The lock is held while waiting for the next job and given
                     // back before it runs, so that readers take turns.
                     let next = waiting.lock().recv();
                     match next {
-                        Ok(job) => reader.read(job),
+                        Ok(job) => {
+                            if let Err(error) = reader.read(job) {
+                                on_broken_disk(&error);
+                            }
+                        }
                         Err(_) => return,
                     }
                 }
@@ -236,7 +299,7 @@ fn commit(session: &mut dyn Session, mut group: Vec<Box<dyn AnyWrite>>, options:
                 job.answer(Ok(()));
             }
         }
-        Ok(false) | Err(_) if group.len() > 1 => {
+        Ok(false) | Err(Error::Full | Error::Constraint { .. }) if group.len() > 1 => {
             tracing::debug!(closures = group.len(), first = group[0].name(), "a folded commit is taken apart");
             for job in group {
                 commit(session, vec![job], options);
