@@ -1,0 +1,154 @@
+//! A running program, and calls to it.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value as Json, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// The administrator of every test.
+pub(crate) const KEY: &str = "tester:only-for-tests";
+
+/// Starts the program with a folder and free ports, not yet ready.
+pub(crate) fn command(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loopwright"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--workspace-listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .env("LOOPWRIGHT_BOOTSTRAP_APP_KEY", KEY)
+        .env("LOOPWRIGHT_LOG", "warn")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// A program that is ready.
+pub(crate) struct House {
+    pub(crate) child: Child,
+    pub(crate) url: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+    key: String,
+}
+
+impl House {
+    /// Starts the program on a folder and waits until it is ready.
+    pub(crate) async fn start(data: &Path) -> Self {
+        let mut child = command(data).spawn().expect("the program starts");
+        let output = child.stdout.take().expect("standard output is piped");
+        let mut lines = BufReader::new(output).lines();
+        let Some(line) = lines.next_line().await.expect("a readable output") else {
+            let mut words = String::new();
+            child.stderr.take().expect("piped").read_to_string(&mut words).await.expect("readable");
+            panic!("the program ended before it was ready: {words}");
+        };
+        let url = line.strip_prefix("listening on ").expect("the contract's line").to_owned();
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        House { child, url, client, key: BASE64.encode(KEY) }
+    }
+
+    /// Calls as somebody else.
+    pub(crate) fn with_key(mut self, key: &str) -> Self {
+        self.key = BASE64.encode(key);
+        self
+    }
+
+    /// Sends a call and returns status and body, as JSON where it is.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: impl Into<Bytes>) -> (u16, Json) {
+        self.send(method, path, "application/json", body.into()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Json) -> (u16, Json) {
+        self.call(Method::POST, path, body.to_string()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Json) {
+        self.call(Method::GET, path, Bytes::new()).await
+    }
+
+    async fn send(&self, method: Method, path: &str, content_type: &str, body: Bytes) -> (u16, Json) {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("authorization", format!("AppKey {}", self.key))
+            .header("content-type", content_type)
+            .body(Full::new(body))
+            .expect("a well-formed request");
+        let answer = self.client.request(request).await.expect("an answer");
+        let status = answer.status().as_u16();
+        let bytes = answer.into_body().collect().await.expect("a whole body").to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        (status, serde_json::from_str(&text).unwrap_or(Json::String(text)))
+    }
+
+    /// Makes a pool and returns its id.
+    pub(crate) async fn pool(&self, name: &str) -> String {
+        let (status, pool) = self.post("/api/v1/pools", json!({ "name": name })).await;
+        assert!(status == 200 || status == 201, "{status} {pool}");
+        pool["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Creates a push job and returns the path of the job.
+    pub(crate) async fn job(&self, pool: &str, table: &str, keys: &[&str]) -> String {
+        let jobs = format!("/integration/api/v1/data-push/{pool}/jobs");
+        let job = json!({
+            "dataPoolId": pool, "targetName": table, "type": "DELTA", "fileType": "CSV", "keys": keys,
+        });
+        let (status, job) = self.post(&jobs, job).await;
+        assert_eq!(status, 200, "{job}");
+        format!("{jobs}/{}", job["id"].as_str().expect("an id"))
+    }
+
+    /// Adds a chunk in the part of this name.
+    pub(crate) async fn chunk(&self, job: &str, part: &str, content: &[u8]) -> (u16, Json) {
+        let mut body = format!(
+            "--edge\r\ncontent-disposition: form-data; name=\"{part}\"; filename=\"rows.csv\"\r\n\
+             content-type: text/csv\r\n\r\n"
+        )
+        .into_bytes();
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n--edge--\r\n");
+        let path = format!("{job}/chunks/upserted");
+        self.send(Method::POST, &path, "multipart/form-data; boundary=edge", body.into()).await
+    }
+
+    /// Executes a job and asks until it has ended; returns the job.
+    pub(crate) async fn execute(&self, job: &str) -> Json {
+        let (status, answer) = self.call(Method::POST, job, Bytes::new()).await;
+        assert_eq!(status, 200, "{answer}");
+        loop {
+            let (_, job) = self.get(job).await;
+            match job["status"].as_str() {
+                Some("NEW" | "QUEUED" | "RUNNING") => tokio::task::yield_now().await,
+                _ => return job,
+            }
+        }
+    }
+
+    /// Pushes CSV rows and expects them to arrive.
+    pub(crate) async fn push(&self, pool: &str, table: &str, csv: &str) {
+        let job = self.job(pool, table, &[]).await;
+        let (status, answer) = self.chunk(&job, "file", csv.as_bytes()).await;
+        assert_eq!(status, 200, "{answer}");
+        let ended = self.execute(&job).await;
+        assert_eq!(ended["status"], "DONE", "{ended}");
+    }
+
+    /// Asks SQL and returns the rows.
+    pub(crate) async fn sql(&self, pool: &str, query: &str) -> Json {
+        let (status, answer) = self.post(&format!("/api/v1/pools/{pool}/sql"), json!({ "query": query })).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["rows"].clone()
+    }
+}
