@@ -11,6 +11,18 @@ use crate::metrics::Metrics;
 /// Everything that a request may need. Cloning it clones pointers.
 #[derive(Clone)]
 pub struct App {
+    /// Who may do what.
+    pub access: Arc<access::Access>,
+    /// Data integration.
+    pub pools: Arc<pools::Pools>,
+    /// Subscriptions.
+    pub events: Arc<events::Events>,
+    /// Action flows.
+    pub flows: Arc<flows::Flows>,
+    /// The local workspace.
+    pub workspace: Arc<workspace::Workspace>,
+    /// Knowledge models.
+    pub mining: Arc<mining::Mining>,
     /// Answers SQL over the tables of a pool.
     pub sql: Arc<dyn Sql>,
     /// The wall clock.
@@ -19,6 +31,6 @@ pub struct App {
     pub chance: Arc<dyn Chance>,
     /// The counters of both listeners.
     pub metrics: Arc<Metrics>,
-    /// What the program still waits for.
+    /// Whether the program takes work already.
     pub readiness: Arc<Readiness>,
 }

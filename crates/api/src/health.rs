@@ -1,6 +1,7 @@
 //! Operations: is it alive, is it ready, how much has it done.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Json;
 use axum::extract::State;
@@ -11,31 +12,38 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::app::App;
+use crate::figures;
 
-/// What the program still waits for before it takes work.
+/// Whether the program takes work already.
 ///
-/// The program names the conditions while it starts and ticks them off. The
-/// listener is already open then: a probe gets an answer that says what is
-/// missing, instead of a refused connection.
+/// The listeners are open while the program starts: a probe gets an answer
+/// that says so, instead of a refused connection.
 #[derive(Default)]
 pub struct Readiness {
-    missing: Mutex<BTreeSet<String>>,
+    ready: AtomicBool,
+    loading: Mutex<BTreeSet<String>>,
 }
 
 impl Readiness {
-    /// Adds a condition, such as `models loaded`.
-    pub fn wait_for(&self, condition: &str) {
-        self.missing.lock().insert(condition.to_owned());
+    /// Says that the program takes work.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
     }
 
-    /// Ticks a condition off.
-    pub fn met(&self, condition: &str) {
-        self.missing.lock().remove(condition);
+    /// Tells whether the program takes work.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
     }
 
-    /// Returns what is still missing.
-    pub fn missing(&self) -> Vec<String> {
-        self.missing.lock().iter().cloned().collect()
+    /// Names something that is still being loaded, such as a model. It is
+    /// told, and does not keep the rest from being ready.
+    pub fn loading(&self, name: &str) {
+        self.loading.lock().insert(name.to_owned());
+    }
+
+    /// Says that something has been loaded.
+    pub fn loaded(&self, name: &str) {
+        self.loading.lock().remove(name);
     }
 }
 
@@ -44,19 +52,23 @@ pub(crate) async fn live() -> Json<serde_json::Value> {
     Json(json!({ "status": "alive" }))
 }
 
-/// Tells whether the program takes work, and what it waits for if not.
+/// Tells whether the program takes work, and what is still being loaded.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
-    let missing = app.readiness.missing();
-    if missing.is_empty() {
-        return Json(json!({ "status": "ready" })).into_response();
-    }
-    let body = Json(json!({ "status": "starting", "waiting_for": missing }));
-    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+    let loading: Vec<String> = app.readiness.loading.lock().iter().cloned().collect();
+    let (status, word) = match app.readiness.is_ready() {
+        true => (StatusCode::OK, "ready"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+    };
+    (status, Json(json!({ "status": word, "loading": loading }))).into_response()
 }
 
-/// Writes the counters for Prometheus.
+/// Writes the counters for Prometheus. Where a facade cannot tell its own, the
+/// others are there all the same.
 pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let mut text = String::new();
     app.metrics.write(&mut text);
+    if let Ok(figures) = figures::read(&app).await {
+        figures.write(&mut text);
+    }
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -1,20 +1,38 @@
 //! The only place that speaks HTTP inward: routes, wire types, problem
 //! details, and the browser's files.
 //!
-//! A handler is a few lines: it reads the wire type, asks a facade, and turns
-//! the answer into a wire type again. If it needs more, the facade lacks a
-//! verb. Domain types never travel.
+//! A request comes through [`door`], finds its surface in [`router`], and ends
+//! in a handler of a few lines: it reads the wire type, asks for the right,
+//! asks a facade, and turns the answer into a wire type again. If it needs
+//! more, the facade lacks a verb.
+//!
+//! * [`own`] is our own interface, `/api/v1`;
+//! * [`push`] and [`intelligence`] answer as Celonis does, [`workspace`] as a
+//!   Databricks workspace does, each failing in that product's words;
+//! * [`ui`] hands out the browser's files.
+//!
+//! What cannot happen here: a domain type on the wire, an internal cause in an
+//! answer, a route that forgot to ask who is calling.
 
 mod app;
+mod router;
 mod door;
 mod path;
 mod fault;
 mod problem;
 mod body;
-mod health;
-mod metrics;
+mod caller;
+mod rights;
+mod own;
+mod push;
+mod intelligence;
+mod workspace;
 mod ui;
+mod figures;
+mod metrics;
+mod health;
 
 pub use app::App;
 pub use health::Readiness;
 pub use metrics::Metrics;
+pub use router::{main_router, workspace_router};

@@ -34,7 +34,7 @@ struct File {
 
 fn built(path: &str) -> Option<File> {
     let file = Dist::get(path)?;
-    Some(File { sha256: file.sha256, bytes: file.data })
+    Some(File { sha256: file.metadata.sha256_hash(), bytes: file.data })
 }
 
 /// What `/` says while there is nothing to show.

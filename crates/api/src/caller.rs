@@ -1,0 +1,47 @@
+//! Who is calling.
+//!
+//! Each surface signs its callers in once, in a layer, so that no route can
+//! forget it; handlers take a [`Caller`]. Credentials stand in the
+//! `Authorization` header and nowhere else: an address ends up in logs.
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base::Actor;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use crate::app::App;
+use crate::fault::Fault;
+
+/// The person or program that a request was signed in for.
+#[derive(Clone)]
+pub(crate) struct Caller(pub(crate) Actor);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        caller.ok_or_else(|| access::Error::NoCredentials.into())
+    }
+}
+
+/// Signs a caller of the main listener in, or refuses the request.
+pub(crate) async fn sign_in(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let authenticated = app.access.authenticate(authorization(request.headers())).await;
+    match authenticated {
+        Ok(actor) => {
+            request.extensions_mut().insert(Caller(actor));
+            next.run(request).await
+        }
+        Err(error) => Fault::from(error).into_response(),
+    }
+}
+
+/// Returns the `Authorization` header. What is not text is as good as empty:
+/// present, and malformed.
+pub(crate) fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default())
+}

@@ -1,0 +1,76 @@
+//! The second listener: a Databricks workspace, as its clients know it.
+//!
+//! Versions 2.0, 2.1 and 2.2 of the Jobs API have the same bodies; they differ
+//! in defaults, so each route knows over which one it was reached. Numbers are
+//! 64-bit integers from end to end: nothing passes through a double.
+
+mod problem;
+mod caller;
+mod number;
+mod jobs;
+mod runs;
+mod run_view;
+mod files;
+mod secrets;
+mod identity;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use workspace::ApiVersion;
+
+use crate::app::App;
+use crate::fault::{self, Voice};
+use crate::health;
+
+/// Bytes of a request at most; the real one says the same.
+const REQUEST_BYTES_MAX: usize = 10 << 20;
+
+/// Returns the routes of the workspace listener.
+pub(crate) fn routes(app: &App) -> Router<App> {
+    let mut behind_sign_in = Router::new()
+        .route("/api/2.0/workspace/import", post(files::import))
+        .route("/api/2.0/secrets/scopes/create", post(secrets::create_scope))
+        .route("/api/2.0/secrets/scopes/list", get(secrets::list_scopes))
+        .route("/api/2.0/secrets/scopes/delete", post(secrets::delete_scope))
+        .route("/api/2.0/secrets/put", post(secrets::put))
+        .route("/api/2.0/secrets/list", get(secrets::list))
+        .route("/api/2.0/secrets/delete", post(secrets::delete))
+        .route("/api/2.0/secrets/get", get(secrets::get))
+        .route("/api/2.0/preview/scim/v2/Me", get(identity::me));
+    for (path, version) in
+        [("/api/2.0/jobs", ApiVersion::V2_0), ("/api/2.1/jobs", ApiVersion::V2_1), ("/api/2.2/jobs", ApiVersion::V2_2)]
+    {
+        behind_sign_in = behind_sign_in.nest(path, of_jobs().layer(Extension(version)));
+    }
+    // Whoever has no token learns nothing, not even which paths there are.
+    let behind_sign_in = behind_sign_in
+        .fallback(problem::no_endpoint)
+        .method_not_allowed_fallback(problem::no_endpoint)
+        .layer(from_fn_with_state(app.clone(), caller::sign_in));
+    Router::new()
+        .route("/.well-known/databricks-config", get(identity::discovery))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .merge(behind_sign_in)
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .layer(from_fn_with_state(problem::say as Voice, fault::speak))
+}
+
+fn of_jobs() -> Router<App> {
+    Router::new()
+        .route("/create", post(jobs::create))
+        .route("/get", get(jobs::get))
+        .route("/list", get(jobs::list))
+        .route("/update", post(jobs::update))
+        .route("/reset", post(jobs::reset))
+        .route("/delete", post(jobs::delete))
+        .route("/run-now", post(runs::run_now))
+        .route("/runs/submit", post(runs::submit))
+        .route("/runs/get", get(runs::get))
+        .route("/runs/get-output", get(runs::get_output))
+        .route("/runs/list", get(runs::list))
+        .route("/runs/cancel", post(runs::cancel))
+        .route("/runs/delete", post(runs::delete))
+}

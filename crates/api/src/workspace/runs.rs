@@ -1,0 +1,204 @@
+//! Runs: start, follow, read, stop.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use base::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use workspace::{ApiVersion, JobId, RunId, RunRequest, RunType, RunsQuery};
+
+use super::number::Number;
+use super::run_view;
+use crate::app::App;
+use crate::body::{self, Query};
+use crate::caller::Caller;
+use crate::fault::Fault;
+
+/// Start a job. Words that would have to act here, and do not, are in `others`
+/// and refused.
+#[derive(Deserialize)]
+pub(super) struct RunNow {
+    job_id: Number,
+    idempotency_token: Option<String>,
+    job_parameters: Option<BTreeMap<String, String>>,
+    python_params: Option<Vec<String>>,
+    queue: Option<Queue>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Queue {
+    enabled: bool,
+}
+
+/// Which run is meant.
+#[derive(Deserialize)]
+pub(super) struct Which {
+    run_id: Number,
+    #[serde(default)]
+    include_history: bool,
+}
+
+/// Which runs are wanted.
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    job_id: Option<Number>,
+    #[serde(default)]
+    active_only: bool,
+    #[serde(default)]
+    completed_only: bool,
+    run_type: Option<String>,
+    start_time_from: Option<i64>,
+    start_time_to: Option<i64>,
+    limit: Option<u32>,
+    page_token: Option<String>,
+    #[serde(default)]
+    expand_tasks: bool,
+}
+
+/// Parameters that belong to sorts of tasks which this workspace does not run.
+const OTHER_SORTS: [(&str, &str); 8] = [
+    ("notebook_params", ": use \"job_parameters\""),
+    ("python_named_params", ": use \"job_parameters\" or \"python_params\""),
+    ("jar_params", ""),
+    ("sql_params", ""),
+    ("spark_submit_params", ""),
+    ("dbt_commands", ""),
+    ("pipeline_params", ""),
+    ("only", ""),
+];
+
+/// Starts a run of a job.
+pub(super) async fn run_now(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    body::Json(asked): body::Json<RunNow>,
+) -> Result<Json<Value>, Fault> {
+    refuse_other_sorts(&asked.others)?;
+    let mut request = RunRequest {
+        queue: asked.queue.map(|queue| queue.enabled),
+        idempotency_token: asked.idempotency_token.filter(|token| !token.is_empty()),
+        ..RunRequest::default()
+    };
+    request.overriding.job_parameters = asked.job_parameters.unwrap_or_default();
+    request.overriding.python_params = asked.python_params;
+    let run = app.workspace.run_now(&actor, JobId(asked.job_id.0), request).await?;
+    Ok(Json(json!({ "run_id": run, "number_in_job": run })))
+}
+
+/// Starts one run of settings that belong to no job.
+pub(super) async fn submit(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Extension(version): Extension<ApiVersion>,
+    body::Json(document): body::Json<Value>,
+) -> Result<Json<Value>, Fault> {
+    let run = app.workspace.submit(&actor, document, version).await?;
+    Ok(Json(json!({ "run_id": run })))
+}
+
+/// Shows a run.
+pub(super) async fn get(
+    State(app): State<App>,
+    Caller(_): Caller,
+    Query(which): Query<Which>,
+) -> Result<Json<Value>, Fault> {
+    let view = app.workspace.show_run(RunId(which.run_id.0)).await?;
+    let history = if which.include_history { run_view::History::Shown } else { run_view::History::LeftOut };
+    Ok(Json(run_view::run(&view, history)))
+}
+
+/// Shows what a task printed and how it failed.
+pub(super) async fn get_output(
+    State(app): State<App>,
+    Caller(_): Caller,
+    Query(which): Query<Which>,
+) -> Result<Json<Value>, Fault> {
+    let output = app.workspace.output(RunId(which.run_id.0)).await?;
+    Ok(Json(run_view::output(&output)))
+}
+
+/// Lists runs, newest first.
+pub(super) async fn list(
+    State(app): State<App>,
+    Caller(_): Caller,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Value>, Fault> {
+    let active = match (wanted.active_only, wanted.completed_only) {
+        (true, true) => {
+            let detail = "\"active_only\" and \"completed_only\" exclude each other";
+            return Err(Fault::invalid("active_only", "parameter-invalid", detail));
+        }
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => None,
+    };
+    let kind = match wanted.run_type.as_deref() {
+        None => None,
+        Some("JOB_RUN") => Some(RunType::JobRun),
+        Some("SUBMIT_RUN") => Some(RunType::SubmitRun),
+        Some(other) => {
+            let detail = format!("\"{other}\" is not a run type of this workspace: \"JOB_RUN\" and \"SUBMIT_RUN\" are");
+            return Err(Fault::invalid("run_type", "parameter-invalid", detail));
+        }
+    };
+    let query = RunsQuery {
+        job: wanted.job_id.map(|number| JobId(number.0)),
+        active,
+        kind,
+        start_from: wanted.start_time_from.map(Timestamp::from_millis),
+        start_to: wanted.start_time_to.map(Timestamp::from_millis),
+        limit: wanted.limit,
+        page_token: wanted.page_token,
+    };
+    let page = app.workspace.runs(query).await?;
+    let mut answer = json!({ "has_more": page.next.is_some() });
+    if !page.items.is_empty() {
+        let tasks = wanted.expand_tasks;
+        answer["runs"] = page.items.iter().map(|run| run_view::listed(run, tasks)).collect();
+    }
+    if let Some(next) = page.next {
+        answer["next_page_token"] = next.into();
+    }
+    Ok(Json(answer))
+}
+
+/// Stops a run, soon; to stop one that has ended is no mistake.
+pub(super) async fn cancel(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    body::Json(which): body::Json<Which>,
+) -> Result<Json<Value>, Fault> {
+    app.workspace.cancel(&actor, RunId(which.run_id.0)).await?;
+    Ok(Json(json!({})))
+}
+
+/// Removes a run that has ended.
+pub(super) async fn delete(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    body::Json(which): body::Json<Which>,
+) -> Result<Json<Value>, Fault> {
+    app.workspace.delete_run(&actor, RunId(which.run_id.0)).await?;
+    Ok(Json(json!({})))
+}
+
+/// A parameter that is taken and has no effect would be a lie.
+fn refuse_other_sorts(others: &Map<String, Value>) -> Result<(), Fault> {
+    for (word, hint) in OTHER_SORTS {
+        let says_something = match others.get(word) {
+            None | Some(Value::Null) => false,
+            Some(Value::Object(members)) => !members.is_empty(),
+            Some(Value::Array(items)) => !items.is_empty(),
+            Some(_) => true,
+        };
+        if says_something {
+            let detail = format!("\"{word}\" is not supported by this workspace{hint}");
+            return Err(Fault::invalid(word, "setting-not-supported", detail));
+        }
+    }
+    Ok(())
+}
