@@ -4,7 +4,11 @@
 //! `/Workspace`. On disk it is a file below the workspace's folder, and no
 //! path leads out of there.
 
+use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+
+use base::Chance;
 
 use crate::error::Error;
 
@@ -30,4 +34,96 @@ pub(crate) fn disk_path(folder: &Path, path: &str) -> Result<PathBuf, Error> {
         }
     }
     Ok(place)
+}
+
+/// Writes a file whole or not at all.
+pub(crate) fn store(
+    folder: &Path,
+    path: &str,
+    content: &[u8],
+    overwrite: bool,
+    chance: &dyn Chance,
+) -> Result<(), Error> {
+    let place = disk_path(folder, path)?;
+    if place.is_dir() {
+        return Err(Error::Path { path: path.to_owned(), problem: "it is a folder" });
+    }
+    let parent = place.parent().unwrap_or(folder);
+    fs::create_dir_all(parent).map_err(|source| failed("write", path, source))?;
+    let new = parent.join(format!(".new-{:016x}", chance.number()));
+    let written = write_synced(&new, content).and_then(|()| match overwrite {
+        true => fs::rename(&new, &place),
+        // A link fails if the name is taken, also since we last looked.
+        false => fs::hard_link(&new, &place).and_then(|()| fs::remove_file(&new)),
+    });
+    written.map_err(|source| {
+        // The new file is of no use any more, whether it can be removed or not.
+        let _ = fs::remove_file(&new);
+        match source.kind() {
+            ErrorKind::AlreadyExists => Error::FileExists(path.to_owned()),
+            _ => failed("write", path, source),
+        }
+    })
+}
+
+/// Reads a file.
+pub(crate) fn load(folder: &Path, path: &str) -> Result<Vec<u8>, Error> {
+    let place = disk_path(folder, path)?;
+    fs::read(&place).map_err(|source| match source.kind() {
+        ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::NotADirectory => Error::NoFile(path.to_owned()),
+        _ => failed("read", path, source),
+    })
+}
+
+pub(crate) fn failed(deed: &'static str, path: &str, source: io::Error) -> Error {
+    Error::Disk { deed, path: path.to_owned(), source }
+}
+
+fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use base::chance::SeededChance;
+
+    use super::*;
+
+    #[test]
+    fn paths_stay_below_the_folder() {
+        for (path, expected) in [
+            ("/Shared/score.py", Some("/w/Shared/score.py")),
+            ("/Workspace/Shared/score.py", Some("/w/Shared/score.py")),
+            ("/Users/a@example.org/x.py", Some("/w/Users/a@example.org/x.py")),
+            ("score.py", None),
+            ("/../etc/passwd", None),
+            ("/Shared/./x", None),
+            ("/Workspace/../../x", None),
+            ("//etc/passwd", None),
+            ("/Shared/", None),
+            ("/", None),
+            ("dbfs:/x.py", None),
+            ("s3://bucket/x.py", None),
+            ("/Volumes/a/b/c/x.py", None),
+        ] {
+            let found = disk_path(Path::new("/w"), path).ok();
+            assert_eq!(found.as_deref(), expected.map(Path::new), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_on_request() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let chance = SeededChance::new(1);
+        let store = |content: &[u8], overwrite| store(place.path(), "/a/b.py", content, overwrite, &chance);
+        store(b"one", false).expect("a new file");
+        assert!(matches!(store(b"two", false), Err(Error::FileExists(_))));
+        assert_eq!(load(place.path(), "/a/b.py").expect("a file"), b"one");
+        store(b"two", true).expect("an overwrite");
+        assert_eq!(load(place.path(), "/a/b.py").expect("a file"), b"two");
+        assert!(matches!(load(place.path(), "/a"), Err(Error::NoFile(_))));
+        assert_eq!(fs::read_dir(place.path().join("a")).expect("a folder").count(), 1, "nothing is left over");
+    }
 }

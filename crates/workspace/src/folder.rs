@@ -1,1 +1,276 @@
-//! (being written)
+//! The folder of a task run: how a server and a supervisor tell each other
+//! what they know, also when one of them is gone.
+//!
+//! | file | written by | says |
+//! |---|---|---|
+//! | `task.json` | server | what to run; once it runs, without its environment |
+//! | `claimed` | supervisor | who runs it; made only once, by a hard link |
+//! | `pid` | supervisor | supervisor and process, each by pid, start time and boot |
+//! | `stop` | server | that it is to end, should it only be about to begin |
+//! | `stdout.log`, `stderr.log` | supervisor | what it printed, without secrets |
+//! | `exit.json` | supervisor | how it ended; there is no half of it |
+//!
+//! A pid alone names nobody, because the system uses it again. With the start
+//! time (field 22 of `/proc/PID/stat`) and the number of the boot it does.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What a supervisor has to run.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TaskFile {
+    pub(crate) program: String,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) directory: PathBuf,
+    pub(crate) environment: BTreeMap<String, String>,
+    /// What must not be seen in the output.
+    pub(crate) secrets: Vec<String>,
+}
+
+/// Names a process beyond its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) pid: i32,
+    /// In ticks since the boot.
+    pub(crate) start: u64,
+    pub(crate) boot: String,
+}
+
+/// The processes of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Processes {
+    pub(crate) supervisor: Identity,
+    /// Leads a process group of its own.
+    pub(crate) task: Identity,
+}
+
+/// How a task's process ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExitFile {
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    /// Why there never was a process.
+    pub(crate) not_started: Option<String>,
+    pub(crate) ran_ms: u64,
+}
+
+/// One of the two streams of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    pub(crate) fn file(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout.log",
+            Stream::Stderr => "stderr.log",
+        }
+    }
+
+    /// Where the beginning of a long output goes.
+    pub(crate) fn older_file(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout.older.log",
+            Stream::Stderr => "stderr.older.log",
+        }
+    }
+}
+
+impl Identity {
+    /// Returns the identity of a process that is there now.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(Identity { pid, start: start_in(&stat)?, boot: boot.trim().to_owned() })
+    }
+
+    /// Tells whether that very process is still there.
+    pub(crate) fn is_alive(&self) -> bool {
+        Identity::of(self.pid).as_ref() == Some(self)
+    }
+}
+
+/// Takes the start time out of `/proc/PID/stat`, unless the process is over and
+/// only waits for its parent to take notice. The name in the second field may
+/// hold blanks and brackets.
+fn start_in(stat: &str) -> Option<u64> {
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let mut fields = behind_name.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") {
+        return None;
+    }
+    // The state is field 3, the start time field 22.
+    fields.nth(18)?.parse().ok()
+}
+
+/// The folder of a task run.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskFolder {
+    pub(crate) path: PathBuf,
+}
+
+impl TaskFolder {
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        TaskFolder { path: path.into() }
+    }
+
+    /// Makes the folder and writes what is to run, unless it is claimed
+    /// already. Only its owner may read it.
+    pub(crate) fn prepare(&self, task: &TaskFile) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+        if self.claim().is_some() {
+            return Ok(());
+        }
+        self.write("task.json", task)
+    }
+
+    pub(crate) fn task(&self) -> io::Result<TaskFile> {
+        self.read("task.json")
+    }
+
+    /// Takes the environment and the secrets out of `task.json`.
+    pub(crate) fn forget_secrets(&self, task: &TaskFile) -> io::Result<()> {
+        self.write("task.json", &TaskFile { environment: BTreeMap::new(), secrets: Vec::new(), ..task.clone() })
+    }
+
+    /// Claims the task for a process; false if another has it.
+    pub(crate) fn make_claim(&self, identity: &Identity) -> io::Result<bool> {
+        let own = self.path.join(format!("claimed.{}", identity.pid));
+        write_synced(&own, &encode(identity)?)?;
+        // A link fails if the name is taken, and what it names is whole.
+        let linked = fs::hard_link(&own, self.path.join("claimed"));
+        fs::remove_file(&own)?;
+        match linked {
+            Ok(()) => File::open(&self.path)?.sync_all().map(|()| true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn claim(&self) -> Option<Identity> {
+        self.read("claimed").ok()
+    }
+
+    pub(crate) fn set_processes(&self, processes: &Processes) -> io::Result<()> {
+        self.write("pid", processes)
+    }
+
+    pub(crate) fn processes(&self) -> Option<Processes> {
+        self.read("pid").ok()
+    }
+
+    /// Leaves word that the task is to end.
+    pub(crate) fn ask_to_stop(&self) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+        File::create(self.path.join("stop")).map(drop)
+    }
+
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        self.path.join("stop").exists()
+    }
+
+    pub(crate) fn set_exit(&self, exit: &ExitFile) -> io::Result<()> {
+        self.write("exit.json", exit)
+    }
+
+    pub(crate) fn exit(&self) -> Option<ExitFile> {
+        self.read("exit.json").ok()
+    }
+
+    /// Opens the log of a stream, to write at its end.
+    pub(crate) fn open_log(&self, stream: Stream) -> io::Result<File> {
+        OpenOptions::new().create(true).append(true).mode(0o600).open(self.path.join(stream.file()))
+    }
+
+    /// Puts a log aside that has become long; the one put aside before is lost.
+    pub(crate) fn put_log_aside(&self, stream: Stream) -> io::Result<()> {
+        fs::rename(self.path.join(stream.file()), self.path.join(stream.older_file()))
+    }
+
+    /// Reads at most the last `bytes` of a stream, and tells whether there was more.
+    pub(crate) fn read_log(&self, stream: Stream, bytes: u64) -> io::Result<(Vec<u8>, bool)> {
+        let (mut text, mut has_more) = end_of(&self.path.join(stream.file()), bytes)?;
+        let left = bytes - text.len() as u64;
+        let (mut older, older_has_more) = end_of(&self.path.join(stream.older_file()), left)?;
+        has_more |= older_has_more;
+        older.append(&mut text);
+        Ok((older, has_more))
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> io::Result<T> {
+        Ok(serde_json::from_slice(&fs::read(self.path.join(name))?)?)
+    }
+
+    /// Writes a file whole or not at all.
+    fn write<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+        let new = self.path.join(format!("{name}.new"));
+        write_synced(&new, &encode(value)?)?;
+        fs::rename(&new, self.path.join(name))?;
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(value)?)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Reads the end of a file; one that is not there is empty.
+fn end_of(path: &Path, bytes: u64) -> io::Result<(Vec<u8>, bool)> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Vec::new(), false)),
+        Err(error) => return Err(error),
+    };
+    let length = file.metadata()?.len();
+    let start = length.saturating_sub(bytes);
+    file.seek(SeekFrom::Start(start))?;
+    let mut text = Vec::new();
+    file.take(bytes).read_to_end(&mut text)?;
+    Ok((text, start > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_time_is_found_behind_any_name() {
+        let numbers = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20";
+        assert_eq!(start_in(&format!("42 (a) b) R) S {numbers}")), Some(4711));
+        assert_eq!(start_in(&format!("42 (python3) Z {numbers}")), None);
+        assert_eq!(start_in("nonsense"), None);
+    }
+
+    #[test]
+    fn a_process_is_itself_and_no_other() {
+        let own = Identity::of(std::process::id() as i32).expect("this process is there");
+        assert!(own.is_alive());
+        assert!(!Identity { start: own.start + 1, ..own.clone() }.is_alive());
+        assert!(!Identity { boot: "another".into(), ..own }.is_alive());
+    }
+
+    #[test]
+    fn only_one_can_claim_a_task() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let folder = TaskFolder::at(place.path());
+        let identity = |pid| Identity { pid, start: 1, boot: "b".into() };
+        assert!(folder.make_claim(&identity(1)).expect("the folder is there"));
+        assert!(!folder.make_claim(&identity(2)).expect("the folder is there"));
+        assert_eq!(folder.claim(), Some(identity(1)));
+    }
+}

@@ -53,6 +53,7 @@ mod redact;
 mod supervisor;
 mod process;
 mod tables;
+mod record;
 mod workspace;
 pub mod work;
 

@@ -1,0 +1,178 @@
+//! Recording what was decided, in one transaction.
+//!
+//! A run that ends gives its place to the run of the same job that has waited
+//! longest; that belongs to the same transaction, or a crash in between would
+//! leave a queue that nobody calls.
+
+use std::time::Duration;
+
+use base::db::Tx;
+use base::{Chance, Timestamp};
+
+use crate::decide::{Admission, Effect, Execution, Input, admit, decide, first_attempts};
+use crate::error::Error;
+use crate::run::{Overriding, ResultState, Run, RunRequest, RunState, RunType};
+use crate::settings::JobSettings;
+use crate::{JobId, RunId, parameters, tables};
+
+/// A run whose state was recorded, and what is left to do for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Moved {
+    pub(crate) execution: Execution,
+    pub(crate) effects: Vec<Effect>,
+}
+
+/// What a new run is made of.
+pub(crate) struct NewRun<'a> {
+    /// The job, unless the settings were submitted.
+    pub(crate) job: Option<JobId>,
+    pub(crate) name: &'a str,
+    pub(crate) creator: &'a str,
+    pub(crate) settings: &'a JobSettings,
+    pub(crate) request: &'a RunRequest,
+}
+
+/// Makes a run, or finds the one that the token has made before.
+pub(crate) fn create(
+    tx: &mut dyn Tx,
+    new: &NewRun<'_>,
+    chance: &dyn Chance,
+    now: Timestamp,
+    grace: Duration,
+) -> Result<RunId, Error> {
+    let token_scope = new.job.unwrap_or(JobId(0));
+    if let Some(token) = &new.request.idempotency_token
+        && let Some(run) = tables::run_of_token(tx, token_scope, token)?
+    {
+        return match tables::execution(tx, run) {
+            Ok(_) => Ok(run),
+            Err(Error::NoRun(run)) => Err(Error::TokenOfDeletedRun(run)),
+            Err(error) => Err(error),
+        };
+    }
+    let admission = match new.job {
+        Some(job) => admit(new.settings, new.request.queue, tables::active_runs(tx, job)?),
+        None => Admission::Start,
+    };
+    let execution = first_state(new, admission, chance, now, grace);
+    tables::insert_execution(tx, &execution)?;
+    if let Some(token) = &new.request.idempotency_token {
+        tables::keep_token(tx, token_scope, token, execution.run.id, now)?;
+    }
+    Ok(execution.run.id)
+}
+
+fn first_state(
+    new: &NewRun<'_>,
+    admission: Admission,
+    chance: &dyn Chance,
+    now: Timestamp,
+    grace: Duration,
+) -> Execution {
+    let most = new.settings.max_concurrent_runs;
+    let (state, message) = match admission {
+        Admission::Start => (RunState::Active, String::new()),
+        Admission::Queue => (RunState::Queued, format!("Queued: {most} runs of the job are active, which is its maximum.")),
+        Admission::Skip => (
+            RunState::Ended(ResultState::MaximumConcurrentRunsReached),
+            format!("Skipped: {most} runs of the job are active, which is its maximum."),
+        ),
+    };
+    let run = Run {
+        id: RunId::new(chance),
+        job: new.job,
+        kind: if new.job.is_some() { RunType::JobRun } else { RunType::SubmitRun },
+        name: new.name.to_owned(),
+        creator: new.creator.to_owned(),
+        settings: new.settings.clone(),
+        overriding: new.request.overriding.clone(),
+        state,
+        message,
+        created_at: now,
+        started_at: (admission == Admission::Start).then_some(now),
+        ended_at: (admission == Admission::Skip).then_some(now),
+    };
+    if admission == Admission::Skip {
+        return Execution { run, attempts: Vec::new() };
+    }
+    let attempts = first_attempts(&run, || RunId::new(chance));
+    decide(Execution { run, attempts }, &Input::Look, now, grace).0
+}
+
+/// Refuses a request whose parameters can never reach a task.
+pub(crate) fn check_request(settings: &JobSettings, overriding: &Overriding) -> Result<(), Error> {
+    if settings.tasks.is_empty() {
+        return Err(Error::Settings { detail: "there are no tasks to run".into() });
+    }
+    let known = |name: &str| {
+        settings.parameters.iter().any(|parameter| parameter.name == name)
+            || overriding.job_parameters.contains_key(name)
+    };
+    for text in settings.tasks.iter().flat_map(|task| effective_parameters(task, overriding)) {
+        for reference in parameters::references(text) {
+            if let Some(name) = reference.strip_prefix("job.parameters.").filter(|name| !known(name)) {
+                return Err(Error::Parameter {
+                    detail: format!("\"{name}\" is not a parameter of the job, and the run does not set it"),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the list that a task gets: its own, or the caller's.
+pub(crate) fn effective_parameters<'a>(
+    task: &'a crate::settings::Task,
+    overriding: &'a Overriding,
+) -> &'a [String] {
+    overriding.python_params.as_ref().unwrap_or(&task.spark_python_task.parameters)
+}
+
+/// Records what follows from an input, for the run and for those that it lets go.
+pub(crate) fn advance(
+    tx: &mut dyn Tx,
+    id: RunId,
+    input: &Input,
+    now: Timestamp,
+    grace: Duration,
+) -> Result<Vec<Moved>, Error> {
+    let before = match tables::execution(tx, id) {
+        Ok(execution) => execution,
+        // It was deleted meanwhile; there is nothing left to move.
+        Err(Error::NoRun(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let was_active = matches!(before.run.state, RunState::Active | RunState::Stopping(_));
+    let (execution, effects) = decide(before.clone(), input, now, grace);
+    tables::save_execution(tx, &before, &execution)?;
+    let freed = execution.run.job.filter(|_| was_active && !execution.run.state.is_open());
+    let mut moved = vec![Moved { execution, effects }];
+    if let Some(job) = freed {
+        call_queued(tx, job, now, grace, &mut moved)?;
+    }
+    Ok(moved)
+}
+
+/// Lets queued runs of a job go while there are places.
+fn call_queued(
+    tx: &mut dyn Tx,
+    job: JobId,
+    now: Timestamp,
+    grace: Duration,
+    moved: &mut Vec<Moved>,
+) -> Result<(), Error> {
+    while let Some(next) = tables::oldest_queued(tx, job)? {
+        let before = tables::execution(tx, next)?;
+        if tables::active_runs(tx, job)? >= u64::from(before.run.settings.max_concurrent_runs) {
+            return Ok(());
+        }
+        let mut called = before.clone();
+        called.run.state = RunState::Active;
+        called.run.message.clear();
+        called.run.started_at = Some(now);
+        let (execution, effects) = decide(called, &Input::Look, now, grace);
+        tables::save_execution(tx, &before, &execution)?;
+        moved.push(Moved { execution, effects });
+    }
+    Ok(())
+}
