@@ -2,14 +2,11 @@
 //!
 //! A token is 32 random bytes behind the prefix that secret scanners know. It
 //! is shown once; at rest there is its SHA-256, which suffices because there
-//! is nothing to guess. (A bootstrap token is chosen by a person, who is asked
-//! for 16 characters.)
+//! is nothing to guess. (A bootstrap token is chosen by a person; it is as good
+//! as that person's choice.)
 
 use base::{Actor, Chance, Secret, Timestamp};
 use sha2::{Digest, Sha256};
-
-/// Characters that a token chosen by a person must have.
-pub(crate) const BOOTSTRAP_CHARACTERS_MIN: usize = 16;
 
 /// What can be shown of a token after it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 //! whether it was intended a moment ago or by a server that is no more.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -204,7 +205,9 @@ impl Workspace {
         for text in effective_parameters(task, &run.overriding) {
             arguments.push(parameters::resolve(text, &references)?);
         }
-        let mut environment: BTreeMap<String, String> = self.options.environment.iter().cloned().collect();
+        let text = |text: &OsString| text.to_string_lossy().into_owned();
+        let own = self.options.environment.iter().map(|(name, value)| (text(name), text(value)));
+        let mut environment: BTreeMap<String, String> = own.collect();
         let mut secrets = Vec::new();
         for (name, text) in run.settings.variables_of(task) {
             let value = self.reveal(&text, &mut secrets).await?;

@@ -54,7 +54,7 @@ pub struct Options {
     pub workspace_id: u64,
     /// Environment of every task. Tasks get this and what their cluster says,
     /// and nothing of the server's own environment.
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(OsString, OsString)>,
     /// Tasks that run at the same time at most; others are pending.
     pub tasks_at_once_max: usize,
     /// How long a process that is asked to end has before it is killed.
@@ -169,9 +169,8 @@ impl Workspace {
     /// Makes the first token, unless it is known already; its owner is the
     /// workspace's administrator. A revoked one stays revoked.
     pub async fn bootstrap_token(&self, token: &Secret) -> Result<(), Error> {
-        if token.expose().chars().count() < token::BOOTSTRAP_CHARACTERS_MIN {
-            let least = token::BOOTSTRAP_CHARACTERS_MIN;
-            return Err(Error::Parameter { detail: format!("the bootstrap token has fewer than {least} characters") });
+        if token.expose().trim().is_empty() {
+            return Err(Error::Parameter { detail: "the bootstrap token is empty".into() });
         }
         let owner = Actor {
             id: "workspace:admin".into(),
@@ -314,17 +313,14 @@ impl Workspace {
         id: JobId,
         new_settings: Json,
         fields_to_remove: Vec<String>,
-        version: ApiVersion,
     ) -> Result<(), Error> {
         self.change_job("workspace.update_job", actor, id, move |before| {
             let mut document = before.document();
             settings::merge(&mut document, new_settings.clone(), &fields_to_remove)?;
-            let mut after = JobSettings::read(document, version)?;
-            // The default of a version is for new jobs; an update is none.
-            if !new_settings.get("queue").is_some_and(Json::is_object) {
-                after.queue = before.queue.filter(|_| !fields_to_remove.iter().any(|field| field == "queue"));
-            }
-            Ok(after)
+            let had_queue = document.get("queue").is_some_and(Json::is_object);
+            let after = JobSettings::read(document, ApiVersion::V2_2)?;
+            // The default of a version is for new jobs, and an update makes none.
+            Ok(JobSettings { queue: after.queue.filter(|_| had_queue), ..after })
         })
         .await
     }
