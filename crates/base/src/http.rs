@@ -48,17 +48,32 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Returns the address as it may be shown: without user, password, query
+    /// and fragment, all of which may hold secrets.
+    pub fn shown_address(&self) -> String {
+        shown(&self.url)
+    }
+}
+
+/// Returns an address as it may be shown; see [`Request::shown_address`].
+pub fn shown(url: &str) -> String {
+    let address = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
 impl std::fmt::Debug for Request {
-    /// Shows method and address only: headers and body may hold secrets, and
-    /// so may the query string.
+    /// Shows method and address only: headers and body may hold secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let address = self.url.split('?').next().unwrap_or_default();
-        write!(f, "{} {address}", self.method)
+        write!(f, "{} {}", self.method, self.shown_address())
     }
 }
 
 /// An answer, whatever its status.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Response {
     /// 200, 404 …
     pub status: StatusCode,
@@ -68,6 +83,13 @@ pub struct Response {
     pub body: Bytes,
     /// The body was longer than was read.
     pub truncated: bool,
+}
+
+impl std::fmt::Debug for Response {
+    /// Shows status and length only: an answer may be a token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} bytes{})", self.status, self.body.len(), if self.truncated { ", cut" } else { "" })
+    }
 }
 
 /// Why there is no answer.
@@ -154,4 +176,26 @@ pub trait Http: Send + Sync {
     /// Sends one request and waits for the whole answer. Any status is an
     /// answer; an error means that there was none.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_a_request_and_an_answer_holds_no_secret() {
+        for (url, expected) in [
+            ("https://example.org/a?token=s3cret", "GET https://example.org/a"),
+            ("https://user:s3cret@example.org:8443/a/b#s3cret", "GET https://example.org:8443/a/b"),
+            ("https://example.org?token=s3cret/@", "GET https://example.org"),
+            ("loopwright://this/api", "GET loopwright://this/api"),
+            ("no address", "GET no address"),
+        ] {
+            let mut request = Request::new(Method::GET, url);
+            request.headers.insert("authorization", HeaderValue::from_static("Bearer s3cret"));
+            assert_eq!(format!("{request:?}"), expected);
+        }
+        let answer = crate::testing::reply(200, r#"{"access_token": "s3cret"}"#);
+        assert_eq!(format!("{answer:?}"), "200 OK (26 bytes)");
+    }
 }

@@ -14,7 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A point in time: microseconds since 1970-01-01T00:00:00Z.
 ///
 /// As text it is RFC 3339 with milliseconds and `Z`, or with microseconds
-/// where they are not zero.
+/// where they are not zero. Reading takes any offset and drops what is finer
+/// than a microsecond. (Points outside the years −9999 to 9999, such as
+/// [`Timestamp::FAR_FUTURE`], have no such text; they are shown as a number.)
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -142,8 +144,9 @@ impl SimClock {
 
     /// Moves the clock forward and returns the new time.
     pub fn advance(&self, span: Duration) -> Timestamp {
-        let step = micros_of(span);
-        Timestamp(self.0.fetch_add(step, Ordering::SeqCst) + step)
+        let later = |now| Some(Timestamp(now).plus(span).0);
+        let before = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
+        Timestamp(before.expect("the step is always taken")).plus(span)
     }
 
     /// Sets the clock, also backwards, as a wall clock may be.
@@ -181,6 +184,33 @@ mod tests {
             assert_eq!(time.to_string(), text);
             assert_eq!(text.parse::<Timestamp>().expect("own text form reads back"), time);
         }
+    }
+
+    #[test]
+    fn an_offset_counts_and_what_is_finer_than_a_microsecond_does_not() {
+        let time: Timestamp = "2026-01-01T01:00:00.1234567+01:00".parse().expect("RFC 3339");
+        assert_eq!(time.to_string(), "2026-01-01T00:00:00.123456Z");
+        assert!("2026-01-01T01:00:00".parse::<Timestamp>().is_err(), "a reading without an offset is no point in time");
+    }
+
+    #[test]
+    fn spans_stop_at_the_ends_of_time() {
+        let hour = Duration::from_hours(1);
+        assert_eq!(Timestamp::FAR_FUTURE.plus(hour), Timestamp::FAR_FUTURE);
+        assert_eq!(Timestamp::EPOCH.plus(Duration::MAX), Timestamp::FAR_FUTURE);
+        assert_eq!(Timestamp::EPOCH.plus(hour).since(Timestamp::EPOCH), hour);
+        assert_eq!(Timestamp::EPOCH.since(Timestamp::EPOCH.plus(hour)), Duration::ZERO);
+        assert_eq!(Timestamp::EPOCH.plus(hour).minus(hour), Timestamp::EPOCH);
+    }
+
+    #[test]
+    fn a_clock_of_a_test_moves_only_when_told() {
+        let clock = SimClock::default();
+        assert_eq!(clock.now().to_string(), "2026-01-01T00:00:00.000Z");
+        assert_eq!(clock.advance(Duration::from_secs(90)), clock.now());
+        assert_eq!(clock.now().to_string(), "2026-01-01T00:01:30.000Z");
+        clock.set(Timestamp::FAR_FUTURE);
+        assert_eq!(clock.advance(Duration::from_secs(1)), Timestamp::FAR_FUTURE);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! Each crate owns a folder of numbered SQL files and nobody else's tables
 //! stand in them. A file that has been applied must not change: its text is
 //! remembered by checksum, and a difference stops the start, because two
-//! installations would silently differ.
+//! installations would silently differ. So does a file that only a newer
+//! version knows: an older one would write rows that the newer one does not
+//! expect.
 
 use sha2::{Digest, Sha256};
 
@@ -43,6 +45,15 @@ pub(super) fn apply<T: Tx>(
                     detail: format!("migration \"{}\" was applied with another text", migration.name),
                 });
             }
+        }
+    }
+    let ours: Vec<&str> = migrations.iter().flat_map(|of_crate| of_crate.iter()).map(|ours| ours.name).collect();
+    for row in tx.query("SELECT name FROM migrations ORDER BY name", args![])? {
+        let name = row.get::<String>(0)?;
+        if !ours.contains(&name.as_str()) {
+            return Err(Error::Failed {
+                detail: format!("it was last opened by a newer version, which applied migration \"{name}\""),
+            });
         }
     }
     Ok(())

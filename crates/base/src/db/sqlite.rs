@@ -6,11 +6,11 @@
 //! folded back into the file. Checkpoints run on their own connection, so that
 //! they never stand in a writer's way.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rusqlite::hooks::Wal;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -20,18 +20,22 @@ use super::{Error, Options, Row, Tx, Value};
 
 /// Steps of SQLite's machine between two looks at the time.
 const PROGRESS_STEPS: i32 = 10_000;
-/// Length of the log after which the checkpointer is woken.
-const CHECKPOINT_BYTES: u64 = 16 << 20;
+/// Length of the log after which the checkpointer is woken: 16 MiB.
+const CHECKPOINT_PAGES: i32 = 4096;
 
 pub(super) fn open(path: &Path, migrations: &[&[Migration]], options: Options) -> Result<Threads, Error> {
-    let writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     writer
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; \
+             PRAGMA journal_size_limit = 67108864;",
+        )
         .map_err(error_of)?;
     if options.pages_max > 0 {
         writer.pragma_update(None, "max_page_count", options.pages_max).map_err(error_of)?;
     }
-    let mut session = Writer { connection: writer, checkpointer: Checkpointer::start(path)? };
+    let checkpointer = Checkpointer::start(path, &mut writer)?;
+    let mut session = Writer { connection: writer, _checkpointer: checkpointer };
     session.migrate(migrations)?;
     let mut readers: Vec<Box<dyn Session>> = Vec::new();
     for _ in 0..options.readers.max(1) {
@@ -53,8 +57,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
 }
 
 struct Writer {
+    /// Closed before the checkpointer is waited for.
     connection: Connection,
-    checkpointer: Checkpointer,
+    _checkpointer: Checkpointer,
 }
 
 impl Writer {
@@ -84,10 +89,7 @@ impl Session for Writer {
             return Ok(false);
         }
         match self.connection.execute_batch("COMMIT") {
-            Ok(()) => {
-                self.checkpointer.nudge();
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(error) => {
                 self.roll_back();
                 Err(error_of(error))
@@ -147,39 +149,42 @@ impl Session for Reader {
 }
 
 /// Folds the write-ahead log back into the file, beside the writer.
-struct Checkpointer {
-    wake: std::sync::mpsc::SyncSender<()>,
-    log: PathBuf,
-    pending: Arc<AtomicBool>,
-}
+struct Checkpointer(Option<JoinHandle<()>>);
 
 impl Checkpointer {
-    fn start(path: &Path) -> Result<Self, Error> {
+    /// Starts it and lets `writer` wake it after a commit that leaves a long
+    /// log. (The length of the log's file would not tell: the file stays long
+    /// when its beginning is used again.)
+    fn start(path: &Path, writer: &mut Connection) -> Result<Self, Error> {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let (wake, woken) = std::sync::mpsc::sync_channel::<()>(1);
-        let pending = Arc::new(AtomicBool::new(false));
-        let seen = pending.clone();
-        std::thread::Builder::new()
-            .name("db-checkpoint".into())
-            .spawn(move || {
-                while woken.recv().is_ok() {
-                    seen.store(false, Ordering::SeqCst);
-                    // Passive: it folds what no reader holds and waits for nobody.
-                    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
-                        tracing::warn!(%error, "a checkpoint of the control database failed");
-                    }
+        let thread = std::thread::Builder::new().name("db-checkpoint".into()).spawn(move || {
+            while woken.recv().is_ok() {
+                // Passive: it folds what no reader holds and waits for nobody.
+                if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
+                    tracing::warn!(%error, "a checkpoint of the control database failed");
                 }
-            })
-            .expect("a thread can be started while the program starts");
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        Ok(Checkpointer { wake, log: log.into(), pending })
+            }
+        });
+        let thread = thread.expect("a thread can be started while the program starts");
+        let hook = move |_: &mut Wal, pages: i32| {
+            if pages > CHECKPOINT_PAGES {
+                // Where one is waiting already, that one will do.
+                let _ = wake.try_send(());
+            }
+            Ok(())
+        };
+        writer.wal_hook(Some(hook)).map_err(error_of)?;
+        Ok(Checkpointer(Some(thread)))
     }
+}
 
-    fn nudge(&self) {
-        let length = std::fs::metadata(&self.log).map_or(0, |log| log.len());
-        if length > CHECKPOINT_BYTES && !self.pending.swap(true, Ordering::SeqCst) {
-            let _ = self.wake.try_send(());
+impl Drop for Checkpointer {
+    /// Waits for the thread: it ends when the writer's connection, which holds
+    /// the other end of the channel, is closed.
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            let _ = thread.join();
         }
     }
 }

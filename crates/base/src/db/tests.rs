@@ -169,7 +169,7 @@ fn a_wrong_statement_says_what_is_wrong() {
 }
 
 #[test]
-fn an_open_database_migrates_once_and_refuses_a_changed_text() {
+fn a_migration_is_applied_once_and_neither_changed_nor_forgotten() {
     fn check(open: impl Fn(&[&[Migration]]) -> Result<Db<Control>, Error>) {
         let changed: &[Migration] = &[Migration { name: "test/0001_notes", sql: "CREATE TABLE notes (id BIGINT)" }];
         let more: &[Migration] = &[Migration { name: "test/0002_more", sql: "CREATE TABLE more (id BIGINT)" }];
@@ -177,6 +177,8 @@ fn an_open_database_migrates_once_and_refuses_a_changed_text() {
         let db = open(&[TABLES, more]).expect("the same one with a further step");
         write(&db, |tx| tx.execute("INSERT INTO more (id) VALUES (1)", args![])).expect("the step was made");
         drop(db);
+        let older = open(&[TABLES]).err();
+        assert!(matches!(&older, Some(Error::Failed { detail }) if detail.contains("newer version")), "{older:?}");
         let again = open(&[changed]).err();
         assert!(matches!(&again, Some(Error::Failed { detail }) if detail.contains("another text")), "{again:?}");
     }
