@@ -22,6 +22,10 @@ use super::{Error, Options, Row, Tx, Value};
 const PROGRESS_STEPS: i32 = 10_000;
 /// Length of the log after which the checkpointer is woken: 16 MiB.
 const CHECKPOINT_PAGES: i32 = 4096;
+/// Length of the log from which on the writer is held up for a moment: 64 MiB.
+const RESTART_PAGES: i32 = 4 * CHECKPOINT_PAGES;
+/// Time that the checkpointer waits for readers while it holds the writer up.
+const RESTART_WAIT: Duration = Duration::from_millis(50);
 
 pub(super) fn open(path: &Path, migrations: &[&[Migration]], options: Options) -> Result<Threads, Error> {
     let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
@@ -157,11 +161,11 @@ impl Checkpointer {
     /// when its beginning is used again.)
     fn start(path: &Path, writer: &mut Connection) -> Result<Self, Error> {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(RESTART_WAIT).map_err(error_of)?;
         let (wake, woken) = std::sync::mpsc::sync_channel::<()>(1);
         let thread = std::thread::Builder::new().name("db-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
-                // Passive: it folds what no reader holds and waits for nobody.
-                if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
+                if let Err(error) = checkpoint(&connection) {
                     tracing::warn!(%error, "a checkpoint of the control database failed");
                 }
             }
@@ -177,6 +181,17 @@ impl Checkpointer {
         writer.wal_hook(Some(hook)).map_err(error_of)?;
         Ok(Checkpointer(Some(thread)))
     }
+}
+
+fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    // Passive: it folds what no reader holds and waits for nobody.
+    let pages: i32 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
+    if pages > RESTART_PAGES {
+        // A writer that never rests is always a few pages ahead. Holding it up
+        // for the length of those lets it begin the log anew.
+        connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
+    }
+    Ok(())
 }
 
 impl Drop for Checkpointer {
