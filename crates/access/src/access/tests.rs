@@ -216,7 +216,7 @@ fn packages_are_seen_by_those_who_may() {
         let renamed = house.access.put_package(&program, "p2p", "Purchase to pay").await.expect("its maker edits it");
         assert_eq!(renamed.name, "Purchase to pay");
         let seen = house.access.packages(&program).await.expect("a list");
-        assert_eq!(seen, [renamed.clone()]);
+        assert_eq!(seen, std::slice::from_ref(&renamed));
         assert_eq!(house.access.package(&program, "p2p").await.expect("it is there"), renamed);
         assert_eq!(code_of(house.access.package(&program, "o2c").await), "permission-denied");
         assert_eq!(code_of(house.access.package(&house.administrator, "gone").await), "package-not-found");
