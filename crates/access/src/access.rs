@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base::audit;
 use base::db::{Control, Db, Tx};
-use base::{Actor, Chance, Clock};
+use base::{Actor, Chance, Clock, Timestamp};
 use serde_json::{Value as Json, json};
 use tokio::sync::Semaphore;
 
@@ -191,10 +191,7 @@ impl Access {
 
     /// Asks whether an actor may do something; the error says what is lacking.
     pub async fn require(&self, actor: &Actor, permission: Permission, scope: &Scope) -> Result<(), Error> {
-        if actor.administrator || permission::holds(&self.grants(actor).await?, permission, scope) {
-            return Ok(());
-        }
-        Err(Error::Denied { actor: actor.name.clone(), permission, scope: scope.clone() })
+        if self.may(actor, permission, scope).await? { Ok(()) } else { Err(denied(actor, permission, scope)) }
     }
 
     /// Tells where an actor has a permission, to filter a list by.
@@ -276,24 +273,29 @@ impl Access {
         Ok(self.db.read("access.grants_of", move |tx| tables::grants_of(tx, &subject)).await?)
     }
 
-    /// Makes a package, or gives it another name.
+    /// Makes a package, or gives it another name. Its maker holds it.
     pub async fn put_package(&self, actor: &Actor, key: &str, name: &str) -> Result<Package, Error> {
         package::check_key(key)?;
         app_key::check_name(name)?;
-        let there = self.find_package(key).await?;
-        match there {
-            Some(_) => self.require(actor, Permission::EditPackage, &Scope::Package(key.to_owned())).await?,
-            None => self.require(actor, Permission::CreatePackage, &Scope::Team).await?,
-        }
+        let scope = Scope::Package(key.to_owned());
+        let may_edit = self.may(actor, Permission::EditPackage, &scope).await?;
+        let may_create = self.may(actor, Permission::CreatePackage, &Scope::Team).await?;
         let now = self.clock.now();
         let new = Package { key: key.to_owned(), name: name.trim().to_owned(), created_at: now };
         let by = actor.clone();
-        let (package, made) = self
+        let package = self
             .db
             .write("access.put_package", move |tx| {
+                // Which of the two permissions counts is only known in here:
+                // somebody else may be making the same package.
                 let before = tables::package(tx, &new.key)?;
+                match &before {
+                    Some(_) if !may_edit => return Err(denied(&by, Permission::EditPackage, &scope)),
+                    None if !may_create => return Err(denied(&by, Permission::CreatePackage, &Scope::Team)),
+                    _ => {}
+                }
                 let after = match &before {
-                    Some(package) if package.name == new.name => return Ok((package.clone(), false)),
+                    Some(package) if package.name == new.name => return Ok(package.clone()),
                     Some(package) => Package { name: new.name.clone(), ..package.clone() },
                     None => new.clone(),
                 };
@@ -301,12 +303,13 @@ impl Access {
                 let verb = if before.is_some() { "rename" } else { "create" };
                 let shown = before.as_ref().map(shown_package);
                 audit::record(tx, &by, verb, "package", &new.key, shown.as_ref(), Some(&shown_package(&after)), now)?;
-                Ok::<_, Error>((after, before.is_none()))
+                if before.is_none() && !by.administrator {
+                    grant_in(tx, &by, &grant_of(&by.id, Permission::EditPackage, &scope, &by, now))?;
+                }
+                Ok::<_, Error>(after)
             })
             .await?;
-        if made {
-            self.entrust(actor, &Scope::Package(key.to_owned())).await?;
-        }
+        self.memory.forget();
         Ok(package)
     }
 
@@ -343,6 +346,10 @@ impl Access {
         Ok(self.db.read("access.verify_audit", audit::verify).await?)
     }
 
+    async fn may(&self, actor: &Actor, permission: Permission, scope: &Scope) -> Result<bool, Error> {
+        Ok(actor.administrator || permission::holds(&self.grants(actor).await?, permission, scope))
+    }
+
     async fn find_package(&self, key: &str) -> Result<Option<Package>, Error> {
         let key = key.to_owned();
         Ok(self.db.read("access.find_package", move |tx| tables::package(tx, &key)).await?)
@@ -374,28 +381,9 @@ impl Access {
         permission: Permission,
         scope: &Scope,
     ) -> Result<Grant, Error> {
-        let now = self.clock.now();
-        let grant = Grant {
-            subject: subject.to_owned(),
-            permission,
-            scope: scope.clone(),
-            granted_at: now,
-            granted_by: actor.id.clone(),
-        };
+        let grant = grant_of(subject, permission, scope, actor, self.clock.now());
         let (new, by) = (grant.clone(), actor.clone());
-        self.db
-            .write("access.grant", move |tx| {
-                let subject = tables::app_key(tx, &new.subject)?.filter(|stored| stored.app_key.revoked_at.is_none());
-                if subject.is_none() {
-                    return Err(Error::NoSuchAppKey { id: new.subject.clone() });
-                }
-                if tables::insert_grant(tx, &new)? {
-                    let shown = shown_grant(new.permission, &new.scope);
-                    audit::record(tx, &by, "grant", "permission", &new.subject, None, Some(&shown), now)?;
-                }
-                Ok(())
-            })
-            .await?;
+        self.db.write("access.grant", move |tx| grant_in(tx, &by, &new)).await?;
         self.memory.forget();
         Ok(grant)
     }
@@ -424,6 +412,24 @@ impl Access {
     }
 }
 
+fn grant_of(subject: &str, permission: Permission, scope: &Scope, by: &Actor, now: Timestamp) -> Grant {
+    let scope = scope.clone();
+    Grant { subject: subject.to_owned(), permission, scope, granted_at: now, granted_by: by.id.clone() }
+}
+
+/// Writes a grant and its audit row, in the caller's transaction.
+fn grant_in(tx: &mut dyn Tx, by: &Actor, grant: &Grant) -> Result<(), Error> {
+    let subject = tables::app_key(tx, &grant.subject)?.filter(|stored| stored.app_key.revoked_at.is_none());
+    if subject.is_none() {
+        return Err(Error::NoSuchAppKey { id: grant.subject.clone() });
+    }
+    if tables::insert_grant(tx, grant)? {
+        let shown = shown_grant(grant.permission, &grant.scope);
+        audit::record(tx, by, "grant", "permission", &grant.subject, None, Some(&shown), grant.granted_at)?;
+    }
+    Ok(())
+}
+
 /// The permission that makes its holder the one who grants on a scope.
 fn holder_permission(scope: &Scope) -> Option<Permission> {
     match scope {
@@ -431,6 +437,10 @@ fn holder_permission(scope: &Scope) -> Option<Permission> {
         Scope::Pool(_) => Some(Permission::AdminPool),
         Scope::Package(_) => Some(Permission::EditPackage),
     }
+}
+
+fn denied(actor: &Actor, permission: Permission, scope: &Scope) -> Error {
+    Error::Denied { actor: actor.name.clone(), permission, scope: scope.clone() }
 }
 
 fn require_administrator(actor: &Actor) -> Result<(), Error> {

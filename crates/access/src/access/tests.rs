@@ -215,6 +215,8 @@ fn packages_are_seen_by_those_who_may() {
         house.access.put_package(&program, "p2p", "Purchase").await.expect("made");
         let renamed = house.access.put_package(&program, "p2p", "Purchase to pay").await.expect("its maker edits it");
         assert_eq!(renamed.name, "Purchase to pay");
+        let foreign = house.access.put_package(&program, "o2c", "Mine now").await;
+        assert_eq!(code_of(foreign), "permission-denied", "to create is not to rename");
         let seen = house.access.packages(&program).await.expect("a list");
         assert_eq!(seen, std::slice::from_ref(&renamed));
         assert_eq!(house.access.package(&program, "p2p").await.expect("it is there"), renamed);
