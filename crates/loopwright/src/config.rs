@@ -15,6 +15,7 @@ use figment::{Figment, Provider};
 use serde::{Deserialize, Deserializer};
 
 use crate::network::Allowed;
+use crate::tls::Tls;
 
 /// The documented defaults, as `loopwright config --defaults` prints them.
 pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
@@ -35,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     #[serde(deserialize_with = "address_or_off")]
     pub(crate) workspace_listen: Option<SocketAddr>,
+    #[serde(deserialize_with = "tls")]
+    pub(crate) tls: Tls,
     #[serde(deserialize_with = "secret_or_none")]
     pub(crate) database_url: Option<Secret>,
     #[serde(deserialize_with = "secret_or_none")]
@@ -114,11 +117,17 @@ impl Config {
     pub(crate) fn describe(&self) -> String {
         let set = |secret: &Option<Secret>| if secret.is_some() { "(set)" } else { "(not set)" };
         let workspace = self.workspace_listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
+        let tls = match &self.tls {
+            Tls::Off => "off".to_owned(),
+            Tls::SelfSigned => "self-signed".to_owned(),
+            Tls::Files { certificate, key } => format!("{},{}", certificate.display(), key.display()),
+        };
         let ranges: Vec<String> = self.egress_allow.iter().map(ToString::to_string).collect();
         [
             ("data", self.data.display().to_string()),
             ("listen", self.listen.to_string()),
             ("workspace_listen", workspace),
+            ("tls", tls),
             ("database_url", set(&self.database_url).to_owned()),
             ("bootstrap_app_key", set(&self.bootstrap_app_key).to_owned()),
             ("workspace_bootstrap_token", set(&self.workspace_bootstrap_token).to_owned()),
@@ -156,6 +165,11 @@ fn address_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
         return Ok(None);
     }
     text.parse().map(Some).map_err(|_| wrong::<D>(&text, "an address such as 127.0.0.1:8081, or \"off\""))
+}
+
+fn tls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tls, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Tls::parse(&text).ok_or_else(|| wrong::<D>(&text, "\"off\", \"self-signed\" or CERT,KEY"))
 }
 
 fn secret_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
@@ -214,6 +228,7 @@ mod tests {
             data = loopwright-data
             listen = 127.0.0.1:8080
             workspace_listen = 127.0.0.1:8081
+            tls = off
             database_url = (not set)
             bootstrap_app_key = (not set)
             workspace_bootstrap_token = (not set)

@@ -25,7 +25,11 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use parking_lot::RwLock;
+use rustls::ClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
 
 use crate::network::{Allowed, special_range};
@@ -33,27 +37,30 @@ use crate::network::{Allowed, special_range};
 /// Time to reach a host and agree on TLS; within the time of the whole call.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where our own listeners stand, known once they are bound.
-#[derive(Clone, Copy, Debug, Default)]
+/// Where our own listeners stand.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Origins {
     /// `loopwright://this`.
     pub(crate) this: Option<SocketAddr>,
     /// `loopwright://workspace`.
     pub(crate) workspace: Option<SocketAddr>,
+    /// The certificate that both present, where TLS is on; no other is accepted.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
 }
 
 /// Sends requests under the egress rules. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Egress {
     outside: Client<HttpsConnector<Guarded>, Full<Bytes>>,
-    inside: Client<ToOurselves, Full<Bytes>>,
-    origins: Arc<RwLock<Origins>>,
+    inside: Client<HttpsConnector<ToOurselves>, Full<Bytes>>,
+    inside_scheme: &'static str,
 }
 
 impl Egress {
-    /// Makes the door with the ranges that `allowed` opens. Certificates are
-    /// checked against the well-known authorities.
-    pub(crate) fn new(allowed: Vec<Allowed>) -> Self {
+    /// Makes the door with the ranges that `allowed` opens, and the way to
+    /// ourselves. Certificates of others are checked against the well-known
+    /// authorities.
+    pub(crate) fn new(allowed: Vec<Allowed>, origins: Origins) -> Self {
         let guarded = Guarded { allowed: allowed.into() };
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
@@ -66,13 +73,13 @@ impl Egress {
         };
         let mut builder = Client::builder(TokioExecutor::new());
         pool(&mut builder);
-        let origins = Arc::new(RwLock::new(Origins::default()));
-        Egress { outside: builder.build(connector), inside: builder.build(ToOurselves(origins.clone())), origins }
-    }
-
-    /// Tells where our own listeners stand.
-    pub(crate) fn set_origins(&self, origins: Origins) {
-        *self.origins.write() = origins;
+        let inside_scheme = if origins.certificate.is_some() { "https" } else { "http" };
+        let inside = HttpsConnectorBuilder::new()
+            .with_tls_config(only(origins.certificate.clone()))
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(ToOurselves(Arc::new(origins)));
+        Egress { outside: builder.build(connector), inside: builder.build(inside), inside_scheme }
     }
 
     async fn call(&self, request: Request) -> Result<Response, HttpError> {
@@ -94,7 +101,7 @@ impl Egress {
     async fn call_once(&self, request: &Request) -> Result<Response, HttpError> {
         let bad_address = || HttpError::BadAddress { url: without_query(&request.url) };
         let (uri, ours) = match request.url.strip_prefix("loopwright://") {
-            Some(rest) => (format!("http://{rest}").parse::<Uri>().map_err(|_| bad_address())?, true),
+            Some(rest) => (format!("{}://{rest}", self.inside_scheme).parse::<Uri>().map_err(|_| bad_address())?, true),
             None => (request.url.parse::<Uri>().map_err(|_| bad_address())?, false),
         };
         if uri.host().is_none() || !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -319,7 +326,7 @@ impl tower::Service<Uri> for Guarded {
 
 /// Dials nothing but our own two listeners.
 #[derive(Clone)]
-struct ToOurselves(Arc<RwLock<Origins>>);
+struct ToOurselves(Arc<Origins>);
 
 impl tower::Service<Uri> for ToOurselves {
     type Response = Socket;
@@ -331,7 +338,7 @@ impl tower::Service<Uri> for ToOurselves {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let origins = *self.0.read();
+        let origins = self.0.clone();
         Box::pin(async move {
             let host = uri.host().unwrap_or_default().to_owned();
             let address = match host.as_str() {
@@ -344,6 +351,63 @@ impl tower::Service<Uri> for ToOurselves {
                 None => Err(ConnectError(HttpError::UnknownHost { host: format!("loopwright://{host}") })),
             }
         })
+    }
+}
+
+/// Makes a TLS setting that accepts one certificate and no other, whatever
+/// name it bears: we know exactly who we are.
+fn only(certificate: Option<CertificateDer<'static>>) -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = OnlyOurs { certificate, provider: provider.clone() };
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the ring provider offers the default protocol versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth()
+}
+
+#[derive(Debug)]
+struct OnlyOurs {
+    certificate: Option<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for OnlyOurs {
+    fn verify_server_cert(
+        &self,
+        presented: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.certificate.as_ref().is_some_and(|ours| ours == presented) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(rustls::Error::General("the certificate is not our own".into()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

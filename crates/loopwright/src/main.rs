@@ -13,10 +13,12 @@ mod wire;
 mod workers;
 mod egress;
 mod network;
+mod tls;
 mod client;
 mod push;
 mod apply;
 mod demo;
+mod bench;
 
 use std::process::ExitCode;
 

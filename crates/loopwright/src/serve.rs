@@ -20,6 +20,7 @@ use tracing::info;
 
 use crate::cli::say;
 use crate::config::Config;
+use crate::tls::{self, Identity, TlsListener};
 use crate::wire::{self, Addresses, House};
 use crate::workers;
 
@@ -31,11 +32,14 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         Some(address) => Some(bind("workspace_listen", address).await?),
         None => None,
     };
+    let identity = tls::identity(&config.tls, &config.data)?;
     let addresses = Addresses {
         main: main.local_addr()?,
         workspace: workspace.as_ref().map(TcpListener::local_addr).transpose()?,
+        certificate: identity.as_ref().map(|identity| identity.certificate.clone()),
     };
-    let house = wire::build(&config, addresses).await?;
+    let scheme = addresses.scheme();
+    let house = wire::build(&config, &addresses).await?;
     let app = app_of(&house);
     workers::recover(&house).await?;
 
@@ -43,14 +47,14 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let tracker = TaskTracker::new();
     workers::start(&house, &tracker, &stop);
     let doors = CancellationToken::new();
-    tracker.spawn(listen(main, api::main_router(app.clone()), doors.clone()));
+    tracker.spawn(listen(main, identity.clone(), api::main_router(app.clone()), doors.clone()));
     if let Some(listener) = workspace {
-        tracker.spawn(listen(listener, api::workspace_router(app.clone()), doors.clone()));
+        tracker.spawn(listen(listener, identity, api::workspace_router(app.clone()), doors.clone()));
     }
     app.readiness.set_ready();
-    say(&format!("listening on http://{}", addresses.main));
+    say(&format!("listening on {scheme}://{}", addresses.main));
     if let Some(address) = addresses.workspace {
-        say(&format!("listening on http://{address}"));
+        say(&format!("listening on {scheme}://{address}"));
     }
     info!(main = %addresses.main, "the server is ready");
 
@@ -104,8 +108,14 @@ fn app_of(house: &House) -> api::App {
     }
 }
 
-async fn listen(listener: TcpListener, router: axum::Router, doors: CancellationToken) {
-    let served = axum::serve(listener, router).with_graceful_shutdown(doors.cancelled_owned()).await;
+async fn listen(listener: TcpListener, identity: Option<Identity>, router: axum::Router, doors: CancellationToken) {
+    let served = match identity {
+        None => axum::serve(listener, router).with_graceful_shutdown(doors.cancelled_owned()).await,
+        Some(identity) => match TlsListener::new(listener, &identity) {
+            Ok(listener) => axum::serve(listener, router).with_graceful_shutdown(doors.cancelled_owned()).await,
+            Err(error) => Err(error),
+        },
+    };
     if let Err(error) = served {
         tracing::error!(%error, "a listener ended");
     }

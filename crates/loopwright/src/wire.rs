@@ -15,16 +15,26 @@ use base::error::{Coded, Kind};
 use base::secret::KeyRing;
 use base::time::SystemClock;
 use base::{Actor, BoxFuture, Chance, Clock};
+use rustls::pki_types::CertificateDer;
 use serde_json::{Value as Json, json};
 
 use crate::config::Config;
 use crate::egress::{Egress, Origins};
 
 /// The addresses that the listeners have taken.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Addresses {
     pub(crate) main: SocketAddr,
     pub(crate) workspace: Option<SocketAddr>,
+    /// The certificate that both present, where TLS is on.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
+}
+
+impl Addresses {
+    /// `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
+    }
 }
 
 /// All facades, wired.
@@ -41,14 +51,17 @@ pub(crate) struct House {
 }
 
 /// Opens the data folder and builds the house in it.
-pub(crate) async fn build(config: &Config, addresses: Addresses) -> Result<House> {
+pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<House> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chance: Arc<dyn Chance> = Arc::new(base::chance::SystemChance);
     let keys = Arc::new(key_ring(config, &*chance)?);
     let (control, flows_db) = databases(config)?;
-    let egress = Egress::new(config.egress_allow.clone());
-    egress.set_origins(Origins { this: Some(addresses.main), workspace: addresses.workspace });
-    let egress = Arc::new(egress);
+    let origins = Origins {
+        this: Some(addresses.main),
+        workspace: addresses.workspace,
+        certificate: addresses.certificate.clone(),
+    };
+    let egress = Arc::new(Egress::new(config.egress_allow.clone(), origins));
 
     let lake = lake::Lake::open(&config.data.join("lake"), clock.clone(), lake::Options::default())
         .context("the tables cannot be opened")?;
@@ -158,18 +171,19 @@ fn stop_at_once(error: &db::Error) {
     std::process::abort();
 }
 
-fn workspace_options(config: &Config, addresses: Addresses) -> Result<workspace::Options> {
+fn workspace_options(config: &Config, addresses: &Addresses) -> Result<workspace::Options> {
     let program = std::env::current_exe().context("the program cannot find itself")?;
     let own = addresses.workspace.unwrap_or(addresses.main);
     let mut options = workspace::Options {
         supervisor: vec![program.into_os_string(), "supervise-task".into()],
         python: config.python.clone(),
-        public_url: format!("http://{own}"),
+        public_url: format!("{}://{own}", addresses.scheme()),
         ..workspace::Options::default()
     };
     // Tasks find the program whose rows they work on; who they are, a secret
     // of the job tells.
-    options.environment.push(("LOOPWRIGHT_URL".into(), format!("http://{}", addresses.main).into()));
+    let url = format!("{}://{}", addresses.scheme(), addresses.main);
+    options.environment.push(("LOOPWRIGHT_URL".into(), url.into()));
     if let Some(path) = std::env::var_os("PATH") {
         options.environment.retain(|(name, _)| name != "PATH");
         options.environment.push(("PATH".into(), path));

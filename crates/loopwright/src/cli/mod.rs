@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::client::Client;
 use crate::config::{self, Config};
-use crate::{apply, demo, serve, telemetry};
+use crate::{apply, bench, demo, serve, telemetry};
 
 /// Closes the loop from process data to action.
 #[derive(Parser)]
@@ -73,6 +73,12 @@ enum Verb {
         #[command(flatten)]
         client: ClientFlags,
     },
+    /// Measure the program against itself; `cargo xtask bench` calls it.
+    #[command(hide = true)]
+    Bench {
+        /// What to measure.
+        name: String,
+    },
     /// Run one task of the local workspace in a session of its own.
     #[command(hide = true)]
     SuperviseTask {
@@ -97,15 +103,21 @@ pub(crate) struct ServerFlags {
     /// Where the local workspace listens, or "off".
     #[arg(long)]
     workspace_listen: Option<String>,
+    /// TLS on both: off, self-signed, or CERT,KEY.
+    #[arg(long)]
+    tls: Option<String>,
 }
 
 impl ServerFlags {
     /// Puts all layers of the configuration together.
     pub(crate) fn load(&self) -> Result<Config> {
         let mut flags = BTreeMap::new();
-        for (name, value) in
-            [("data", &self.data), ("listen", &self.listen), ("workspace_listen", &self.workspace_listen)]
-        {
+        for (name, value) in [
+            ("data", &self.data),
+            ("listen", &self.listen),
+            ("workspace_listen", &self.workspace_listen),
+            ("tls", &self.tls),
+        ] {
             if let Some(value) = value {
                 flags.insert(name, value.clone());
             }
@@ -176,6 +188,7 @@ impl Arguments {
                 Ok(())
             }
             Verb::AppKey { verb, client } => app_key::run(verb, &client.client()).await,
+            Verb::Bench { name } => bench::run(&name).await,
             Verb::SuperviseTask { .. } => unreachable!("main handles it before the runtime starts"),
         }
     }

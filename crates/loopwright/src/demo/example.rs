@@ -7,18 +7,18 @@ use anyhow::{Context, Result, anyhow};
 use base::Timestamp;
 
 /// Name of the pool, the table of events, and the model.
-pub(super) const POOL: &str = "purchase-to-pay";
-pub(super) const TABLE: &str = "PurchaseEvents";
-pub(super) const MODEL: &str = "purchase-to-pay.late-steps";
-pub(super) const TRIGGER: &str = "LONG_WAIT";
-pub(super) const FLOW: &str = "score-late-order";
+pub(crate) const POOL: &str = "purchase-to-pay";
+pub(crate) const TABLE: &str = "PurchaseEvents";
+pub(crate) const MODEL: &str = "purchase-to-pay.late-steps";
+pub(crate) const TRIGGER: &str = "LONG_WAIT";
+pub(crate) const FLOW: &str = "score-late-order";
 
 /// Everything before this instant is history; the rest is played live.
-pub(super) const HISTORY_ENDS: &str = "2011-09-26T00:00:00Z";
+pub(crate) const HISTORY_ENDS: &str = "2011-09-26T00:00:00Z";
 /// The live part is played in steps of six hours.
-pub(super) const STEP_SECONDS: u64 = 6 * 3_600;
+pub(crate) const STEP_SECONDS: u64 = 6 * 3_600;
 /// So many steps reach beyond the end of the log.
-pub(super) const STEPS: u64 = 76;
+pub(crate) const STEPS: u64 = 76;
 
 /// The files of `examples/purchase-to-pay`.
 const FILES: [(&str, &[u8]); 6] = [
@@ -32,7 +32,7 @@ const FILES: [(&str, &[u8]); 6] = [
 const EVENTS: &[u8] = include_bytes!("../../../../examples/purchase-to-pay/events.csv.gz");
 
 /// Writes the example's files below a folder and returns where.
-pub(super) fn unpack(below: &Path) -> Result<PathBuf> {
+pub(crate) fn unpack(below: &Path) -> Result<PathBuf> {
     let folder = below.join("example");
     for (name, bytes) in FILES {
         let file = folder.join(name);
@@ -44,7 +44,7 @@ pub(super) fn unpack(below: &Path) -> Result<PathBuf> {
 }
 
 /// The event log in order of time, as lines of CSV.
-pub(super) struct Log {
+pub(crate) struct Log {
     header: String,
     rows: Vec<(Timestamp, String)>,
     next: usize,
@@ -52,7 +52,7 @@ pub(super) struct Log {
 
 impl Log {
     /// Reads the log. Rows of equal time keep the order of the file.
-    pub(super) fn read() -> Result<Self> {
+    pub(crate) fn read() -> Result<Self> {
         let mut text = String::new();
         flate2::read::GzDecoder::new(EVENTS).read_to_string(&mut text)?;
         let mut lines = text.lines();
@@ -67,14 +67,14 @@ impl Log {
     }
 
     /// Returns how many rows there are in all.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// Takes the rows before `time` (and at it, if `inclusive`) that were not
     /// taken yet, at most `rows_max`, as CSV with its header; nothing if there
     /// are none.
-    pub(super) fn take_until(&mut self, time: Timestamp, inclusive: bool, rows_max: usize) -> Option<(usize, String)> {
+    pub(crate) fn take_until(&mut self, time: Timestamp, inclusive: bool, rows_max: usize) -> Option<(usize, String)> {
         let within = |at: Timestamp| at < time || inclusive && at == time;
         let rest = &self.rows[self.next..];
         let count = rest.iter().take(rows_max).take_while(|(at, _)| within(*at)).count();

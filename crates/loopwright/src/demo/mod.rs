@@ -6,11 +6,11 @@
 //! server in the middle of a job, starts it again, and in the end believes
 //! only what it reads back.
 
-mod example;
-mod receiver;
+pub(crate) mod example;
+pub(crate) mod receiver;
 mod replay;
 mod report;
-mod server;
+pub(crate) mod server;
 mod story;
 
 use std::net::SocketAddr;
@@ -106,7 +106,7 @@ async fn stay(mut server: Server, plan: &ServerPlan) -> Result<()> {
 }
 
 /// Makes a credential that nobody can guess.
-fn random_text() -> Result<String> {
+pub(crate) fn random_text() -> Result<String> {
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes).context("the operating system has no random bytes")?;
     Ok(BASE64.encode(bytes))

@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -22,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// Receives events until it is dropped.
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     state: Arc<Seen>,
     address: SocketAddr,
     server: tokio::task::JoinHandle<()>,
@@ -36,18 +37,20 @@ struct Seen {
 
 /// What was seen.
 #[derive(Clone, Default)]
-pub(super) struct Book {
+pub(crate) struct Book {
     /// Event bodies, the first delivery of each offset.
-    pub(super) events: Vec<Json>,
+    pub(crate) events: Vec<Json>,
+    /// When each of them came.
+    pub(crate) arrived: Vec<Instant>,
     /// Deliveries of an offset that had been seen before.
-    pub(super) repeats: u64,
+    pub(crate) repeats: u64,
     /// What was wrong, in words.
-    pub(super) complaints: Vec<String>,
+    pub(crate) complaints: Vec<String>,
 }
 
 impl Receiver {
     /// Starts the server on a free port.
-    pub(super) async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("the receiver cannot listen")?;
         let address = listener.local_addr()?;
         let (count, _) = watch::channel(0);
@@ -61,27 +64,27 @@ impl Receiver {
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The address of the callback.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/events", self.address)
     }
 
     /// Hands in the secret of the subscription; before that, nothing is believed.
-    pub(super) fn believe(&self, key: SigningKey) {
+    pub(crate) fn believe(&self, key: SigningKey) {
         *self.state.key.lock() = Some(key);
     }
 
     /// Returns what was seen so far.
-    pub(super) fn book(&self) -> Book {
+    pub(crate) fn book(&self) -> Book {
         self.state.book.lock().clone()
     }
 
     /// Watches how many events were seen.
-    pub(super) fn count(&self) -> watch::Receiver<u64> {
+    pub(crate) fn count(&self) -> watch::Receiver<u64> {
         self.state.count.subscribe()
     }
 }
@@ -93,6 +96,7 @@ impl Drop for Receiver {
 }
 
 async fn receive(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let arrived = Instant::now();
     let Some(key) = seen.key.lock().clone() else { return StatusCode::SERVICE_UNAVAILABLE };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let believed = key.verify(
@@ -121,6 +125,7 @@ async fn receive(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes)
         }
         _ => {
             book.events.push(event);
+            book.arrived.push(arrived);
             seen.count.send_replace(book.events.len() as u64);
         }
     }

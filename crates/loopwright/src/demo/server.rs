@@ -20,30 +20,30 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the child is started with.
 #[derive(Clone)]
-pub(super) struct ServerPlan {
+pub(crate) struct ServerPlan {
     /// The data folder.
-    pub(super) data: PathBuf,
+    pub(crate) data: PathBuf,
     /// Where the API listens; port 0 at first, then what was taken.
-    pub(super) listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Where the local workspace listens.
-    pub(super) workspace_listen: SocketAddr,
+    pub(crate) workspace_listen: SocketAddr,
     /// `id:secret` of the administrator.
-    pub(super) app_key: Secret,
+    pub(crate) app_key: Secret,
     /// Token of the local workspace.
-    pub(super) workspace_token: Secret,
+    pub(crate) workspace_token: Secret,
     /// The only address that outgoing calls may reach: the demo's own receiver.
-    pub(super) receiver: SocketAddr,
+    pub(crate) receiver: SocketAddr,
 }
 
 /// A running server.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     plan: ServerPlan,
 }
 
 impl Server {
     /// Starts the server and waits until it is ready.
-    pub(super) async fn start(mut plan: ServerPlan) -> Result<Self> {
+    pub(crate) async fn start(mut plan: ServerPlan) -> Result<Self> {
         let program = std::env::current_exe().context("the program cannot find itself")?;
         let log_path = plan.data.join("server.log");
         let log = open_log(&log_path)?;
@@ -79,23 +79,28 @@ impl Server {
     }
 
     /// Returns the address of the API.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.plan.listen)
     }
 
     /// Returns the address of the local workspace.
-    pub(super) fn workspace_url(&self) -> String {
+    pub(crate) fn workspace_url(&self) -> String {
         format!("http://{}", self.plan.workspace_listen)
     }
 
     /// Ends the server as a power cut would, and starts it again.
-    pub(super) async fn kill_and_start_again(mut self) -> Result<Self> {
+    pub(crate) async fn kill_and_start_again(mut self) -> Result<Self> {
         self.child.kill().await.context("the server cannot be killed")?;
         Server::start(self.plan).await
     }
 
+    /// Returns the process.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Asks the server to end and waits for it.
-    pub(super) async fn stop(mut self) -> Result<()> {
+    pub(crate) async fn stop(mut self) -> Result<()> {
         if let Some(pid) = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())) {
             rustix::process::kill_process(pid, rustix::process::Signal::TERM).context("the server cannot be stopped")?;
         }
@@ -107,7 +112,7 @@ impl Server {
     }
 
     /// Waits until the server ends by itself.
-    pub(super) async fn ended(&mut self) -> Result<()> {
+    pub(crate) async fn ended(&mut self) -> Result<()> {
         let status = self.child.wait().await?;
         bail!("the server ended with {status}")
     }

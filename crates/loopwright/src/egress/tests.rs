@@ -28,7 +28,7 @@ const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r
 
 #[tokio::test]
 async fn loopback_is_closed_and_the_text_says_how_to_open_it() {
-    let egress = Egress::new(Vec::new());
+    let egress = Egress::new(Vec::new(), Origins::default());
     let error = egress
         .send(Request::new(Method::GET, "http://127.0.0.1:9/secret?token=1"))
         .await
@@ -42,7 +42,7 @@ async fn loopback_is_closed_and_the_text_says_how_to_open_it() {
 
 #[tokio::test]
 async fn a_name_that_resolves_to_loopback_is_closed_too() {
-    let egress = Egress::new(Vec::new());
+    let egress = Egress::new(Vec::new(), Origins::default());
     let error = egress.send(Request::new(Method::GET, "http://localhost:9/")).await.expect_err("loopback is closed");
     assert!(matches!(error, HttpError::Forbidden { .. }), "{error}");
 }
@@ -50,7 +50,7 @@ async fn a_name_that_resolves_to_loopback_is_closed_too() {
 #[tokio::test]
 async fn an_opened_port_is_reached_and_only_that_port() {
     let (address, asked) = one_answer(HELLO).await;
-    let egress = Egress::new(vec![format!("127.0.0.1/32:{}", address.port()).parse().expect("a rule")]);
+    let egress = Egress::new(vec![format!("127.0.0.1/32:{}", address.port()).parse().expect("a rule")], Origins::default());
     let answer = egress.send(Request::new(Method::GET, format!("http://{address}/x"))).await.expect("an answer");
     assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"hello"[..]));
     assert!(asked.await.expect("the server ran").starts_with("GET /x HTTP/1.1\r\n"));
@@ -61,8 +61,7 @@ async fn an_opened_port_is_reached_and_only_that_port() {
 #[tokio::test]
 async fn our_own_listeners_are_open_by_name() {
     let (address, _asked) = one_answer(HELLO).await;
-    let egress = Egress::new(Vec::new());
-    egress.set_origins(Origins { this: Some(address), workspace: None });
+    let egress = Egress::new(Vec::new(), Origins { this: Some(address), ..Origins::default() });
     let answer = egress.send(Request::new(Method::GET, "loopwright://this/health/live")).await.expect("an answer");
     assert_eq!(answer.status, StatusCode::OK);
     let other = egress.send(Request::new(Method::GET, "loopwright://workspace/")).await;
@@ -72,7 +71,7 @@ async fn our_own_listeners_are_open_by_name() {
 #[tokio::test]
 async fn a_long_answer_is_cut_and_says_so() {
     let (address, _asked) = one_answer(HELLO).await;
-    let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")]);
+    let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")], Origins::default());
     let mut request = Request::new(Method::GET, format!("http://{address}/"));
     request.response_bytes_max = 3;
     let answer = egress.send(request).await.expect("an answer");
@@ -84,7 +83,7 @@ async fn a_redirect_is_an_answer_unless_asked_to_follow_and_credentials_stay_at_
     let (second, second_asked) = one_answer(HELLO).await;
     let reply = format!("HTTP/1.1 302 Found\r\nlocation: http://{second}/there\r\ncontent-length: 0\r\n\r\n").leak();
     let (first, _) = one_answer(reply).await;
-    let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")]);
+    let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")], Origins::default());
     let mut request = Request::new(Method::POST, format!("http://{first}/"));
     request.headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer x"));
     request.redirects_max = 1;
@@ -97,7 +96,7 @@ async fn a_redirect_is_an_answer_unless_asked_to_follow_and_credentials_stay_at_
 
 #[tokio::test]
 async fn what_is_no_address_is_refused_without_its_query() {
-    let egress = Egress::new(Vec::new());
+    let egress = Egress::new(Vec::new(), Origins::default());
     for (url, text) in [
         ("ftp://example.org/?key=1", "\"ftp://example.org/\" is not an http or https address"),
         ("/relative", "\"/relative\" is not an http or https address"),
