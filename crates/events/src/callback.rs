@@ -45,7 +45,7 @@ pub struct Callback {
 impl Callback {
     /// Checks an address and headers. `https` is asked for unless `allow_http`.
     pub fn parse(uri: &str, headers: &[(String, Secret)], allow_http: bool) -> Result<Self, Error> {
-        let illegal = |reason: &'static str| Error::UriIllegal { uri: without_query(uri), reason };
+        let illegal = |reason: &'static str| Error::UriIllegal { uri: shown(uri), reason };
         if uri.is_empty() || uri.chars().count() > URI_CHARS_MAX {
             return Err(illegal("it must have 1 to 1024 characters"));
         }
@@ -98,7 +98,7 @@ impl Callback {
 impl std::fmt::Debug for Callback {
     /// Shows the address without its query, and no header.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Callback({}, {} headers)", without_query(&self.uri), self.headers.len())
+        write!(f, "Callback({}, {} headers)", shown(&self.uri), self.headers.len())
     }
 }
 
@@ -131,9 +131,15 @@ fn parse_headers(headers: &[(String, Secret)]) -> Result<Vec<(HeaderName, Secret
     Ok(parsed)
 }
 
-/// A query may hold a token, and an error text travels far.
-fn without_query(uri: &str) -> String {
-    uri.split('?').next().unwrap_or_default().chars().take(200).collect()
+/// Returns an address as it may be shown: the query may hold a token, the
+/// part before the `@` a password, and an error text travels far.
+pub(crate) fn shown(uri: &str) -> String {
+    let address = uri.split('?').next().unwrap_or_default();
+    let without_credentials = match address.split_once("://").zip(address.rsplit_once('@')) {
+        Some(((scheme, _), (_, rest))) => format!("{scheme}://{rest}"),
+        None => address.to_owned(),
+    };
+    without_credentials.chars().take(200).collect()
 }
 
 /// An event on its way into a hook of this program.

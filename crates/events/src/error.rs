@@ -16,7 +16,7 @@ pub enum Error {
     /// The callback's address cannot be used.
     #[error("the callback \"{uri}\" cannot be used: {reason}")]
     UriIllegal {
-        /// The address without its query.
+        /// The address without what may be secret in it.
         uri: String,
         /// What is wrong with it.
         reason: &'static str,

@@ -23,7 +23,7 @@ use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value as Json, json};
 use tokio::sync::Notify;
 
-use crate::callback::{Callback, LocalSink, Sink};
+use crate::callback::{Callback, LocalSink, Sink, shown};
 use crate::delivery::Attempt;
 use crate::error::Error;
 use crate::event::{self, NewEvent, Offset, TriggerRef};
@@ -285,10 +285,10 @@ impl Events {
         let taken = bodies.clone();
         self.change(actor, id, "extract", move |tx, stored, now| {
             let s = &stored.subscription;
-            let events = match s.standing.queue_is_destroyed() {
-                true => Vec::new(),
-                false => tables::read_log(tx, stored.log.log, s.standing.cursor, EXTRACT_MAX)?.1,
-            };
+            let mut events = Vec::new();
+            if !s.standing.queue_is_destroyed() {
+                (_, events) = tables::read_log(tx, stored.log.log, s.standing.cursor, EXTRACT_MAX)?;
+            }
             let through = events.last().map_or(s.standing.cursor, |event| event.offset);
             let body = |event| event::callback_body(s.id, &s.trigger, event);
             // The closure may run twice: overwrite, do not add.
@@ -683,11 +683,10 @@ fn moved(tx: &mut dyn Tx, stored: &Stored, input: Input, now: Timestamp) -> Resu
     Ok(Stored { subscription: Subscription { standing, ..s.clone() }, ..stored.clone() })
 }
 
-/// Shows a subscription as audit rows keep it: without secrets, and an address
-/// without its query.
+/// Shows a subscription as audit rows keep it: without secrets.
 fn audit_view(s: &Subscription) -> Json {
     let sink = match &s.sink {
-        Sink::Https { uri } => uri.split('?').next().unwrap_or_default().to_owned(),
+        Sink::Https { uri } => shown(uri),
         Sink::Local { hook } => format!("hook:{hook}"),
     };
     let last_success = match s.standing.last_success {

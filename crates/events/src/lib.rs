@@ -31,3 +31,6 @@ pub const MIGRATIONS: &[base::db::Migration] = &[base::db::Migration {
     name: "events/0001_logs_and_subscriptions",
     sql: include_str!("../migrations/0001_logs_and_subscriptions.sql"),
 }];
+
+#[cfg(test)]
+mod tests;

@@ -363,6 +363,12 @@ impl Roster {
         }
     }
 
+    /// Returns where a subscription stands at this very moment.
+    #[cfg(test)]
+    pub(crate) fn standing(&self, id: SubscriptionId) -> Option<Standing> {
+        self.seats.get(&id).map(|seat| seat.subscription.standing.clone())
+    }
+
     /// Counts the subscriptions: those with a callback, and those of hooks.
     pub(crate) fn tallies(&self) -> (Tally, Tally) {
         let (mut callbacks, mut hooks) = (Tally::default(), Tally::default());

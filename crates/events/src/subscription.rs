@@ -403,6 +403,7 @@ pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, R
         (_, Input::Replay { from }) => s.replayed(from, around),
 
         (State::Active | State::Paused, Input::Extract { .. }) => Err(refusal(Verb::Extract, s.state)),
+        (State::Suspended { queue: Queue::Destroyed }, Input::Extract { .. }) => Ok(Next::Stays),
         (_, Input::Extract { through }) => Ok(s.extracted(through)),
 
         (_, Input::Pause) => Err(refusal(Verb::Pause, s.state)),

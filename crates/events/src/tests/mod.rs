@@ -1,0 +1,121 @@
+//! The tests of this crate, and the small house that they live in: a new
+//! database, a clock that moves when told, seeded chance, a scripted network.
+
+mod transitions;
+mod tables;
+mod delivery;
+mod verbs;
+mod simulation;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::actor::ActorKind;
+use base::chance::SeededChance;
+use base::db::{Control, Db};
+use base::http::Http;
+use base::secret::KeyRing;
+use base::testing::{DatabaseGuard, ScriptedHttp, databases};
+use base::time::SimClock;
+use base::{Actor, Clock, Timestamp};
+use serde_json::json;
+
+use crate::*;
+
+/// Everything that a test needs to play with an engine.
+struct House {
+    _guard: DatabaseGuard,
+    db: Db<Control>,
+    clock: Arc<SimClock>,
+    ports: Ports,
+    events: Arc<Events>,
+}
+
+impl House {
+    async fn build(http: Arc<dyn Http>, local: Arc<dyn LocalSink>) -> House {
+        let (_, guard, db) = databases(&[base::MIGRATIONS, MIGRATIONS]).remove(0);
+        let clock = Arc::new(SimClock::default());
+        let chance = Arc::new(SeededChance::new(1));
+        let keys = Arc::new(KeyRing::generate(&*chance));
+        let ports = Ports { db: db.clone(), http, local, keys, clock: clock.clone(), chance };
+        let events = Events::open(ports.clone(), Options::default()).await.expect("an empty database opens");
+        House { _guard: guard, db, clock, ports, events }
+    }
+
+    /// Makes a house whose network answers the probe of one subscription and
+    /// then what the test scripts.
+    async fn scripted() -> (House, Arc<ScriptedHttp>) {
+        let http = Arc::new(ScriptedHttp::default());
+        let house = House::build(http.clone(), Arc::new(NoHooks)).await;
+        http.push(405, "");
+        (house, http)
+    }
+
+    /// Drops the engine with all that it has not saved, and opens another one
+    /// on the same database.
+    async fn crash(&mut self) {
+        self.events = Events::open(self.ports.clone(), Options::default()).await.expect("the database opens again");
+    }
+
+    async fn append(&self, keys: impl IntoIterator<Item = u64>) -> Vec<Offset> {
+        let events: Vec<NewEvent> = keys.into_iter().map(|key| order(key, self.clock.now())).collect();
+        let engine = self.events.clone();
+        let append = self.db.write("test.append", move |tx| engine.append(tx, &late_orders(), &events));
+        let offsets = append.await.expect("events are appended");
+        self.events.nudge(&late_orders());
+        offsets
+    }
+
+    async fn subscribe(&self) -> SubscriptionId {
+        self.events.create(&ada(), &late_orders(), request("orders")).await.expect("a subscription is made").id
+    }
+
+    async fn standing(&self, id: SubscriptionId) -> Standing {
+        self.events.get(&ada(), id).await.expect("the subscription is there").subscription.standing
+    }
+
+    /// Lets time pass, saves what is waiting, and does what has become due.
+    async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        self.events.step().await;
+    }
+
+    /// Waits for the next group commit.
+    async fn save(&self) {
+        self.pass(Duration::from_millis(50)).await;
+    }
+}
+
+fn late_orders() -> TriggerRef {
+    TriggerRef::new("purchasing.orders", "late-orders")
+}
+
+fn ada() -> Actor {
+    actor("ada", false)
+}
+
+fn actor(id: &str, administrator: bool) -> Actor {
+    Actor { id: id.into(), name: id.to_uppercase(), kind: ActorKind::User, administrator }
+}
+
+fn request(name: &str) -> NewSubscription {
+    NewSubscription {
+        name: name.into(),
+        uri: "https://receiver.example/in?key=1".into(),
+        headers: vec![("Authorization".into(), base::Secret::new("Bearer t0ken"))],
+        skip_errors: false,
+    }
+}
+
+fn order(key: u64, at: Timestamp) -> NewEvent {
+    NewEvent {
+        key: format!("order {key}"),
+        identifier: key.to_string(),
+        typed_identifier: json!(key),
+        fields: vec![
+            EventField { id: "ORDER_ID".into(), value: json!(key), kind: "INT".into(), is_identifier: true },
+            EventField { id: "CITY".into(), value: json!("Ulm"), kind: "STRING".into(), is_identifier: false },
+        ],
+        at,
+    }
+}

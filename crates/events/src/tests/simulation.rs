@@ -1,0 +1,389 @@
+//! Random lives of subscriptions: verbs, answers, time and crashes in any
+//! order, all of it drawn from one seed.
+//!
+//! A crash drops the engine with everything that it had not saved and opens
+//! another one on the same database; receivers may have received what they
+//! never got to acknowledge. After every act the books are checked against
+//! what the receivers saw:
+//!
+//! * *conservation*: every event up to the durable cursor was acknowledged, or
+//!   stands on record as passed over; all later ones are still in the log;
+//! * *order*: within a generation, events are first seen in the order of their
+//!   offsets, one call at a time;
+//! * *identity*: an offset has one id and one byte string for ever, and every
+//!   call is signed;
+//! * *silence*: after a pause, a suspension or a delete is answered, no call
+//!   starts;
+//! * *diagram*: a verb is accepted exactly where the diagram has an arrow;
+//! * *eight hours*: a failed subscription is suspended then, and not before;
+//! * *liveness*: once the receivers are well, everybody catches up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base::http::{HttpError, Method, Request, Response};
+use base::testing::reply;
+use base::{BoxFuture, Chance};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::signature::SigningKey;
+
+/// Seeds that every test run lives through, and acts in each.
+const SEEDS: u64 = 48;
+const ACTS: usize = 150;
+
+const EIGHT_HOURS: Duration = Duration::from_secs(8 * 3_600);
+
+/// Everybody's receivers, behind one port.
+#[derive(Default)]
+struct Receivers {
+    well: AtomicBool,
+    ledger: Mutex<Ledger>,
+}
+
+/// What the receivers saw, and what is wrong with it.
+#[derive(Default)]
+struct Ledger {
+    now: Timestamp,
+    open: Vec<OpenCall>,
+    readers: BTreeMap<SubscriptionId, Reader>,
+    complaints: Vec<String>,
+}
+
+/// A call that waits for its answer.
+struct OpenCall {
+    subscription: SubscriptionId,
+    offset: u64,
+    answer: oneshot::Sender<Result<Response, HttpError>>,
+}
+
+/// What one receiver knows.
+#[derive(Default)]
+struct Reader {
+    key: Option<SigningKey>,
+    acknowledged: BTreeSet<u64>,
+    bodies: BTreeMap<u64, (String, Bytes)>,
+    generation: u64,
+    first_seen: BTreeSet<u64>,
+    silent: bool,
+}
+
+impl base::http::Http for Receivers {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>> {
+        if request.method == Method::HEAD {
+            return Box::pin(async { Ok(reply(200, "")) });
+        }
+        let mut ledger = self.ledger.lock();
+        let (subscription, offset) = ledger.note(&request);
+        if self.well.load(Ordering::SeqCst) {
+            ledger.reader(subscription).acknowledged.insert(offset);
+            return Box::pin(async { Ok(reply(200, "")) });
+        }
+        let (answer, answered) = oneshot::channel();
+        ledger.open.push(OpenCall { subscription, offset, answer });
+        Box::pin(async { answered.await.expect("only a crash drops an open call, and it drops this future too") })
+    }
+}
+
+impl Ledger {
+    fn reader(&mut self, id: SubscriptionId) -> &mut Reader {
+        self.readers.entry(id).or_default()
+    }
+
+    /// Looks at a call that begins.
+    fn note(&mut self, request: &Request) -> (SubscriptionId, u64) {
+        let header = |name: &str| request.headers[name].to_str().expect("our headers are text");
+        let id: SubscriptionId = header("loopwright-subscription").parse().expect("an id");
+        let offset: u64 = header("loopwright-offset").parse().expect("an offset");
+        let (event, at, signatures) = (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"));
+        let (now, mut wrong) = (self.now, Vec::new());
+        if self.open.iter().any(|call| call.subscription == id) {
+            wrong.push("two calls at once");
+        }
+        let reader = self.reader(id);
+        if reader.silent {
+            wrong.push("a call although it should be silent");
+        }
+        let key = reader.key.as_ref().expect("the secret was read before the first call");
+        if key.verify(event, at, signatures, &request.body, now).is_err() {
+            wrong.push("a wrong signature");
+        }
+        let content = (event.to_owned(), request.body.clone());
+        if *reader.bodies.entry(offset).or_insert_with(|| content.clone()) != content {
+            wrong.push("another content under the same offset");
+        }
+        let last = reader.first_seen.last().copied().unwrap_or(0);
+        if reader.first_seen.insert(offset) && offset < last {
+            wrong.push("out of order");
+        }
+        self.complaints.extend(wrong.into_iter().map(|what| format!("{id} at {offset}: {what}")));
+        (id, offset)
+    }
+}
+
+/// One life.
+struct World {
+    seed: u64,
+    chance: SeededChance,
+    house: House,
+    receivers: Arc<Receivers>,
+    subscriptions: Vec<SubscriptionId>,
+    failed_since: BTreeMap<SubscriptionId, Timestamp>,
+    appended: u64,
+    tale: Vec<String>,
+}
+
+impl World {
+    async fn begin(seed: u64) -> World {
+        let receivers = Arc::new(Receivers::default());
+        let house = House::build(receivers.clone(), Arc::new(NoHooks)).await;
+        let mut world = World {
+            seed,
+            chance: SeededChance::new(seed),
+            house,
+            receivers,
+            subscriptions: Vec::new(),
+            failed_since: BTreeMap::new(),
+            appended: 0,
+            tale: Vec::new(),
+        };
+        for policy in [
+            Policy::default(),
+            Policy { on_error: OnError::Skip, ..Policy::default() },
+            Policy { on_rejection: OnRejection::Reject, on_suspension: OnSuspension::Keep, ..Policy::default() },
+        ] {
+            world.subscribe(policy).await;
+        }
+        world
+    }
+
+    fn draw(&self, below: u64) -> u64 {
+        self.chance.number() % below
+    }
+
+    fn tell(&mut self, what: impl Into<String>) {
+        self.tale.push(what.into());
+    }
+
+    async fn subscribe(&mut self, policy: Policy) {
+        let id = self.house.subscribe().await;
+        let secret = self.house.events.read_secret(&ada(), id).await.expect("the owner reads it");
+        self.house.events.set_policy(&ada(), id, policy).await.expect("the settings are in bounds");
+        let generation = self.house.standing(id).await.generation;
+        let reader = Reader { key: SigningKey::new(&secret).ok(), generation, ..Reader::default() };
+        self.receivers.ledger.lock().readers.insert(id, reader);
+        self.subscriptions.push(id);
+    }
+
+    async fn step(&self) {
+        self.receivers.ledger.lock().now = self.house.clock.now();
+        self.house.events.step().await;
+    }
+
+    async fn act(&mut self) {
+        match self.draw(100) {
+            0..25 => {
+                let count = 1 + self.draw(4);
+                // One key in five was there before.
+                let first = (self.appended + 1).saturating_sub(self.draw(5) / 4);
+                let keys = first.max(1)..=self.appended + count;
+                self.tell(format!("append {keys:?}"));
+                self.appended += count;
+                self.house.append(keys).await;
+            }
+            25..65 => self.answer().await,
+            65..82 => {
+                const SPANS_MS: [u64; 9] = [1, 50, 50, 1_200, 20_000, 150_000, 150_000, 3_600_000, 3 * 3_600_000];
+                let span = Duration::from_millis(SPANS_MS[self.draw(SPANS_MS.len() as u64) as usize]);
+                self.tell(format!("{span:?} pass"));
+                self.house.clock.advance(span);
+            }
+            82..86 => self.crash().await,
+            _ => self.verb().await,
+        }
+        self.step().await;
+    }
+
+    async fn answer(&mut self) {
+        let open = self.receivers.ledger.lock().open.len() as u64;
+        if open == 0 {
+            return;
+        }
+        let place = self.draw(open) as usize;
+        let kind = self.draw(20);
+        let mut ledger = self.receivers.ledger.lock();
+        let call = ledger.open.remove(place);
+        if kind <= 10 {
+            ledger.reader(call.subscription).acknowledged.insert(call.offset);
+        }
+        drop(ledger);
+        let broken = HttpError::Broken { target: "receiver".into(), detail: "the answer was lost".into() };
+        let answer = match kind {
+            0..=10 => Ok(reply(200, "")),
+            11 => Ok(reply(400, "no")),
+            12 => Ok(reply(410, "gone")),
+            13 => Err(HttpError::Timeout { target: "receiver".into(), after_ms: 30_000 }),
+            14 => Err(broken),
+            15 => {
+                let mut busy = reply(429, "");
+                busy.headers.insert("retry-after", base::http::HeaderValue::from_static("5"));
+                Ok(busy)
+            }
+            _ => Ok(reply(500, "oh")),
+        };
+        self.tell(format!("answer {} at {} with kind {kind}", call.subscription, call.offset));
+        call.answer.send(answer).expect("the engine waits for it");
+        self.step().await;
+    }
+
+    async fn crash(&mut self) {
+        self.tell("crash");
+        self.receivers.ledger.lock().open.clear();
+        self.house.crash().await;
+    }
+
+    async fn verb(&mut self) {
+        let place = self.draw(self.subscriptions.len() as u64) as usize;
+        let id = self.subscriptions[place];
+        let before = self.house.events.roster().standing(id).expect("it has a seat");
+        let state = before.state.word();
+        let from = Offset(self.draw(self.appended + 3));
+        let events = self.house.events.clone();
+        let (verb, allowed, answer) = match self.draw(16) {
+            0..4 => ("pause", state == "active", events.pause(&ada(), id).await.map(|_| ())),
+            4..9 => ("resume", state == "paused", events.resume(&ada(), id).await.map(|_| ())),
+            9 => ("resume from latest", state == "paused", events.resume_from_latest(&ada(), id).await.map(|_| ())),
+            10..13 => ("update", true, events.update(&ada(), id, request("again")).await.map(|_| ())),
+            13 => {
+                let answer = events.replay(&ada(), id, from).await.map(|_| ());
+                let out_of_range = matches!(
+                    &answer,
+                    Err(Error::Refused { refusal: Refusal::BeforeStart { .. } | Refusal::Ahead { .. }, .. })
+                );
+                ("replay", state != "suspended" && !out_of_range, answer)
+            }
+            14 => {
+                let allowed = !matches!(state, "active" | "paused");
+                ("extract", allowed, events.extract(&ada(), id).await.map(|_| ()))
+            }
+            _ => {
+                events.delete(&ada(), id).await.expect("whatever is there can be deleted");
+                self.tell(format!("delete {id}"));
+                self.receivers.ledger.lock().reader(id).silent = true;
+                self.subscriptions.remove(place);
+                self.failed_since.remove(&id);
+                self.subscribe(Policy::default()).await;
+                return;
+            }
+        };
+        self.tell(format!("{verb} {id}, which is {state}"));
+        assert_eq!(answer.is_ok(), allowed, "{verb} while {state}: {answer:?}");
+        let after = self.house.events.roster().standing(id).expect("it has a seat");
+        let mut ledger = self.receivers.ledger.lock();
+        let reader = ledger.reader(id);
+        reader.silent = !after.delivers();
+        if after.generation != reader.generation {
+            reader.generation = after.generation;
+            reader.first_seen.clear();
+        }
+    }
+
+    /// Compares the books with what the receivers saw.
+    async fn check(&mut self) {
+        let now = self.house.clock.now();
+        for id in self.subscriptions.clone() {
+            let listed = self.house.events.get(&ada(), id).await.expect("it is there");
+            let skips = self.house.events.skips(&ada(), id).await.expect("skips");
+            let subscription = listed.subscription;
+            let standing = subscription.standing;
+            let mut ledger = self.receivers.ledger.lock();
+            let reader = ledger.reader(id);
+            for offset in subscription.birth.0 + 1..=standing.cursor.0 {
+                let skipped = skips.iter().any(|skip| (skip.first..=skip.last).contains(&Offset(offset)));
+                assert!(skipped || reader.acknowledged.contains(&offset), "{id}: {offset} is lost");
+            }
+            match standing.state {
+                State::Failed { since } => {
+                    assert!(now < since.plus(EIGHT_HOURS), "{id}: it should be suspended");
+                    self.failed_since.insert(id, since);
+                }
+                State::Suspended { .. } => {
+                    reader.silent = true;
+                    if let Some(since) = self.failed_since.remove(&id) {
+                        assert!(now >= since.plus(EIGHT_HOURS), "{id}: it was suspended too soon");
+                    }
+                }
+                _ => {}
+            }
+            if standing.generation != reader.generation && !standing.delivers() {
+                reader.generation = standing.generation;
+            }
+        }
+        let ledger = self.receivers.ledger.lock();
+        assert!(ledger.complaints.is_empty(), "{:#?}", ledger.complaints);
+    }
+
+    /// Lets everybody get well, and waits for them to catch up.
+    async fn heal(&mut self) {
+        self.tell("heal");
+        self.receivers.well.store(true, Ordering::SeqCst);
+        let open = std::mem::take(&mut self.receivers.ledger.lock().open);
+        for call in open {
+            self.receivers.ledger.lock().reader(call.subscription).acknowledged.insert(call.offset);
+            call.answer.send(Ok(reply(200, ""))).expect("the engine waits for it");
+        }
+        self.step().await;
+        for id in self.subscriptions.clone() {
+            let standing = self.house.events.roster().standing(id).expect("it has a seat");
+            let again = match standing.state {
+                State::Active | State::Failed { .. } => continue,
+                State::Paused => self.house.events.resume(&ada(), id).await,
+                State::Rejected | State::Suspended { .. } => {
+                    self.house.events.update(&ada(), id, request("well")).await
+                }
+            };
+            let mut ledger = self.receivers.ledger.lock();
+            let reader = ledger.reader(id);
+            reader.silent = false;
+            reader.first_seen.clear();
+            reader.generation = again.expect("the diagram has this arrow").standing.generation;
+        }
+        self.step().await;
+        // One probe interval at the longest, jitter included, and a commit.
+        self.house.clock.advance(Duration::from_secs(361));
+        self.step().await;
+        self.house.clock.advance(Duration::from_millis(50));
+        self.step().await;
+        self.check().await;
+        for id in self.subscriptions.clone() {
+            let listed = self.house.events.get(&ada(), id).await.expect("it is there");
+            let standing = listed.subscription.standing;
+            assert_eq!((standing.state, listed.queued), (State::Active, 0), "{id}: it did not catch up");
+            assert_eq!(standing.cursor, Offset(self.appended));
+        }
+    }
+}
+
+/// Prints the seed and the tale of a life that ended in a panic.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("seed {}:\n  {}", self.seed, self.tale.join("\n  "));
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_life_loses_an_event_or_its_order() {
+    for seed in 0..SEEDS {
+        let mut world = World::begin(seed).await;
+        for _ in 0..ACTS {
+            world.act().await;
+            world.check().await;
+        }
+        world.heal().await;
+    }
+}
