@@ -1,0 +1,118 @@
+//! From a planned request to what the journal keeps of its answer.
+
+use base::Timestamp;
+use base::http::{HeaderName, HeaderValue, Http, HttpError, Request, Response};
+use serde_json::Value as Json;
+
+use super::HttpCall;
+use crate::connection::Unsealed;
+use crate::modules::{Class, ModuleError, Settled};
+use crate::value::Value;
+
+/// Header that tells a receiver that a repeated request is the same one.
+const KEY_HEADER: &str = "idempotency-key";
+
+/// Sends a request with the key of its operation. `connection` is the one that
+/// the call names, opened. The second part of the answer tells whether nobody
+/// answered, so that trying again may help.
+pub async fn send(
+    call: &HttpCall,
+    http: &dyn Http,
+    connection: Option<&Unsealed>,
+    key: &str,
+    now: Timestamp,
+) -> (Settled, bool) {
+    let request = match request(call, connection, key, now) {
+        Ok(request) => request,
+        Err(error) => return (Settled { result: Err(error), status_code: None }, false),
+    };
+    match http.send(request).await {
+        Ok(response) => (answer(call, &response), false),
+        Err(error) => {
+            let class = match &error {
+                HttpError::Timeout { .. } => Class::ModuleTimeoutError,
+                HttpError::BadAddress { .. } | HttpError::Forbidden { .. } => Class::RuntimeError,
+                _ => Class::ConnectionError,
+            };
+            let unanswered = class != Class::RuntimeError;
+            (Settled { result: Err(ModuleError::new(class, error.to_string())), status_code: None }, unanswered)
+        }
+    }
+}
+
+fn request(call: &HttpCall, connection: Option<&Unsealed>, key: &str, now: Timestamp) -> Result<Request, ModuleError> {
+    let mut request = Request::new(call.method.clone(), call.url.clone());
+    request.body = call.body.clone();
+    request.timeout = call.timeout;
+    request.redirects_max = call.redirects_max;
+    for (name, value) in &call.headers {
+        let bad = |_| ModuleError::new(Class::BundleValidationError, format!("\"{name}\" is not a header"));
+        let header = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| bad(()))?;
+        request.headers.append(header, HeaderValue::from_str(value.trim()).map_err(|_| bad(()))?);
+    }
+    let key = HeaderValue::from_str(key).expect("an operation's key is hexadecimal");
+    request.headers.entry(KEY_HEADER).or_insert(key);
+    if let Some(connection) = connection {
+        connection.apply(&mut request, now)?;
+    }
+    Ok(request)
+}
+
+fn answer(call: &HttpCall, response: &Response) -> Settled {
+    let status = response.status.as_u16();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    if response.truncated {
+        let message = format!("the answer is longer than {} bytes", response.body.len());
+        return Settled { result: Err(ModuleError::new(Class::DataError, message)), status_code: Some(status) };
+    }
+    if call.evaluate_errors && status >= 400 {
+        let class = if status == 429 { Class::RateLimitError } else { Class::RuntimeError };
+        let body: String = String::from_utf8_lossy(&response.body).chars().take(500).collect();
+        let message = format!("[{status}] {body}");
+        return Settled { result: Err(ModuleError::new(class, message)), status_code: Some(status) };
+    }
+    let content_type = response.headers.get("content-type").map(text).unwrap_or_default();
+    let data = match parsed(call, &content_type, response) {
+        Ok(data) => data,
+        Err(error) => return Settled { result: Err(error), status_code: Some(status) },
+    };
+    let headers = if call.headers_by_name {
+        Value::collection(response.headers.keys().map(|name| {
+            let values: Vec<Value> =
+                response.headers.get_all(name).iter().map(|value| Value::text(text(value))).collect();
+            let several = name.as_str() == "set-cookie" || values.len() > 1;
+            (name.as_str(), if several { Value::array(values) } else { values.into_iter().next().unwrap_or_default() })
+        }))
+    } else {
+        let pair = |(name, value): (&HeaderName, &HeaderValue)| {
+            Value::collection([("name", Value::text(name.as_str())), ("value", Value::text(text(value)))])
+        };
+        Value::array(response.headers.iter().map(pair).collect())
+    };
+    let mut fields = vec![("statusCode", Value::Int(status.into())), ("headers", headers), ("data", data)];
+    if !call.headers_by_name {
+        let cookies = response.headers.get_all("set-cookie").iter().map(|value| Value::text(text(value)));
+        fields.insert(2, ("cookieHeaders", Value::array(cookies.collect())));
+        fields.push(("fileSize", Value::Int(response.body.len() as i64)));
+    }
+    Settled { result: Ok(vec![Value::collection(fields)]), status_code: Some(status) }
+}
+
+fn parsed(call: &HttpCall, content_type: &str, response: &Response) -> Result<Value, ModuleError> {
+    let as_text = || match std::str::from_utf8(&response.body) {
+        Ok(text) => Value::text(text),
+        Err(_) => Value::Buffer(response.body.clone()),
+    };
+    if !call.parse || !content_type.contains("json") || response.body.is_empty() {
+        return Ok(as_text());
+    }
+    match serde_json::from_slice::<Json>(&response.body) {
+        Ok(json) => Ok(Value::from_json(json)),
+        // A failure's body is often not what its header says; the status tells more.
+        Err(_) if response.status.as_u16() >= 400 => Ok(as_text()),
+        Err(problem) => Err(ModuleError::new(
+            Class::DataError,
+            format!("the answer is not the JSON that it claims to be: {problem}"),
+        )),
+    }
+}

@@ -1,0 +1,58 @@
+//! Modules of our own.
+
+use super::{Behaviour, Module, nothing_is_json};
+use crate::value::{Collection, Value};
+
+/// A trigger of a knowledge model starts the flow. Parameters:
+/// `knowledgeModel`, `trigger`.
+pub const SIGNAL: Module = Module {
+    name: "loopwright:Signal",
+    versions: &[1],
+    schema: include_str!("signal.json"),
+    behaviour: Behaviour::Start(signal),
+    is_json: nothing_is_json,
+};
+
+/// A person starts the flow.
+pub const MANUAL: Module = Module {
+    name: "loopwright:Manual",
+    versions: &[1],
+    schema: include_str!("manual.json"),
+    behaviour: Behaviour::Start(|bundle| bundle),
+    is_json: nothing_is_json,
+};
+
+/// Repeats the modules in `flow` until the conditions in `until` hold for the
+/// last bundle that reached their end, at most `repeats` times. That bundle is
+/// the output. (A repeater cannot be left early.)
+pub const REPEAT_UNTIL: Module = Module {
+    name: "loopwright:RepeatUntil",
+    versions: &[1],
+    schema: include_str!("repeat-until.json"),
+    behaviour: Behaviour::RepeatUntil,
+    is_json: nothing_is_json,
+};
+
+/// Makes the bundle of a signal from the body of its event: each attribute of
+/// the record under its own name, and beside them what tutorials call
+/// `case_id` and `signal_name`, where no attribute has that name. A body that
+/// is no event, as from a person who tries the flow, stays as it is.
+fn signal(body: Value) -> Value {
+    let event = body.field("event");
+    let Value::Array(attributes) = event.field("fields") else { return body };
+    let mut bundle = Collection::new();
+    for attribute in attributes.iter() {
+        bundle.insert(attribute.field("id").to_text(), attribute.field("value"));
+    }
+    let mut besides = |name: &str, value: Value| {
+        if value.exists() {
+            bundle.entry(name.to_owned()).or_insert(value);
+        }
+    };
+    besides("case_id", event.field("identifier"));
+    besides("signal_name", body.field("triggerId"));
+    besides("identifier", event.field("identifier"));
+    besides("event_id", event.field("id"));
+    besides("offset", body.field("offset"));
+    Value::Collection(bundle.into())
+}

@@ -1,0 +1,234 @@
+//! The kinds of steps.
+//!
+//! A module is a name, a JSON Schema of its settings from which the editor
+//! draws a form, and a behaviour. Behaviours are *pure* (the same input gives
+//! the same bundles, so a replay may compute them again) or *effects*: those
+//! only plan here what is to be done outside, and the engine does it between
+//! two commits.
+
+pub mod builtin;
+pub mod http;
+pub mod json;
+pub mod loopwright;
+pub mod util;
+
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json};
+
+use crate::blueprint::ModuleNode;
+use crate::value::{Collection, Value};
+
+/// A kind of step.
+pub struct Module {
+    /// `app:Name`, as blueprints have it.
+    pub name: &'static str,
+    /// Versions of the app that are known; others run as the newest of these.
+    pub versions: &'static [u32],
+    /// JSON Schema of parameters and mapper.
+    pub schema: &'static str,
+    /// What it does.
+    pub behaviour: Behaviour,
+    /// Tells whether a field of the mapper holds JSON text, in which mapped
+    /// values are escaped.
+    pub is_json: fn(&ModuleNode, &str) -> bool,
+}
+
+/// What a module does.
+#[derive(Clone, Copy)]
+pub enum Behaviour {
+    /// It begins a run, and turns what arrived into its bundle.
+    Start(fn(Value) -> Value),
+    /// It computes bundles from a bundle.
+    Pure(fn(&mut Call<'_>) -> Result<Vec<Value>, ModuleError>),
+    /// The same, and each bundle is a turn of a loop.
+    Loop(fn(&mut Call<'_>) -> Result<Vec<Value>, ModuleError>),
+    /// It plans something outside.
+    Effect(fn(&mut Call<'_>) -> Result<Plan, ModuleError>),
+    /// It collects the bundles of its feeder's operation, and makes one of them.
+    Aggregator(fn(&Map<String, Json>, Vec<Value>) -> Value),
+    /// It sends a bundle along each route whose filter lets it pass.
+    Router,
+    /// It repeats the modules inside until a condition holds.
+    RepeatUntil,
+    /// It says what becomes of a failed bundle.
+    Directive(Directive),
+}
+
+/// What becomes of a failed bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Directive {
+    /// It is dropped, the others go on.
+    Ignore,
+    /// Another bundle takes its place.
+    Resume,
+    /// The run stops here, as a success.
+    Commit,
+    /// The run stops here, as an error.
+    Rollback,
+}
+
+/// What a module is given for one operation.
+pub struct Call<'a> {
+    /// Static settings.
+    pub parameters: &'a Map<String, Json>,
+    /// The mapper, evaluated.
+    pub input: &'a Value,
+    /// Variables of the run.
+    pub variables: &'a mut Collection,
+}
+
+impl Call<'_> {
+    /// Returns a static setting that is a text.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).and_then(Json::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// Returns a static setting that is on or off.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.parameters.get(name).and_then(Json::as_bool).unwrap_or(false)
+    }
+}
+
+/// Something outside, planned and not yet done.
+#[derive(Clone)]
+pub enum Plan {
+    /// Nothing is to be done after all.
+    Nothing(Vec<Value>),
+    /// Time is to pass.
+    Wait(Duration),
+    /// A request is to be sent.
+    Http(Box<http::HttpCall>),
+}
+
+/// Classes of errors, as the original names them in `N.error.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the original")]
+pub enum Class {
+    RuntimeError,
+    DataError,
+    BundleValidationError,
+    ConnectionError,
+    RateLimitError,
+    ModuleTimeoutError,
+    InvalidConfigurationError,
+}
+
+impl Class {
+    /// Returns the name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::RuntimeError => "RuntimeError",
+            Class::DataError => "DataError",
+            Class::BundleValidationError => "BundleValidationError",
+            Class::ConnectionError => "ConnectionError",
+            Class::RateLimitError => "RateLimitError",
+            Class::ModuleTimeoutError => "ModuleTimeoutError",
+            Class::InvalidConfigurationError => "InvalidConfigurationError",
+        }
+    }
+
+    /// Finds a class by its name.
+    pub fn named(name: &str) -> Self {
+        const ALL: [Class; 7] = [
+            Class::RuntimeError,
+            Class::DataError,
+            Class::BundleValidationError,
+            Class::ConnectionError,
+            Class::RateLimitError,
+            Class::ModuleTimeoutError,
+            Class::InvalidConfigurationError,
+        ];
+        ALL.into_iter().find(|class| class.as_str() == name).unwrap_or(Class::RuntimeError)
+    }
+}
+
+/// Why a module failed. It is data of the run, not an error of the engine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", class.as_str())]
+pub struct ModuleError {
+    /// Its class.
+    pub class: Class,
+    /// What happened.
+    pub message: String,
+}
+
+impl ModuleError {
+    /// Makes an error.
+    pub fn new(class: Class, message: impl Into<String>) -> Self {
+        ModuleError { class, message: message.into() }
+    }
+}
+
+/// What came of an effect: what the journal keeps and a replay is given again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// Its bundles, or why there are none.
+    pub result: Result<Vec<Value>, ModuleError>,
+    /// HTTP status, where there is one.
+    pub status_code: Option<u16>,
+}
+
+impl Settled {
+    /// Writes it for the journal.
+    pub fn to_stored(&self) -> Json {
+        match &self.result {
+            Ok(bundles) => serde_json::json!({
+                "bundles": bundles.iter().map(Value::to_stored).collect::<Vec<_>>(), "status": self.status_code,
+            }),
+            Err(error) => serde_json::json!({
+                "error": {"type": error.class.as_str(), "message": error.message}, "status": self.status_code,
+            }),
+        }
+    }
+
+    /// Reads what [`Settled::to_stored`] wrote; nothing if it is something else.
+    pub fn from_stored(json: Json) -> Option<Self> {
+        let status_code = json["status"].as_u64().and_then(|code| u16::try_from(code).ok());
+        let result = if let Some(error) = json.get("error") {
+            let class = Class::named(error["type"].as_str()?);
+            Err(ModuleError { class, message: error["message"].as_str()?.to_owned() })
+        } else {
+            let bundles = json["bundles"].as_array()?;
+            Ok(bundles.iter().cloned().map(Value::from_stored).collect())
+        };
+        Some(Settled { result, status_code })
+    }
+}
+
+/// All modules that run.
+pub static MODULES: &[&Module] = &[
+    &loopwright::SIGNAL,
+    &loopwright::MANUAL,
+    &loopwright::REPEAT_UNTIL,
+    &http::SEND_DATA,
+    &http::MAKE_REQUEST,
+    &json::PARSE,
+    &json::TRANSFORM,
+    &util::SET_VARIABLES,
+    &util::SET_VARIABLE,
+    &util::GET_VARIABLE,
+    &util::SLEEP,
+    &util::TEXT_AGGREGATOR,
+    &builtin::ROUTER,
+    &builtin::ITERATOR,
+    &builtin::REPEATER,
+    &builtin::AGGREGATOR,
+    &builtin::IGNORE,
+    &builtin::RESUME,
+    &builtin::COMMIT,
+    &builtin::ROLLBACK,
+];
+
+/// Finds a module by its name.
+pub fn find(name: &str) -> Option<&'static Module> {
+    MODULES.iter().copied().find(|module| module.name == name)
+}
+
+/// For modules without fields of JSON text.
+fn nothing_is_json(_node: &ModuleNode, _field: &str) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The fields of a module with their mappings, ready to be evaluated.
+
+use serde_json::Value as Json;
+
+use crate::mapping::{Problem, Surroundings, Template};
+use crate::value::{Collection, Value};
+
+/// A field, a list of fields or a collection of fields.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mapper {
+    /// Nothing is mapped here.
+    Fixed(Value),
+    /// A text with mappings.
+    Template(Template),
+    /// A text that cannot be read; evaluating it is an error.
+    Broken(Problem),
+    /// Fields in order.
+    Array(Vec<Mapper>),
+    /// Fields by name; names are not mapped.
+    Collection(Vec<(String, Mapper)>),
+}
+
+impl Mapper {
+    /// Compiles the mapper of a module. `is_json` tells which of its fields
+    /// hold JSON text; `problems` collects what cannot be read, with its field.
+    pub fn compile(json: &Json, is_json: &dyn Fn(&str) -> bool, problems: &mut Vec<(String, Problem)>) -> Self {
+        match json {
+            Json::Null => Mapper::Fixed(Value::collection::<String>([])),
+            Json::Object(fields) => Mapper::Collection(
+                fields
+                    .iter()
+                    .map(|(name, value)| (name.clone(), inner(value, name, is_json(name), problems)))
+                    .collect(),
+            ),
+            other => inner(other, "", false, problems),
+        }
+    }
+
+    /// Returns all templates with the paths of their fields.
+    pub fn templates(&self) -> Vec<(String, &Template)> {
+        let mut found = Vec::new();
+        self.visit("", &mut found);
+        found
+    }
+
+    fn visit<'a>(&'a self, path: &str, found: &mut Vec<(String, &'a Template)>) {
+        match self {
+            Mapper::Fixed(_) | Mapper::Broken(_) => {}
+            Mapper::Template(template) => found.push((path.to_owned(), template)),
+            Mapper::Array(fields) => {
+                for (place, field) in fields.iter().enumerate() {
+                    field.visit(&format!("{path}[{}]", place + 1), found);
+                }
+            }
+            Mapper::Collection(fields) => {
+                for (name, field) in fields {
+                    field.visit(&below(path, name), found);
+                }
+            }
+        }
+    }
+
+    /// Comes to a value; fields that come to nothing are left out.
+    pub fn evaluate(&self, around: &dyn Surroundings) -> Result<Value, (String, Problem)> {
+        self.evaluate_at("", around)
+    }
+
+    fn evaluate_at(&self, path: &str, around: &dyn Surroundings) -> Result<Value, (String, Problem)> {
+        match self {
+            Mapper::Fixed(value) => Ok(value.clone()),
+            Mapper::Template(template) => template.evaluate(around).map_err(|problem| (path.to_owned(), problem)),
+            Mapper::Broken(problem) => Err((path.to_owned(), problem.clone())),
+            Mapper::Array(fields) => {
+                let mut values = Vec::with_capacity(fields.len());
+                for (place, field) in fields.iter().enumerate() {
+                    values.push(field.evaluate_at(&format!("{path}[{}]", place + 1), around)?);
+                }
+                Ok(Value::array(values))
+            }
+            Mapper::Collection(fields) => {
+                let mut values = Collection::with_capacity(fields.len());
+                for (name, field) in fields {
+                    let value = field.evaluate_at(&below(path, name), around)?;
+                    if value != Value::Absent {
+                        values.insert(name.clone(), value);
+                    }
+                }
+                Ok(Value::Collection(values.into()))
+            }
+        }
+    }
+}
+
+fn inner(json: &Json, path: &str, is_json: bool, problems: &mut Vec<(String, Problem)>) -> Mapper {
+    match json {
+        Json::String(text) => {
+            let template = if is_json { Template::json(text) } else { Template::parse(text) };
+            match template {
+                Ok(template) => match template.literal() {
+                    Some(text) => Mapper::Fixed(Value::text(text)),
+                    None => Mapper::Template(template),
+                },
+                Err(problem) => {
+                    problems.push((path.to_owned(), problem.clone()));
+                    Mapper::Broken(problem)
+                }
+            }
+        }
+        Json::Array(values) => {
+            let field =
+                |(place, value): (usize, &Json)| inner(value, &format!("{path}[{}]", place + 1), false, problems);
+            Mapper::Array(values.iter().enumerate().map(field).collect())
+        }
+        Json::Object(fields) => {
+            let field =
+                |(name, value): (&String, &Json)| (name.clone(), inner(value, &below(path, name), false, problems));
+            Mapper::Collection(fields.iter().map(field).collect())
+        }
+        simple => Mapper::Fixed(Value::from_json(simple.clone())),
+    }
+}
+
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
