@@ -29,6 +29,7 @@ mod spool;
 mod data_model;
 mod tables;
 mod pools;
+mod execution;
 mod work;
 mod error;
 

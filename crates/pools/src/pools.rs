@@ -244,8 +244,7 @@ impl Pools {
                 Ok((job_of(tx, pool, job)?, tables::chunks(tx, job)?))
             })
             .await?;
-        self.spool.remove(chunks.into_iter().map(|chunk| chunk.id).collect()).await;
-        self.ended.send_modify(|count| *count += 1);
+        self.forget(chunks).await;
         Ok(canceled)
     }
 
@@ -270,9 +269,16 @@ impl Pools {
                 Ok(chunks)
             })
             .await?;
-        self.spool.remove(chunks.into_iter().map(|chunk| chunk.id).collect()).await;
-        self.ended.send_modify(|count| *count += 1);
+        self.forget(chunks).await;
         Ok(())
+    }
+
+    /// Removes the files of a job that is not to run any more, and lets those
+    /// go on that waited for it.
+    async fn forget(&self, chunks: Vec<Chunk>) {
+        self.ended.send_modify(|count| *count += 1);
+        self.nudge.notify_one();
+        self.spool.remove(chunks.into_iter().map(|chunk| chunk.id).collect()).await;
     }
 
     /// Waits until a push job has ended, and returns it.
@@ -509,3 +515,6 @@ fn record_move(
     audit::record(tx, actor, verb, "push-job", &job.to_string(), Some(&before), Some(&after), now)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,10 @@
 //! A job is made, takes chunks, and is executed once:
 //!
 //! ```text
-//! NEW ─execute─▶ QUEUED ─claim─▶ RUNNING ─┬─committed─▶ DONE
-//!  └──cancel──▶ CANCELED ◀──cancel──┘     └─refused───▶ ERROR
+//! NEW ─execute─▶ QUEUED ─claim─▶ RUNNING ─┬─committed───▶ DONE
+//!  │               │ ▲                    ├─refused─────▶ ERROR
+//!  └────cancel─────┤ └────────────────────┴─interrupted
+//!                  └─▶ CANCELED
 //! ```
 //!
 //! DONE is derived: the commit of the rows is what counts, and after a crash a
@@ -75,6 +77,7 @@ pub(crate) enum Input {
     Claim,
     Committed,
     Refused,
+    Interrupted,
     Cancel,
 }
 
@@ -86,6 +89,7 @@ pub(crate) fn next(state: State, input: Input) -> Option<State> {
         (State::Queued, Input::Claim) => Some(State::Running),
         (State::Running, Input::Committed) => Some(State::Done),
         (State::Running, Input::Refused) => Some(State::Error),
+        (State::Running, Input::Interrupted) => Some(State::Queued),
         (State::New | State::Queued, Input::Cancel) => Some(State::Canceled),
         _ => None,
     }

@@ -9,8 +9,8 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -26,7 +26,9 @@ pub(crate) struct Spool {
     folder: PathBuf,
     /// Bytes that all files may have together.
     bytes_max: u64,
-    used: AtomicU64,
+    /// Bytes that they have; counted when it is first asked for, which is
+    /// before this process writes a file.
+    used: OnceLock<AtomicU64>,
     /// Files whose rows are yet to come; the sweep leaves them alone.
     uploading: Mutex<HashSet<ChunkId>>,
 }
@@ -39,7 +41,7 @@ pub(crate) struct Spooled {
 
 impl Spool {
     pub(crate) fn new(folder: PathBuf, bytes_max: u64) -> Self {
-        Spool { folder, bytes_max, used: AtomicU64::new(0), uploading: Mutex::default() }
+        Spool { folder, bytes_max, used: OnceLock::new(), uploading: Mutex::default() }
     }
 
     /// Returns where a chunk lies.
@@ -84,38 +86,44 @@ impl Spool {
         }
     }
 
-    /// Removes files that `needed` does not name, and counts the rest. The
-    /// folder is read first: whatever ends its upload afterwards is not in the
-    /// list, and whatever ended it before has its row.
-    pub(crate) fn list(&self) -> io::Result<Vec<(ChunkId, u64)>> {
-        std::fs::create_dir_all(&self.folder)?;
+    /// Lists the files whose upload has ended. Who wants to [`Spool::sweep`]
+    /// lists them before reading which are needed: whatever ends its upload in
+    /// between is not in the list.
+    pub(crate) fn list(&self) -> io::Result<Vec<ChunkId>> {
         let mut files = Vec::new();
-        for entry in std::fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if let Some(id) = name.to_str().and_then(|name| name.parse::<ChunkId>().ok())
-                && !self.uploading.lock().contains(&id)
-            {
-                files.push((id, entry.metadata()?.len()));
-            }
+        let entries = match std::fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
+            entries => entries?,
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            let id = name.to_str().and_then(|name| name.parse::<ChunkId>().ok());
+            files.extend(id.filter(|id| !self.uploading.lock().contains(id)));
         }
         Ok(files)
     }
 
-    /// Removes what was listed and is not needed.
-    pub(crate) fn sweep(&self, files: &[(ChunkId, u64)], needed: &HashSet<ChunkId>) {
-        let (kept, gone): (Vec<_>, Vec<_>) = files.iter().partition(|(id, _)| needed.contains(id));
-        self.used.store(files.iter().map(|(_, bytes)| bytes).sum(), Ordering::SeqCst);
-        for (id, _) in &gone {
-            self.remove_one(*id);
+    /// Removes those of the listed files that are not needed.
+    pub(crate) fn sweep(&self, files: &[ChunkId], needed: &HashSet<ChunkId>) {
+        let gone: Vec<_> = files.iter().filter(|id| !needed.contains(id)).collect();
+        for id in &gone {
+            self.remove_one(**id);
         }
         if !gone.is_empty() {
-            tracing::info!(removed = gone.len(), kept = kept.len(), "chunk files that nobody needs were removed");
+            tracing::info!(files = gone.len(), "chunk files that nobody needs were removed");
         }
     }
 
+    fn used(&self) -> &AtomicU64 {
+        self.used.get_or_init(|| {
+            let files = self.list().unwrap_or_default();
+            let lengths = files.iter().map(|id| std::fs::metadata(self.path(*id)).map_or(0, |file| file.len()));
+            AtomicU64::new(lengths.sum())
+        })
+    }
+
     fn take(&self, bytes: u64) -> Result<(), Error> {
-        let used = self.used.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        let used = self.used().fetch_add(bytes, Ordering::SeqCst) + bytes;
         if used > self.bytes_max {
             self.give_back(bytes);
             return Err(Error::SpoolFull);
@@ -124,7 +132,9 @@ impl Spool {
     }
 
     fn give_back(&self, bytes: u64) {
-        let _ = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| Some(used.saturating_sub(bytes)));
+        // Where nothing was counted yet, what is gone will not be counted.
+        let Some(used) = self.used.get() else { return };
+        let _ = used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| Some(used.saturating_sub(bytes)));
     }
 }
 

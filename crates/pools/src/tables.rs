@@ -163,11 +163,12 @@ pub(crate) fn enqueue_job(tx: &mut dyn Tx, id: PushJobId, now: Timestamp) -> Res
     Ok(())
 }
 
-/// The next job of each table that waits, in order of execution.
+/// The next job of each table, in order of execution. Where one runs, those
+/// behind it stay behind it, also while nobody knows what became of it.
 pub(crate) fn waiting(tx: &mut dyn Tx, limit: usize) -> Result<Vec<(PushJobId, PoolId, String)>, Error> {
     let rows = tx.query(
         "SELECT id, pool, table_key FROM push_jobs job WHERE state = 'QUEUED' AND NOT EXISTS \
-         (SELECT 1 FROM push_jobs earlier WHERE earlier.state = 'QUEUED' AND earlier.pool = job.pool \
+         (SELECT 1 FROM push_jobs earlier WHERE earlier.state IN ('QUEUED', 'RUNNING') AND earlier.pool = job.pool \
          AND earlier.table_key = job.table_key AND earlier.turn < job.turn) ORDER BY turn LIMIT $1",
         args![limit],
     )?;

@@ -166,7 +166,7 @@ mod tests {
     fn what_cannot_work_is_refused() {
         check(
             CsvOptions { separator: some("\""), ..CsvOptions::default() },
-            expect![[r#"separatorSequence and quoteSequence are both """#]],
+            expect![[r#"separatorSequence and quoteSequence are both """"#]],
         );
         check(
             CsvOptions { charset: some("klingon"), ..CsvOptions::default() },

@@ -8,7 +8,7 @@ use super::*;
 
 #[test]
 fn states_follow_each_other() {
-    let inputs = [Input::Execute, Input::Claim, Input::Committed, Input::Refused, Input::Cancel];
+    let inputs = [Input::Execute, Input::Claim, Input::Committed, Input::Refused, Input::Interrupted, Input::Cancel];
     let mut table = String::new();
     for state in State::ALL {
         for input in inputs {
@@ -24,6 +24,7 @@ fn states_follow_each_other() {
         QUEUED Cancel CANCELED
         RUNNING Committed DONE
         RUNNING Refused ERROR
+        RUNNING Interrupted QUEUED
     "]]
     .assert_eq(&table);
     for state in State::ALL {
