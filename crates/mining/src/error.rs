@@ -57,7 +57,7 @@ pub enum Error {
     },
     /// A query is not PQL, or does not fit the data model.
     #[error(transparent)]
-    Pql(#[from] crate::pql::Fault),
+    Pql(#[from] crate::pql::Faults),
     /// A knowledge model refers to a data model that is not there.
     #[error("data model \"{reference}\" does not exist")]
     UnknownDataModel {

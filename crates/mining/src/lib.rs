@@ -5,6 +5,7 @@ pub mod value;
 pub mod ports;
 pub mod pql;
 pub mod log;
+pub mod evaluate;
 mod mining;
 
 pub use error::Error;

@@ -8,12 +8,12 @@ use base::{BoxFuture, Timestamp};
 use serde_json::Value as Json;
 
 use crate::Error;
-use crate::log::Layout;
+
 
 /// Where data models are found.
 pub trait DataModels: Send + Sync {
     /// Finds a data model by id, by `POOL/KEY`, or by a key that is unique.
-    fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<Layout, Error>>;
+    fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<pools::DataModel, Error>>;
 }
 
 /// A field of a signal, named and typed as the event will show it.

@@ -1,54 +1,28 @@
-//! The event log in memory.
+//! The event log in memory: the tables of a data model, joined and in order.
+//!
+//! [`EventLog`] is a *root*: cloning it costs a few thousand pointers, and a
+//! commit is applied to a clone, copying only the blocks that it touches. So a
+//! query holds a root for as long as it likes and never holds up a commit, and
+//! the cost of a push grows with the push, not with the log.
+//!
+//! * [`blocks`]: vectors and maps that share what two roots have in common;
+//! * [`table`]: typed columns, rows that live and die, keys;
+//! * [`event_log`]: joins resolved to row numbers, cases with their events in
+//!   order, and what a commit touches;
+//! * [`load`]: from the rows of a pool to a root.
+//!
+//! Decisions that the rows do not make for us: events of a case stand in the
+//! order of (time, sorting column, arrival); a row whose case, activity or time
+//! is missing is no event and is only counted; of several rows with one key on
+//! the 1-side of a join the last arrival counts; keys with a missing part join
+//! nothing.
 
-use pools::PoolId;
+mod blocks;
+mod table;
+mod event_log;
+mod load;
 
-/// What `mining` needs to know of a data model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// The data model's id.
-    pub id: String,
-    /// Whose tables.
-    pub pool: PoolId,
-    /// The data model's key.
-    pub key: String,
-    /// The tables that take part.
-    pub tables: Vec<String>,
-    /// How they hang together.
-    pub foreign_keys: Vec<LayoutKey>,
-    /// Which table holds the activities.
-    pub activity: LayoutActivity,
-}
-
-/// N rows of one table point to one row of another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LayoutKey {
-    /// The N-side.
-    pub from_table: String,
-    /// Its columns.
-    pub from_columns: Vec<String>,
-    /// The 1-side.
-    pub to_table: String,
-    /// Its columns, in the same order.
-    pub to_columns: Vec<String>,
-}
-
-/// The roles in the activity table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LayoutActivity {
-    /// The table.
-    pub table: String,
-    /// Which case.
-    pub case_column: String,
-    /// Which activity.
-    pub activity_column: String,
-    /// When; orders the events of a case.
-    pub timestamp_column: String,
-    /// When it ended.
-    pub end_timestamp_column: Option<String>,
-    /// Orders events of equal time.
-    pub sorting_column: Option<String>,
-    /// The table of cases; made from the case ids if there is none.
-    pub case_table: Option<String>,
-    /// Its key.
-    pub case_table_column: Option<String>,
-}
+pub use blocks::Chunked;
+pub use event_log::{Applied, Case, EventLog, Touched};
+pub use load::load;
+pub use table::{ColumnData, NO_CODE, NO_ROW, Table};

@@ -1,0 +1,115 @@
+//! Which rows of a table take part, and in which order.
+
+use std::collections::HashMap;
+
+use crate::log::{EventLog, NO_ROW};
+use crate::pql::catalog::{Catalog, Path};
+
+/// The rows of a table that take part.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// Row numbers in order.
+    pub(crate) rows: Vec<u32>,
+    /// In the frame of the activity table: each case with its first place.
+    pub(crate) cases: Vec<(u32, usize)>,
+    places: Inverse,
+}
+
+/// From row numbers to places.
+#[derive(Debug)]
+enum Inverse {
+    Dense(Vec<u32>),
+    Sparse(HashMap<u32, u32>),
+}
+
+impl Frame {
+    fn new(rows: Vec<u32>, cases: Vec<(u32, usize)>, dense: Option<usize>) -> Self {
+        let places = match dense {
+            Some(capacity) => {
+                let mut places = vec![NO_ROW; capacity];
+                for (place, row) in rows.iter().enumerate() {
+                    places[*row as usize] = place as u32;
+                }
+                Inverse::Dense(places)
+            }
+            None => Inverse::Sparse(rows.iter().enumerate().map(|(place, row)| (*row, place as u32)).collect()),
+        };
+        Frame { rows, cases, places }
+    }
+
+    /// Returns the place of a row, or [`NO_ROW`].
+    pub(crate) fn place(&self, row: u32) -> u32 {
+        match &self.places {
+            Inverse::Dense(places) => places[row as usize],
+            Inverse::Sparse(places) => places.get(&row).copied().unwrap_or(NO_ROW),
+        }
+    }
+
+    /// Goes through the cases of an activity frame: number and places.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = (u32, std::ops::Range<usize>)> {
+        self.cases.iter().enumerate().map(|(at, (case, start))| {
+            let end = self.cases.get(at + 1).map_or(self.rows.len(), |(_, next)| *next);
+            (*case, *start..end)
+        })
+    }
+
+    /// Lists all rows of a table.
+    pub(crate) fn whole(log: &EventLog, table: usize) -> Self {
+        let roles = &log.catalog().roles;
+        let capacity = log.table(table).capacity();
+        if table == roles.activity_table || table == roles.case_table {
+            let (rows, cases) = of_cases(log, table, 0..log.case_count());
+            return Frame::new(rows, cases, Some(capacity));
+        }
+        Frame::new(log.table(table).rows().collect(), Vec::new(), Some(capacity))
+    }
+
+    /// Lists the rows of the given cases, for a table below the case.
+    pub(crate) fn below(log: &EventLog, table: usize, cases: &[u32]) -> Self {
+        let catalog = log.catalog();
+        let roles = &catalog.roles;
+        if table == roles.activity_table || table == roles.case_table {
+            let (rows, cases) = of_cases(log, table, cases.iter().copied());
+            return Frame::new(rows, cases, None);
+        }
+        let Path::Over(joins) = catalog.path(table, roles.case_table) else { return Frame::of(Vec::new()) };
+        // From the case downwards, so that only rows of the cases are looked at.
+        let from_events = joins.last() == Some(&0);
+        let start = if from_events { roles.activity_table } else { roles.case_table };
+        let (mut rows, _) = of_cases(log, start, cases.iter().copied());
+        for join in joins.iter().rev().skip(usize::from(from_events)) {
+            rows = rows.iter().flat_map(|row| log.children(*join, *row)).copied().collect();
+        }
+        rows.sort_unstable();
+        Frame::of(rows)
+    }
+
+    /// Lists the given rows.
+    pub(crate) fn of(rows: Vec<u32>) -> Self {
+        Frame::new(rows, Vec::new(), None)
+    }
+}
+
+fn of_cases(log: &EventLog, table: usize, numbers: impl Iterator<Item = u32>) -> (Vec<u32>, Vec<(u32, usize)>) {
+    let is_activities = table == log.catalog().roles.activity_table;
+    let mut rows = Vec::new();
+    let mut cases = Vec::new();
+    for number in numbers {
+        let case = log.case(number);
+        if is_activities {
+            if !case.events.is_empty() {
+                cases.push((number, rows.len()));
+                rows.extend_from_slice(&case.events);
+            }
+        } else if case.row != NO_ROW && log.table(table).is_alive(case.row) {
+            rows.push(case.row);
+        }
+    }
+    (rows, cases)
+}
+
+/// Tells whether a table is in the case or on the 1-side of one that is.
+pub(crate) fn is_linked(catalog: &Catalog, table: usize) -> bool {
+    let case_table = catalog.roles.case_table;
+    (0..catalog.tables.len()).any(|below| catalog.leads_to(below, case_table) && catalog.leads_to(below, table))
+}

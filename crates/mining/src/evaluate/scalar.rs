@@ -1,0 +1,374 @@
+//! Functions of the values of one row.
+//!
+//! NULL in, NULL out, unless a function says otherwise. What cannot be said in
+//! the result's type (a division by zero, an integer too large) is NULL too.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use base::Timestamp;
+use jiff::{Span, tz::TimeZone};
+
+use super::vector::{self, Operand, Texts, Vector};
+use crate::pql::check::type_of;
+use crate::pql::plan::{Function, Node, Op, Unit};
+use crate::pql::syntax::Comparison;
+use crate::value::{Type, Value};
+
+/// Computes the operators whose value for a row depends on that row alone.
+pub(super) fn rowwise(node: &Node, operand: &dyn Fn(&Node) -> Operand, length: usize) -> Vector {
+    match &node.op {
+        Op::Apply(function, arguments) => {
+            let arguments: Vec<Operand> = arguments.iter().map(operand).collect();
+            apply(*function, type_of(node), &arguments, length)
+        }
+        Op::Compare(comparison, left, right) => {
+            compare(*comparison, type_of(left), &operand(left), &operand(right), length)
+        }
+        Op::And(left, right) => logic(&operand(left), &operand(right), false, length),
+        Op::Or(left, right) => logic(&operand(left), &operand(right), true, length),
+        Op::Not(value) => {
+            let value = operand(value);
+            Vector::Truth((0..length).map(|row| value.truth(row).map(|truth| !truth)).collect())
+        }
+        Op::IsNull(value) => {
+            let value = operand(value);
+            Vector::Truth((0..length).map(|row| Some(value.is_null(row))).collect())
+        }
+        Op::In(value, list) => is_in(&operand(value), list, length),
+        Op::Like(value, pattern) => like(&operand(value), &operand(pattern), length),
+        Op::Case(branches, otherwise) => {
+            let branches: Vec<_> =
+                branches.iter().map(|(condition, value)| (operand(condition), operand(value))).collect();
+            let otherwise = otherwise.as_deref().map(operand);
+            case(type_of(node), &branches, otherwise.as_ref(), length)
+        }
+        other => unreachable!("{other:?} looks at more than one row"),
+    }
+}
+
+/// AND and OR of three values: `decisive` decides alone, unknown spoils the
+/// rest.
+fn logic(left: &Operand, right: &Operand, decisive: bool, length: usize) -> Vector {
+    let one = |row| match (left.truth(row), right.truth(row)) {
+        (Some(truth), _) | (_, Some(truth)) if truth == decisive => Some(decisive),
+        (Some(_), Some(other)) if other == decisive => Some(decisive),
+        (Some(_), Some(_)) => Some(!decisive),
+        (None, Some(truth)) if truth == decisive => Some(decisive),
+        _ => None,
+    };
+    Vector::Truth((0..length).map(one).collect())
+}
+
+fn compare(comparison: Comparison, own: Type, left: &Operand, right: &Operand, length: usize) -> Vector {
+    let order = |row: usize| -> Option<Ordering> {
+        match own {
+            Type::Int => Some(left.int(row)?.cmp(&right.int(row)?)),
+            Type::Date => Some(left.date(row)?.cmp(&right.date(row)?)),
+            Type::Float => left.float(row)?.partial_cmp(&right.float(row)?),
+            Type::String => Some(left.text(row)?.cmp(right.text(row)?)),
+        }
+    };
+    Vector::Truth((0..length).map(|row| order(row).map(|order| comparison.holds(order))).collect())
+}
+
+fn is_in(value: &Operand, list: &[Value], length: usize) -> Vector {
+    let found = |row| {
+        let value = value.value(row);
+        (value != Value::Null).then(|| list.iter().any(|item| vector::compare(item, &value).is_eq()))
+    };
+    Vector::Truth((0..length).map(found).collect())
+}
+
+fn like(value: &Operand, pattern: &Operand, length: usize) -> Vector {
+    // A text and a pattern meet often; each pair is matched once.
+    let mut known: HashMap<(u32, u32), bool> = HashMap::new();
+    let mut matches = Vec::with_capacity(length);
+    for row in 0..length {
+        let codes = value.code(row).zip(pattern.code(row));
+        let texts = value.text(row).zip(pattern.text(row));
+        matches.push(codes.zip(texts).map(|(codes, (text, pattern))| {
+            *known.entry(codes).or_insert_with(|| is_like(text, pattern))
+        }));
+    }
+    Vector::Truth(matches)
+}
+
+/// Tells whether a text fits a pattern. `%` is any run, `_` any one character,
+/// a backslash takes the meaning from what follows. A pattern without wildcard
+/// is contained, whatever the case of letters.
+fn is_like(text: &str, pattern: &str) -> bool {
+    enum Part {
+        Run,
+        Any,
+        This(char),
+    }
+    let mut parts = Vec::new();
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        parts.push(match character {
+            '%' => Part::Run,
+            '_' => Part::Any,
+            '\\' => Part::This(characters.next().unwrap_or('\\')),
+            other => Part::This(other),
+        });
+    }
+    if parts.iter().all(|part| matches!(part, Part::This(_))) {
+        let plain: String = parts.iter().filter_map(|part| if let Part::This(c) = part { Some(*c) } else { None }).collect();
+        return text.to_lowercase().contains(&plain.to_lowercase());
+    }
+    // Going back to the last run only is enough: what an earlier run could
+    // take, the later one can take too.
+    let text: Vec<char> = text.chars().collect();
+    let (mut at, mut part, mut back) = (0, 0, None);
+    while at < text.len() {
+        match parts.get(part) {
+            Some(Part::Run) => {
+                back = Some((part, at));
+                part += 1;
+            }
+            Some(Part::Any) => (at, part) = (at + 1, part + 1),
+            Some(Part::This(character)) if *character == text[at] => (at, part) = (at + 1, part + 1),
+            _ => match back {
+                Some((run, from)) => {
+                    back = Some((run, from + 1));
+                    (at, part) = (from + 1, run + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    parts[part..].iter().all(|part| matches!(part, Part::Run))
+}
+
+fn case(own: Type, branches: &[(Operand, Operand)], otherwise: Option<&Operand>, length: usize) -> Vector {
+    let value = |row: usize| {
+        for (condition, value) in branches {
+            match condition.truth(row) {
+                Some(true) => return value.value(row),
+                Some(false) => {}
+                // Not decidable: not the ELSE branch, as it would be in SQL.
+                None => return Value::Null,
+            }
+        }
+        otherwise.map_or(Value::Null, |otherwise| otherwise.value(row))
+    };
+    Vector::of(own, (0..length).map(value))
+}
+
+/// Orders two rows by keys, NULL first, or last where it goes downwards.
+pub(super) fn by_keys(keys: &[(Operand, bool)], one: usize, other: usize) -> Ordering {
+    for (key, descending) in keys {
+        let order = vector::compare(&key.value(one), &key.value(other));
+        let order = if *descending { order.reverse() } else { order };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    Ordering::Equal
+}
+
+fn apply(function: Function, result: Type, arguments: &[Operand], length: usize) -> Vector {
+    let rows = 0..length;
+    let first = arguments.first();
+    let a = || first.expect("the check counted the arguments");
+    match (function, result) {
+        (
+            Function::Add | Function::Subtract | Function::Multiply | Function::Divide | Function::Remainder | Function::Power,
+            Type::Float,
+        ) => {
+            let (left, right) = (&arguments[0], &arguments[1]);
+            let one = |row| floats(function, left.float(row)?, right.float(row)?).filter(|value| value.is_finite());
+            Vector::Float(rows.map(one).collect())
+        }
+        (Function::Add | Function::Subtract | Function::Multiply | Function::Remainder, _) => {
+            let (left, right) = (&arguments[0], &arguments[1]);
+            Vector::Int(rows.map(|row| ints(function, left.int(row)?, right.int(row)?)).collect())
+        }
+        (Function::Between(unit), _) => {
+            let (from, to) = (&arguments[0], &arguments[1]);
+            let one = |row| Some((to.date(row)? - from.date(row)?) as f64 / unit.millis());
+            Vector::Float(rows.map(one).collect())
+        }
+        (Function::AddTime(unit), _) => {
+            let (date, count) = (&arguments[0], &arguments[1]);
+            Vector::Date(rows.map(|row| add_time(unit, date.date(row)?, count.float(row)?)).collect())
+        }
+        (Function::Remap(unit), _) => {
+            let whole = |millis: i64| millis.div_euclid(unit.millis() as i64);
+            Vector::Int(rows.map(|row| a().date(row).map(whole)).collect())
+        }
+        (Function::IsNull, _) => Vector::Int(rows.map(|row| Some(a().is_null(row).into())).collect()),
+        (Function::ToFloat, _) => Vector::Float(rows.map(|row| to_float(&a().value(row))).collect()),
+        (Function::ToInt, _) => Vector::Int(rows.map(|row| to_int(&a().value(row))).collect()),
+        (Function::Len, _) => {
+            Vector::Int(rows.map(|row| a().text(row).map(|text| text.chars().count() as i64)).collect())
+        }
+        (Function::Negate | Function::Abs | Function::Round | Function::Floor | Function::Ceil, Type::Int) => {
+            let one = |row| match (function, &*a().vector) {
+                (Function::Negate, _) => a().int(row)?.checked_neg(),
+                (Function::Abs, _) => a().int(row)?.checked_abs(),
+                (Function::Floor, Vector::Float(_)) => whole(a().float(row)?.floor()),
+                (Function::Ceil, Vector::Float(_)) => whole(a().float(row)?.ceil()),
+                _ => a().int(row),
+            };
+            Vector::Int(rows.map(one).collect())
+        }
+        (Function::Negate | Function::Abs | Function::Round | Function::Sqrt | Function::Log, _) => {
+            let one = |row| {
+                let value = a().float(row)?;
+                let value = match function {
+                    Function::Negate => -value,
+                    Function::Abs => value.abs(),
+                    Function::Round => value.round(),
+                    Function::Sqrt => value.sqrt(),
+                    _ => value.ln(),
+                };
+                Some(value).filter(|value| value.is_finite())
+            };
+            Vector::Float(rows.map(one).collect())
+        }
+        (Function::Coalesce, _) => Vector::of(result, rows.map(|row| extreme(arguments, row, None))),
+        (Function::Greatest, _) => Vector::of(result, rows.map(|row| extreme(arguments, row, Some(Ordering::Greater)))),
+        (Function::Least, _) => Vector::of(result, rows.map(|row| extreme(arguments, row, Some(Ordering::Less)))),
+        (Function::ToText, _) => texts(rows.map(|row| to_text(&a().value(row)).map(Cow::Owned))),
+        (Function::Concat, _) => texts(rows.map(|row| {
+            let parts: Option<Vec<&str>> = arguments.iter().map(|argument| argument.text(row)).collect();
+            parts.map(|parts| Cow::Owned(parts.concat()))
+        })),
+        _ => texts(rows.map(|row| text_function(function, arguments, row))),
+    }
+}
+
+fn texts<'t>(items: impl Iterator<Item = Option<Cow<'t, str>>>) -> Vector {
+    let mut texts = Texts::default();
+    for item in items {
+        texts.push(item.as_deref());
+    }
+    texts.finish()
+}
+
+fn floats(function: Function, left: f64, right: f64) -> Option<f64> {
+    Some(match function {
+        Function::Add => left + right,
+        Function::Subtract => left - right,
+        Function::Multiply => left * right,
+        Function::Divide => left / right,
+        Function::Remainder => left % right,
+        Function::Power => left.powf(right),
+        _ => return None,
+    })
+}
+
+fn ints(function: Function, left: i64, right: i64) -> Option<i64> {
+    match function {
+        Function::Add => left.checked_add(right),
+        Function::Subtract => left.checked_sub(right),
+        Function::Multiply => left.checked_mul(right),
+        Function::Remainder => left.checked_rem(right),
+        _ => None,
+    }
+}
+
+/// Takes a double without fraction as an integer, if one can hold it.
+fn whole(value: f64) -> Option<i64> {
+    (value.abs() < 9.0e18).then_some(value as i64)
+}
+
+fn add_time(unit: Unit, date: i64, count: f64) -> Option<i64> {
+    let calendar = match unit {
+        Unit::Months => Span::new().try_months(whole(count.trunc())?).ok()?,
+        Unit::Years => Span::new().try_years(whole(count.trunc())?).ok()?,
+        _ => return date.checked_add(whole((count * unit.millis()).round())?),
+    };
+    // A month on from the 31st is the last day of the next month.
+    let zoned = jiff::Timestamp::from_millisecond(date).ok()?.to_zoned(TimeZone::UTC);
+    Some(zoned.checked_add(calendar).ok()?.timestamp().as_millisecond())
+}
+
+/// Returns the first value, or the largest or smallest, ignoring NULL.
+fn extreme(arguments: &[Operand], row: usize, wanted: Option<Ordering>) -> Value {
+    let mut best = Value::Null;
+    for argument in arguments {
+        let value = argument.value(row);
+        let better = match wanted {
+            _ if value == Value::Null => false,
+            _ if best == Value::Null => true,
+            None => false,
+            Some(wanted) => vector::compare(&value, &best) == wanted,
+        };
+        if better {
+            best = value;
+        }
+    }
+    best
+}
+
+fn to_float(value: &Value) -> Option<f64> {
+    match value {
+        Value::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        Value::Date(millis) => Some(*millis as f64),
+        other => vector::float(other),
+    }
+}
+
+fn to_int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Text(text) => text.trim().parse().ok(),
+        Value::Date(millis) => Some(*millis),
+        Value::Float(number) => whole(number.trunc()),
+        other => vector::int(other),
+    }
+}
+
+fn to_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Float(number) => Some(number.to_string()),
+        Value::Date(millis) => Some(Timestamp::from_millis(*millis).to_string()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn text_function<'t>(function: Function, arguments: &'t [Operand], row: usize) -> Option<Cow<'t, str>> {
+    let text = arguments[0].text(row)?;
+    let count = |place: usize| arguments[place].int(row).map(|count| usize::try_from(count).unwrap_or(0));
+    Some(match function {
+        Function::Upper => Cow::Owned(text.to_uppercase()),
+        Function::Lower => Cow::Owned(text.to_lowercase()),
+        Function::TrimLeft => Cow::Borrowed(text.trim_start()),
+        Function::TrimRight => Cow::Borrowed(text.trim_end()),
+        Function::Left => Cow::Owned(text.chars().take(count(1)?).collect()),
+        Function::Right => {
+            let skip = text.chars().count().saturating_sub(count(1)?);
+            Cow::Owned(text.chars().skip(skip).collect())
+        }
+        // 1-based, as in SQL.
+        Function::Substring => Cow::Owned(text.chars().skip(count(1)?.saturating_sub(1)).take(count(2)?).collect()),
+        Function::Replace => Cow::Owned(text.replace(arguments[1].text(row)?, arguments[2].text(row)?)),
+        other => unreachable!("{other:?} yields no text"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_like;
+
+    #[test]
+    fn patterns() {
+        for (text, pattern, fits) in [
+            ("Create Purchase Order", "purchase", true),
+            ("Create Purchase Order", "Create%", true),
+            ("Create Purchase Order", "create%", false),
+            ("abc", "a_c", true),
+            ("abbc", "a_c", false),
+            ("aXbXc", "a%X_", true),
+            ("100%", "100\\%", true),
+            ("100 %", "100\\%", false),
+            ("", "%", true),
+        ] {
+            assert_eq!(is_like(text, pattern), fits, "{text} LIKE {pattern}");
+        }
+    }
+}

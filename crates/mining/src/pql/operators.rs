@@ -1,0 +1,235 @@
+//! The operators by name: what they take, and what else could be meant.
+
+use super::plan::{Aggregation, ClockPart, Function, Occurrence, Unit};
+use crate::value::Type;
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operator {
+    /// A function of one row.
+    Scalar { function: Function, takes: Takes, gives: Gives },
+    /// `DATEDIFF(unit, a, b)`.
+    DateDiff,
+    /// `NOW()`.
+    Now,
+    /// `TODAY()` and the like.
+    ClockPart(ClockPart),
+    /// `PU_…`; quantiles take their fraction as an argument.
+    PullUp(Option<Aggregation>),
+    /// `COUNT` and the like; quantiles take their fraction as an argument.
+    Aggregate(Option<Aggregation>),
+    CountTable,
+    DomainTable,
+    Constant,
+    Bind,
+    /// `ACTIVITY_LEAD` (1) and `ACTIVITY_LAG` (-1).
+    Neighbour(i64),
+    /// `INDEX_ACTIVITY_ORDER`; true for `_REVERSE`.
+    Position(bool),
+    Variant,
+    MatchActivities,
+    CalcRework,
+    CalcThroughput,
+    RemapTimestamps,
+    Kpi,
+}
+
+/// What a scalar function takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Takes {
+    /// These, in this order.
+    Exactly(&'static [Want]),
+    /// One or more, all of one type.
+    Alike,
+    /// One, of any type.
+    Anything,
+}
+
+/// What an argument must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    Text,
+    Date,
+    Int,
+    /// INT or FLOAT.
+    Number,
+}
+
+/// What a scalar function yields.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Gives {
+    Always(Type),
+    /// What the arguments are.
+    Same,
+}
+
+/// The operators and their names.
+pub(crate) const OPERATORS: &[(&str, Operator)] = &[
+    ("ABS", scalar(Function::Abs, NUMBER, Gives::Same)),
+    ("ACTIVITY_LAG", Operator::Neighbour(-1)),
+    ("ACTIVITY_LEAD", Operator::Neighbour(1)),
+    ("ADD_DAYS", add(Unit::Days)),
+    ("ADD_HOURS", add(Unit::Hours)),
+    ("ADD_MILLIS", add(Unit::Millis)),
+    ("ADD_MINUTES", add(Unit::Minutes)),
+    ("ADD_MONTHS", add(Unit::Months)),
+    ("ADD_SECONDS", add(Unit::Seconds)),
+    ("ADD_YEARS", add(Unit::Years)),
+    ("AVG", Operator::Aggregate(Some(Aggregation::Avg))),
+    ("BIND", Operator::Bind),
+    ("CALC_REWORK", Operator::CalcRework),
+    ("CALC_THROUGHPUT", Operator::CalcThroughput),
+    ("CEIL", scalar(Function::Ceil, NUMBER, Gives::Always(Type::Int))),
+    ("COALESCE", scalar(Function::Coalesce, Takes::Alike, Gives::Same)),
+    ("CONCAT", scalar(Function::Concat, Takes::Alike, Gives::Always(Type::String))),
+    ("CONSTANT", Operator::Constant),
+    ("COUNT", Operator::Aggregate(Some(Aggregation::Count))),
+    ("COUNT_TABLE", Operator::CountTable),
+    ("DATEDIFF", Operator::DateDiff),
+    ("DAYS_BETWEEN", between(Unit::Days)),
+    ("DOMAIN_TABLE", Operator::DomainTable),
+    ("FLOOR", scalar(Function::Floor, NUMBER, Gives::Always(Type::Int))),
+    ("GREATEST", scalar(Function::Greatest, Takes::Alike, Gives::Same)),
+    ("HOURS_BETWEEN", between(Unit::Hours)),
+    ("HOUR_NOW", Operator::ClockPart(ClockPart::Hour)),
+    ("INDEX_ACTIVITY_ORDER", Operator::Position(false)),
+    ("INDEX_ACTIVITY_ORDER_REVERSE", Operator::Position(true)),
+    ("ISNULL", scalar(Function::IsNull, Takes::Anything, Gives::Always(Type::Int))),
+    ("KPI", Operator::Kpi),
+    ("LEAST", scalar(Function::Least, Takes::Alike, Gives::Same)),
+    ("LEFT", scalar(Function::Left, Takes::Exactly(&[Want::Text, Want::Int]), Gives::Always(Type::String))),
+    ("LEN", scalar(Function::Len, TEXT, Gives::Always(Type::Int))),
+    ("LOG", scalar(Function::Log, NUMBER, Gives::Always(Type::Float))),
+    ("LOWER", scalar(Function::Lower, TEXT, Gives::Always(Type::String))),
+    ("LTRIM", scalar(Function::TrimLeft, TEXT, Gives::Always(Type::String))),
+    ("MATCH_ACTIVITIES", Operator::MatchActivities),
+    ("MAX", Operator::Aggregate(Some(Aggregation::Max))),
+    ("MEDIAN", Operator::Aggregate(Some(Aggregation::Quantile(0.5)))),
+    ("MILLIS_BETWEEN", between(Unit::Millis)),
+    ("MIN", Operator::Aggregate(Some(Aggregation::Min))),
+    ("MINUTES_BETWEEN", between(Unit::Minutes)),
+    ("MINUTE_NOW", Operator::ClockPart(ClockPart::Minute)),
+    ("MONTHS_BETWEEN", between(Unit::Months)),
+    ("NOW", Operator::Now),
+    (
+        "POWER",
+        scalar(Function::Power, Takes::Exactly(&[Want::Number, Want::Number]), Gives::Always(Type::Float)),
+    ),
+    ("PU_AVG", Operator::PullUp(Some(Aggregation::Avg))),
+    ("PU_COUNT", Operator::PullUp(Some(Aggregation::Count))),
+    ("PU_COUNT_DISTINCT", Operator::PullUp(Some(Aggregation::CountDistinct))),
+    ("PU_FIRST", Operator::PullUp(Some(Aggregation::First))),
+    ("PU_LAST", Operator::PullUp(Some(Aggregation::Last))),
+    ("PU_MAX", Operator::PullUp(Some(Aggregation::Max))),
+    ("PU_MEDIAN", Operator::PullUp(Some(Aggregation::Quantile(0.5)))),
+    ("PU_MIN", Operator::PullUp(Some(Aggregation::Min))),
+    ("PU_QUANTILE", Operator::PullUp(None)),
+    ("PU_SUM", Operator::PullUp(Some(Aggregation::Sum))),
+    ("QUANTILE", Operator::Aggregate(None)),
+    ("REMAP_TIMESTAMPS", Operator::RemapTimestamps),
+    (
+        "REPLACE",
+        scalar(
+            Function::Replace,
+            Takes::Exactly(&[Want::Text, Want::Text, Want::Text]),
+            Gives::Always(Type::String),
+        ),
+    ),
+    ("RIGHT", scalar(Function::Right, Takes::Exactly(&[Want::Text, Want::Int]), Gives::Always(Type::String))),
+    ("ROUND", scalar(Function::Round, NUMBER, Gives::Same)),
+    ("RTRIM", scalar(Function::TrimRight, TEXT, Gives::Always(Type::String))),
+    ("SECONDS_BETWEEN", between(Unit::Seconds)),
+    ("SQRT", scalar(Function::Sqrt, NUMBER, Gives::Always(Type::Float))),
+    (
+        "SUBSTRING",
+        scalar(
+            Function::Substring,
+            Takes::Exactly(&[Want::Text, Want::Int, Want::Int]),
+            Gives::Always(Type::String),
+        ),
+    ),
+    ("SUM", Operator::Aggregate(Some(Aggregation::Sum))),
+    ("TODAY", Operator::ClockPart(ClockPart::Today)),
+    ("TO_FLOAT", scalar(Function::ToFloat, Takes::Anything, Gives::Always(Type::Float))),
+    ("TO_INT", scalar(Function::ToInt, Takes::Anything, Gives::Always(Type::Int))),
+    ("TO_STRING", scalar(Function::ToText, Takes::Anything, Gives::Always(Type::String))),
+    ("UPPER", scalar(Function::Upper, TEXT, Gives::Always(Type::String))),
+    ("VARIANT", Operator::Variant),
+    ("YEARS_BETWEEN", between(Unit::Years)),
+];
+
+const NUMBER: Takes = Takes::Exactly(&[Want::Number]);
+const TEXT: Takes = Takes::Exactly(&[Want::Text]);
+
+const fn scalar(function: Function, takes: Takes, gives: Gives) -> Operator {
+    Operator::Scalar { function, takes, gives }
+}
+
+const fn between(unit: Unit) -> Operator {
+    scalar(Function::Between(unit), Takes::Exactly(&[Want::Date, Want::Date]), Gives::Always(Type::Float))
+}
+
+const fn add(unit: Unit) -> Operator {
+    scalar(Function::AddTime(unit), Takes::Exactly(&[Want::Date, Want::Number]), Gives::Always(Type::Date))
+}
+
+/// Finds an operator by its name in upper case.
+pub(crate) fn operator(name: &str) -> Option<Operator> {
+    OPERATORS.iter().find(|(known, _)| *known == name).map(|(_, operator)| *operator)
+}
+
+/// Reads the unit of DATEDIFF and REMAP_TIMESTAMPS.
+pub(crate) fn unit(word: &str) -> Option<Unit> {
+    Some(match word.to_ascii_uppercase().as_str() {
+        "MS" | "MILLISECONDS" => Unit::Millis,
+        "SS" | "SECONDS" => Unit::Seconds,
+        "MI" | "MINUTES" => Unit::Minutes,
+        "HH" | "HOURS" => Unit::Hours,
+        "DD" | "DAYS" => Unit::Days,
+        "MM" => Unit::Months,
+        "YY" => Unit::Years,
+        _ => return None,
+    })
+}
+
+/// Reads the word before a bracket of MATCH_ACTIVITIES.
+pub(crate) fn occurrence(word: &str) -> Option<Occurrence> {
+    Some(match word {
+        "STARTING" => Occurrence::Starting,
+        "NODE" => Occurrence::Node,
+        "NODE_ANY" => Occurrence::NodeAny,
+        "ENDING" => Occurrence::Ending,
+        "EXCLUDING" => Occurrence::Excluding,
+        "EXCLUDING_ALL" => Occurrence::ExcludingAll,
+        _ => return None,
+    })
+}
+
+/// Returns the known word that is most like the one given, if any is like it.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_uppercase();
+    let measured = known.into_iter().map(|candidate| (distance(&word, &candidate.to_uppercase()), candidate));
+    let nearest = measured.min_by_key(|(distance, _)| *distance);
+    nearest.filter(|(distance, _)| *distance <= (word.chars().count() / 3).max(1)).map(|(_, candidate)| candidate)
+}
+
+/// Says `; did you mean "…"?`, or nothing.
+pub(crate) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, known).map_or_else(String::new, |nearest| format!("; did you mean \"{nearest}\"?"))
+}
+
+/// Counts the letters to insert, drop or change.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (place, candidate) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *candidate);
+            diagonal = row[place + 1];
+            row[place + 1] = changed.min(diagonal + 1).min(row[place] + 1);
+        }
+    }
+    row[other.len()]
+}

@@ -1,0 +1,489 @@
+//! Making a tree of words.
+//!
+//! The grammar, loosest first: `OR`, `AND`, `NOT`, comparisons (also `IN`,
+//! `LIKE`, `IS NULL`, `BETWEEN`; they do not chain), `||`, `+ -`, `* / %`,
+//! sign, and what stands alone. After a mistake the parser goes on behind the
+//! next semicolon, so that one call tells all mistakes of a text.
+
+use super::syntax::{Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Span};
+use super::token::{Token, TokenKind, tokens};
+use super::{Faults, Mistake, place_all};
+
+/// How deep expressions may nest: more than anyone writes, less than a stack
+/// holds.
+const DEPTH_MAX: usize = 100;
+
+/// Words that cannot be bare names.
+pub(crate) const RESERVED: [&str; 24] = [
+    "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "DESC", "DISTINCT", "ELSE", "END", "FILTER", "IN", "IS", "LIKE",
+    "LIMIT", "NOT", "NULL", "OFFSET", "OR", "ORDER", "TABLE", "THEN", "TO", "WHEN",
+];
+
+/// Parses a whole query: FILTER statements, then `TABLE(…)` or loose columns.
+pub fn query(text: &str) -> Result<Query, Faults> {
+    run(text, Parser::query)
+}
+
+/// Parses one expression.
+pub fn expression(text: &str) -> Result<Expr, Faults> {
+    run(text, |parser| {
+        let value = parser.recovering(Parser::expression)?;
+        parser.expect_end();
+        Some(value)
+    })
+}
+
+/// Parses a condition: an expression with or without `FILTER` before it and a
+/// semicolon behind it.
+pub fn condition(text: &str) -> Result<Expr, Faults> {
+    run(text, |parser| {
+        parser.take_word("FILTER");
+        let value = parser.recovering(Parser::expression)?;
+        parser.take_sign(";");
+        parser.expect_end();
+        Some(value)
+    })
+}
+
+fn run<T>(text: &str, parse: impl FnOnce(&mut Parser) -> Option<T>) -> Result<T, Faults> {
+    let mut mistakes = Vec::new();
+    let tokens = tokens(text, &mut mistakes);
+    let mut parser = Parser { tokens, next: 0, depth: 0, mistakes };
+    let parsed = parse(&mut parser);
+    let mut mistakes = parser.mistakes;
+    match parsed {
+        Some(parsed) if mistakes.is_empty() => Ok(parsed),
+        _ => {
+            mistakes.sort_by_key(|mistake| mistake.at.start);
+            Err(place_all(mistakes, text))
+        }
+    }
+}
+
+struct Parser {
+    tokens: Vec<Token>,
+    next: usize,
+    depth: usize,
+    mistakes: Vec<Mistake>,
+}
+
+type Parsed<T> = Result<T, Mistake>;
+
+impl Parser {
+    fn query(&mut self) -> Option<Query> {
+        let mut query = Query::default();
+        loop {
+            while self.take_sign(";") {}
+            if self.take_word("FILTER") {
+                if let Some(condition) = self.recovering(Parser::expression) {
+                    query.filters.push(condition);
+                }
+                if !self.at_end() && !self.take_sign(";") {
+                    let mistake = self.unexpected("\";\" after the FILTER");
+                    self.give_up(mistake);
+                }
+                continue;
+            }
+            if self.at_end() {
+                break;
+            }
+            if !query.columns.is_empty() {
+                let mistake = self.unexpected("the end of the query");
+                self.give_up(mistake);
+                continue;
+            }
+            self.recovering(|parser| parser.result(&mut query));
+            if !self.at_end() && !self.take_sign(";") {
+                let mistake = self.unexpected("the end of the query");
+                self.give_up(mistake);
+            }
+        }
+        if query.columns.is_empty() && self.mistakes.is_empty() {
+            let at = self.peek().span;
+            self.mistakes.push(Mistake::new(at, "the query has no columns"));
+        }
+        Some(query)
+    }
+
+    fn result(&mut self, query: &mut Query) -> Parsed<()> {
+        let wrapped = self.take_word("TABLE");
+        if wrapped {
+            self.expect_sign("(")?;
+        }
+        query.distinct = self.take_word("DISTINCT");
+        loop {
+            let value = self.expression()?;
+            let name = if self.take_word("AS") { Some(self.name()?.0) } else { None };
+            query.columns.push(QueryColumn { value, name });
+            if !self.take_sign(",") {
+                break;
+            }
+        }
+        if wrapped {
+            self.expect_sign(")")?;
+        }
+        query.order_by = self.order_by()?;
+        if self.take_word("LIMIT") {
+            query.limit = Some(self.count()?);
+        }
+        if self.take_word("OFFSET") {
+            query.offset = Some(self.count()?);
+        }
+        Ok(())
+    }
+
+    fn order_by(&mut self) -> Parsed<Vec<OrderBy>> {
+        let mut keys = Vec::new();
+        if !self.take_word("ORDER") {
+            return Ok(keys);
+        }
+        self.expect_word("BY")?;
+        loop {
+            let key = self.expression()?;
+            let descending = self.take_word("DESC");
+            if !descending {
+                self.take_word("ASC");
+            }
+            keys.push(OrderBy { key, descending });
+            if !self.take_sign(",") {
+                return Ok(keys);
+            }
+        }
+    }
+
+    fn count(&mut self) -> Parsed<u64> {
+        match self.peek().kind {
+            TokenKind::Int(count) => {
+                self.next += 1;
+                Ok(count as u64)
+            }
+            _ => Err(self.unexpected("a number of rows")),
+        }
+    }
+
+    fn expression(&mut self) -> Parsed<Expr> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(Mistake::new(self.peek().span, format!("expressions nest at most {DEPTH_MAX} deep")));
+        }
+        let mut left = self.conjunction()?;
+        while self.take_word("OR") {
+            let right = self.conjunction()?;
+            left = join(left, right, ExprKind::Or);
+        }
+        self.depth -= 1;
+        Ok(left)
+    }
+
+    fn conjunction(&mut self) -> Parsed<Expr> {
+        let mut left = self.negation()?;
+        while self.take_word("AND") {
+            let right = self.negation()?;
+            left = join(left, right, ExprKind::And);
+        }
+        Ok(left)
+    }
+
+    fn negation(&mut self) -> Parsed<Expr> {
+        let start = self.peek().span;
+        if !self.take_word("NOT") {
+            return self.comparison();
+        }
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(Mistake::new(start, format!("expressions nest at most {DEPTH_MAX} deep")));
+        }
+        let value = self.negation()?;
+        self.depth -= 1;
+        let span = start.to(value.span);
+        Ok(Expr { kind: ExprKind::Not(Box::new(value)), span })
+    }
+
+    fn comparison(&mut self) -> Parsed<Expr> {
+        let left = self.concatenation()?;
+        let sign = match &self.peek().kind {
+            TokenKind::Sign(sign) => comparison_of(sign),
+            _ => None,
+        };
+        if let Some(comparison) = sign {
+            self.next += 1;
+            let right = self.concatenation()?;
+            return Ok(join(left, right, |left, right| ExprKind::Compare(comparison, left, right)));
+        }
+        let start = left.span;
+        let value = Box::new(left);
+        if self.take_word("IS") {
+            let negated = self.take_word("NOT");
+            let end = self.expect_word("NULL")?;
+            return Ok(Expr { kind: ExprKind::IsNull { value, negated }, span: start.to(end) });
+        }
+        let before = self.next;
+        let negated = self.take_word("NOT");
+        if self.take_word("IN") {
+            self.expect_sign("(")?;
+            let mut list = vec![self.expression()?];
+            while self.take_sign(",") {
+                list.push(self.expression()?);
+            }
+            let end = self.expect_sign(")")?;
+            return Ok(Expr { kind: ExprKind::In { value, list, negated }, span: start.to(end) });
+        }
+        if self.take_word("LIKE") {
+            let pattern = Box::new(self.concatenation()?);
+            let span = start.to(pattern.span);
+            return Ok(Expr { kind: ExprKind::Like { value, pattern, negated }, span });
+        }
+        if self.take_word("BETWEEN") {
+            let low = Box::new(self.concatenation()?);
+            self.expect_word("AND")?;
+            let high = Box::new(self.concatenation()?);
+            let span = start.to(high.span);
+            return Ok(Expr { kind: ExprKind::Between { value, low, high, negated }, span });
+        }
+        self.next = before;
+        Ok(*value)
+    }
+
+    fn concatenation(&mut self) -> Parsed<Expr> {
+        self.chain(&[Arithmetic::Concat], |parser| {
+            parser.chain(&[Arithmetic::Add, Arithmetic::Subtract], |parser| {
+                parser.chain(&[Arithmetic::Multiply, Arithmetic::Divide, Arithmetic::Remainder], Parser::signed)
+            })
+        })
+    }
+
+    fn chain(&mut self, operators: &[Arithmetic], part: impl Fn(&mut Parser) -> Parsed<Expr>) -> Parsed<Expr> {
+        let mut left = part(self)?;
+        loop {
+            let operator = operators.iter().find(|operator| self.peek().kind == TokenKind::Sign(operator.sign()));
+            let Some(operator) = operator else { return Ok(left) };
+            self.next += 1;
+            let right = part(self)?;
+            left = join(left, right, |left, right| ExprKind::Arithmetic(*operator, left, right));
+        }
+    }
+
+    fn signed(&mut self) -> Parsed<Expr> {
+        let start = self.peek().span;
+        if self.take_sign("+") {
+            return self.nested_sign(start);
+        }
+        if !self.take_sign("-") {
+            return self.single();
+        }
+        let value = self.nested_sign(start)?;
+        let span = start.to(value.span);
+        Ok(Expr { kind: ExprKind::Negate(Box::new(value)), span })
+    }
+
+    fn nested_sign(&mut self, start: Span) -> Parsed<Expr> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(Mistake::new(start, format!("expressions nest at most {DEPTH_MAX} deep")));
+        }
+        let value = self.signed()?;
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    fn single(&mut self) -> Parsed<Expr> {
+        let Token { kind, span } = self.peek().clone();
+        let kind = match kind {
+            TokenKind::Int(number) => ExprKind::Int(number),
+            TokenKind::Float(number) => ExprKind::Float(number),
+            TokenKind::Text(text) => ExprKind::Text(text),
+            TokenKind::Variable(name) => ExprKind::Variable(name),
+            TokenKind::Sign("(") => {
+                self.next += 1;
+                let inner = self.expression()?;
+                let end = self.expect_sign(")")?;
+                return Ok(Expr { kind: inner.kind, span: span.to(end) });
+            }
+            TokenKind::Word(word) if word.eq_ignore_ascii_case("CASE") => return self.case(),
+            TokenKind::Word(word) if word.eq_ignore_ascii_case("NULL") => ExprKind::Null,
+            TokenKind::Word(word) if !is_reserved(&word) => return self.named(&word, false),
+            TokenKind::Quoted(word) => return self.named(&word, true),
+            _ => return Err(self.unexpected("an expression")),
+        };
+        self.next += 1;
+        Ok(Expr { kind, span })
+    }
+
+    /// Reads what begins with a name: a column, a call, a bracket, or the name.
+    fn named(&mut self, word: &str, quoted: bool) -> Parsed<Expr> {
+        let start = self.peek().span;
+        self.next += 1;
+        if self.take_sign(".") {
+            let (column, end) = self.name()?;
+            return Ok(Expr { kind: ExprKind::Column { table: word.to_owned(), column }, span: start.to(end) });
+        }
+        if !quoted && self.take_sign("(") {
+            return self.call(word.to_ascii_uppercase(), start);
+        }
+        if !quoted && self.take_sign("[") {
+            let mut items = Vec::new();
+            if !self.peek_sign("]") {
+                items.push(self.expression()?);
+                while self.take_sign(",") {
+                    items.push(self.expression()?);
+                }
+            }
+            let end = self.expect_sign("]")?;
+            let kind = ExprKind::Bracket { word: word.to_ascii_uppercase(), items };
+            return Ok(Expr { kind, span: start.to(end) });
+        }
+        Ok(Expr { kind: ExprKind::Name { name: word.to_owned(), quoted }, span: start })
+    }
+
+    fn call(&mut self, name: String, name_span: Span) -> Parsed<Expr> {
+        let mut call = Call { name, name_span, distinct: false, arguments: Vec::new(), order_by: Vec::new() };
+        call.distinct = self.take_word("DISTINCT");
+        while !self.peek_sign(")") && !self.peek_word("ORDER") {
+            let mut argument = self.expression()?;
+            if self.take_word("TO") {
+                let to = self.expression()?;
+                argument = join(argument, to, ExprKind::Range);
+            }
+            call.arguments.push(argument);
+            if !self.take_sign(",") {
+                break;
+            }
+        }
+        call.order_by = self.order_by()?;
+        let end = self.expect_sign(")")?;
+        Ok(Expr { kind: ExprKind::Call(call), span: name_span.to(end) })
+    }
+
+    fn case(&mut self) -> Parsed<Expr> {
+        let start = self.expect_word("CASE")?;
+        let mut branches = Vec::new();
+        self.expect_word("WHEN")?;
+        loop {
+            let condition = self.expression()?;
+            self.expect_word("THEN")?;
+            branches.push((condition, self.expression()?));
+            if !self.take_word("WHEN") {
+                break;
+            }
+        }
+        let otherwise = if self.take_word("ELSE") { Some(Box::new(self.expression()?)) } else { None };
+        let end = self.expect_word("END")?;
+        Ok(Expr { kind: ExprKind::Case { branches, otherwise }, span: start.to(end) })
+    }
+
+    fn name(&mut self) -> Parsed<(String, Span)> {
+        let Token { kind, span } = self.peek().clone();
+        match kind {
+            TokenKind::Quoted(name) => {
+                self.next += 1;
+                Ok((name, span))
+            }
+            TokenKind::Word(name) if !is_reserved(&name) => {
+                self.next += 1;
+                Ok((name, span))
+            }
+            _ => Err(self.unexpected("a name")),
+        }
+    }
+
+    /// Runs a part; after a mistake in it, takes note and goes on behind the
+    /// next semicolon.
+    fn recovering<T>(&mut self, part: impl FnOnce(&mut Parser) -> Parsed<T>) -> Option<T> {
+        self.depth = 0;
+        match part(self) {
+            Ok(parsed) => Some(parsed),
+            Err(mistake) => {
+                self.give_up(mistake);
+                None
+            }
+        }
+    }
+
+    fn give_up(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
+        while !self.at_end() && !self.peek_sign(";") {
+            self.next += 1;
+        }
+    }
+
+    fn expect_end(&mut self) {
+        if !self.at_end() {
+            let mistake = self.unexpected("the end");
+            self.mistakes.push(mistake);
+        }
+    }
+
+    fn peek(&self) -> &Token {
+        &self.tokens[self.next.min(self.tokens.len() - 1)]
+    }
+
+    fn at_end(&self) -> bool {
+        self.peek().kind == TokenKind::End
+    }
+
+    fn peek_sign(&self, sign: &str) -> bool {
+        matches!(self.peek().kind, TokenKind::Sign(found) if found == sign)
+    }
+
+    fn peek_word(&self, word: &str) -> bool {
+        matches!(&self.peek().kind, TokenKind::Word(found) if found.eq_ignore_ascii_case(word))
+    }
+
+    fn take_sign(&mut self, sign: &str) -> bool {
+        let found = self.peek_sign(sign);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn take_word(&mut self, word: &str) -> bool {
+        let found = self.peek_word(word);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn expect_sign(&mut self, sign: &str) -> Parsed<Span> {
+        let span = self.peek().span;
+        if self.take_sign(sign) { Ok(span) } else { Err(self.unexpected(&format!("\"{sign}\""))) }
+    }
+
+    fn expect_word(&mut self, word: &str) -> Parsed<Span> {
+        let span = self.peek().span;
+        if self.take_word(word) { Ok(span) } else { Err(self.unexpected(word)) }
+    }
+
+    fn unexpected(&self, expected: &str) -> Mistake {
+        let Token { kind, span } = self.peek();
+        let found = match kind {
+            TokenKind::End => "the text ends".to_owned(),
+            TokenKind::Word(word) => format!("found {word}"),
+            TokenKind::Quoted(name) => format!("found \"{name}\""),
+            TokenKind::Text(text) => format!("found '{text}'"),
+            TokenKind::Variable(name) => format!("found <%= {name} %>"),
+            TokenKind::Int(number) => format!("found {number}"),
+            TokenKind::Float(number) => format!("found {number:?}"),
+            TokenKind::Sign(sign) => format!("found \"{sign}\""),
+        };
+        Mistake::new(*span, format!("expected {expected}, {found}"))
+    }
+}
+
+fn join(left: Expr, right: Expr, kind: impl FnOnce(Box<Expr>, Box<Expr>) -> ExprKind) -> Expr {
+    let span = left.span.to(right.span);
+    Expr { kind: kind(Box::new(left), Box::new(right)), span }
+}
+
+fn comparison_of(sign: &str) -> Option<Comparison> {
+    Some(match sign {
+        "=" => Comparison::Equal,
+        "!=" | "<>" => Comparison::NotEqual,
+        "<" => Comparison::Less,
+        "<=" => Comparison::LessOrEqual,
+        ">" => Comparison::Greater,
+        ">=" => Comparison::GreaterOrEqual,
+        _ => return None,
+    })
+}
+
+pub(crate) fn is_reserved(word: &str) -> bool {
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(word))
+}

@@ -1,0 +1,465 @@
+//! A text that was checked: names are places, every expression has a type and
+//! a table it stands on.
+//!
+//! *Grain* is the word for what an expression has one value per: row of a
+//! table, distinct combination of a DOMAIN_TABLE, group of a result, or just
+//! one. Values are pulled from the 1-side to the N-side where they meet.
+
+use std::sync::Arc;
+
+use super::catalog::{Catalog, Path};
+use super::syntax::{Comparison, Span};
+use crate::value::{Type, Value};
+
+/// What an expression has one value per.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Grain {
+    /// One value in all.
+    Constant,
+    /// Row of the table at this place of the catalog.
+    Table(usize),
+    /// Combination of the DOMAIN_TABLE at this place of the program.
+    Domain(usize),
+    /// Group of the result.
+    Group,
+}
+
+/// What an expression yields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Yield {
+    /// True, false or unknown; only conditions do.
+    Truth,
+    /// Values of a type.
+    Of(Type),
+    /// Nothing but NULL, which fits everywhere.
+    Nothing,
+}
+
+/// A checked expression.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Unique in its program, so that results can be kept.
+    pub id: u32,
+    /// What it computes.
+    pub op: Op,
+    /// What it yields.
+    pub yields: Yield,
+    /// What it has one value per.
+    pub grain: Grain,
+    /// Where it stands in the text.
+    pub span: Span,
+}
+
+/// What a node computes.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// The values of a column.
+    Column {
+        /// Place in the catalog.
+        table: usize,
+        /// Place in the table.
+        column: usize,
+    },
+    /// A value from the text.
+    Constant(Value),
+    /// The instant of the evaluation.
+    Now,
+    /// The day, hour or minute of the evaluation.
+    ClockPart(ClockPart),
+    /// A function of the values of one row.
+    Apply(Function, Vec<Node>),
+    /// Two values compared.
+    Compare(Comparison, Box<Node>, Box<Node>),
+    /// Both hold.
+    And(Box<Node>, Box<Node>),
+    /// At least one holds.
+    Or(Box<Node>, Box<Node>),
+    /// It does not hold.
+    Not(Box<Node>),
+    /// There is no value.
+    IsNull(Box<Node>),
+    /// One of several constants.
+    In(Box<Node>, Vec<Value>),
+    /// A text fits a pattern.
+    Like(Box<Node>, Box<Node>),
+    /// The value of the first branch whose condition holds; NULL as soon as a
+    /// condition cannot be decided.
+    Case(Vec<(Node, Node)>, Option<Box<Node>>),
+    /// A column brought to another table.
+    Bind(Box<Node>),
+    /// Values of the N-side, aggregated per row of the grain.
+    PullUp(Box<PullUp>),
+    /// An operator over the events of a case.
+    Process(Box<Process>),
+    /// The aggregate at this place of the query.
+    Aggregate(usize),
+    /// The group key at this place of the query.
+    Dimension(usize),
+}
+
+/// Parts of the clock, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockPart {
+    /// Midnight of the day.
+    Today,
+    /// 0 to 23.
+    Hour,
+    /// 0 to 59.
+    Minute,
+}
+
+/// Units of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// 1 ms.
+    Millis,
+    /// 1,000 ms.
+    Seconds,
+    /// 60 s.
+    Minutes,
+    /// 60 min.
+    Hours,
+    /// 24 h.
+    Days,
+    /// A calendar month; as a span 365.2425 / 12 days.
+    Months,
+    /// A calendar year; as a span 365.2425 days.
+    Years,
+}
+
+impl Unit {
+    /// Returns how long it is.
+    pub fn millis(self) -> f64 {
+        match self {
+            Unit::Millis => 1.0,
+            Unit::Seconds => 1_000.0,
+            Unit::Minutes => 60_000.0,
+            Unit::Hours => 3_600_000.0,
+            Unit::Days => 86_400_000.0,
+            Unit::Months => 86_400_000.0 * 365.2425 / 12.0,
+            Unit::Years => 86_400_000.0 * 365.2425,
+        }
+    }
+}
+
+/// Functions of the values of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the operators")]
+pub enum Function {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Negate,
+    Concat,
+    ToFloat,
+    ToInt,
+    ToText,
+    /// `(b - a)` in a unit.
+    Between(Unit),
+    /// A date moved by a number of units.
+    AddTime(Unit),
+    /// Whole units since 1970.
+    Remap(Unit),
+    /// 1 if there is no value, else 0.
+    IsNull,
+    Coalesce,
+    Greatest,
+    Least,
+    Upper,
+    Lower,
+    Len,
+    Left,
+    Right,
+    Substring,
+    TrimLeft,
+    TrimRight,
+    Replace,
+    Abs,
+    Round,
+    Floor,
+    Ceil,
+    Power,
+    Sqrt,
+    Log,
+}
+
+/// How values are aggregated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Aggregation {
+    /// How many there are.
+    Count,
+    /// How many different ones there are.
+    CountDistinct,
+    /// Their sum.
+    Sum,
+    /// Their mean.
+    Avg,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+    /// The first in an order.
+    First,
+    /// The last in an order.
+    Last,
+    /// The element at floor(q * n) of the sorted values, at most the last.
+    Quantile(f64),
+}
+
+/// Values of the N-side on their way up.
+#[derive(Clone, Debug)]
+pub struct PullUp {
+    /// How they are aggregated.
+    pub aggregation: Aggregation,
+    /// What is aggregated.
+    pub value: Node,
+    /// Which rows count.
+    pub filter: Option<Node>,
+    /// For FIRST and LAST; empty for the order of events or of arrival.
+    pub order: Vec<(Node, bool)>,
+    /// The common table of value, filter and order.
+    pub from: Grain,
+}
+
+/// Operators over the events of a case.
+#[derive(Clone, Debug)]
+pub enum Process {
+    /// The k-th next (or previous, below 0) value of the case.
+    Neighbour {
+        /// The values.
+        value: Node,
+        /// How far.
+        by: i64,
+    },
+    /// 1-based position among the values of the case.
+    Position {
+        /// The values.
+        value: Node,
+        /// Counted from the end.
+        reverse: bool,
+    },
+    /// The values in order, with commas between.
+    Variant(Node),
+    /// Which values occur at all, as 1 or 0.
+    Match {
+        /// The values.
+        value: Node,
+        /// What is asked for.
+        conditions: Vec<(Occurrence, Vec<String>)>,
+    },
+    /// How many events there are that satisfy a condition.
+    Rework(Option<Node>),
+    /// Units of time between two boundaries.
+    Throughput {
+        /// The earlier boundary.
+        from: Boundary,
+        /// The later one.
+        to: Boundary,
+        /// Whole units since 1970.
+        time: Node,
+        /// The activities.
+        value: Node,
+    },
+}
+
+/// A condition of MATCH_ACTIVITIES.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occurrence {
+    /// The first is one of them.
+    Starting,
+    /// All of them occur.
+    Node,
+    /// One of them occurs.
+    NodeAny,
+    /// The last is one of them.
+    Ending,
+    /// None of them occurs.
+    Excluding,
+    /// Not all of them occur.
+    ExcludingAll,
+}
+
+/// A boundary of CALC_THROUGHPUT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Boundary {
+    /// The first event.
+    CaseStart,
+    /// The last event.
+    CaseEnd,
+    /// The first event of an activity.
+    First(String),
+    /// The last event of an activity.
+    Last(String),
+}
+
+/// A DOMAIN_TABLE.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// The table whose combinations it holds.
+    pub source: usize,
+    /// The columns, each on `source` or on its 1-side.
+    pub keys: Vec<Node>,
+    /// As written, so that two equal ones are one.
+    pub text: String,
+}
+
+/// What all nodes of one check share.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Against which it was checked.
+    pub catalog: Arc<Catalog>,
+    /// Its DOMAIN_TABLEs.
+    pub domains: Vec<Domain>,
+}
+
+impl Program {
+    /// Tells whether values of `to` can be brought to `from`: whether `from`
+    /// is the same, or on the N-side of it.
+    pub fn reaches(&self, from: Grain, to: Grain) -> bool {
+        match (from, to) {
+            (_, Grain::Constant) => true,
+            (Grain::Table(from), Grain::Table(to)) => matches!(self.catalog.path(from, to), Path::Over(_)),
+            (Grain::Table(from), Grain::Domain(domain)) => {
+                matches!(self.catalog.path(from, self.domains[domain].source), Path::Over(_))
+            }
+            (from, to) => from == to,
+        }
+    }
+
+    /// Tells whether each row of the grain belongs to one case, so that the
+    /// rows of a case are all that its values depend on.
+    pub fn is_in_case(&self, grain: Grain) -> bool {
+        matches!(grain, Grain::Table(table) if self.reaches(grain, Grain::Table(self.catalog.roles.case_table))
+            && matches!(self.catalog.path(table, self.catalog.roles.case_table), Path::Over(_)))
+    }
+
+    /// Returns the name of a grain for messages.
+    pub fn name(&self, grain: Grain) -> String {
+        match grain {
+            Grain::Constant => "a constant".to_owned(),
+            Grain::Table(table) => format!("table \"{}\"", self.catalog.tables[table].name),
+            Grain::Domain(domain) => self.domains[domain].text.clone(),
+            Grain::Group => "a group".to_owned(),
+        }
+    }
+}
+
+/// An aggregate over the rows of a result.
+#[derive(Clone, Debug)]
+pub enum Aggregate {
+    /// Values of an expression.
+    Of(Aggregation, Node),
+    /// Different rows of a table.
+    Rows(usize),
+}
+
+/// Conditions brought to one table.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// The table.
+    pub target: Grain,
+    /// The conditions, each with its way.
+    pub conditions: Vec<(Node, Way)>,
+}
+
+/// How a condition comes to the rows that it selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It stands there, or on the 1-side: a row stays if its partner does.
+    Down,
+    /// It stands on the N-side: a row stays if at least one of its rows does.
+    Up,
+    /// Up to this table, and down from there.
+    Over(usize),
+}
+
+/// A checked query.
+#[derive(Clone, Debug)]
+pub struct QueryPlan {
+    /// Shared by all its nodes.
+    pub program: Program,
+    /// The common table.
+    pub grain: Grain,
+    /// Its FILTERs, on the common table.
+    pub selection: Selection,
+    /// Whether equal rows are shown once.
+    pub distinct: bool,
+    /// Name and value of each column. In a grouped query they stand on groups.
+    pub columns: Vec<(String, Node)>,
+    /// Order, largest first if true.
+    pub order: Vec<(Node, bool)>,
+    /// At most so many rows.
+    pub limit: Option<u64>,
+    /// After so many rows.
+    pub offset: u64,
+    /// Group keys, on the common table; `None` for a query without aggregates.
+    pub groups: Option<Vec<Node>>,
+    /// What the groups are reduced to.
+    pub aggregates: Vec<Aggregate>,
+}
+
+impl Node {
+    /// Calls `visit` with the node and with each node below it, aggregates'
+    /// own excepted.
+    pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Node)) {
+        visit(self);
+        self.each_child(|child| child.walk(visit));
+    }
+
+    /// Calls `visit` with each node right below.
+    pub fn each_child<'a>(&'a self, mut visit: impl FnMut(&'a Node)) {
+        match &self.op {
+            Op::Column { .. }
+            | Op::Constant(_)
+            | Op::Now
+            | Op::ClockPart(_)
+            | Op::Aggregate(_)
+            | Op::Dimension(_) => {}
+            Op::Apply(_, arguments) => arguments.iter().for_each(visit),
+            Op::Compare(_, left, right) | Op::And(left, right) | Op::Or(left, right) | Op::Like(left, right) => {
+                visit(left);
+                visit(right);
+            }
+            Op::Not(value) | Op::IsNull(value) | Op::In(value, _) | Op::Bind(value) => visit(value),
+            Op::Case(branches, otherwise) => {
+                for (condition, value) in branches {
+                    visit(condition);
+                    visit(value);
+                }
+                if let Some(otherwise) = otherwise {
+                    visit(otherwise);
+                }
+            }
+            Op::PullUp(pull_up) => {
+                visit(&pull_up.value);
+                pull_up.filter.iter().for_each(&mut visit);
+                pull_up.order.iter().for_each(|(key, _)| visit(key));
+            }
+            Op::Process(process) => match &**process {
+                Process::Neighbour { value, .. }
+                | Process::Position { value, .. }
+                | Process::Variant(value)
+                | Process::Match { value, .. } => visit(value),
+                Process::Rework(filter) => filter.iter().for_each(visit),
+                Process::Throughput { time, value, .. } => {
+                    visit(time);
+                    visit(value);
+                }
+            },
+        }
+    }
+
+    /// Tells whether the node itself, not those below, reads the clock.
+    pub fn reads_clock(&self) -> bool {
+        matches!(self.op, Op::Now | Op::ClockPart(_))
+    }
+
+    /// Tells whether the clock has a part in the value.
+    pub fn is_clocked(&self) -> bool {
+        let mut clocked = false;
+        self.walk(&mut |node| clocked |= node.reads_clock());
+        clocked
+    }
+}

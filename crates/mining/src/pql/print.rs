@@ -1,0 +1,171 @@
+//! Writing a tree down again, with as few parentheses as it takes.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::syntax::{Arithmetic, Expr, ExprKind, OrderBy, Query};
+
+/// How tightly an expression holds together; see the grammar in
+/// [`super::parse`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Or,
+    And,
+    Not,
+    Compare,
+    Concat,
+    Sum,
+    Product,
+    Sign,
+    Single,
+}
+
+fn level(expr: &Expr) -> Level {
+    match &expr.kind {
+        ExprKind::Or(..) | ExprKind::Range(..) => Level::Or,
+        ExprKind::And(..) => Level::And,
+        ExprKind::Not(_) => Level::Not,
+        ExprKind::Compare(..)
+        | ExprKind::Between { .. }
+        | ExprKind::In { .. }
+        | ExprKind::Like { .. }
+        | ExprKind::IsNull { .. } => Level::Compare,
+        ExprKind::Arithmetic(operator, ..) => match operator {
+            Arithmetic::Concat => Level::Concat,
+            Arithmetic::Add | Arithmetic::Subtract => Level::Sum,
+            Arithmetic::Multiply | Arithmetic::Divide | Arithmetic::Remainder => Level::Product,
+        },
+        ExprKind::Negate(_) => Level::Sign,
+        _ => Level::Single,
+    }
+}
+
+/// Writes an expression where at least `Level` is needed.
+struct At<'a>(&'a Expr, Level);
+
+impl Display for At<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let At(expr, needed) = self;
+        if level(expr) < *needed { write!(f, "({expr})") } else { write!(f, "{expr}") }
+    }
+}
+
+/// Writes `open`, the items with commas between, and `close`.
+fn list(f: &mut Formatter<'_>, items: impl IntoIterator<Item = impl Display>) -> fmt::Result {
+    for (place, item) in items.into_iter().enumerate() {
+        let comma = if place == 0 { "" } else { ", " };
+        write!(f, "{comma}{item}")?;
+    }
+    Ok(())
+}
+
+fn name(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+fn not(negated: bool) -> &'static str {
+    if negated { "NOT " } else { "" }
+}
+
+impl Display for Expr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ExprKind::Column { table, column } => write!(f, "{}.{}", name(table), name(column)),
+            ExprKind::Name { name: word, quoted: true } => f.write_str(&name(word)),
+            ExprKind::Name { name: word, quoted: false } => f.write_str(word),
+            ExprKind::Variable(name) => write!(f, "<%= {name} %>"),
+            ExprKind::Int(number) => write!(f, "{number}"),
+            ExprKind::Float(number) => write!(f, "{number:?}"),
+            ExprKind::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
+            ExprKind::Null => f.write_str("NULL"),
+            // A space, because two signs in a row would open a comment.
+            ExprKind::Negate(value) => write!(f, "- {}", At(value, Level::Sign)),
+            ExprKind::Arithmetic(operator, left, right) => {
+                let own = level(self);
+                let tighter = match own {
+                    Level::Concat => Level::Sum,
+                    Level::Sum => Level::Product,
+                    _ => Level::Sign,
+                };
+                write!(f, "{} {} {}", At(left, own), operator.sign(), At(right, tighter))
+            }
+            ExprKind::Compare(comparison, left, right) => {
+                write!(f, "{} {} {}", At(left, Level::Concat), comparison.sign(), At(right, Level::Concat))
+            }
+            ExprKind::Not(value) => write!(f, "NOT {}", At(value, Level::Not)),
+            ExprKind::And(left, right) => write!(f, "{} AND {}", At(left, Level::And), At(right, Level::Not)),
+            ExprKind::Or(left, right) => write!(f, "{} OR {}", At(left, Level::Or), At(right, Level::And)),
+            ExprKind::Between { value, low, high, negated } => {
+                let [value, low, high] = [value, low, high].map(|part| At(part, Level::Concat));
+                write!(f, "{value} {}BETWEEN {low} AND {high}", not(*negated))
+            }
+            ExprKind::In { value, list: items, negated } => {
+                write!(f, "{} {}IN (", At(value, Level::Concat), not(*negated))?;
+                list(f, items)?;
+                f.write_str(")")
+            }
+            ExprKind::Like { value, pattern, negated } => {
+                write!(f, "{} {}LIKE {}", At(value, Level::Concat), not(*negated), At(pattern, Level::Concat))
+            }
+            ExprKind::IsNull { value, negated } => {
+                write!(f, "{} IS {}NULL", At(value, Level::Concat), not(*negated))
+            }
+            ExprKind::Case { branches, otherwise } => {
+                f.write_str("CASE")?;
+                for (condition, value) in branches {
+                    write!(f, " WHEN {condition} THEN {value}")?;
+                }
+                if let Some(otherwise) = otherwise {
+                    write!(f, " ELSE {otherwise}")?;
+                }
+                f.write_str(" END")
+            }
+            ExprKind::Call(call) => {
+                write!(f, "{}({}", call.name, if call.distinct { "DISTINCT " } else { "" })?;
+                list(f, &call.arguments)?;
+                if !call.order_by.is_empty() {
+                    f.write_str(if call.arguments.is_empty() { "ORDER BY " } else { " ORDER BY " })?;
+                    list(f, &call.order_by)?;
+                }
+                f.write_str(")")
+            }
+            ExprKind::Bracket { word, items } => {
+                write!(f, "{word}[")?;
+                list(f, items)?;
+                f.write_str("]")
+            }
+            ExprKind::Range(from, to) => write!(f, "{from} TO {to}"),
+        }
+    }
+}
+
+impl Display for OrderBy {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.key, if self.descending { " DESC" } else { "" })
+    }
+}
+
+impl Display for Query {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for filter in &self.filters {
+            writeln!(f, "FILTER {filter};")?;
+        }
+        write!(f, "TABLE({}", if self.distinct { "DISTINCT " } else { "" })?;
+        let columns = self.columns.iter().map(|column| match &column.name {
+            Some(given) => format!("{} AS {}", column.value, name(given)),
+            None => column.value.to_string(),
+        });
+        list(f, columns)?;
+        f.write_str(")")?;
+        if !self.order_by.is_empty() {
+            f.write_str(" ORDER BY ")?;
+            list(f, &self.order_by)?;
+        }
+        if let Some(limit) = self.limit {
+            write!(f, " LIMIT {limit}")?;
+        }
+        if let Some(offset) = self.offset {
+            write!(f, " OFFSET {offset}")?;
+        }
+        f.write_str(";")
+    }
+}

@@ -1,0 +1,254 @@
+//! The tree of a text, before anything is known of the data.
+
+/// Where a piece of text stands, in bytes. All spans are equal: two trees are
+/// the same if they say the same, wherever it was written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// After the last byte.
+    pub end: u32,
+}
+
+impl PartialEq for Span {
+    fn eq(&self, _: &Span) -> bool {
+        true
+    }
+}
+
+impl Eq for Span {}
+
+impl Span {
+    /// Returns the span from the start of one to the end of the other.
+    pub fn to(self, other: Span) -> Span {
+        Span { start: self.start, end: other.end }
+    }
+}
+
+/// An expression and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    /// What it says.
+    pub kind: ExprKind,
+    /// Where.
+    pub span: Span,
+}
+
+/// What an expression says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExprKind {
+    /// `"TABLE"."COLUMN"`.
+    Column {
+        /// The table, or a record of the knowledge model.
+        table: String,
+        /// Its column, or the record's attribute.
+        column: String,
+    },
+    /// `"TABLE"` or a bare word such as `HOURS`.
+    Name {
+        /// The word.
+        name: String,
+        /// Whether it stands in double quotes.
+        quoted: bool,
+    },
+    /// `<%= NAME %>`, a variable of the knowledge model.
+    Variable(String),
+    /// A whole number.
+    Int(i64),
+    /// A number with a point or an exponent.
+    Float(f64),
+    /// `'text'`; backslashes stay as they are.
+    Text(String),
+    /// `NULL`.
+    Null,
+    /// `-x`.
+    Negate(Box<Expr>),
+    /// `x + y` and the like.
+    Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
+    /// `x = y` and the like.
+    Compare(Comparison, Box<Expr>, Box<Expr>),
+    /// `NOT x`.
+    Not(Box<Expr>),
+    /// `x AND y`.
+    And(Box<Expr>, Box<Expr>),
+    /// `x OR y`.
+    Or(Box<Expr>, Box<Expr>),
+    /// `x [NOT] BETWEEN low AND high`.
+    Between {
+        /// What is looked at.
+        value: Box<Expr>,
+        /// Inclusive.
+        low: Box<Expr>,
+        /// Inclusive.
+        high: Box<Expr>,
+        /// `NOT BETWEEN`.
+        negated: bool,
+    },
+    /// `x [NOT] IN (a, b)`.
+    In {
+        /// What is looked for.
+        value: Box<Expr>,
+        /// Where.
+        list: Vec<Expr>,
+        /// `NOT IN`.
+        negated: bool,
+    },
+    /// `x [NOT] LIKE 'pattern'`.
+    Like {
+        /// What is looked at.
+        value: Box<Expr>,
+        /// The pattern.
+        pattern: Box<Expr>,
+        /// `NOT LIKE`.
+        negated: bool,
+    },
+    /// `x IS [NOT] NULL`.
+    IsNull {
+        /// What is looked at.
+        value: Box<Expr>,
+        /// `IS NOT NULL`.
+        negated: bool,
+    },
+    /// `CASE WHEN c THEN x … [ELSE y] END`.
+    Case {
+        /// Condition and value.
+        branches: Vec<(Expr, Expr)>,
+        /// After ELSE.
+        otherwise: Option<Box<Expr>>,
+    },
+    /// `OPERATOR(…)`.
+    Call(Call),
+    /// `WORD['a', 'b']`, as `MATCH_ACTIVITIES` and `CALC_THROUGHPUT` take it.
+    Bracket {
+        /// The word before the bracket, upper case.
+        word: String,
+        /// What stands inside.
+        items: Vec<Expr>,
+    },
+    /// `x TO y`, as `CALC_THROUGHPUT` takes it.
+    Range(Box<Expr>, Box<Expr>),
+}
+
+/// A call of an operator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Upper case.
+    pub name: String,
+    /// Where the name stands.
+    pub name_span: Span,
+    /// `COUNT(DISTINCT …)`.
+    pub distinct: bool,
+    /// In order.
+    pub arguments: Vec<Expr>,
+    /// `ORDER BY` after the arguments.
+    pub order_by: Vec<OrderBy>,
+}
+
+/// One key of an order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderBy {
+    /// What is compared.
+    pub key: Expr,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// Operators between numbers, and `||` between texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Arithmetic {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `%`
+    Remainder,
+    /// `||`
+    Concat,
+}
+
+impl Arithmetic {
+    /// Returns the sign.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Arithmetic::Add => "+",
+            Arithmetic::Subtract => "-",
+            Arithmetic::Multiply => "*",
+            Arithmetic::Divide => "/",
+            Arithmetic::Remainder => "%",
+            Arithmetic::Concat => "||",
+        }
+    }
+}
+
+/// Operators that compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// `=`
+    Equal,
+    /// `!=` or `<>`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+impl Comparison {
+    /// Returns the sign.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Comparison::Equal => "=",
+            Comparison::NotEqual => "!=",
+            Comparison::Less => "<",
+            Comparison::LessOrEqual => "<=",
+            Comparison::Greater => ">",
+            Comparison::GreaterOrEqual => ">=",
+        }
+    }
+
+    /// Tells whether an order of two values satisfies the comparison.
+    pub fn holds(self, order: std::cmp::Ordering) -> bool {
+        match self {
+            Comparison::Equal => order.is_eq(),
+            Comparison::NotEqual => order.is_ne(),
+            Comparison::Less => order.is_lt(),
+            Comparison::LessOrEqual => order.is_le(),
+            Comparison::Greater => order.is_gt(),
+            Comparison::GreaterOrEqual => order.is_ge(),
+        }
+    }
+}
+
+/// A column of the result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryColumn {
+    /// What it shows.
+    pub value: Expr,
+    /// `AS "name"`.
+    pub name: Option<String>,
+}
+
+/// A whole query.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Query {
+    /// The conditions of its FILTER statements.
+    pub filters: Vec<Expr>,
+    /// Whether equal rows are shown once.
+    pub distinct: bool,
+    /// The columns.
+    pub columns: Vec<QueryColumn>,
+    /// The order of rows.
+    pub order_by: Vec<OrderBy>,
+    /// At most so many rows.
+    pub limit: Option<u64>,
+    /// After so many rows.
+    pub offset: Option<u64>,
+}
