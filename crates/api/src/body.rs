@@ -74,7 +74,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(value)) => Ok(Query(value)),
-            Err(error) => Err(Fault::new(StatusCode::BAD_REQUEST, "query-malformed", error.body_text())),
+            Err(error) => {
+                let text = error.body_text();
+                let what = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+                let detail = format!("the query string does not fit: {what}");
+                Err(Fault::new(StatusCode::BAD_REQUEST, "query-malformed", detail))
+            }
         }
     }
 }
@@ -106,7 +111,7 @@ fn whole(read: Result<Bytes, BytesRejection>) -> Result<Bytes, Fault> {
 }
 
 fn place_of(before: &[u8]) -> Place {
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
     Place { line, column }
 }

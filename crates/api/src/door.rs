@@ -1,21 +1,18 @@
 //! What happens to every request, whatever it asks for.
 //!
-//! It gets an id (its own, if it brought a decent one), a span, a place in the
-//! counters, and an answer even if the handler panics.
+//! It gets an id (its own, if it brought a decent one), a span, and a place in
+//! the counters.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use base::{Chance, Clock};
-use futures::FutureExt;
 use http::HeaderValue;
 use tracing::{Instrument, debug, info_span};
 
-use crate::fault::Fault;
 use crate::metrics::Metrics;
 
 base::id! {
@@ -43,6 +40,24 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// The path as it was asked for; a nested surface sees only its own part.
+#[derive(Clone)]
+pub(crate) struct AskedPath(Arc<str>);
+
+impl AskedPath {
+    /// Returns the path of a request.
+    pub(crate) fn of(request: &Request) -> Self {
+        let asked = request.extensions().get::<AskedPath>().cloned();
+        asked.unwrap_or_else(|| AskedPath(request.uri().path().into()))
+    }
+}
+
+impl fmt::Display for AskedPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What the door needs.
 #[derive(Clone)]
 pub(crate) struct Door {
@@ -60,7 +75,9 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
         let id = NewRequestId::new(started, &*door.chance);
         RequestId(id.to_string().into())
     });
+    let asked = AskedPath(request.uri().path().into());
     request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(asked);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     // A path without a route may hold anything, also a secret in the wrong
@@ -68,8 +85,7 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     let route = route.unwrap_or_else(|| "(none)".to_owned());
 
     let span = info_span!("request", request.id = %id, http.method = %method, http.route = route);
-    let answered = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
-    let mut response = answered.unwrap_or_else(|_| Fault::panicked().into_response());
+    let mut response = next.run(request).instrument(span.clone()).await;
 
     let took = door.clock.now().since(started);
     door.metrics.count_request(door.listener, &method, &route, response.status(), took);

@@ -10,17 +10,19 @@
 //! the log, with the request's id beside it, and the caller gets that id.
 
 use std::error::Error;
+use std::panic::AssertUnwindSafe;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::error::chain;
 use base::{Coded, Kind};
-use http::header::RETRY_AFTER;
+use futures::FutureExt;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use tracing::{error, warn};
 
-use crate::door::RequestId;
+use crate::door::{AskedPath, RequestId};
 
 /// A line and a column of a text, both counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +140,14 @@ fn status_of(kind: Kind) -> StatusCode {
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            StatusCode::UNAUTHORIZED => {
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
         }
         response.extensions_mut().insert(self);
         response
@@ -149,10 +157,11 @@ impl IntoResponse for Fault {
 /// How a surface says what is wrong.
 pub(crate) type Voice = fn(&Fault, &RequestId) -> Response;
 
-/// Gives the faults of a surface their body.
+/// Gives the faults of a surface their body, a handler's panic among them.
 pub(crate) async fn speak(State(voice): State<Voice>, request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
-    let mut response = next.run(request).await;
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| Fault::panicked().into_response());
     let Some(fault) = response.extensions_mut().remove::<Fault>() else { return response };
     fault.log(&id);
     let mut spoken = voice(&fault, &id);
@@ -167,12 +176,12 @@ pub(crate) async fn speak(State(voice): State<Voice>, request: Request, next: Ne
 
 /// Answers a path that no route has.
 pub(crate) async fn unknown_path(request: Request) -> Fault {
-    let path = request.uri().path();
-    Fault::not_found("path-unknown", format!("there is nothing at {} {path}", request.method()))
+    let (method, path) = (request.method(), AskedPath::of(&request));
+    Fault::not_found("path-unknown", format!("there is nothing at {method} {path}"))
 }
 
 /// Answers a method that a route does not have.
 pub(crate) async fn unknown_method(request: Request) -> Fault {
-    let detail = format!("{} is not possible at {}", request.method(), request.uri().path());
+    let detail = format!("{} is not possible at {}", request.method(), AskedPath::of(&request));
     Fault::new(StatusCode::METHOD_NOT_ALLOWED, "method-unknown", detail)
 }

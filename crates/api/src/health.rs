@@ -55,9 +55,10 @@ pub(crate) async fn live() -> Json<serde_json::Value> {
 /// Tells whether the program takes work, and what is still being loaded.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let loading: Vec<String> = app.readiness.loading.lock().iter().cloned().collect();
-    let (status, word) = match app.readiness.is_ready() {
-        true => (StatusCode::OK, "ready"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+    let (status, word) = if app.readiness.is_ready() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting")
     };
     (status, Json(json!({ "status": word, "loading": loading }))).into_response()
 }

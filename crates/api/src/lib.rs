@@ -36,3 +36,6 @@ pub use app::App;
 pub use health::Readiness;
 pub use metrics::Metrics;
 pub use router::{main_router, workspace_router};
+
+#[cfg(test)]
+mod tests;

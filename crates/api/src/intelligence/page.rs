@@ -26,17 +26,19 @@ pub(super) struct Wanted {
 
 /// A part of a list.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct Page<T> {
-    page: u64,
-    page_size: u64,
+    #[serde(rename = "page")]
+    number: u64,
+    #[serde(rename = "pageSize")]
+    size: u64,
     total: u64,
     sort: String,
     content: Vec<T>,
 }
 
 /// A key by which a list in memory can be sorted.
-pub(super) type Key<T> = (&'static str, fn(&T, &T) -> Ordering);
+pub(super) type Key<T> = (&'static str, Order<T>);
+type Order<T> = fn(&T, &T) -> Ordering;
 
 impl<S: Send + Sync> FromRequestParts<S> for Wanted {
     type Rejection = Fault;
@@ -65,7 +67,7 @@ pub(super) fn number<T: FromStr>(given: &HashMap<String, String>, name: &'static
 impl Wanted {
     /// Puts a part of a list, cut elsewhere, into its envelope.
     pub(super) fn envelope<T>(self, content: Vec<T>, total: u64) -> Page<T> {
-        Page { page: self.page, page_size: self.size, total, sort: self.sort.trim().to_owned(), content }
+        Page { number: self.page, size: self.size, total, sort: self.sort.trim().to_owned(), content }
     }
 
     /// Sorts and cuts a list that is in memory as a whole.
@@ -80,7 +82,7 @@ impl Wanted {
         Ok(self.envelope(content, total))
     }
 
-    fn order<T>(&self, keys: &[Key<T>]) -> Result<(bool, fn(&T, &T) -> Ordering), Fault> {
+    fn order<T>(&self, keys: &[Key<T>]) -> Result<(bool, Order<T>), Fault> {
         let (descending, name) = match self.sort.strip_prefix('-') {
             Some(name) => (true, name),
             None => (false, self.sort.strip_prefix(['+', ' ']).unwrap_or(&self.sort)),

@@ -23,7 +23,7 @@ pub(super) struct NewDataModel {
     tables: Vec<String>,
     #[serde(default)]
     foreign_keys: Vec<Connection>,
-    activity: Activity,
+    activity: Activities,
 }
 
 /// A data model as it is shown.
@@ -37,7 +37,7 @@ pub(super) struct DataModelShown {
     name: String,
     tables: Vec<String>,
     foreign_keys: Vec<Connection>,
-    activity: Activity,
+    activity: Activities,
     /// What is strange about it; told when it is put.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -54,7 +54,7 @@ struct Connection {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Activity {
+struct Activities {
     table: String,
     case_column: String,
     activity_column: String,
@@ -147,8 +147,8 @@ impl From<ForeignKey> for Connection {
     }
 }
 
-impl From<Activity> for ActivityTable {
-    fn from(activity: Activity) -> Self {
+impl From<Activities> for ActivityTable {
+    fn from(activity: Activities) -> Self {
         ActivityTable {
             table: activity.table,
             case_column: activity.case_column,
@@ -162,9 +162,9 @@ impl From<Activity> for ActivityTable {
     }
 }
 
-impl From<ActivityTable> for Activity {
+impl From<ActivityTable> for Activities {
     fn from(table: ActivityTable) -> Self {
-        Activity {
+        Activities {
             table: table.table,
             case_column: table.case_column,
             activity_column: table.activity_column,

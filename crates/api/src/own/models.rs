@@ -57,7 +57,7 @@ struct Field {
     id: String,
     name: String,
     #[serde(rename = "type")]
-    field_type: String,
+    kind: String,
     unit: Option<String>,
     format: Option<String>,
     is_identifier: bool,
@@ -242,7 +242,7 @@ impl From<TriggerView> for Trigger {
 impl From<FieldView> for Field {
     fn from(view: FieldView) -> Self {
         let FieldView { id, name, field_type, unit, format, is_identifier } = view;
-        Field { id, name, field_type: field_type.to_string(), unit, format, is_identifier }
+        Field { id, name, kind: field_type.to_string(), unit, format, is_identifier }
     }
 }
 

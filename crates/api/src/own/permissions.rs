@@ -39,7 +39,7 @@ pub(super) struct Wanted {
 /// A permission that somebody has.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Granted {
+pub(super) struct GrantShown {
     subject: String,
     permission: &'static str,
     pool: Option<String>,
@@ -53,15 +53,14 @@ pub(super) async fn list(
     State(app): State<App>,
     Caller(actor): Caller,
     Query(wanted): Query<Wanted>,
-) -> Result<Json<Vec<Granted>>, Fault> {
-    let grants = match (&wanted.pool, &wanted.package) {
-        (None, None) => app.access.grants_of(&actor, wanted.subject.as_deref().unwrap_or(&actor.id)).await?,
-        _ => {
-            let scope = scope(&app, &actor, wanted.pool, wanted.package).await?;
-            app.access.grants_on(&actor, &scope).await?
-        }
+) -> Result<Json<Vec<GrantShown>>, Fault> {
+    let grants = if wanted.pool.is_none() && wanted.package.is_none() {
+        app.access.grants_of(&actor, wanted.subject.as_deref().unwrap_or(&actor.id)).await?
+    } else {
+        let scope = scope(&app, &actor, wanted.pool, wanted.package).await?;
+        app.access.grants_on(&actor, &scope).await?
     };
-    Ok(Json(grants.into_iter().map(Granted::from).collect()))
+    Ok(Json(grants.into_iter().map(GrantShown::from).collect()))
 }
 
 /// Gives an app key a permission.
@@ -69,7 +68,7 @@ pub(super) async fn grant(
     State(app): State<App>,
     Caller(actor): Caller,
     body::Json(asked): body::Json<Asked>,
-) -> Result<(StatusCode, Json<Granted>), Fault> {
+) -> Result<(StatusCode, Json<GrantShown>), Fault> {
     let permission = read(&asked.permission)?;
     let scope = scope(&app, &actor, asked.pool, asked.package).await?;
     let granted = app.access.grant(&actor, &asked.subject, permission, &scope).await?;
@@ -111,14 +110,14 @@ async fn scope(app: &App, actor: &base::Actor, pool: Option<String>, package: Op
     }
 }
 
-impl From<Grant> for Granted {
+impl From<Grant> for GrantShown {
     fn from(grant: Grant) -> Self {
         let (pool, package) = match grant.scope {
             Scope::Team => (None, None),
             Scope::Pool(id) => (Some(id), None),
             Scope::Package(key) => (None, Some(key)),
         };
-        Granted {
+        GrantShown {
             subject: grant.subject,
             permission: grant.permission.as_str(),
             pool,

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::door::RequestId;
+use crate::door::{AskedPath, RequestId};
 use crate::fault::Fault;
 use crate::problem::json_as;
 
@@ -27,7 +27,7 @@ pub(super) fn say(fault: &Fault, request: &RequestId) -> Response {
 /// Answers a path or a method that the API does not have: there, both are the
 /// same mistake.
 pub(super) async fn no_endpoint(request: Request) -> Fault {
-    let detail = format!("No API found for '{} {}'", request.method(), request.uri().path());
+    let detail = format!("No API found for '{} {}'", request.method(), AskedPath::of(&request));
     Fault::not_found("path-unknown", detail)
 }
 
@@ -36,6 +36,7 @@ pub(super) async fn no_endpoint(request: Request) -> Fault {
 fn words(fault: &Fault) -> (StatusCode, &'static str) {
     let error_code = match fault.code {
         "body-malformed" | "body-empty" => "MALFORMED_REQUEST",
+        "secret-not-readable" => "BAD_REQUEST",
         "run-active" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
         "file-too-large" => return (StatusCode::BAD_REQUEST, "MAX_NOTEBOOK_SIZE_EXCEEDED"),
         "body-too-long" => return (StatusCode::BAD_REQUEST, "BAD_REQUEST"),

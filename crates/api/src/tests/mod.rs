@@ -1,0 +1,281 @@
+//! The routers, called in process: real facades over a new database, rows in
+//! memory, time and chance from the test.
+//!
+//! A snapshot shows status, content type and body. Ids stand as `<1>`, `<2>` …
+//! in order of their first appearance, so that a snapshot tells which are the
+//! same and nothing else about them.
+
+#![expect(clippy::needless_raw_string_hashes, reason = "updated snapshots are written with them")]
+
+mod own;
+mod push;
+mod intelligence;
+mod workspace;
+mod door;
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use base::chance::SeededChance;
+use base::db::{self, Control};
+use base::secret::KeyRing;
+use base::sql::{Sql, SqlAnswer, SqlColumn, SqlError, SqlRequest};
+use base::testing::{DatabaseGuard, ScriptedHttp, databases};
+use base::time::SimClock;
+use base::{BoxFuture, Chance, Clock, Secret};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use expect_test::Expect;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::App;
+
+const ADMINISTRATOR: &str = "admin:the-administrators-secret";
+const WORKSPACE_TOKEN: &str = "dapi-0123456789abcdef";
+
+/// All of it, on a folder that goes when it does.
+struct House {
+    app: App,
+    main: Router,
+    workspace: Router,
+    /// An app key that has been granted nothing.
+    stranger: String,
+    /// What answers the calls that go out.
+    http: Arc<ScriptedHttp>,
+    _guards: (DatabaseGuard, DatabaseGuard, tempfile::TempDir),
+}
+
+/// An answer, read to its end.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl House {
+    async fn open() -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SimClock::default());
+        let chance: Arc<dyn Chance> = Arc::new(SeededChance::new(7));
+        let keys = Arc::new(KeyRing::generate(&*chance));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let migrations = &[
+            base::MIGRATIONS,
+            access::MIGRATIONS,
+            pools::MIGRATIONS,
+            events::MIGRATIONS,
+            ::workspace::MIGRATIONS,
+            mining::MIGRATIONS,
+        ];
+        let (_, control_guard, control) = databases::<Control>(migrations).remove(0);
+        let (_, flows_guard, flows_db) = databases::<db::Flows>(&[base::MIGRATIONS, flows::MIGRATIONS]).remove(0);
+        let http = Arc::new(ScriptedHttp::default());
+        let tables: Arc<dyn pools::Tables> = Arc::new(pools::memory::MemTables::new());
+
+        let access = Arc::new(access::Access::new(control.clone(), clock.clone(), chance.clone()));
+        access.bootstrap_app_key(ADMINISTRATOR).await.expect("a plain key");
+        let administrator = access.authenticate(Some(&app_key(ADMINISTRATOR))).await.expect("the key just made");
+        let stranger = access.create_app_key(&administrator, "stranger", false).await.expect("a plain name");
+        let spool = folder.path().join("spool");
+        let pools = Arc::new(pools::Pools::new(control.clone(), tables.clone(), spool, clock.clone(), chance.clone()));
+        let ports = events::Ports {
+            db: control.clone(),
+            http: http.clone(),
+            local: Arc::new(events::NoHooks),
+            keys: keys.clone(),
+            clock: clock.clone(),
+            chance: chance.clone(),
+        };
+        let events = events::Events::open(ports, events::Options::default()).await.expect("an empty database");
+        let flows = flows::Flows::new(
+            flows_db,
+            http.clone(),
+            keys.clone(),
+            clock.clone(),
+            chance.clone(),
+            flows::Options::default(),
+        );
+        let workspace = ::workspace::Workspace::new(
+            control.clone(),
+            folder.path().join("workspace"),
+            keys,
+            clock.clone(),
+            chance.clone(),
+            ::workspace::Options::default(),
+        );
+        workspace.bootstrap_token(&Secret::new(WORKSPACE_TOKEN)).await.expect("a long token");
+        let mining = mining::Mining::new(
+            control,
+            tables,
+            Arc::new(NoDataModels),
+            Arc::new(NoOutbox),
+            clock.clone(),
+            chance.clone(),
+        );
+        let app = App {
+            access,
+            pools,
+            events,
+            flows: Arc::new(flows),
+            workspace: Arc::new(workspace),
+            mining: Arc::new(mining),
+            sql: Arc::new(OneRow),
+            clock,
+            chance,
+            metrics: Arc::default(),
+            readiness: Arc::default(),
+        };
+        House {
+            main: crate::main_router(app.clone()),
+            workspace: crate::workspace_router(app.clone()),
+            stranger: stranger.credential.text().expose().to_owned(),
+            app,
+            http,
+            _guards: (control_guard, flows_guard, folder),
+        }
+    }
+
+    /// Calls the main listener as the administrator: `"GET /path"`.
+    async fn call(&self, what: &str, body: impl Into<Body>) -> Answer {
+        send(&self.main, request(what, Some(&app_key(ADMINISTRATOR)), body)).await
+    }
+
+    /// Calls the main listener with the app key that has been granted nothing.
+    async fn call_as_stranger(&self, what: &str) -> Answer {
+        send(&self.main, request(what, Some(&app_key(&self.stranger)), Body::empty())).await
+    }
+
+    /// Calls the main listener with any authorization, or none.
+    async fn call_with(&self, authorization: Option<&str>, what: &str) -> Answer {
+        send(&self.main, request(what, authorization, Body::empty())).await
+    }
+
+    /// Calls the workspace's listener.
+    async fn call_workspace(&self, what: &str, body: impl Into<Body>) -> Answer {
+        let authorization = format!("Bearer {WORKSPACE_TOKEN}");
+        send(&self.workspace, request(what, Some(&authorization), body)).await
+    }
+
+    /// Makes the pool "Purchasing" and returns its id.
+    async fn pool(&self) -> String {
+        let made = self.call("POST /api/v1/pools", r#"{"name":"Purchasing"}"#).await;
+        made.json()["id"].as_str().expect("a new pool has an id").to_owned()
+    }
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("a JSON answer")
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// Compares status, content type and body with what is expected.
+fn check(answer: &Answer, expected: Expect) {
+    let kind = answer.header(CONTENT_TYPE.as_str());
+    let body = match serde_json::from_str::<Value>(&answer.body) {
+        Ok(json) => serde_json::to_string_pretty(&json).expect("JSON that was just read"),
+        Err(_) => answer.body.clone(),
+    };
+    let mut shown = format!("{} {kind}\n{body}", answer.status.as_u16()).trim_end().to_owned();
+    shown.push('\n');
+    expected.assert_eq(&without_ids(&shown));
+}
+
+/// Puts `<1>`, `<2>` … in the place of UUIDs.
+fn without_ids(text: &str) -> String {
+    const LENGTH: usize = 36;
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let candidate = rest.get(..LENGTH).filter(|candidate| is_id(candidate));
+        if let Some(id) = candidate {
+            let next = seen.len() + 1;
+            let _ = write!(shown, "<{}>", seen.entry(id).or_insert(next));
+            rest = &rest[LENGTH..];
+        } else {
+            shown.push(letter);
+            rest = &rest[letter.len_utf8()..];
+        }
+    }
+    shown
+}
+
+fn is_id(text: &str) -> bool {
+    text.bytes().enumerate().all(|(place, byte)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
+}
+
+fn app_key(text: &str) -> String {
+    format!("AppKey {}", BASE64.encode(text))
+}
+
+fn request(what: &str, authorization: Option<&str>, body: impl Into<Body>) -> Request {
+    let (method, path) = what.split_once(' ').expect("a method and a path");
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    request.body(body.into()).expect("a plain request")
+}
+
+async fn send(router: &Router, request: Request) -> Answer {
+    let response = router.clone().oneshot(request).await.expect("a router answers whatever comes");
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.expect("a body in memory").to_bytes();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).expect("answers are text"),
+    }
+}
+
+/// Answers every question with one row, or refuses it.
+struct OneRow;
+
+impl Sql for OneRow {
+    fn run(&self, request: SqlRequest) -> BoxFuture<'_, Result<SqlAnswer, SqlError>> {
+        Box::pin(async move {
+            if !request.statement.starts_with("SELECT") {
+                return Err(SqlError::Statement { detail: "expected SELECT at line 1, column 1".into() });
+            }
+            let column = |name: &str, kind: &str| SqlColumn { name: name.into(), kind: kind.into() };
+            Ok(SqlAnswer {
+                columns: vec![column("CASE_ID", "text"), column("N", "integer")],
+                rows: vec![vec![json!("4711"), json!(i64::MAX)]],
+                truncated: false,
+            })
+        })
+    }
+}
+
+struct NoDataModels;
+
+impl mining::DataModels for NoDataModels {
+    fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<mining::log::Layout, mining::Error>> {
+        Box::pin(async { Err(mining::Error::UnknownDataModel { reference: reference.to_owned() }) })
+    }
+}
+
+struct NoOutbox;
+
+impl mining::Outbox for NoOutbox {
+    fn append(&self, _: &mut dyn db::Tx, _: &[mining::Signal]) -> Result<(), mining::Error> {
+        Ok(())
+    }
+
+    fn nudge(&self, _: &str, _: &str) {}
+}
