@@ -44,7 +44,7 @@ pub enum Error {
         detail: String,
     },
     /// A push job is executed once.
-    #[error("push job \"{job}\" has been executed already: it is {state}")]
+    #[error("push job \"{job}\" cannot be executed again: it is {state}")]
     ExecutedAlready {
         /// The job.
         job: PushJobId,

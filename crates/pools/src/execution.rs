@@ -134,12 +134,11 @@ impl Pools {
         match reading.await {
             Ok(Ok(notes)) => Ok(notes),
             Ok(Err(Refusal::Rows(sentence))) => Err(Failure::Refused(sentence)),
-            Ok(Err(Refusal::Stopped)) => Err(Failure::Interrupted),
             Err(error) if error.is_panic() => {
                 tracing::error!(push_job.id = %job.id, "the reading of a push job's chunks panicked");
                 Err(Failure::Refused("the chunks could not be read: this is a fault of Loopwright".into()))
             }
-            Err(_) => Err(Failure::Interrupted),
+            Ok(Err(Refusal::Stopped)) | Err(_) => Err(Failure::Interrupted),
         }
     }
 

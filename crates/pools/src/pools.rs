@@ -32,7 +32,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { spool_bytes_max: u64::MAX, chunk_bytes_max: 1 << 30, jobs_at_once: 2 }
+        Options { spool_bytes_max: u64::MAX, chunk_bytes_max: 1 << 30, jobs_at_once: 4 }
     }
 }
 

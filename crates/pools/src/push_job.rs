@@ -85,11 +85,10 @@ pub(crate) enum Input {
 /// happen to it.
 pub(crate) fn next(state: State, input: Input) -> Option<State> {
     match (state, input) {
-        (State::New, Input::Execute) => Some(State::Queued),
+        (State::New, Input::Execute) | (State::Running, Input::Interrupted) => Some(State::Queued),
         (State::Queued, Input::Claim) => Some(State::Running),
         (State::Running, Input::Committed) => Some(State::Done),
         (State::Running, Input::Refused) => Some(State::Error),
-        (State::Running, Input::Interrupted) => Some(State::Queued),
         (State::New | State::Queued, Input::Cancel) => Some(State::Canceled),
         _ => None,
     }

@@ -340,15 +340,12 @@ impl ColumnBuilder {
             (Values::Boolean(bits), Cell::Boolean(value)) => bits.push(value),
             (Values::Boolean(bits), Cell::Null) => bits.push(false),
             (Values::Text { codes, .. }, Cell::Text(text)) => {
-                let code = match self.known.get(text) {
-                    Some(code) => *code,
-                    None => {
-                        let code = self.dictionary.push(text);
-                        self.known.insert(text.to_owned(), code);
-                        code
-                    }
-                };
-                codes.push(code);
+                let known = self.known.get(text).copied();
+                codes.push(known.unwrap_or_else(|| {
+                    let code = self.dictionary.push(text);
+                    self.known.insert(text.to_owned(), code);
+                    code
+                }));
             }
             (Values::Text { codes, .. }, Cell::Null) => {
                 // A code must point somewhere, also where no value is.

@@ -23,6 +23,8 @@ const WAITING_MAX: usize = 1_000;
 
 /// A table, its name without case.
 type TableKey = (PoolId, String);
+/// Whether it is known what became of a job.
+type Executed = Result<bool, Error>;
 
 impl Pools {
     /// Settles what a crash left behind: jobs that ran become DONE if their
@@ -87,7 +89,7 @@ impl Pools {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.nudge.notified() => {}
-                ended = worker.running.join_next_with_id(), if !worker.running.is_empty() => {
+                Some(ended) = worker.running.join_next_with_id() => {
                     recovered &= worker.ended(ended);
                 }
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -123,7 +125,7 @@ impl Pools {
 struct Worker {
     pools: Arc<Pools>,
     stop: CancellationToken,
-    running: JoinSet<Result<bool, Error>>,
+    running: JoinSet<Executed>,
     /// Which table each task works on.
     busy: HashMap<Id, TableKey>,
 }
@@ -153,8 +155,7 @@ impl Worker {
     }
 
     /// Makes room; false if the job must be asked what became of it.
-    fn ended(&mut self, ended: Option<Result<(Id, Result<bool, Error>), JoinError>>) -> bool {
-        let Some(ended) = ended else { return true };
+    fn ended(&mut self, ended: Result<(Id, Executed), JoinError>) -> bool {
         match ended {
             Ok((task, outcome)) => {
                 self.busy.remove(&task);

@@ -68,9 +68,10 @@ impl DateFormat {
         while at < letters.len() {
             let letter = letters[at];
             let count = letters[at..].iter().take_while(|other| **other == letter).count();
-            let mut literal = |text: String| match parts.last_mut() {
-                Some(Part::Literal(known)) => known.push_str(&text),
-                _ => {
+            let mut literal = |text: String| {
+                if let Some(Part::Literal(known)) = parts.last_mut() {
+                    known.push_str(&text);
+                } else {
                     parts.push(Part::Literal(text));
                     counts.push(0);
                 }

@@ -17,6 +17,8 @@ pub(crate) struct Forms {
     pub(crate) numbers: NumberFormat,
     /// `None`: the forms of ISO 8601.
     pub(crate) times: Option<DateFormat>,
+    /// The forms of ISO 8601 beside what was told.
+    pub(crate) iso_too: bool,
     decimal_told: Option<String>,
     times_told: Option<String>,
 }
@@ -39,6 +41,7 @@ impl Forms {
             numbers: NumberFormat::new(decimal, options.thousand_separator(column)),
             times_told: times.is_some().then(|| pattern.unwrap_or_default().to_owned()),
             times,
+            iso_too: false,
             decimal_told: decimal.filter(|decimal| *decimal != ".").map(str::to_owned),
         };
         (forms, note)
@@ -46,11 +49,12 @@ impl Forms {
 
     /// Reads a point in time.
     pub(crate) fn time(&self, text: &str) -> Option<i64> {
-        match &self.times {
+        let told = match &self.times {
             Some(format) if format.names_a_day() => format.read(text),
             Some(_) => None,
-            None => read_iso(text),
-        }
+            None => return read_iso(text),
+        };
+        if self.iso_too { told.or_else(|| read_iso(text)) } else { told }
     }
 }
 
@@ -74,6 +78,8 @@ pub(crate) struct Guess {
     float: bool,
     time: bool,
     boolean: bool,
+    /// The first value that is not of the type that the table has.
+    stranger: Option<String>,
     /// What it might have been, had nothing been told.
     point_decimal: bool,
     iso_time: bool,
@@ -85,6 +91,7 @@ impl Guess {
         let may_be = |column_type: ColumnType| known.is_none_or(|known| known == column_type);
         Guess {
             seen: false,
+            stranger: None,
             integer: may_be(ColumnType::Integer),
             float: may_be(ColumnType::Float) || known == Some(ColumnType::Integer),
             time: may_be(ColumnType::Time),
@@ -113,6 +120,9 @@ impl Guess {
         self.float = self.float && (self.integer || self.forms.numbers.guess_float(text).is_some());
         self.time = self.time && self.forms.time(text).is_some();
         self.boolean = self.boolean && read_boolean(text).is_some();
+        if self.known.is_some() && self.stranger.is_none() && self.answer() == ColumnType::Text {
+            self.stranger = Some(text.chars().take(60).collect());
+        }
         self.point_decimal = self.point_decimal && NumberFormat::new(None, None).guess_float(text).is_some();
         self.iso_time = self.iso_time && read_iso(text).is_some();
         self.time_of_day =
@@ -137,6 +147,10 @@ impl Guess {
     pub(crate) fn note(&self, column: &str) -> Option<String> {
         if !self.seen || self.answer() != ColumnType::Text {
             return None;
+        }
+        if let (Some(known), Some(stranger)) = (self.known, &self.stranger) {
+            let held = format!("{known:?}").to_lowercase();
+            return Some(format!("column \"{column}\" of type {held} becomes text: {stranger:?} does not fit"));
         }
         let because = |option: &str, told: &str, why: &str| {
             Some(format!("column \"{column}\" is kept as text: {option} \"{told}\" {why}"))
@@ -182,13 +196,23 @@ mod tests {
     #[test]
     fn what_the_table_has_is_respected() {
         let plain = CsvOptions::default();
-        check(&plain, Some(ColumnType::Text), &["1"], expect!["Text"]);
+        check(&plain, Some(ColumnType::Text), &["1"], expect![[r#"Text; column "Amount" of type text becomes text: "1" does not fit"#]]);
         check(&plain, Some(ColumnType::Float), &["1"], expect!["Float"]);
         check(&plain, Some(ColumnType::Integer), &["1.5"], expect!["Float"]);
-        check(&plain, Some(ColumnType::Integer), &["A-12"], expect!["Text"]);
-        check(&plain, Some(ColumnType::Integer), &["2026-02-03"], expect!["Text"]);
+        check(
+            &plain,
+            Some(ColumnType::Integer),
+            &["5", "A-12", "B"],
+            expect![[r#"Text; column "Amount" of type integer becomes text: "A-12" does not fit"#]],
+        );
         check(&plain, Some(ColumnType::Boolean), &["true", "0"], expect!["Boolean"]);
         check(&plain, Some(ColumnType::Time), &[""], expect!["Time"]);
+        check(
+            &plain,
+            Some(ColumnType::Time),
+            &["2026-02-03", "yesterday"],
+            expect![[r#"Text; column "Amount" of type time becomes text: "yesterday" does not fit"#]],
+        );
     }
 
     #[test]

@@ -145,21 +145,23 @@ impl<'a> Plan<'a> {
     /// Returns where the columns of a header stand in the plan; those that
     /// were not there are added.
     fn columns_of(&mut self, header: &[String], notes: &mut Notes) -> Vec<usize> {
-        let places = header.iter().map(|name| match self.position(name) {
-            Some(place) => place,
-            None => {
+        let mut places = Vec::with_capacity(header.len());
+        for name in header {
+            places.push(self.position(name).unwrap_or(self.columns.len()));
+            if places.last() == Some(&self.columns.len()) {
                 self.add_column(name, notes);
-                self.columns.len() - 1
             }
-        });
-        places.collect()
+        }
+        places
     }
 
     fn add_column(&mut self, name: &str, notes: &mut Notes) {
         let in_table = self.table.and_then(|table| table.position(name).map(|place| &table.columns[place]));
         let declared = self.spec.declared.iter().find(|column| column.name.eq_ignore_ascii_case(name)).cloned();
-        let (forms, note) = Forms::of(name, &self.spec.csv);
+        let (mut forms, note) = Forms::of(name, &self.spec.csv);
         notes.add(note);
+        // A column of times stays one, whichever of the two ways they come.
+        forms.iso_too = declared.is_none() && in_table.is_some_and(|column| column.column_type == ColumnType::Time);
         let ours = name.eq_ignore_ascii_case(CHANGE_DATE_COLUMN) || name.eq_ignore_ascii_case(SEQ_COLUMN);
         if ours {
             notes.add([format!("column \"{name}\" is not read: its values are set when rows arrive")]);

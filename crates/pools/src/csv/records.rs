@@ -275,15 +275,12 @@ impl StandIns {
                 self.held = rest.to_vec();
                 return;
             }
-            match self.replacements.iter().find(|(from, _)| rest.starts_with(from)) {
-                Some((from, to)) => {
-                    out.extend_from_slice(to);
-                    at += from.len();
-                }
-                None => {
-                    out.push(all[at]);
-                    at += 1;
-                }
+            if let Some((from, to)) = self.replacements.iter().find(|(from, _)| rest.starts_with(from)) {
+                out.extend_from_slice(to);
+                at += from.len();
+            } else {
+                out.push(all[at]);
+                at += 1;
             }
         }
     }

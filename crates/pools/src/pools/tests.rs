@@ -271,7 +271,7 @@ fn data_models_have_versions() {
                 r#"name-invalid: "p/2" is no name for a data model: a key holds letters, digits, points, dashes and underscores"#
             ]],
         );
-        assert_eq!(pools.data_models(pool).await.unwrap(), [second.clone()]);
+        assert_eq!(pools.data_models(pool).await.unwrap(), std::slice::from_ref(&second));
         assert_eq!(pools.data_model(pool, "p2p").await.unwrap(), second);
         assert_eq!(pools.data_model(pool, &second.id.to_string()).await.unwrap(), second);
         assert_eq!(pools.data_model_by_id(second.id).await.unwrap(), second);

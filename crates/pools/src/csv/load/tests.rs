@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use expect_test::{Expect, expect};
+use expect_test::{Expect, expect, expect_file};
 use proptest::prelude::*;
 
 use super::*;
@@ -65,6 +65,11 @@ impl Case {
     }
 
     fn check(&self, expected: Expect) {
+        expected.assert_eq(&self.outcome());
+    }
+
+    /// Draws what becomes of the job.
+    fn outcome(&self) -> String {
         let (pieces, outcome) = self.load();
         let mut out = String::new();
         for piece in &pieces {
@@ -75,7 +80,7 @@ impl Case {
             Err(Refusal::Rows(sentence)) => out = format!("refused: {sentence}\n"),
             Err(Refusal::Stopped) => out.push_str("stopped\n"),
         }
-        expected.assert_eq(&out);
+        out
     }
 }
 
@@ -194,7 +199,14 @@ fn the_table_is_respected_and_widened() {
         .check(expect![[r#"
             upsert id text, amount float, name text
               "4711" 7.0 "5"
+            note: column "Name" of type time becomes text: "5" does not fit
         "#]]);
+    let german = CsvOptions { date_format: some("dd.MM.yyyy"), ..CsvOptions::default() };
+    case("When\n03.02.2026\n2026-02-04\n").options(german).table(&[("When", ColumnType::Time)]).check(expect![[r"
+        upsert when time
+          2026-02-03T00:00:00.000Z
+          2026-02-04T00:00:00.000Z
+    "]]);
 }
 
 #[test]
@@ -263,9 +275,9 @@ fn headers_are_made_whole_or_refused() {
           1
         note: column "_CELONIS_CHANGE_DATE" is not read: its values are set when rows arrive
     "#]]);
-    case("Id,Name\n").check(expect![[r#"
+    case("Id,Name\n").check(expect![[r"
         upsert id text, name text
-    "#]]);
+    "]]);
 }
 
 #[test]
@@ -282,6 +294,31 @@ fn what_is_not_csv_is_refused() {
     case("a,b\n1,\"2\n").check(expect![[r#"
         refused: file "orders.csv": a quote that opens in the row that begins in line 2 is never closed
     "#]]);
+}
+
+/// Files as people have them: `NAME.csv`, `NAME.json` with the options, and
+/// `NAME.rows` with what becomes of them.
+#[test]
+fn files_as_people_have_them() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/csv");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).expect("the folder of the test data") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|ending| ending == "csv") {
+            names.push(path);
+        }
+    }
+    names.sort();
+    assert!(!names.is_empty());
+    for path in names {
+        let bytes = std::fs::read(&path).expect("a file");
+        let mut file = case("");
+        file.chunks = vec![(ChunkKind::Upsert, "file.csv", bytes)];
+        if let Ok(options) = std::fs::read_to_string(path.with_extension("json")) {
+            file.spec.csv = serde_json::from_str(&options).expect("options");
+        }
+        expect_file![path.with_extension("rows")].assert_eq(&file.outcome());
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn read(text: &str, dialect: &Dialect) -> Result<Vec<(u64, Vec<String>)>, Broken
 
 fn check(text: &str, dialect: &Dialect, expected: Expect) {
     let answer = match read(text, dialect) {
-        Ok(records) => records.iter().map(|(line, fields)| format!("{line}: {fields:?}\n")).collect(),
+        Ok(records) => records.iter().fold(String::new(), |text, (line, fields)| format!("{text}{line}: {fields:?}\n")),
         Err(error) => error.to_string(),
     };
     expected.assert_eq(&answer);
