@@ -94,6 +94,8 @@ CREATE TABLE journal (
     key TEXT NOT NULL,
     attempt BIGINT NOT NULL,
     safe BIGINT NOT NULL,
+    -- 0 if it is certain that the effect was not tried since it was asked for.
+    begun BIGINT NOT NULL,
     asked_at BIGINT NOT NULL,
     result TEXT,
     settled_at BIGINT,

@@ -67,6 +67,12 @@ pub enum Error {
         /// The flow.
         key: String,
     },
+    /// Only a run that is in doubt or parked waits for a decision.
+    #[error("run \"{id}\" does not wait for a decision")]
+    NotHeld {
+        /// The run.
+        id: RunId,
+    },
     /// The start bundle is not what a flow can start with.
     #[error("the input of a run must be a JSON object")]
     BadInput,
@@ -119,7 +125,7 @@ impl Coded for Error {
             | Error::NotRunnable { .. }
             | Error::BadInput
             | Error::BadConnection { .. } => Kind::Invalid,
-            Error::NotPublished { .. } => Kind::Conflict,
+            Error::NotPublished { .. } | Error::NotHeld { .. } => Kind::Conflict,
             Error::Busy { .. } => Kind::TooMany,
             Error::Signal { source, .. } => source.kind,
             Error::Secret(error) => error.kind(),
@@ -137,6 +143,7 @@ impl Coded for Error {
             Error::BadDocument { .. } => "flow-unreadable",
             Error::NotRunnable { .. } => "flow-not-runnable",
             Error::NotPublished { .. } => "flow-not-published",
+            Error::NotHeld { .. } => "run-not-held",
             Error::BadInput => "run-input-invalid",
             Error::BadConnection { .. } => "connection-incomplete",
             Error::Busy { .. } => "hook-busy",

@@ -1,20 +1,28 @@
-//! The verbs of this crate.
+//! The verbs of this crate: everything that somebody outside asks of it.
+//!
+//! Each verb that changes something is one transaction with its audit row. The
+//! engine itself is in `work`.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use base::db::{self, Db};
 use base::error::Kind;
 use base::http::Http;
 use base::secret::KeyRing;
-use base::{Actor, BoxFuture, Chance, Clock};
-use serde_json::{Map, Value as Json};
-use tokio_util::sync::CancellationToken;
+use base::{Actor, BoxFuture, Chance, Clock, audit};
+use parking_lot::Mutex;
+use serde_json::{Map, Value as Json, json};
+use tokio::sync::Notify;
 
 use crate::connection::{ConnectionInfo, ConnectionSpec};
 use crate::error::Error;
-use crate::flow::{FlowDetails, FlowInfo, Notice};
+use crate::flow::{FlowDetails, FlowInfo, FlowState, Notice};
 use crate::hook::Accepted;
+use crate::program::{Program, Start, hash_of};
 use crate::run::{Counts, RunDetails, RunId, RunInfo};
+use crate::tables::{self, FlowRow, NewRun};
 
 /// Why a signal cannot be listened to.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -46,13 +54,37 @@ pub struct Options {
     pub hook_queue_max: u64,
     /// Steps that a run may take between two effects before it lets others go first.
     pub steps_at_once: usize,
-    /// Bytes of each captured input and output; the rest is left out.
+    /// Bytes of each captured input and output; longer ones are left out.
     pub capture_bytes_max: usize,
+    /// Operations of one run that are kept for the history; later ones are
+    /// only counted.
+    pub operations_kept_max: u64,
+    /// Runs that sleep and are kept in memory, so that they need no replay.
+    pub warm_max: usize,
+    /// How long effects in flight may take after the engine was told to stop.
+    pub grace: Duration,
+}
+
+/// What a person decides about a run that is in doubt or parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It goes on; its effect in flight is performed (again), with the same key.
+    Repeat,
+    /// It ends here as an error.
+    Abandon,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { concurrency: 64, hook_queue_max: 10_000, steps_at_once: 10_000, capture_bytes_max: 16 << 10 }
+        Options {
+            concurrency: 64,
+            hook_queue_max: 10_000,
+            steps_at_once: 1_000,
+            capture_bytes_max: 16 << 10,
+            operations_kept_max: 10_000,
+            warm_max: 1_024,
+            grace: Duration::from_secs(10),
+        }
     }
 }
 
@@ -65,7 +97,14 @@ pub struct Flows {
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) options: Options,
     pub(crate) signals: OnceLock<Arc<dyn Signals>>,
+    /// Wakes the engine when there may be something to do.
+    pub(crate) nudge: Notify,
+    /// Compiled texts by their hash.
+    programs: Mutex<HashMap<String, Arc<Program>>>,
 }
+
+/// Compiled texts that are kept.
+const PROGRAMS_MAX: usize = 256;
 
 impl Flows {
     /// Makes the engine over its database. Nothing runs before [`Flows::run`].
@@ -77,7 +116,17 @@ impl Flows {
         chance: Arc<dyn Chance>,
         options: Options,
     ) -> Self {
-        Flows { db, http, keys, clock, chance, options, signals: OnceLock::new() }
+        Flows {
+            db,
+            http,
+            keys,
+            clock,
+            chance,
+            options,
+            signals: OnceLock::new(),
+            nudge: Notify::new(),
+            programs: Mutex::default(),
+        }
     }
 
     /// Hands in the port to signals. It comes after [`Flows::new`], because
@@ -90,89 +139,425 @@ impl Flows {
     /// A text that cannot be read is refused; one that would not run is
     /// stored, and the notices say why.
     pub async fn put(&self, actor: &Actor, key: &str, text: &str) -> Result<Vec<Notice>, Error> {
-        todo!()
+        check_name(key)?;
+        let program = Program::compile(text).map_err(|detail| Error::BadDocument { key: key.to_owned(), detail })?;
+        let name = if program.name.is_empty() { key.to_owned() } else { program.name.clone() };
+        let (actor, key, text, hash) = (actor.clone(), key.to_owned(), text.to_owned(), program.hash.clone());
+        let now = self.clock.now();
+        self.db
+            .write("flows.put", move |tx| {
+                let before = tables::flow(tx, &key)?;
+                if before.as_ref().is_some_and(|flow| flow.draft == hash) {
+                    return Ok(());
+                }
+                tables::put_text(tx, &hash, &text)?;
+                tables::put_draft(tx, &key, &name, &hash, now)?;
+                let verb = if before.is_some() { "update" } else { "create" };
+                let before = before.map(|flow| json!({"draft": flow.draft}));
+                audit::record(tx, &actor, verb, "flow", &key, before.as_ref(), Some(&json!({"draft": hash})), now)?;
+                Ok::<_, Error>(())
+            })
+            .await?;
+        Ok(program.notices)
     }
 
     /// Sets values for the flow's variables (`{{var.flow.name}}`), over the
     /// defaults that stand in its text. Runs that were started before keep theirs.
     pub async fn set_variables(&self, actor: &Actor, key: &str, variables: Map<String, Json>) -> Result<(), Error> {
-        todo!()
+        let (actor, key, now) = (actor.clone(), key.to_owned(), self.clock.now());
+        let variables = Json::Object(variables);
+        self.db
+            .write("flows.set_variables", move |tx| {
+                let flow = known(tx, &key)?;
+                let before: Json = serde_json::from_str(&flow.variables).unwrap_or_default();
+                if before == variables {
+                    return Ok(());
+                }
+                tables::set_variables(tx, &key, &variables.to_string())?;
+                audit::record(tx, &actor, "set-variables", "flow", &key, Some(&before), Some(&variables), now)?;
+                Ok(())
+            })
+            .await
     }
 
     /// Makes the draft the version that runs from now on; returns its number.
     /// A draft that equals the published version changes nothing.
     pub async fn publish(&self, actor: &Actor, key: &str) -> Result<u64, Error> {
-        todo!()
+        let flow = self.flow(key).await?;
+        let program = self.program(&flow.draft).await?;
+        let errors: Vec<&Notice> = program.errors().collect();
+        if let Some(first) = errors.first() {
+            return Err(Error::NotRunnable { key: key.to_owned(), first: first.to_string(), count: errors.len() });
+        }
+        let (actor, hash, now) = (actor.clone(), flow.draft.clone(), self.clock.now());
+        let hook = hook_of(&flow.key, &program);
+        let flow_key = flow.key.clone();
+        let number = self
+            .db
+            .write("flows.publish", move |tx| {
+                let flow = known(tx, &flow_key)?;
+                if let (Some(number), true) = (flow.version, flow.published.as_deref() == Some(&hash)) {
+                    return Ok(number);
+                }
+                let number = flow.version.unwrap_or(0) + 1;
+                tables::add_version(tx, &flow_key, number, &hash, &actor.id, now)?;
+                if let Some(hook) = &hook {
+                    tables::make_hook(tx, hook, &flow_key)?;
+                }
+                let before = flow.published.map(|hash| json!({"version": flow.version, "text": hash}));
+                let after = json!({"version": number, "text": hash});
+                audit::record(tx, &actor, "publish", "flow", &flow_key, before.as_ref(), Some(&after), now)?;
+                Ok::<_, Error>(number)
+            })
+            .await?;
+        if flow.active && flow.published.as_deref() != Some(&flow.draft) {
+            // The new version may start on something else.
+            self.switch_on(key).await?;
+        }
+        Ok(number)
     }
 
     /// Switches the schedule or hook of the published version on.
     pub async fn activate(&self, actor: &Actor, key: &str) -> Result<(), Error> {
-        todo!()
+        let next_at = self.switch_on(key).await?;
+        let (actor, key, now) = (actor.clone(), key.to_owned(), self.clock.now());
+        self.db
+            .write("flows.activate", move |tx| {
+                let flow = known(tx, &key)?;
+                if flow.active {
+                    return Ok(());
+                }
+                tables::set_active(tx, &key, true, next_at)?;
+                let state = |active: bool| json!({"active": active});
+                audit::record(tx, &actor, "activate", "flow", &key, Some(&state(false)), Some(&state(true)), now)?;
+                Ok::<_, Error>(())
+            })
+            .await?;
+        self.nudge.notify_one();
+        Ok(())
+    }
+
+    /// Asks for the signals of the published version, and tells when its
+    /// schedule is next due. Repeating it changes nothing.
+    async fn switch_on(&self, key: &str) -> Result<Option<base::Timestamp>, Error> {
+        let flow = self.flow(key).await?;
+        let Some(hash) = &flow.published else { return Err(Error::NotPublished { key: key.to_owned() }) };
+        let program = self.program(hash).await?;
+        self.watch(key, &program).await?;
+        let now = self.clock.now();
+        let next_at = program.schedule.as_ref().filter(|schedule| schedule.is_timed());
+        let next_at = next_at.and_then(|schedule| schedule.clone().anchored_at(now).next_after(now));
+        if flow.active {
+            let key = key.to_owned();
+            self.db.write("flows.reschedule", move |tx| tables::set_active(tx, &key, true, next_at)).await?;
+        }
+        Ok(next_at)
+    }
+
+    /// Asks for the signals that start a flow, or for none if none does.
+    pub(crate) async fn watch(&self, key: &str, program: &Program) -> Result<(), Error> {
+        let Some(signals) = self.signals.get() else { return Ok(()) };
+        let asked = match (&program.start, hook_of(key, program)) {
+            (Start::Signal { knowledge_model, trigger, .. }, Some(hook)) => {
+                signals.watch(&hook, knowledge_model, trigger).await
+            }
+            _ => Ok(()),
+        };
+        asked.map_err(|source| Error::Signal { key: key.to_owned(), source })
     }
 
     /// Switches the schedule or hook off. Live runs go on to their end.
     pub async fn deactivate(&self, actor: &Actor, key: &str) -> Result<(), Error> {
-        todo!()
+        let flow = self.flow(key).await?;
+        if let (Some(hash), Some(signals)) = (&flow.published, self.signals.get()) {
+            let program = self.program(hash).await?;
+            if let Some(hook) = hook_of(key, &program) {
+                let unwatched = signals.unwatch(&hook).await;
+                unwatched.map_err(|source| Error::Signal { key: key.to_owned(), source })?;
+            }
+        }
+        let (actor, key, now) = (actor.clone(), key.to_owned(), self.clock.now());
+        self.db
+            .write("flows.deactivate", move |tx| {
+                if !known(tx, &key)?.active {
+                    return Ok(());
+                }
+                tables::set_active(tx, &key, false, None)?;
+                let state = |active: bool| json!({"active": active});
+                audit::record(tx, &actor, "deactivate", "flow", &key, Some(&state(true)), Some(&state(false)), now)?;
+                Ok(())
+            })
+            .await
     }
 
     /// Starts one run now with `input` as its start bundle: of the published
     /// version, or of the draft if there is none yet.
     pub async fn run_once(&self, actor: &Actor, key: &str, input: Json) -> Result<RunId, Error> {
-        todo!()
+        if !input.is_object() {
+            return Err(Error::BadInput);
+        }
+        let flow = self.flow(key).await?;
+        let program = self.program(flow.published.as_ref().unwrap_or(&flow.draft)).await?;
+        let errors: Vec<&Notice> = program.errors().collect();
+        if let Some(first) = errors.first() {
+            return Err(Error::NotRunnable { key: key.to_owned(), first: first.to_string(), count: errors.len() });
+        }
+        let run = self.new_run(&flow, &program, "manual");
+        let (id, actor, now) = (run.id, actor.clone(), run.now);
+        self.db
+            .write("flows.run_once", move |tx| {
+                tables::insert_run(tx, &run, &json!([input]).to_string())?;
+                let after = json!({"run": run.id});
+                audit::record(tx, &actor, "run", "flow", &run.flow, None, Some(&after), now)?;
+                Ok::<_, Error>(())
+            })
+            .await?;
+        self.nudge.notify_one();
+        Ok(id)
     }
 
     /// Returns a flow with its texts.
     pub async fn get(&self, key: &str) -> Result<FlowDetails, Error> {
-        todo!()
+        let flow = self.flow(key).await?;
+        let info = self.info(flow.clone()).await?;
+        let program = self.program(&flow.draft).await?;
+        let (draft, published) = (flow.draft, flow.published);
+        let (draft, published) = self
+            .db
+            .read("flows.texts", move |tx| {
+                let draft = tables::text(tx, &draft)?.unwrap_or_default();
+                let published = published.map(|hash| tables::text(tx, &hash)).transpose()?.flatten();
+                Ok::<_, Error>((draft, published))
+            })
+            .await?;
+        let variables = serde_json::from_str(&flow.variables).unwrap_or_default();
+        Ok(FlowDetails { info, draft, published, variables, notices: program.notices.clone() })
     }
 
     /// Returns all flows by key.
     pub async fn list(&self) -> Result<Vec<FlowInfo>, Error> {
-        todo!()
+        let flows = self.db.read("flows.list", tables::flows).await?;
+        let mut infos = Vec::with_capacity(flows.len());
+        for flow in flows {
+            infos.push(self.info(flow).await?);
+        }
+        Ok(infos)
+    }
+
+    async fn info(&self, flow: FlowRow) -> Result<FlowInfo, Error> {
+        let hook = match &flow.published {
+            Some(hash) => hook_of(&flow.key, &*self.program(hash).await?),
+            None => None,
+        };
+        let asked = hook.clone();
+        let waiting = match asked {
+            Some(hook) => self.db.read("flows.waiting", move |tx| tables::waiting(tx, &hook)).await?,
+            None => None,
+        };
+        Ok(FlowInfo {
+            state: if flow.active { FlowState::Active } else { FlowState::Inactive },
+            draft_ahead: flow.published.as_ref() != Some(&flow.draft),
+            key: flow.key,
+            name: flow.name,
+            version: flow.version,
+            hook,
+            waiting: waiting.unwrap_or(0),
+            next_at: flow.next_at,
+            updated_at: flow.updated_at,
+        })
     }
 
     /// Stores a connection, its secret sealed; replaces one of the same name.
     pub async fn put_connection(&self, actor: &Actor, name: &str, spec: ConnectionSpec) -> Result<(), Error> {
-        todo!()
+        check_name(name)?;
+        spec.check().map_err(|detail| Error::BadConnection { name: name.to_owned(), detail })?;
+        let now = self.clock.now();
+        let sealed = self.keys.seal(&purpose_of(name), &spec.sealable(), &*self.chance);
+        let info = ConnectionInfo {
+            name: name.to_owned(),
+            kind: spec.kind,
+            origin: spec.origin,
+            expires_at: spec.expires_at,
+            updated_at: now,
+        };
+        let actor = actor.clone();
+        self.db
+            .write("flows.put_connection", move |tx| {
+                let before = tables::connection(tx, &info.name)?.map(|(info, _)| shown(&info));
+                tables::put_connection(tx, &info, &sealed)?;
+                let verb = if before.is_some() { "update" } else { "create" };
+                let after = shown(&info);
+                audit::record(tx, &actor, verb, "connection", &info.name, before.as_ref(), Some(&after), now)?;
+                Ok(())
+            })
+            .await
     }
 
     /// Returns all connections by name, without secrets.
     pub async fn connections(&self) -> Result<Vec<ConnectionInfo>, Error> {
-        todo!()
+        Ok(self.db.read("flows.connections", tables::connections).await?)
     }
 
     /// Removes a connection. Flows that name it fail from now on.
     pub async fn delete_connection(&self, actor: &Actor, name: &str) -> Result<(), Error> {
-        todo!()
+        let (actor, name, now) = (actor.clone(), name.to_owned(), self.clock.now());
+        self.db
+            .write("flows.delete_connection", move |tx| {
+                let Some((info, _)) = tables::connection(tx, &name)? else {
+                    return Err(Error::UnknownConnection { name: name.clone() });
+                };
+                tables::delete_connection(tx, &name)?;
+                audit::record(tx, &actor, "delete", "connection", &name, Some(&shown(&info)), None, now)?;
+                Ok(())
+            })
+            .await
     }
 
     /// Brings an item to a hook; returns after it is durable. The same key is
     /// stored once. Refused with [`Error::Busy`] while the queue is full, and
     /// with [`Error::UnknownHook`] where no flow has ever had that hook.
     pub async fn accept(&self, hook: &str, key: &str, payload: Json) -> Result<Accepted, Error> {
-        todo!()
+        let (hook, key, payload) = (hook.to_owned(), key.to_owned(), payload.to_string());
+        let (now, waiting_max) = (self.clock.now(), self.options.hook_queue_max);
+        let accepted = self
+            .db
+            .write("flows.accept", move |tx| {
+                let Some(waiting) = tables::waiting(tx, &hook)? else {
+                    return Err(Error::UnknownHook { hook: hook.clone() });
+                };
+                if tables::has_item(tx, &hook, &key)? {
+                    return Ok(Accepted::Known);
+                }
+                if waiting >= waiting_max {
+                    return Err(Error::Busy { hook: hook.clone(), waiting });
+                }
+                tables::add_item(tx, &hook, &key, &payload, now)?;
+                Ok(Accepted::Stored)
+            })
+            .await?;
+        self.nudge.notify_one();
+        Ok(accepted)
     }
 
     /// Returns the latest runs of a flow, newest first, at most `limit`.
     pub async fn runs(&self, key: &str, limit: u32) -> Result<Vec<RunInfo>, Error> {
-        todo!()
+        let key = key.to_owned();
+        self.db
+            .read("flows.runs", move |tx| {
+                known(tx, &key)?;
+                Ok(tables::runs(tx, &key, limit)?)
+            })
+            .await
     }
 
     /// Returns a run with its operations.
     pub async fn run_details(&self, id: RunId) -> Result<RunDetails, Error> {
-        todo!()
+        self.db
+            .read("flows.run_details", move |tx| {
+                let row = tables::run(tx, id)?.ok_or(Error::UnknownRun { id })?;
+                let input = serde_json::from_str(&row.input).unwrap_or_default();
+                Ok(RunDetails { info: row.info, input, operations: tables::operations(tx, id)? })
+            })
+            .await
+    }
+
+    /// Takes a person's decision about a run that is in doubt or parked.
+    pub async fn decide(&self, actor: &Actor, id: RunId, decision: Decision) -> Result<(), Error> {
+        let (actor, now) = (actor.clone(), self.clock.now());
+        self.db
+            .write("flows.decide", move |tx| {
+                tables::run(tx, id)?.ok_or(Error::UnknownRun { id })?;
+                let (verb, held) = match decision {
+                    Decision::Repeat => ("repeat", tables::release(tx, id, now)?),
+                    Decision::Abandon => ("abandon", tables::abandon(tx, id, now)?),
+                };
+                if !held {
+                    return Err(Error::NotHeld { id });
+                }
+                audit::record(tx, &actor, verb, "run", &id.to_string(), None, None, now)?;
+                Ok(())
+            })
+            .await?;
+        self.nudge.notify_one();
+        Ok(())
     }
 
     /// Counts runs by how they stand, over all flows.
     pub async fn counts(&self) -> Result<Counts, Error> {
-        todo!()
+        Ok(self.db.read("flows.counts", tables::counts).await?)
     }
 
-    /// Does the work of the engine until told to stop: starts runs, wakes
-    /// them, performs their effects. What was in flight when it last ended is
-    /// taken up first. When told to stop it lets effects in flight come to
-    /// their end, and starts no new ones.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        todo!()
+    async fn flow(&self, key: &str) -> Result<FlowRow, Error> {
+        let key = key.to_owned();
+        self.db.read("flows.flow", move |tx| known(tx, &key)).await
+    }
+
+    /// Returns the compiled text with this hash.
+    pub(crate) async fn program(&self, hash: &str) -> Result<Arc<Program>, Error> {
+        if let Some(program) = self.programs.lock().get(hash) {
+            return Ok(program.clone());
+        }
+        let asked = hash.to_owned();
+        let text = self.db.read("flows.text", move |tx| tables::text(tx, &asked)).await?.unwrap_or_default();
+        debug_assert_eq!(hash_of(&text), hash, "texts are stored under their hash");
+        let program = Program::compile(&text)
+            .map(Arc::new)
+            .map_err(|detail| Error::BadDocument { key: hash.to_owned(), detail })?;
+        let mut programs = self.programs.lock();
+        if programs.len() >= PROGRAMS_MAX {
+            programs.clear();
+        }
+        programs.insert(hash.to_owned(), program.clone());
+        Ok(program)
+    }
+
+    /// Makes a run of `program` with the flow's variables of this moment.
+    pub(crate) fn new_run(&self, flow: &FlowRow, program: &Program, started_by: &'static str) -> NewRun {
+        let now = self.clock.now();
+        let mut variables = program.variables.clone();
+        if let Ok(Json::Object(set)) = serde_json::from_str::<Json>(&flow.variables) {
+            variables.extend(set);
+        }
+        NewRun {
+            id: RunId::new(now, &*self.chance),
+            flow: flow.key.clone(),
+            version: program.hash.clone(),
+            started_by,
+            variables: Json::Object(variables).to_string(),
+            seed: self.chance.number(),
+            now,
+        }
     }
 }
+
+fn known(tx: &mut dyn db::Tx, key: &str) -> Result<FlowRow, Error> {
+    tables::flow(tx, key)?.ok_or_else(|| Error::UnknownFlow { key: key.to_owned() })
+}
+
+/// Returns the hook of a flow, if it starts on one.
+pub(crate) fn hook_of(key: &str, program: &Program) -> Option<String> {
+    match program.start {
+        Start::Nothing => None,
+        Start::Signal { .. } => Some(format!("flow.{key}")),
+    }
+}
+
+/// What a connection's secret is sealed for.
+pub(crate) fn purpose_of(name: &str) -> String {
+    format!("connection {name}")
+}
+
+fn shown(info: &ConnectionInfo) -> Json {
+    json!({"kind": info.kind, "origin": info.origin, "expiresAt": info.expires_at})
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
+    if name.is_empty() || name.len() > 100 || !name.chars().all(plain) {
+        return Err(Error::BadName { name: name.to_owned() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -42,12 +42,14 @@ pub mod connection;
 pub mod hook;
 pub mod run;
 pub mod flow;
+mod tables;
 pub mod flows;
+mod work;
 
 pub use connection::{ConnectionInfo, ConnectionSpec, Credentials};
 pub use error::Error;
 pub use flow::{FlowDetails, FlowInfo, FlowState, Notice, Severity};
-pub use flows::{Flows, Options, Signals, SignalsError};
+pub use flows::{Decision, Flows, Options, Signals, SignalsError};
 pub use hook::Accepted;
 pub use run::{Counts, Operation, OperationStatus, Outcome, RunDetails, RunId, RunInfo, RunState};
 
