@@ -219,12 +219,7 @@ fn apply(
             Piece::Upsert(rows) => incoming = schema::union(&incoming, &rows.schema()),
             Piece::Delete(_) if matches!(commit.mode, Mode::Upsert { .. }) => {}
             Piece::Delete(_) => return Err(mismatch("deletes need keys".into())),
-            Piece::UpsertParquet(file) | Piece::DeleteParquet(file) => {
-                return Err(TablesError::BadFile {
-                    file: file.display().to_string(),
-                    detail: "tables in memory do not read Parquet".into(),
-                });
-            }
+            Piece::UpsertParquet(_) | Piece::DeleteParquet(_) => unreachable!("refused when it was staged"),
         }
     }
     let shape = schema::after(table.map(|table| &table.shape), &commit.mode, &incoming).map_err(mismatch)?;
@@ -355,6 +350,10 @@ impl State {
 impl Tables for MemTables {
     fn stage(&self, _pool: PoolId, job: PushJobId, piece: Piece) -> BoxFuture<'_, Result<(), TablesError>> {
         Box::pin(async move {
+            if let Piece::UpsertParquet(file) | Piece::DeleteParquet(file) = &piece {
+                let detail = "tables in memory do not read Parquet".into();
+                return Err(TablesError::BadFile { file: file.display().to_string(), detail });
+            }
             self.state.lock().staged.entry(job).or_default().push(piece);
             Ok(())
         })

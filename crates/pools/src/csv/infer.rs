@@ -196,7 +196,12 @@ mod tests {
     #[test]
     fn what_the_table_has_is_respected() {
         let plain = CsvOptions::default();
-        check(&plain, Some(ColumnType::Text), &["1"], expect![[r#"Text; column "Amount" of type text becomes text: "1" does not fit"#]]);
+        check(
+            &plain,
+            Some(ColumnType::Text),
+            &["1"],
+            expect![[r#"Text; column "Amount" of type text becomes text: "1" does not fit"#]],
+        );
         check(&plain, Some(ColumnType::Float), &["1"], expect!["Float"]);
         check(&plain, Some(ColumnType::Integer), &["1.5"], expect!["Float"]);
         check(

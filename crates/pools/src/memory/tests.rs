@@ -206,7 +206,7 @@ async fn one_job_counts_once_and_a_refused_one_leaves_no_trace() {
 async fn who_waits_for_a_commit_is_woken_by_it() {
     let pond = Pond::new();
     assert!(!pond.tables.wait_for(pond.pool, 1, Duration::ZERO).await);
-    let waiting = pond.tables.wait_for(pond.pool, 1, Duration::from_secs(60));
+    let waiting = pond.tables.wait_for(pond.pool, 1, Duration::from_mins(1));
     let pushing = pond.push(Mode::Append, vec![Piece::Upsert(rows("Id:integer\n1"))]);
     let (reached, pushed) = tokio::join!(waiting, pushing);
     pushed.unwrap();

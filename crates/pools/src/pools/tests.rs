@@ -2,7 +2,6 @@
 //! a process that ends between any two steps.
 
 use std::future::Future;
-use std::time::Duration;
 
 use base::BoxFuture;
 use base::chance::SeededChance;
@@ -350,6 +349,7 @@ async fn the_worker_begins_at_once_and_keeps_the_order_of_a_table() {
 struct StopsAt {
     tables: Arc<MemTables>,
     step: Step,
+    reached: Notify,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -363,8 +363,13 @@ enum Step {
 }
 
 impl StopsAt {
+    fn new(house: &House, step: Step) -> Self {
+        StopsAt { tables: house.tables.clone(), step, reached: Notify::new() }
+    }
+
     async fn here(&self, step: Step) {
         if self.step == step {
+            self.reached.notify_one();
             std::future::pending::<()>().await;
         }
     }
@@ -439,37 +444,20 @@ impl Tables for StopsAt {
     }
 }
 
-/// Lets a future go on until it stands still, then drops it: the process ends.
-async fn until_it_stands<F: Future>(future: F, stands: impl AsyncFn() -> bool) {
-    let mut future = std::pin::pin!(future);
-    loop {
-        tokio::select! {
-            biased;
-            _ = &mut future => panic!("it went through"),
-            () = tokio::task::yield_now() => {}
-        }
-        if stands().await {
-            // Whatever is on its way to the thread that reads has arrived.
-            let _ = tokio::time::timeout(Duration::ZERO, &mut future).await;
-            return;
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_job_ends_exactly_once_wherever_the_process_ends() {
     for step in [Step::BeforeStage, Step::AfterStage, Step::BeforeCommit, Step::AfterCommit] {
         let house = House::new();
-        let before = house.pools_over(Arc::new(StopsAt { tables: house.tables.clone(), step }), Options::default());
+        let tables = Arc::new(StopsAt::new(&house, step));
+        let before = house.pools_over(tables.clone(), Options::default());
         let pool = before.create(&house.actor, "Purchasing").await.unwrap().id;
         let job = house.push(&before, pool, PushJobSpec::csv("Orders"), "Id\n1\n").await;
         let waiting = house.push(&before, pool, PushJobSpec::csv("Orders"), "Id\n2\n").await;
-        let committed = || async { house.tables.outcome(pool, job).await.unwrap().is_some() };
-        until_it_stands(before.drain(), async || {
-            let running = before.job(pool, job).await.unwrap().state == State::Running;
-            running && (step != Step::AfterCommit || committed().await)
-        })
-        .await;
+        tokio::select! {
+            outcome = before.drain() => panic!("it went through: {outcome:?}"),
+            () = tables.reached.notified() => {}
+        }
+        assert_eq!(before.job(pool, job).await.unwrap().state, State::Running);
         drop(before);
         house.tables.restart();
 
@@ -514,7 +502,7 @@ async fn files_that_nobody_needs_are_swept_away() {
 #[tokio::test]
 async fn a_disk_that_is_full_under_the_tables_ends_the_job_with_a_reason() {
     let house = House::new();
-    let full = StopsAt { tables: house.tables.clone(), step: Step::FullAtCommit };
+    let full = StopsAt::new(&house, Step::FullAtCommit);
     let pools = house.pools_over(Arc::new(full), Options::default());
     let pool = pools.create(&house.actor, "Purchasing").await.unwrap().id;
     let job = house.push(&pools, pool, PushJobSpec::csv("Orders"), "Id\n1\n").await;
@@ -523,4 +511,39 @@ async fn a_disk_that_is_full_under_the_tables_ends_the_job_with_a_reason() {
     assert_eq!((failed.state, house.files()), (State::Error, 0));
     expect!["the disk that holds the tables is full"].assert_eq(&failed.logs.join("\n"));
     assert_eq!(house.see(pool, "Orders").await, "no table");
+}
+
+#[tokio::test]
+async fn a_stop_breaks_a_job_off_and_the_next_start_takes_it_up() {
+    let house = House::new();
+    let pools = house.pools();
+    let pool = pools.create(&house.actor, "Purchasing").await.unwrap().id;
+    let job = house.push(&pools, pool, PushJobSpec::csv("Orders"), "Id\n1\n").await;
+    let behind = house.push(&pools, pool, PushJobSpec::csv("orders"), "Id\n2\n").await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    assert!(!pools.execute_now(job, &stop).await.unwrap(), "nobody knows what became of it");
+    assert_eq!(pools.job(pool, job).await.unwrap().state, State::Running);
+    let error = pools.delete(&house.actor, pool, job).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::Conflict, "push-job-state"));
+    // Nothing overtakes a job of its table, also while it stands still.
+    pools.drain().await.unwrap();
+    assert_eq!(pools.job(pool, behind).await.unwrap().state, State::Queued);
+
+    pools.recover().await.unwrap();
+    pools.drain().await.unwrap();
+    assert_eq!(house.see(pool, "Orders").await, "1, 2");
+}
+
+#[tokio::test]
+async fn a_file_that_the_tables_cannot_read_is_called_by_its_name() {
+    let house = House::new();
+    let pools = house.pools();
+    let pool = pools.create(&house.actor, "Purchasing").await.unwrap().id;
+    let spec = PushJobSpec { file_type: crate::FileType::Parquet, ..PushJobSpec::csv("Orders") };
+    let job = house.push(&pools, pool, spec, "PAR1").await;
+    pools.drain().await.unwrap();
+    let failed = pools.job(pool, job).await.unwrap();
+    assert_eq!(failed.state, State::Error);
+    expect![[r#"file "orders.csv": tables in memory do not read Parquet"#]].assert_eq(&failed.logs.join("\n"));
 }
