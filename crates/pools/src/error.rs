@@ -105,6 +105,14 @@ pub enum Error {
         /// Key or id, as asked for.
         key: String,
     },
+    /// The key alone does not say which one is meant.
+    #[error("{pools} pools have a data model \"{key}\": write POOL/{key}")]
+    AmbiguousDataModel {
+        /// The key.
+        key: String,
+        /// How many pools have it.
+        pools: usize,
+    },
     /// A data model contradicts itself or its tables.
     #[error("data model \"{key}\" cannot be kept: {detail}")]
     BadDataModel {
@@ -129,7 +137,8 @@ impl Coded for Error {
             | Error::ExecutedAlready { .. }
             | Error::NoChunks { .. }
             | Error::NoMoreChunks { .. }
-            | Error::WrongState { .. } => Kind::Conflict,
+            | Error::WrongState { .. }
+            | Error::AmbiguousDataModel { .. } => Kind::Conflict,
             Error::BadName { .. }
             | Error::BadJob { .. }
             | Error::DeletesNeedKeys { .. }
@@ -158,6 +167,7 @@ impl Coded for Error {
             Error::SpoolFull => "disk-full",
             Error::Spool { .. } => "chunk-failed",
             Error::UnknownDataModel { .. } => "data-model-unknown",
+            Error::AmbiguousDataModel { .. } => "data-model-ambiguous",
             Error::BadDataModel { .. } => "data-model-invalid",
             Error::Tables(error) => error.code(),
             Error::Database(error) => error.code(),

@@ -26,6 +26,7 @@ mod pool;
 mod push_job;
 pub mod csv;
 mod spool;
+mod chunk_upload;
 mod data_model;
 mod tables;
 mod pools;
@@ -33,11 +34,12 @@ mod execution;
 mod work;
 mod error;
 
+pub use chunk_upload::ChunkUpload;
 pub use csv::{ColumnOptions, CsvOptions};
 pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
 pub use error::Error;
 pub use pool::{Pool, Status};
-pub use pools::{ChunkUpload, Options, Pools, PutDataModel};
+pub use pools::{Options, Pools, PutDataModel};
 pub use port::{
     CHANGE_DATE_COLUMN, Change, Commit, CommitNumber, Committed, Mode, Piece, SEQ_COLUMN, Snapshot, TableInfo, Tables,
     TablesError,

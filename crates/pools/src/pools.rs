@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use base::db::{Control, Db, Tx};
 use base::{Actor, Chance, Clock, Timestamp, audit};
-use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
 
+use crate::chunk_upload::{ChunkUpload, takes_chunks};
 use crate::pool::{self, Pool, Status};
 use crate::push_job::{self, Chunk, ChunkKind, Input, PushJob, PushJobSpec, State};
-use crate::spool::{Spool, Upload};
+use crate::spool::Spool;
 use crate::{
     ChunkId, DataModel, DataModelId, DataModelSpec, Error, PoolId, PushJobId, TableInfo, Tables, TablesError,
     data_model, tables,
@@ -411,6 +411,29 @@ impl Pools {
             .await
     }
 
+    /// Finds the present version of a data model by its id, by `POOL/KEY` (the
+    /// pool by id or name), or by a key that only one pool has.
+    pub async fn find_data_model(&self, reference: &str) -> Result<DataModel, Error> {
+        if let Ok(id) = reference.parse::<DataModelId>() {
+            return self.data_model_by_id(id).await;
+        }
+        if let Some((pool, key)) = reference.rsplit_once('/') {
+            let pool = self.pool(pool).await?;
+            return self.data_model(pool.id, key).await;
+        }
+        let key = reference.to_owned();
+        self.db
+            .read("pools.find_data_model", move |tx| {
+                let mut found = tables::models_with_key(tx, &key)?;
+                match found.len() {
+                    0 => Err(Error::UnknownDataModel { key }),
+                    1 => Ok(found.remove(0)),
+                    pools => Err(Error::AmbiguousDataModel { key, pools }),
+                }
+            })
+            .await
+    }
+
     /// Returns the present version of a data model of any pool.
     pub async fn data_model_by_id(&self, id: DataModelId) -> Result<DataModel, Error> {
         self.db
@@ -430,57 +453,6 @@ pub struct PutDataModel {
     pub notes: Vec<String>,
 }
 
-/// A chunk that is on its way in.
-pub struct ChunkUpload {
-    upload: Upload,
-    db: Db<Control>,
-    clock: Arc<dyn Clock>,
-    bytes_max: u64,
-    pool: PoolId,
-    job: PushJobId,
-    kind: ChunkKind,
-    file_name: String,
-}
-
-impl ChunkUpload {
-    /// Takes the next bytes. After an error, drop the upload.
-    pub async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
-        if self.upload.bytes() + bytes.len() as u64 > self.bytes_max {
-            return Err(Error::ChunkTooLarge { bytes_max: self.bytes_max });
-        }
-        self.upload.write(&bytes).await
-    }
-
-    /// Makes the chunk part of its job; it is durable when this returns.
-    pub async fn finish(mut self) -> Result<Chunk, Error> {
-        let spooled = self.upload.finish().await?;
-        let chunk = Chunk {
-            id: self.upload.id(),
-            job: self.job,
-            kind: self.kind,
-            file_name: self.file_name.clone(),
-            checksum: spooled.checksum,
-            bytes: spooled.bytes,
-            created_at: self.clock.now(),
-        };
-        // Whoever called may go away while the row is written; then the file
-        // must stay, for the row may have made it.
-        self.upload.keep();
-        let (pool, made) = (self.pool, chunk.clone());
-        let kept = self
-            .db
-            .write("pools.finish_chunk", move |tx| {
-                takes_chunks(&job_of(tx, pool, made.job)?)?;
-                Ok(tables::insert_chunk(tx, &made)?)
-            })
-            .await;
-        if kept.is_err() {
-            self.upload.discard();
-        }
-        kept.map(|()| chunk)
-    }
-}
-
 fn must_have_pool(tx: &mut dyn Tx, pool: PoolId) -> Result<(), Error> {
     match tables::pool(tx, pool)? {
         Some(_) => Ok(()),
@@ -493,13 +465,6 @@ pub(crate) fn job_of(tx: &mut dyn Tx, pool: PoolId, job: PushJobId) -> Result<Pu
     must_have_pool(tx, pool)?;
     let known = tables::job(tx, job)?.filter(|known| known.pool == pool);
     known.ok_or(Error::UnknownJob { job })
-}
-
-fn takes_chunks(job: &PushJob) -> Result<(), Error> {
-    match job.state {
-        State::New => Ok(()),
-        state => Err(Error::NoMoreChunks { job: job.id, state }),
-    }
 }
 
 fn record_move(

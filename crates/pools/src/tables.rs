@@ -298,3 +298,15 @@ pub(crate) fn models(tx: &mut dyn Tx, pool: PoolId) -> Result<Vec<DataModel>, Er
     )?;
     rows.iter().map(model_of).collect()
 }
+
+/// The present versions of all pools' data models with a key.
+pub(crate) fn models_with_key(tx: &mut dyn Tx, key: &str) -> Result<Vec<DataModel>, Error> {
+    let rows = tx.query(
+        &format!(
+            "SELECT {MODEL} FROM data_models model WHERE key = $1 AND version = \
+             (SELECT MAX(version) FROM data_models other WHERE other.pool = model.pool AND other.key = model.key)"
+        ),
+        args![key],
+    )?;
+    rows.iter().map(model_of).collect()
+}

@@ -7,40 +7,19 @@
 //! ends the job and is named by file, line and column; the caller sees to it
 //! that nothing of the job is visible then.
 
-use std::fs::File;
-use std::path::PathBuf;
-
 use crate::port::{CHANGE_DATE_COLUMN, Piece, SEQ_COLUMN};
 use crate::push_job::{ChunkKind, DeclaredColumn, DeclaredType, PushJobSpec};
 use crate::rows::{Cell, ColumnBuilder, ColumnType, Rows, Schema};
 
-use super::charset::{Letters, NotText};
+use super::chunk::{ChunkFile, ChunkReader, Refusal};
 use super::infer::{Forms, Guess, read_boolean};
 use super::options::Dialect;
-use super::records::{Record, Records};
+use super::records::Record;
 
 /// Rows that one piece holds at most.
 const PIECE_ROWS_MAX: usize = 65_536;
 /// Bytes of fields after which a piece ends.
 const PIECE_BYTES_MAX: usize = 16 << 20;
-
-/// A chunk as a file.
-#[derive(Clone, Debug)]
-pub(crate) struct ChunkFile {
-    pub(crate) kind: ChunkKind,
-    /// What its caller calls it.
-    pub(crate) name: String,
-    pub(crate) path: PathBuf,
-}
-
-/// Why a job cannot be loaded.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// The rows are at fault; the sentence names file, line and column.
-    Rows(String),
-    /// Whoever takes the pieces takes no more.
-    Stopped,
-}
 
 /// Reads all chunks and hands out pieces in order; returns what there is to
 /// note, in sentences. `table` is what the table looks like, if it is there
@@ -427,74 +406,6 @@ impl PieceBuilder {
         let rows = Rows::new(self.builders.into_iter().map(ColumnBuilder::finish).collect());
         if deletes { Piece::Delete(rows) } else { Piece::Upsert(rows) }
     }
-}
-
-/// A chunk with its header read.
-struct ChunkReader<'a> {
-    file: &'a str,
-    records: Records,
-    header: Vec<String>,
-}
-
-impl<'a> ChunkReader<'a> {
-    fn open(chunk: &'a ChunkFile, dialect: &Dialect) -> Result<Self, Refusal> {
-        let file = chunk.name.as_str();
-        let refuse = |detail: &dyn std::fmt::Display| Refusal::Rows(format!("file \"{file}\": {detail}"));
-        let source = File::open(&chunk.path).map_err(|error| refuse(&NotText::Disk(error)))?;
-        let letters = Letters::open(source, dialect.charset).map_err(|error| refuse(&error))?;
-        let mut records = Records::new(letters, dialect);
-        let header = match records.next() {
-            Ok(Some(record)) => record.fields().map(str::to_owned).collect::<Vec<_>>(),
-            Ok(None) => return Err(refuse(&NotText::Empty)),
-            Err(error) => return Err(refuse(&error)),
-        };
-        let header = named(header).map_err(|detail| refuse(&detail))?;
-        Ok(ChunkReader { file, records, header })
-    }
-
-    fn refusal(&self, detail: &dyn std::fmt::Display) -> Refusal {
-        Refusal::Rows(format!("file \"{}\": {detail}", self.file))
-    }
-
-    /// Returns the next row; one that is longer than the header is refused.
-    fn next(&mut self) -> Result<Option<Record<'_>>, Refusal> {
-        let file = self.file;
-        let columns = self.header.len();
-        match self.records.next() {
-            Ok(Some(record)) if record.len() > columns => {
-                let (line, fields, first) = (record.line, record.len(), record.field(columns));
-                let shown: String = first.chars().take(60).collect();
-                let place = columns + 1;
-                Err(Refusal::Rows(format!(
-                    "file \"{file}\", line {line}, column {place}: the row has {fields} fields where the header has \
-                     {columns}; {shown:?} is one too many"
-                )))
-            }
-            Ok(record) => Ok(record),
-            Err(error) => Err(Refusal::Rows(format!("file \"{file}\": {error}"))),
-        }
-    }
-
-    /// Says that the separator is probably another one.
-    fn suspicion(&self, dialect: &Dialect) -> Option<String> {
-        let [only] = self.header.as_slice() else { return None };
-        let others = [(";", ";"), (",", ","), ("\t", "\\t"), ("|", "|")];
-        let (_, shown) = others.iter().find(|(other, _)| *other != dialect.separator && only.contains(other))?;
-        Some(format!("one column, its header contains `{shown}`: check separatorSequence"))
-    }
-}
-
-/// Gives a name to columns that have none, and refuses two of one name.
-fn named(header: Vec<String>) -> Result<Vec<String>, String> {
-    let mut names: Vec<String> = Vec::with_capacity(header.len());
-    for (place, name) in header.into_iter().enumerate() {
-        let name = if name.trim().is_empty() { format!("column_{}", place + 1) } else { name.trim().to_owned() };
-        if let Some(other) = names.iter().position(|other| other.eq_ignore_ascii_case(&name)) {
-            return Err(format!("columns {} and {} are both named \"{name}\"", other + 1, place + 1));
-        }
-        names.push(name);
-    }
-    Ok(names)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //!
 //! From the outside in: [`options`] says how a file is written, [`charset`]
 //! makes text of bytes, [`records`] makes records of text, [`numbers`] and
-//! [`dates`] make values of fields, [`infer`] guesses what a column holds, and
-//! [`load`] makes rows of a whole job.
+//! [`dates`] make values of fields, [`chunk`] puts a header over the records of
+//! a file, [`infer`] guesses what a column holds, and [`load`] makes rows of a
+//! whole job.
 //!
 //! The rules, where the world is silent or disagrees with itself:
 //!
@@ -24,9 +25,11 @@ mod charset;
 mod records;
 mod numbers;
 mod dates;
+mod chunk;
 mod infer;
 mod load;
 
 pub use options::{ColumnOptions, CsvOptions};
 
-pub(crate) use load::{ChunkFile, Refusal, load};
+pub(crate) use chunk::{ChunkFile, Refusal};
+pub(crate) use load::load;

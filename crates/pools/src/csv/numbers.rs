@@ -27,7 +27,11 @@ impl NumberFormat {
         if !canonical || !all_digits(&digits) {
             return None;
         }
-        if negative { format!("-{digits}").parse().ok() } else { digits.parse().ok() }
+        match digits {
+            std::borrow::Cow::Borrowed(_) => text.parse().ok(),
+            std::borrow::Cow::Owned(digits) if negative => format!("-{digits}").parse().ok(),
+            std::borrow::Cow::Owned(digits) => digits.parse().ok(),
+        }
     }
 
     /// Returns the double that the text certainly is.
@@ -56,6 +60,10 @@ impl NumberFormat {
             (None, Some(exponent)) if !exponent.starts_with(['+', '-']) => return None,
             (_, Some(exponent)) if !all_digits(exponent.trim_start_matches(['+', '-'])) => return None,
             _ => {}
+        }
+        // The common form needs no rewriting.
+        if self.decimal == "." && self.thousand.is_none() {
+            return text.parse().ok().filter(|number: &f64| number.is_finite());
         }
         let sign = if text.starts_with('-') { "-" } else { "" };
         let exponent = exponent.map_or_else(String::new, |exponent| format!("e{exponent}"));

@@ -8,6 +8,7 @@ use base::chance::SeededChance;
 use base::error::{Coded, Kind};
 use base::testing;
 use base::time::SimClock;
+use bytes::Bytes;
 use expect_test::{Expect, expect};
 use tokio_util::sync::CancellationToken;
 
@@ -273,7 +274,16 @@ fn data_models_have_versions() {
         assert_eq!(pools.data_models(pool).await.unwrap(), std::slice::from_ref(&second));
         assert_eq!(pools.data_model(pool, "p2p").await.unwrap(), second);
         assert_eq!(pools.data_model(pool, &second.id.to_string()).await.unwrap(), second);
-        assert_eq!(pools.data_model_by_id(second.id).await.unwrap(), second);
+        for reference in [second.id.to_string(), "p2p".into(), "Purchasing/p2p".into(), format!("{pool}/p2p")] {
+            assert_eq!(pools.find_data_model(&reference).await.unwrap(), second, "{reference}");
+        }
+        let other = pools.create(&house.actor, "Accounting").await.unwrap().id;
+        pools.put_data_model(&house.actor, other, "p2p", spec(None)).await.unwrap();
+        refused(
+            pools.find_data_model("p2p").await,
+            Kind::Conflict,
+            expect![[r#"data-model-ambiguous: 2 pools have a data model "p2p": write POOL/p2p"#]],
+        );
     });
 }
 
