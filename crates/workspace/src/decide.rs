@@ -348,7 +348,11 @@ impl Step {
                 ResultState::SuccessWithFailures
             };
         }
-        if !has(ResultState::Failed) && has(ResultState::TimedOut) { ResultState::TimedOut } else { ResultState::Failed }
+        if !has(ResultState::Failed) && has(ResultState::TimedOut) {
+            ResultState::TimedOut
+        } else {
+            ResultState::Failed
+        }
     }
 
     fn failure_message(&self) -> String {

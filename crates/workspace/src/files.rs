@@ -8,12 +8,41 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use base::Chance;
+use base::{Actor, Chance};
+use serde_json::json;
 
 use crate::error::Error;
+use crate::workspace::{Workspace, note};
 
 /// Bytes that a file may have.
-pub(crate) const FILE_BYTES_MAX: usize = 10 * 1024 * 1024;
+const FILE_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+impl Workspace {
+    /// Stores a file of the workspace under a path such as `/Shared/score.py`.
+    /// Folders on the way are made.
+    pub async fn import_file(&self, actor: &Actor, path: &str, content: Vec<u8>, overwrite: bool) -> Result<(), Error> {
+        let bytes = content.len();
+        if bytes > FILE_BYTES_MAX {
+            return Err(Error::FileTooLarge { bytes, bytes_max: FILE_BYTES_MAX });
+        }
+        let (folder, shown, chance) = (self.files_folder(), path.to_owned(), self.chance.clone());
+        let stored = tokio::task::spawn_blocking(move || store(&folder, &shown, &content, overwrite, &*chance)).await;
+        stored.unwrap_or_else(|error| Err(failed("write", path, std::io::Error::other(error))))?;
+        let (actor, path, now) = (actor.clone(), path.to_owned(), self.clock.now());
+        self.db
+            .write("workspace.import_file", move |tx| {
+                note(tx, &actor, "import", "workspace-file", &path, (None, Some(json!({ "bytes": bytes }))), now)
+            })
+            .await
+    }
+
+    /// Reads a file of the workspace.
+    pub async fn export_file(&self, path: &str) -> Result<Vec<u8>, Error> {
+        let (folder, shown) = (self.files_folder(), path.to_owned());
+        let read = tokio::task::spawn_blocking(move || load(&folder, &shown)).await;
+        read.unwrap_or_else(|error| Err(failed("read", path, std::io::Error::other(error))))
+    }
+}
 
 /// Finds where a workspace path is on disk, below `folder`.
 pub(crate) fn disk_path(folder: &Path, path: &str) -> Result<PathBuf, Error> {
@@ -37,13 +66,7 @@ pub(crate) fn disk_path(folder: &Path, path: &str) -> Result<PathBuf, Error> {
 }
 
 /// Writes a file whole or not at all.
-pub(crate) fn store(
-    folder: &Path,
-    path: &str,
-    content: &[u8],
-    overwrite: bool,
-    chance: &dyn Chance,
-) -> Result<(), Error> {
+fn store(folder: &Path, path: &str, content: &[u8], overwrite: bool, chance: &dyn Chance) -> Result<(), Error> {
     let place = disk_path(folder, path)?;
     if place.is_dir() {
         return Err(Error::Path { path: path.to_owned(), problem: "it is a folder" });
@@ -51,10 +74,12 @@ pub(crate) fn store(
     let parent = place.parent().unwrap_or(folder);
     fs::create_dir_all(parent).map_err(|source| failed("write", path, source))?;
     let new = parent.join(format!(".new-{:016x}", chance.number()));
-    let written = write_synced(&new, content).and_then(|()| match overwrite {
-        true => fs::rename(&new, &place),
-        // A link fails if the name is taken, also since we last looked.
-        false => fs::hard_link(&new, &place).and_then(|()| fs::remove_file(&new)),
+    let written = write_synced(&new, content).and_then(|()| {
+        if overwrite {
+            fs::rename(&new, &place)
+        } else {
+            fs::hard_link(&new, &place).and_then(|()| fs::remove_file(&new))
+        }
     });
     written.map_err(|source| {
         // The new file is of no use any more, whether it can be removed or not.
@@ -67,7 +92,7 @@ pub(crate) fn store(
 }
 
 /// Reads a file.
-pub(crate) fn load(folder: &Path, path: &str) -> Result<Vec<u8>, Error> {
+fn load(folder: &Path, path: &str) -> Result<Vec<u8>, Error> {
     let place = disk_path(folder, path)?;
     fs::read(&place).map_err(|source| match source.kind() {
         ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::NotADirectory => Error::NoFile(path.to_owned()),
@@ -75,7 +100,7 @@ pub(crate) fn load(folder: &Path, path: &str) -> Result<Vec<u8>, Error> {
     })
 }
 
-pub(crate) fn failed(deed: &'static str, path: &str, source: io::Error) -> Error {
+fn failed(deed: &'static str, path: &str, source: io::Error) -> Error {
     Error::Disk { deed, path: path.to_owned(), source }
 }
 

@@ -178,8 +178,12 @@ impl TaskFolder {
         self.path.join("stop").exists()
     }
 
+    /// Leaves the result, which must survive the machine.
     pub(crate) fn set_exit(&self, exit: &ExitFile) -> io::Result<()> {
-        self.write("exit.json", exit)
+        let new = self.path.join("exit.json.new");
+        write_synced(&new, &encode(exit)?)?;
+        fs::rename(&new, self.path.join("exit.json"))?;
+        File::open(&self.path)?.sync_all()
     }
 
     pub(crate) fn exit(&self) -> Option<ExitFile> {
@@ -210,12 +214,12 @@ impl TaskFolder {
         Ok(serde_json::from_slice(&fs::read(self.path.join(name))?)?)
     }
 
-    /// Writes a file whole or not at all.
+    /// Writes a file whole or not at all. It need not survive the machine:
+    /// neither do the processes that it tells of.
     fn write<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
         let new = self.path.join(format!("{name}.new"));
-        write_synced(&new, &encode(value)?)?;
-        fs::rename(&new, self.path.join(name))?;
-        File::open(&self.path)?.sync_all()
+        create(&new)?.write_all(&encode(value)?)?;
+        fs::rename(&new, self.path.join(name))
     }
 }
 
@@ -224,9 +228,13 @@ fn encode<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    let mut file = create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)
 }
 
 /// Reads the end of a file; one that is not there is empty.

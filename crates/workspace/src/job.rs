@@ -1,9 +1,16 @@
 //! Jobs, and pages of lists.
 
-use base::Timestamp;
+use base::{Actor, Timestamp};
+use serde_json::Value as Json;
 
-use crate::JobId;
-use crate::settings::JobSettings;
+use crate::error::Error;
+use crate::settings::{self, ApiVersion, JobSettings};
+use crate::workspace::{Workspace, note};
+use crate::{JobId, tables};
+
+/// Items in an answer that does not say how many.
+const PAGE_DEFAULT: u32 = 20;
+const JOBS_PAGE_MAX: u32 = 100;
 
 /// Named work.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +47,106 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+impl Workspace {
+    /// Makes a job from its settings.
+    pub async fn create_job(&self, actor: &Actor, settings: Json, version: ApiVersion) -> Result<JobId, Error> {
+        let job = Job {
+            id: JobId::new(&*self.chance),
+            creator: actor.name.clone(),
+            created_at: self.clock.now(),
+            settings: JobSettings::read(settings, version)?,
+        };
+        let (id, actor) = (job.id, actor.clone());
+        self.db
+            .write("workspace.create_job", move |tx| {
+                tables::insert_job(tx, &job)?;
+                let after = Some(job.settings.document());
+                note(tx, &actor, "create", "workspace-job", &job.id.to_string(), (None, after), job.created_at)
+            })
+            .await?;
+        Ok(id)
+    }
+
+    /// Reads a job.
+    pub async fn job(&self, id: JobId) -> Result<Job, Error> {
+        self.db.read("workspace.job", move |tx| tables::job(tx, id)).await
+    }
+
+    /// Lists jobs, newest first.
+    pub async fn jobs(&self, query: JobsQuery) -> Result<Page<Job>, Error> {
+        let limit = limit_of(query.limit, JOBS_PAGE_MAX)?;
+        let after = cursor_of(query.page_token.as_deref())?;
+        let jobs = self
+            .db
+            .read("workspace.jobs", move |tx| {
+                tables::jobs(tx, query.name.as_deref(), after, query.offset.unwrap_or(0), limit + 1)
+            })
+            .await?;
+        Ok(page(jobs, limit, |job| Cursor { micros: job.created_at.as_micros(), id: job.id.0 }))
+    }
+
+    /// Changes fields of a job's settings, and removes some. Lists with keys
+    /// (tasks, clusters, parameters) are merged by key.
+    pub async fn update_job(
+        &self,
+        actor: &Actor,
+        id: JobId,
+        new_settings: Json,
+        fields_to_remove: Vec<String>,
+    ) -> Result<(), Error> {
+        self.change_job("workspace.update_job", actor, id, move |before| {
+            let mut document = before.document();
+            settings::merge(&mut document, new_settings.clone(), &fields_to_remove)?;
+            let had_queue = document.get("queue").is_some_and(Json::is_object);
+            let after = JobSettings::read(document, ApiVersion::V2_2)?;
+            // The default of a version is for new jobs, and an update makes none.
+            Ok(JobSettings { queue: after.queue.filter(|_| had_queue), ..after })
+        })
+        .await
+    }
+
+    /// Replaces a job's settings; `run_as` stays where they do not name it.
+    pub async fn reset_job(&self, actor: &Actor, id: JobId, settings: Json, version: ApiVersion) -> Result<(), Error> {
+        let settings = JobSettings::read(settings, version)?;
+        self.change_job("workspace.reset_job", actor, id, move |before| {
+            let run_as = settings.run_as.clone().or_else(|| before.run_as.clone());
+            Ok(JobSettings { run_as, ..settings.clone() })
+        })
+        .await
+    }
+
+    async fn change_job(
+        &self,
+        name: &'static str,
+        actor: &Actor,
+        id: JobId,
+        change: impl Fn(&JobSettings) -> Result<JobSettings, Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (actor, now) = (actor.clone(), self.clock.now());
+        self.db
+            .write(name, move |tx| {
+                let before = tables::job(tx, id)?.settings;
+                let after = change(&before)?;
+                tables::set_settings(tx, id, &after)?;
+                let states = (Some(before.document()), Some(after.document()));
+                note(tx, &actor, "update", "workspace-job", &id.to_string(), states, now)
+            })
+            .await
+    }
+
+    /// Removes a job. Its runs stay, and those that are open go on.
+    pub async fn delete_job(&self, actor: &Actor, id: JobId) -> Result<(), Error> {
+        let (actor, now) = (actor.clone(), self.clock.now());
+        self.db
+            .write("workspace.delete_job", move |tx| {
+                let before = tables::job(tx, id)?.settings.document();
+                tables::delete_job(tx, id)?;
+                note(tx, &actor, "delete", "workspace-job", &id.to_string(), (Some(before), None), now)
+            })
+            .await
+    }
+}
+
 /// A place in a list that is sorted by time and number, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
@@ -61,4 +168,27 @@ impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}-{}", self.micros, self.id)
     }
+}
+
+pub(crate) fn limit_of(wanted: Option<u32>, most: u32) -> Result<u32, Error> {
+    match wanted.unwrap_or(PAGE_DEFAULT) {
+        limit if (1..=most).contains(&limit) => Ok(limit),
+        limit => Err(Error::Parameter { detail: format!("limit {limit} is not between 1 and {most}") }),
+    }
+}
+
+pub(crate) fn cursor_of(token: Option<&str>) -> Result<Cursor, Error> {
+    match token.filter(|token| !token.is_empty()) {
+        None => Ok(Cursor::START),
+        Some(token) => Cursor::parse(token)
+            .ok_or_else(|| Error::Parameter { detail: format!("\"{token}\" is not a page token of this list") }),
+    }
+}
+
+/// Cuts a list that was read with one item too many, to see whether there is more.
+pub(crate) fn page<T>(mut items: Vec<T>, limit: u32, place: impl Fn(&T) -> Cursor) -> Page<T> {
+    let has_more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let next = items.last().filter(|_| has_more).map(|last| place(last).to_string());
+    Page { items, next }
 }

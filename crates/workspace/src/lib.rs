@@ -54,6 +54,7 @@ mod supervisor;
 mod process;
 mod tables;
 mod record;
+mod runs;
 mod workspace;
 pub mod work;
 
@@ -72,7 +73,5 @@ pub use view::{FailedRuns, OutputView, RunCounts, RunView, RunsQuery, TaskRunVie
 pub use workspace::{Options, Workspace};
 
 /// The tables that this crate owns in the control database.
-pub const MIGRATIONS: &[base::db::Migration] = &[base::db::Migration {
-    name: "workspace/0001_workspace",
-    sql: include_str!("../migrations/0001_workspace.sql"),
-}];
+pub const MIGRATIONS: &[base::db::Migration] =
+    &[base::db::Migration { name: "workspace/0001_workspace", sql: include_str!("../migrations/0001_workspace.sql") }];

@@ -117,11 +117,14 @@ mod tests {
                     None,
                 )"#]],
         );
-        check("", expect![[r#"
+        check(
+            "",
+            expect![[r"
             (
                 None,
                 None,
-            )"#]]);
+            )"]],
+        );
     }
 
     #[test]

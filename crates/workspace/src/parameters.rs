@@ -24,9 +24,10 @@ pub(crate) fn check(parameters: &[String]) -> Result<(), Error> {
             if name.starts_with("tasks.") || name.starts_with("secrets/") {
                 return Err(Error::Unsupported {
                     setting: format!("{{{{{name}}}}} in parameters"),
-                    hint: match name.starts_with("secrets/") {
-                        true => ": parameters can be seen; put it into spark_env_vars".into(),
-                        false => String::new(),
+                    hint: if name.starts_with("secrets/") {
+                        ": parameters can be seen; put it into spark_env_vars".into()
+                    } else {
+                        String::new()
                     },
                 });
             }
@@ -44,7 +45,9 @@ pub(crate) fn resolve(text: &str, known: &References) -> Result<String, Error> {
         match known.values.get(name) {
             Some(value) => out.push_str(value),
             None if name.starts_with("job.parameters.") => {
-                return Err(Error::Parameter { detail: format!("\"{{{{{name}}}}}\" is not a parameter of the job or of this run") });
+                return Err(Error::Parameter {
+                    detail: format!("\"{{{{{name}}}}}\" is not a parameter of the job or of this run"),
+                });
             }
             None => out.push_str(&rest[before.len()..rest.len() - after.len()]),
         }

@@ -72,7 +72,7 @@ async fn run_supervisor(folder: &TaskFolder, supervisor: &[OsString]) -> Result<
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| format!("supervisor {program:?}: {error}"))?;
+        .map_err(|error| format!("supervisor \"{}\": {error}", program.display()))?;
     child.wait().await.map(drop).map_err(|error| error.to_string())
 }
 

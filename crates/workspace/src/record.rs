@@ -72,7 +72,9 @@ fn first_state(
     let most = new.settings.max_concurrent_runs;
     let (state, message) = match admission {
         Admission::Start => (RunState::Active, String::new()),
-        Admission::Queue => (RunState::Queued, format!("Queued: {most} runs of the job are active, which is its maximum.")),
+        Admission::Queue => {
+            (RunState::Queued, format!("Queued: {most} runs of the job are active, which is its maximum."))
+        }
         Admission::Skip => (
             RunState::Ended(ResultState::MaximumConcurrentRunsReached),
             format!("Skipped: {most} runs of the job are active, which is its maximum."),
@@ -121,10 +123,7 @@ pub(crate) fn check_request(settings: &JobSettings, overriding: &Overriding) -> 
 }
 
 /// Returns the list that a task gets: its own, or the caller's.
-pub(crate) fn effective_parameters<'a>(
-    task: &'a crate::settings::Task,
-    overriding: &'a Overriding,
-) -> &'a [String] {
+pub(crate) fn effective_parameters<'a>(task: &'a crate::settings::Task, overriding: &'a Overriding) -> &'a [String] {
     overriding.python_params.as_ref().unwrap_or(&task.spark_python_task.parameters)
 }
 

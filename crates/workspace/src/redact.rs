@@ -80,7 +80,11 @@ mod tests {
     #[test]
     fn secrets_are_found_wherever_they_lie() {
         check(&["key:geheim"], &["the key is key:geheim\n"], "the key is [REDACTED]\n");
-        check(&["key:geheim"], &["key:g", "ehe", "im, twice: key:geheimkey:geheim"], "[REDACTED], twice: [REDACTED][REDACTED]");
+        check(
+            &["key:geheim"],
+            &["key:g", "ehe", "im, twice: key:geheimkey:geheim"],
+            "[REDACTED], twice: [REDACTED][REDACTED]",
+        );
         check(&["key:geheim"], &["Authorization: AppKey a2V5OmdlaGVpbQ=="], "Authorization: AppKey [REDACTED]");
         check(&["ab", "abcd"], &["ab", "cd ab", "x"], "[REDACTED] [REDACTED]x");
         check(&["", "  "], &["nothing to hide"], "nothing to hide");

@@ -409,10 +409,10 @@ impl Task {
                 hint: ": import the file into the workspace".into(),
             });
         }
-        if let Some(cluster) = &self.new_cluster {
-            if let Some(name) = cluster.spark_env_vars.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
-                return invalid(format!("\"{name}\" is not a name of an environment variable"));
-            }
+        if let Some(cluster) = &self.new_cluster
+            && let Some(name) = cluster.spark_env_vars.keys().find(|name| name.is_empty() || name.contains(['=', '\0']))
+        {
+            return invalid(format!("\"{name}\" is not a name of an environment variable"));
         }
         crate::files::disk_path(std::path::Path::new(""), &self.spark_python_task.python_file)?;
         crate::parameters::check(&self.spark_python_task.parameters)
@@ -425,14 +425,15 @@ fn check_bodies(document: &Json) -> Result<(), Error> {
     let tasks = document.get("tasks").and_then(Json::as_array);
     for task in tasks.into_iter().flatten().filter_map(Json::as_object) {
         let key = task.get("task_key").and_then(Json::as_str).unwrap_or_default();
-        let other = task.iter().find(|(name, body)| {
-            name.ends_with("_task") && *name != "spark_python_task" && !body.is_null()
-        });
+        let other =
+            task.iter().find(|(name, body)| name.ends_with("_task") && *name != "spark_python_task" && !body.is_null());
         if let Some((body, _)) = other {
             return Err(Error::TaskType { task: key.to_owned(), body: body.clone() });
         }
         if !task.contains_key("spark_python_task") {
-            return Err(Error::Settings { detail: format!("task \"{key}\" has nothing to run: \"spark_python_task\"") });
+            return Err(Error::Settings {
+                detail: format!("task \"{key}\" has nothing to run: \"spark_python_task\""),
+            });
         }
     }
     Ok(())

@@ -61,26 +61,36 @@ fn run(folder: &TaskFolder, supervisor: Identity) -> io::Result<ExitFile> {
     }
     let begin = Instant::now();
     let started = start(&task);
-    folder.forget_secrets(&task)?;
+    // If this fails, the server does it when the task is over.
+    let _ = folder.forget_secrets(&task);
     let mut child = match started {
         Ok(child) => child,
         Err(error) => return Ok(not_started(&format!("\"{}\": {error}", task.program))),
     };
-    let outputs = Outputs::follow(folder, &mut child, &task.secrets)?;
     let group = Pid::from_child(&child);
-    if let Some(process) = Identity::of(group.as_raw_pid()) {
-        folder.set_processes(&Processes { supervisor, task: process })?;
-    }
-    // Whoever asked in the meantime did not find the pid yet.
-    if folder.is_asked_to_stop() {
+    let outputs =
+        tell_who_runs(folder, supervisor, group).and_then(|()| Outputs::follow(folder, &mut child, &task.secrets));
+    if outputs.is_err() {
+        let _ = kill_process_group(group, Signal::KILL);
+    } else if folder.is_asked_to_stop() {
+        // Whoever asked in the meantime did not find the pid yet.
         let _ = kill_process_group(group, Signal::TERM);
     }
     let status = child.wait()?;
     let ran_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
     // What the process left behind in its group ends with it.
     let _ = kill_process_group(group, Signal::KILL);
-    outputs.wait();
+    outputs?.wait();
     Ok(ExitFile { code: status.code(), signal: status.signal(), not_started: None, ran_ms })
+}
+
+/// Leaves the pids before any output: whoever sees a line can find the process.
+fn tell_who_runs(folder: &TaskFolder, supervisor: Identity, group: Pid) -> io::Result<()> {
+    match Identity::of(group.as_raw_pid()) {
+        Some(task) => folder.set_processes(&Processes { supervisor, task }),
+        // It is over already.
+        None => Ok(()),
+    }
 }
 
 fn start(task: &TaskFile) -> io::Result<Child> {

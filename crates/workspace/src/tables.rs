@@ -34,13 +34,7 @@ const TOKEN: &str = "SELECT id, comment, owner, created_at, expires_at FROM work
 
 fn token_of(row: &Row) -> Result<TokenInfo, Error> {
     let owner: Actor = serde_json::from_str(&row.get::<String>(2)?).map_err(|_| shape(2))?;
-    Ok(TokenInfo {
-        id: row.get(0)?,
-        comment: row.get(1)?,
-        owner,
-        created_at: row.get(3)?,
-        expires_at: row.get(4)?,
-    })
+    Ok(TokenInfo { id: row.get(0)?, comment: row.get(1)?, owner, created_at: row.get(3)?, expires_at: row.get(4)? })
 }
 
 /// Finds the token with a digest, unless it is revoked.
@@ -62,12 +56,7 @@ pub(crate) fn tokens(tx: &mut dyn Tx, owner_id: Option<&str>) -> Result<Vec<Toke
 }
 
 /// Revokes a token of an owner, or of anybody; false if there is none.
-pub(crate) fn revoke_token(
-    tx: &mut dyn Tx,
-    id: &str,
-    owner_id: Option<&str>,
-    now: Timestamp,
-) -> Result<bool, Error> {
+pub(crate) fn revoke_token(tx: &mut dyn Tx, id: &str, owner_id: Option<&str>, now: Timestamp) -> Result<bool, Error> {
     let touched = match owner_id {
         Some(owner) => tx.execute(
             "UPDATE workspace_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL AND owner_id = $3",
@@ -85,14 +74,7 @@ pub(crate) fn insert_job(tx: &mut dyn Tx, job: &Job) -> Result<(), Error> {
     tx.execute(
         "INSERT INTO workspace_jobs (id, name, creator, created_at, settings_format, settings) \
          VALUES ($1, $2, $3, $4, $5, $6)",
-        args![
-            job.id,
-            &job.settings.name,
-            &job.creator,
-            job.created_at,
-            FORMAT,
-            job.settings.document().to_string()
-        ],
+        args![job.id, &job.settings.name, &job.creator, job.created_at, FORMAT, job.settings.document().to_string()],
     )?;
     Ok(())
 }
@@ -151,13 +133,7 @@ pub(crate) fn run_of_token(tx: &mut dyn Tx, job: JobId, token: &str) -> Result<O
     Ok(row.map(|row| row.get(0)).transpose()?)
 }
 
-pub(crate) fn keep_token(
-    tx: &mut dyn Tx,
-    job: JobId,
-    token: &str,
-    run: RunId,
-    now: Timestamp,
-) -> Result<(), Error> {
+pub(crate) fn keep_token(tx: &mut dyn Tx, job: JobId, token: &str, run: RunId, now: Timestamp) -> Result<(), Error> {
     tx.execute(
         "INSERT INTO workspace_run_tokens (job_id, token, run_id, created_at) VALUES ($1, $2, $3, $4)",
         args![job, token, run, now],
@@ -433,10 +409,8 @@ pub(crate) fn secrets(tx: &mut dyn Tx, scope: &str) -> Result<Vec<SecretInfo>, E
 }
 
 pub(crate) fn delete_secret(tx: &mut dyn Tx, place: &SecretRef) -> Result<bool, Error> {
-    let touched = tx.execute(
-        "DELETE FROM workspace_secrets WHERE scope = $1 AND name = $2",
-        args![&place.scope, &place.key],
-    )?;
+    let touched =
+        tx.execute("DELETE FROM workspace_secrets WHERE scope = $1 AND name = $2", args![&place.scope, &place.key])?;
     Ok(touched > 0)
 }
 
@@ -456,15 +430,15 @@ impl Query {
         let first = self.args.len() + 1;
         let places: Vec<String> = (first..first + values.len()).map(|place| format!("${place}")).collect();
         self.args.extend(values);
-        self.sql.push_str(&format!(" AND {before}{}{after}", places.join(", ")));
+        self.sql = format!("{} AND {before}{}{after}", self.sql, places.join(", "));
     }
 
     fn newest(mut self, tx: &mut dyn Tx, offset: u32, limit: u32) -> Result<Vec<Row>, Error> {
         let place = self.args.len() + 1;
-        self.sql
-            .push_str(&format!(" ORDER BY created_at DESC, id DESC LIMIT ${place} OFFSET ${}", place + 1));
+        let (sql, offset_place) = (&self.sql, place + 1);
+        let sql = format!("{sql} ORDER BY created_at DESC, id DESC LIMIT ${place} OFFSET ${offset_place}");
         self.args.extend([Value::from(limit), Value::from(offset)]);
-        Ok(tx.query(&self.sql, &self.args)?)
+        Ok(tx.query(&sql, &self.args)?)
     }
 }
 

@@ -207,8 +207,7 @@ pub(crate) struct Sight {
 impl Sight {
     /// Shows a run with the attempts of its tasks, in order of task and attempt.
     pub(crate) fn run(&self, run: &Run, tasks: &[TaskRun]) -> RunView {
-        let (latest, history): (Vec<&TaskRun>, Vec<&TaskRun>) =
-            tasks.iter().partition(|task| is_latest(task, tasks));
+        let (latest, history): (Vec<&TaskRun>, Vec<&TaskRun>) = tasks.iter().partition(|task| is_latest(task, tasks));
         RunView {
             job: run.job,
             run: run.id,

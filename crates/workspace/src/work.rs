@@ -36,7 +36,7 @@ const RUNS_AT_ONCE: usize = 100;
 /// How long it waits after the database refused.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 /// The longest time it sleeps, for a clock that jumps.
-const SLEEP_MAX: Duration = Duration::from_secs(60);
+const SLEEP_MAX: Duration = Duration::from_mins(1);
 
 impl Workspace {
     /// Makes the loop look at every run that is not over. [`Workspace::run`]
@@ -65,9 +65,10 @@ impl Workspace {
             }
             desk.gather(&self.to_look_at, self.clock.now());
             let is_done = self.work_off(&mut desk).await;
-            let next = match is_recovered && is_done {
-                true => desk.due().map(|due| due.since(self.clock.now()).min(SLEEP_MAX)),
-                false => Some(AFTER_A_FAILURE),
+            let next = if is_recovered && is_done {
+                desk.due().map(|due| due.since(self.clock.now()).min(SLEEP_MAX))
+            } else {
+                Some(AFTER_A_FAILURE)
             };
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -165,12 +166,11 @@ impl Workspace {
             }
         };
         let Some((run, attempt)) = desk.watched.remove(&watcher) else { return };
-        let input = match ending {
-            Some(ending) => Input::Ended { attempt, ending, next: RunId::new(&*self.chance) },
-            None => {
-                desk.attended.remove(&attempt);
-                Input::Look
-            }
+        let input = if let Some(ending) = ending {
+            Input::Ended { attempt, ending, next: RunId::new(&*self.chance) }
+        } else {
+            desk.attended.remove(&attempt);
+            Input::Look
         };
         desk.inputs.push((run, input));
     }
@@ -338,9 +338,10 @@ impl Desk {
         for attempt in &execution.attempts {
             let place = (run.created_at, run.id, attempt.id);
             let is_ready = run.state == RunState::Active && attempt.state == TaskState::Pending;
-            match is_ready {
-                true => self.pending.insert(place),
-                false => self.pending.remove(&place),
+            if is_ready {
+                self.pending.insert(place)
+            } else {
+                self.pending.remove(&place)
             };
         }
     }

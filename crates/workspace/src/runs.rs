@@ -1,0 +1,223 @@
+//! The verbs of runs.
+
+use base::Actor;
+use serde_json::{Value as Json, json};
+
+use crate::decide::{Execution, Input};
+use crate::error::Error;
+use crate::job::{Cursor, Job, Page, cursor_of, limit_of, page};
+use crate::record::{self, NewRun};
+use crate::run::{RunRequest, TaskRun};
+use crate::settings::{ApiVersion, JobSettings};
+use crate::view::{OutputView, RunCounts, RunView, RunsQuery};
+use crate::workspace::{Workspace, note};
+use crate::{JobId, RunId, output, tables};
+
+/// Characters that an idempotency token may have.
+const TOKEN_CHARACTERS_MAX: usize = 64;
+/// Bytes that a family of parameters may have, as JSON.
+const PARAMETER_BYTES_MAX: usize = 10_000;
+const RUNS_PAGE_MAX: u32 = 24;
+
+impl Workspace {
+    /// Runs a job. The answer is a run, not a success: where too many runs are
+    /// active already it is queued or skipped. A token is good for one job.
+    pub async fn run_now(&self, actor: &Actor, job: JobId, request: RunRequest) -> Result<RunId, Error> {
+        check_request(&request)?;
+        let (actor, chance) = (actor.clone(), self.chance.clone());
+        let (now, grace) = (self.clock.now(), self.options.stop_grace);
+        let run = self
+            .db
+            .write("workspace.run_now", move |tx| {
+                let Job { settings, .. } = tables::job(tx, job)?;
+                record::check_request(&settings, &request.overriding)?;
+                let new = NewRun {
+                    job: Some(job),
+                    name: &settings.name,
+                    creator: &actor.name,
+                    settings: &settings,
+                    request: &request,
+                };
+                let run = record::create(tx, &new, &*chance, now, grace)?;
+                let after = json!({ "job_id": job, "run_id": run });
+                note(tx, &actor, "run", "workspace-job", &job.to_string(), (None, Some(after)), now)?;
+                Ok::<_, Error>(run)
+            })
+            .await?;
+        self.look_at(run);
+        Ok(run)
+    }
+
+    /// Runs settings that belong to no job. The document is that of
+    /// `runs/submit`, its `idempotency_token` included.
+    pub async fn submit(&self, actor: &Actor, mut document: Json, version: ApiVersion) -> Result<RunId, Error> {
+        let mut request = RunRequest::default();
+        if let Some(fields) = document.as_object_mut() {
+            let text = |value: Json| value.as_str().map(str::to_owned);
+            request.idempotency_token = fields.remove("idempotency_token").and_then(text);
+            if let Some(name) = fields.remove("run_name") {
+                fields.insert("name".into(), name);
+            }
+        }
+        check_request(&request)?;
+        let settings = JobSettings::read(document, version)?;
+        record::check_request(&settings, &request.overriding)?;
+        let (actor, chance) = (actor.clone(), self.chance.clone());
+        let (now, grace) = (self.clock.now(), self.options.stop_grace);
+        let run = self
+            .db
+            .write("workspace.submit", move |tx| {
+                let new = NewRun {
+                    job: None,
+                    name: &settings.name,
+                    creator: &actor.name,
+                    settings: &settings,
+                    request: &request,
+                };
+                let run = record::create(tx, &new, &*chance, now, grace)?;
+                note(tx, &actor, "submit", "workspace-run", &run.to_string(), (None, Some(settings.document())), now)?;
+                Ok::<_, Error>(run)
+            })
+            .await?;
+        self.look_at(run);
+        Ok(run)
+    }
+
+    /// Shows a run; the number of a task run is fine too.
+    pub async fn show_run(&self, id: RunId) -> Result<RunView, Error> {
+        let (execution, attempt) = self.find(id).await?;
+        Ok(match attempt {
+            Some(attempt) => self.sight().attempt_as_run(&execution.run, &attempt),
+            None => self.sight().run(&execution.run, &execution.attempts),
+        })
+    }
+
+    /// Lists runs, newest first.
+    pub async fn runs(&self, query: RunsQuery) -> Result<Page<RunView>, Error> {
+        let limit = match query.limit {
+            Some(0) => RUNS_PAGE_MAX,
+            limit => limit_of(limit, RUNS_PAGE_MAX)?,
+        };
+        let after = cursor_of(query.page_token.as_deref())?;
+        let found = self.db.read("workspace.runs", move |tx| tables::runs(tx, &query, after, limit + 1)).await?;
+        let sight = self.sight();
+        let found = page(found, limit, |found| Cursor { micros: found.run.created_at.as_micros(), id: found.run.id.0 });
+        let items = found.items.iter().map(|found| sight.run(&found.run, &found.attempts)).collect();
+        Ok(Page { items, next: found.next })
+    }
+
+    /// Shows what a task run printed, so far. The number of a run with a
+    /// single task stands for its latest attempt.
+    pub async fn output(&self, id: RunId) -> Result<OutputView, Error> {
+        let (execution, attempt) = self.find(id).await?;
+        let tasks = execution.run.settings.tasks.len();
+        let attempt = match attempt {
+            Some(attempt) => Some(attempt),
+            None if tasks > 1 => return Err(Error::ManyTasks { run: id, tasks }),
+            None => execution.attempts.last().cloned(),
+        };
+        let Some(attempt) = attempt else {
+            // It was skipped: there never was a task run.
+            let metadata = self.sight().run(&execution.run, &[]);
+            return Ok(OutputView {
+                metadata,
+                error: None,
+                error_trace: None,
+                logs: String::new(),
+                logs_truncated: false,
+            });
+        };
+        let folder = self.task_folder(execution.run.id, attempt.id);
+        let path = folder.path.display().to_string();
+        let read = tokio::task::spawn_blocking(move || output::logs(&folder)).await;
+        let read = read.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let (logs, logs_truncated) = read.map_err(|source| Error::Disk { deed: "read", path, source })?;
+        Ok(OutputView {
+            metadata: self.sight().attempt_as_run(&execution.run, &attempt),
+            error: attempt.error,
+            error_trace: attempt.error_trace,
+            logs,
+            logs_truncated,
+        })
+    }
+
+    async fn find(&self, id: RunId) -> Result<(Execution, Option<TaskRun>), Error> {
+        self.db
+            .read("workspace.find_run", move |tx| {
+                let Some(run) = tables::run_of_attempt(tx, id)? else { return Ok((tables::execution(tx, id)?, None)) };
+                let execution = tables::execution(tx, run)?;
+                let attempt = execution.attempts.iter().find(|attempt| attempt.id == id).cloned();
+                Ok((execution, attempt))
+            })
+            .await
+    }
+
+    /// Asks a run to stop. It is stopped some time later; asking again, or
+    /// asking a run that is over, changes nothing.
+    pub async fn cancel(&self, actor: &Actor, id: RunId) -> Result<(), Error> {
+        let (actor, now, grace) = (actor.clone(), self.clock.now(), self.options.stop_grace);
+        let moved = self
+            .db
+            .write("workspace.cancel", move |tx| {
+                if tables::execution(tx, id)?.run.state.is_open() {
+                    note(tx, &actor, "cancel", "workspace-run", &id.to_string(), (None, None), now)?;
+                }
+                record::advance(tx, id, &Input::Cancel, now, grace)
+            })
+            .await?;
+        for moved in &moved {
+            self.act(moved);
+            self.look_at(moved.execution.run.id);
+        }
+        self.tell_of_changes();
+        Ok(())
+    }
+
+    /// Removes a run that is over, with its output. Its idempotency token
+    /// stays reserved.
+    pub async fn delete_run(&self, actor: &Actor, id: RunId) -> Result<(), Error> {
+        let (actor, now) = (actor.clone(), self.clock.now());
+        self.db
+            .write("workspace.delete_run", move |tx| {
+                if tables::execution(tx, id)?.run.state.is_open() {
+                    return Err(Error::StillActive(id));
+                }
+                tables::delete_run(tx, id)?;
+                note(tx, &actor, "delete", "workspace-run", &id.to_string(), (None, None), now)
+            })
+            .await?;
+        let folder = self.run_folder(id);
+        // What stays behind after a crash here is only files that no row names.
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
+        if let Ok(Err(error)) = removed
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(run.id = %id, %error, "the output of a deleted run stays on disk");
+        }
+        self.tell_of_changes();
+        Ok(())
+    }
+
+    /// Counts the runs by what became of them.
+    pub async fn run_counts(&self) -> Result<RunCounts, Error> {
+        self.db.read("workspace.run_counts", tables::run_counts).await
+    }
+}
+
+fn check_request(request: &RunRequest) -> Result<(), Error> {
+    let refuse = |detail: String| Err(Error::Parameter { detail });
+    if let Some(token) = &request.idempotency_token
+        && (token.is_empty() || token.chars().count() > TOKEN_CHARACTERS_MAX)
+    {
+        return refuse(format!("an idempotency token has 1 to {TOKEN_CHARACTERS_MAX} characters"));
+    }
+    let overriding = &request.overriding;
+    if overriding.python_params.iter().flatten().any(|text| !text.is_ascii()) {
+        return refuse("\"python_params\" may only hold ASCII: use \"job_parameters\"".into());
+    }
+    let python = overriding.python_params.as_ref().map_or(0, |list| json!(list).to_string().len());
+    if python.max(json!(overriding.job_parameters).to_string().len()) > PARAMETER_BYTES_MAX {
+        return refuse(format!("parameters have at most {PARAMETER_BYTES_MAX} bytes as JSON"));
+    }
+    Ok(())
+}
