@@ -15,25 +15,20 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
 
-/// A connection to be stored. Which of the secret fields are needed depends on
-/// the kind.
+/// A connection to be stored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewConnection {
     /// `app-key`, `bearer`, `databricks-pat`, `basic` or `header`.
     kind: String,
-    /// `id:secret` of an `app-key`.
-    key: Option<String>,
-    /// The token of a `bearer` or a `databricks-pat`.
-    token: Option<String>,
-    /// The name of a `basic`.
+    /// What is to be kept: `id:secret` of an app key, a token, a password, the
+    /// value of a header. It may be called by any of these words.
+    #[serde(alias = "key", alias = "token", alias = "password", alias = "value")]
+    secret: Option<String>,
+    /// The name that goes with a password.
     user: Option<String>,
-    /// The password of a `basic`.
-    password: Option<String>,
-    /// The name of a `header`.
+    /// The name of the header that carries the value.
     header: Option<String>,
-    /// The value of a `header`.
-    value: Option<String>,
     /// Where the secret may go.
     origin: Option<String>,
     /// When it stops working.
@@ -84,17 +79,12 @@ pub(super) async fn remove(
 impl NewConnection {
     /// Takes the fields that the kind needs.
     fn read(self) -> Result<ConnectionSpec, Fault> {
+        let secret = Secret::new(needed("secret", self.secret)?);
         let credentials = match self.kind.as_str() {
-            "app-key" => Credentials::AppKey(needed("key", self.key)?),
-            "bearer" | "databricks-pat" => Credentials::Bearer(needed("token", self.token)?),
-            "basic" => Credentials::Basic {
-                user: needed("user", self.user)?.expose().to_owned(),
-                password: needed("password", self.password)?,
-            },
-            "header" => Credentials::Header {
-                header: needed("header", self.header)?.expose().to_owned(),
-                value: needed("value", self.value)?,
-            },
+            "app-key" => Credentials::AppKey(secret),
+            "bearer" | "databricks-pat" => Credentials::Bearer(secret),
+            "basic" => Credentials::Basic { user: needed("user", self.user)?, password: secret },
+            "header" => Credentials::Header { header: needed("header", self.header)?, value: secret },
             other => {
                 let detail = format!(
                     "\"{other}\" is not a kind of connection: \"app-key\", \"bearer\", \"databricks-pat\", \
@@ -107,11 +97,9 @@ impl NewConnection {
     }
 }
 
-fn needed(field: &'static str, value: Option<String>) -> Result<Secret, Fault> {
-    match value {
-        Some(value) if !value.is_empty() => Ok(Secret::new(value)),
-        _ => Err(Fault::invalid(field, "connection-incomplete", format!("\"{field}\" is missing"))),
-    }
+fn needed(field: &'static str, value: Option<String>) -> Result<String, Fault> {
+    let missing = || Fault::invalid(field, "connection-incomplete", format!("\"{field}\" is missing"));
+    value.filter(|value| !value.is_empty()).ok_or_else(missing)
 }
 
 impl From<ConnectionInfo> for Connection {

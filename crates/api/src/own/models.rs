@@ -136,6 +136,8 @@ pub(super) async fn put(
         let detail = format!("\"{model}\" is not the id of a knowledge model: it is written PACKAGE.KEY");
         return Err(Fault::invalid("model", "knowledge-model-id-invalid", detail));
     };
+    // A draft in a package that is not there could never be shared.
+    app.access.package(&actor, package).await?;
     let summary = app.mining.put_draft(&actor, package, &yaml).await?;
     // The text names its own key; an address that says something else is a
     // mistake that would otherwise show up as a second model.

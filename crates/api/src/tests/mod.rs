@@ -265,7 +265,7 @@ impl Sql for OneRow {
 struct NoDataModels;
 
 impl mining::DataModels for NoDataModels {
-    fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<mining::log::Layout, mining::Error>> {
+    fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<pools::DataModel, mining::Error>> {
         Box::pin(async { Err(mining::Error::UnknownDataModel { reference: reference.to_owned() }) })
     }
 }

@@ -1,6 +1,7 @@
 //! Our own interface.
 
 use expect_test::expect;
+use serde_json::json;
 
 use super::{House, check};
 
@@ -359,6 +360,276 @@ async fn the_audit_trail_tells_who_made_a_pool() {
           "detail": "the query string does not fit: limit: invalid digit found in string",
           "instance": "<1>",
           "code": "query-malformed"
+        }
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_connection_never_tells_its_secret() {
+    let house = House::open().await;
+    for body in [
+        r#"{"kind":"app-key","secret":"connector:very-secret","origin":"loopwright://this"}"#,
+        r#"{"kind":"basic","user":"me","password":"very-secret"}"#,
+        r#"{"kind":"bearer","token":"very-secret"}"#,
+    ] {
+        let put = house.call("PUT /api/v1/connections/this-loopwright", body).await;
+        assert_eq!(put.status, 204, "{}", put.body);
+        let listed = house.call("GET /api/v1/connections", "").await;
+        assert!(!listed.body.contains("very-secret"), "{}", listed.body);
+    }
+    check(
+        &house.call("GET /api/v1/connections", "").await,
+        expect![[r#"
+        200 application/json
+        [
+          {
+            "name": "this-loopwright",
+            "kind": "bearer",
+            "origin": null,
+            "expiresAt": null,
+            "updatedAt": "2026-01-01T00:00:00.000Z"
+          }
+        ]
+    "#]],
+    );
+    let path = "PUT /api/v1/connections/other";
+    check(
+        &house.call(path, r#"{"kind":"bearer"}"#).await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "/docs/problems#connection-incomplete",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "\"secret\" is missing",
+          "instance": "<1>",
+          "code": "connection-incomplete",
+          "attribute": "secret"
+        }
+    "#]],
+    );
+    check(
+        &house.call(path, r#"{"kind":"oauth","secret":"a"}"#).await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "/docs/problems#connection-kind-unknown",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "\"oauth\" is not a kind of connection: \"app-key\", \"bearer\", \"databricks-pat\", \"basic\" and \"header\" are",
+          "instance": "<1>",
+          "code": "connection-kind-unknown",
+          "attribute": "kind"
+        }
+    "#]],
+    );
+    check(
+        &house.call_as_stranger("GET /api/v1/connections").await,
+        expect![[r#"
+        403 application/problem+json
+        {
+          "type": "/docs/problems#permission-denied",
+          "title": "Forbidden",
+          "status": 403,
+          "detail": "\"stranger\" lacks the permission \"manage-connections\" on the team",
+          "instance": "<1>",
+          "code": "permission-denied"
+        }
+    "#]],
+    );
+    assert_eq!(house.call("DELETE /api/v1/connections/this-loopwright", "").await.status, 204);
+}
+
+#[tokio::test]
+async fn a_flow_is_put_published_and_run() {
+    let house = House::open().await;
+    let text = "name: Say hello
+flow:
+  - id: 1
+    module: util:SetVariable2
+    version: 1
+    mapper: { name: greeting, scope: roundtrip, value: hello }
+";
+    check(
+        &house.call("PUT /api/v1/flows/hello", text).await,
+        expect![[r#"
+        200 application/json
+        {
+          "key": "hello",
+          "notices": []
+        }
+    "#]],
+    );
+    check(
+        &house.call("POST /api/v1/flows/hello/publish", "{}").await,
+        expect![[r#"
+        200 application/json
+        {
+          "key": "hello",
+          "version": 1
+        }
+    "#]],
+    );
+    assert_eq!(house.call("PUT /api/v1/flows/hello/variables", r#"{"pool":"p-1"}"#).await.status, 204);
+    let flow = house.call("GET /api/v1/flows/hello", "").await;
+    check(
+        &flow,
+        expect![[r#"
+        200 application/json
+        {
+          "key": "hello",
+          "name": "Say hello",
+          "state": "inactive",
+          "version": 1,
+          "draftAhead": false,
+          "hook": null,
+          "waiting": 0,
+          "nextAt": null,
+          "updatedAt": "2026-01-01T00:00:00.000Z",
+          "draft": "name: Say hello\nflow:\n  - id: 1\n    module: util:SetVariable2\n    version: 1\n    mapper: { name: greeting, scope: roundtrip, value: hello }\n",
+          "published": "name: Say hello\nflow:\n  - id: 1\n    module: util:SetVariable2\n    version: 1\n    mapper: { name: greeting, scope: roundtrip, value: hello }\n",
+          "variables": {
+            "pool": "p-1"
+          },
+          "notices": []
+        }
+    "#]],
+    );
+    let run = house.call("POST /api/v1/flows/hello/run", "").await;
+    assert_eq!(run.status, 202, "{}", run.body);
+    let id = run.json()["id"].as_str().expect("a run has an id").to_owned();
+    let runs = house.call("GET /api/v1/flows/hello/runs", "").await.json();
+    assert_eq!(runs[0]["id"], id.as_str());
+    assert_eq!(runs[0]["state"], "live");
+    assert_eq!(house.call(&format!("GET /api/v1/runs/{id}"), "").await.status, 200);
+    check(
+        &house.call("GET /api/v1/runs/4711", "").await,
+        expect![[r#"
+        404 application/problem+json
+        {
+          "type": "/docs/problems#run-unknown",
+          "title": "Not Found",
+          "status": 404,
+          "detail": "run \"4711\" does not exist",
+          "instance": "<1>",
+          "code": "run-unknown"
+        }
+    "#]],
+    );
+    check(
+        &house.call("GET /api/v1/flows/goodbye", "").await,
+        expect![[r#"
+        404 application/problem+json
+        {
+          "type": "/docs/problems#flow-unknown",
+          "title": "Not Found",
+          "status": 404,
+          "detail": "flow \"goodbye\" does not exist",
+          "instance": "<1>",
+          "code": "flow-unknown"
+        }
+    "#]],
+    );
+    let broken = house.call("PUT /api/v1/flows/broken", "name: [").await;
+    assert_eq!((broken.status.as_u16(), &broken.json()["code"]), (400, &json!("flow-unreadable")));
+    check(
+        &house.call("POST /api/v1/flows/hello/run", "[1").await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "/docs/problems#body-malformed",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "the body is not valid JSON: EOF while parsing a list at line 1 column 2",
+          "instance": "<1>",
+          "code": "body-malformed",
+          "line": 1,
+          "column": 2
+        }
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_data_model_is_put_in_versions() {
+    let house = House::open().await;
+    house.pool().await;
+    let path = "/api/v1/pools/Purchasing/data-models/p2p";
+    let spec = r#"{"key":"p2p","tables":["EVENTS"],"activity":{"table":"EVENTS","caseColumn":"CASE",
+        "activityColumn":"STEP","timestampColumn":"AT"}}"#;
+    check(
+        &house.call(&format!("PUT {path}"), spec).await,
+        expect![[r#"
+        200 application/json
+        {
+          "id": "<1>",
+          "pool": "<2>",
+          "key": "p2p",
+          "version": 1,
+          "name": "p2p",
+          "tables": [
+            "EVENTS"
+          ],
+          "foreignKeys": [],
+          "activity": {
+            "table": "EVENTS",
+            "caseColumn": "CASE",
+            "activityColumn": "STEP",
+            "timestampColumn": "AT",
+            "endTimestampColumn": null,
+            "sortingColumn": null,
+            "caseTable": null,
+            "caseTableColumn": null
+          },
+          "notes": [
+            "table \"EVENTS\" does not exist yet"
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("PUT {path}"), spec.replace("\"p2p\"", "\"o2c\"")).await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "/docs/problems#data-model-key-mismatch",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "the body says key \"o2c\", the address says \"p2p\"",
+          "instance": "<1>",
+          "code": "data-model-key-mismatch",
+          "attribute": "key"
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("PUT {path}"), spec.replace("caseColumn", "caseColum")).await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "/docs/problems#body-mismatch",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "the body does not fit: unknown field `caseColum`, expected one of `table`, `caseColumn`, `activityColumn`, `timestampColumn`, `endTimestampColumn`, `sortingColumn`, `caseTable`, `caseTableColumn` at line 1 column 73",
+          "instance": "<1>",
+          "code": "body-mismatch",
+          "line": 1,
+          "column": 73
+        }
+    "#]],
+    );
+    check(
+        &house.call("GET /api/v1/pools/Purchasing/data-models/o2c", "").await,
+        expect![[r#"
+        404 application/problem+json
+        {
+          "type": "/docs/problems#data-model-unknown",
+          "title": "Not Found",
+          "status": 404,
+          "detail": "data model \"o2c\" does not exist",
+          "instance": "<1>",
+          "code": "data-model-unknown"
         }
     "#]],
     );

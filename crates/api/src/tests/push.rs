@@ -132,13 +132,13 @@ async fn a_job_runs_from_new_to_done_over_urls_as_clients_build_them() {
     check(
         &house.call(&format!("POST {JOBS}/{job}"), "").await,
         expect![[r#"
-        409 application/json
-        {
-          "reference": "<1>",
-          "message": "push job \"<2>\" has been executed already: it is QUEUED",
-          "shortMessage": "Conflict"
-        }
-    "#]],
+            409 application/json
+            {
+              "reference": "<1>",
+              "message": "push job \"<2>\" cannot be executed again: it is QUEUED",
+              "shortMessage": "Conflict"
+            }
+        "#]],
     );
     house.app.pools.drain().await.expect("the worker works");
     let done = house.call(&format!("GET {JOBS}/{job}"), "").await.json();
