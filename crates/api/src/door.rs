@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use base::{Chance, Clock};
 use http::HeaderValue;
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use tracing::{Instrument, debug, info_span};
 
 use crate::metrics::Metrics;
@@ -90,9 +91,14 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     let took = door.clock.now().since(started);
     door.metrics.count_request(door.listener, &method, &route, response.status(), took);
     span.in_scope(|| debug!(http.status = response.status().as_u16(), took_us = took.as_micros() as u64, "answered"));
+    let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.0) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        headers.insert(REQUEST_ID, value);
     }
+    // Answers may hold secrets and are old at once; only the browser's files
+    // say otherwise.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     response
 }
 

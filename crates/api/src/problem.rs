@@ -11,7 +11,7 @@ use crate::fault::Fault;
 /// The body of every failure under `/api/v1`.
 #[derive(Serialize)]
 struct Problem<'a> {
-    /// Where the code is described.
+    /// The code as a name: it names the kind of problem, and is no address.
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
@@ -31,7 +31,7 @@ struct Problem<'a> {
 /// Says a fault as problem details.
 pub(crate) fn say(fault: &Fault, request: &RequestId) -> Response {
     let body = Problem {
-        kind: format!("/docs/problems#{}", fault.code),
+        kind: format!("urn:loopwright:problem:{}", fault.code),
         title: title(fault.status),
         status: fault.status.as_u16(),
         detail: &fault.detail,

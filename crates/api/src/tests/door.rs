@@ -62,58 +62,58 @@ async fn unknown_addresses_are_json_and_the_root_is_a_page() {
     check(
         &house.call_with(None, "GET /no-such-thing").await,
         expect![[r#"
-        404 application/problem+json
-        {
-          "type": "/docs/problems#path-unknown",
-          "title": "Not Found",
-          "status": 404,
-          "detail": "there is nothing at GET /no-such-thing",
-          "instance": "<1>",
-          "code": "path-unknown"
-        }
-    "#]],
+            404 application/problem+json
+            {
+              "type": "urn:loopwright:problem:path-unknown",
+              "title": "Not Found",
+              "status": 404,
+              "detail": "there is nothing at GET /no-such-thing",
+              "instance": "<1>",
+              "code": "path-unknown"
+            }
+        "#]],
     );
     check(
         &house.call_with(None, "DELETE /metrics").await,
         expect![[r#"
-        405 application/problem+json
-        {
-          "type": "/docs/problems#method-unknown",
-          "title": "Method Not Allowed",
-          "status": 405,
-          "detail": "DELETE is not possible at /metrics",
-          "instance": "<1>",
-          "code": "method-unknown"
-        }
-    "#]],
+            405 application/problem+json
+            {
+              "type": "urn:loopwright:problem:method-unknown",
+              "title": "Method Not Allowed",
+              "status": 405,
+              "detail": "DELETE is not possible at /metrics",
+              "instance": "<1>",
+              "code": "method-unknown"
+            }
+        "#]],
     );
     check(
         &house.call("GET /api/v1/no-such-thing", "").await,
         expect![[r#"
-        404 application/problem+json
-        {
-          "type": "/docs/problems#path-unknown",
-          "title": "Not Found",
-          "status": 404,
-          "detail": "there is nothing at GET /api/v1/no-such-thing",
-          "instance": "<1>",
-          "code": "path-unknown"
-        }
-    "#]],
+            404 application/problem+json
+            {
+              "type": "urn:loopwright:problem:path-unknown",
+              "title": "Not Found",
+              "status": 404,
+              "detail": "there is nothing at GET /api/v1/no-such-thing",
+              "instance": "<1>",
+              "code": "path-unknown"
+            }
+        "#]],
     );
     check(
         &house.call("PATCH /api/v1/pools", "").await,
         expect![[r#"
-        405 application/problem+json
-        {
-          "type": "/docs/problems#method-unknown",
-          "title": "Method Not Allowed",
-          "status": 405,
-          "detail": "PATCH is not possible at /api/v1/pools",
-          "instance": "<1>",
-          "code": "method-unknown"
-        }
-    "#]],
+            405 application/problem+json
+            {
+              "type": "urn:loopwright:problem:method-unknown",
+              "title": "Method Not Allowed",
+              "status": 405,
+              "detail": "PATCH is not possible at /api/v1/pools",
+              "instance": "<1>",
+              "code": "method-unknown"
+            }
+        "#]],
     );
     let root = house.call_with(None, "GET /").await;
     assert_eq!(root.status, 200);
@@ -146,16 +146,16 @@ async fn a_body_without_end_is_not_read_to_its_end() {
     check(
         &house.call("POST /api/v1/pools", body.clone()).await,
         expect![[r#"
-        413 application/problem+json
-        {
-          "type": "/docs/problems#body-too-long",
-          "title": "Payload Too Large",
-          "status": 413,
-          "detail": "the body is longer than 16777216 bytes",
-          "instance": "<1>",
-          "code": "body-too-long"
-        }
-    "#]],
+            413 application/problem+json
+            {
+              "type": "urn:loopwright:problem:body-too-long",
+              "title": "Payload Too Large",
+              "status": 413,
+              "detail": "the body is longer than 16777216 bytes",
+              "instance": "<1>",
+              "code": "body-too-long"
+            }
+        "#]],
     );
     check(
         &house.call_workspace("POST /api/2.1/jobs/create", body).await,

@@ -345,32 +345,32 @@ async fn the_signing_secret_is_read_once() {
     check(
         &house.call(&format!("GET {path}/secret"), "").await,
         expect![[r#"
-        410 application/problem+json
-        {
-          "type": "/docs/problems#secret-already-read",
-          "title": "Gone",
-          "status": 410,
-          "detail": "the secret of subscription \"<1>\" was already read; rotate it to get a new one",
-          "instance": "<2>",
-          "code": "secret-already-read"
-        }
-    "#]],
+            410 application/problem+json
+            {
+              "type": "urn:loopwright:problem:secret-already-read",
+              "title": "Gone",
+              "status": 410,
+              "detail": "the secret of subscription \"<1>\" was already read; rotate it to get a new one",
+              "instance": "<2>",
+              "code": "secret-already-read"
+            }
+        "#]],
     );
     let next = house.call(&format!("POST {path}/secret"), r#"{"overlapSeconds":60}"#).await.json();
     assert_ne!(first["secret"], next["secret"]);
     check(
         &house.call_as_stranger(&format!("GET {path}/secret")).await,
         expect![[r#"
-        403 application/problem+json
-        {
-          "type": "/docs/problems#subscription-of-somebody-else",
-          "title": "Forbidden",
-          "status": 403,
-          "detail": "subscription \"<1>\" belongs to somebody else; only its owner or an administrator may do this",
-          "instance": "<2>",
-          "code": "subscription-of-somebody-else"
-        }
-    "#]],
+            403 application/problem+json
+            {
+              "type": "urn:loopwright:problem:subscription-of-somebody-else",
+              "title": "Forbidden",
+              "status": 403,
+              "detail": "subscription \"<1>\" belongs to somebody else; only its owner or an administrator may do this",
+              "instance": "<2>",
+              "code": "subscription-of-somebody-else"
+            }
+        "#]],
     );
     check(
         &house.call(&format!("GET {path}/deliveries"), "").await,
@@ -385,17 +385,17 @@ async fn the_signing_secret_is_read_once() {
     check(
         &house.call(&format!("GET {path}/deliveries?verdict=good"), "").await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#verdict-unknown",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "\"good\" is not a verdict: delivered, failed, skipped, rejected, busy, late are",
-          "instance": "<1>",
-          "code": "verdict-unknown",
-          "attribute": "verdict"
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:verdict-unknown",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "\"good\" is not a verdict: delivered, failed, skipped, rejected, busy, late are",
+              "instance": "<1>",
+              "code": "verdict-unknown",
+              "attribute": "verdict"
+            }
+        "#]],
     );
 }
 

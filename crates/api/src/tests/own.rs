@@ -11,73 +11,73 @@ async fn whoever_has_no_key_or_no_right_is_told_so() {
     check(
         &house.call_with(None, "GET /api/v1/pools").await,
         expect![[r#"
-        401 application/problem+json
-        {
-          "type": "/docs/problems#credentials-missing",
-          "title": "Unauthorized",
-          "status": 401,
-          "detail": "the request has no authorization header",
-          "instance": "<1>",
-          "code": "credentials-missing"
-        }
-    "#]],
+            401 application/problem+json
+            {
+              "type": "urn:loopwright:problem:credentials-missing",
+              "title": "Unauthorized",
+              "status": 401,
+              "detail": "the request has no authorization header",
+              "instance": "<1>",
+              "code": "credentials-missing"
+            }
+        "#]],
     );
     check(
         &house.call_with(Some("Basic YTpi"), "GET /api/v1/pools").await,
         expect![[r#"
-        401 application/problem+json
-        {
-          "type": "/docs/problems#credentials-scheme",
-          "title": "Unauthorized",
-          "status": 401,
-          "detail": "the authorization header is malformed: its scheme must be Bearer or AppKey",
-          "instance": "<1>",
-          "code": "credentials-scheme"
-        }
-    "#]],
+            401 application/problem+json
+            {
+              "type": "urn:loopwright:problem:credentials-scheme",
+              "title": "Unauthorized",
+              "status": 401,
+              "detail": "the authorization header is malformed: its scheme must be Bearer or AppKey",
+              "instance": "<1>",
+              "code": "credentials-scheme"
+            }
+        "#]],
     );
     check(
         &house.call_with(Some("bearer YTpi"), "GET /api/v1/pools").await,
         expect![[r#"
-        401 application/problem+json
-        {
-          "type": "/docs/problems#app-key-unknown",
-          "title": "Unauthorized",
-          "status": 401,
-          "detail": "the app key is unknown or revoked",
-          "instance": "<1>",
-          "code": "app-key-unknown"
-        }
-    "#]],
+            401 application/problem+json
+            {
+              "type": "urn:loopwright:problem:app-key-unknown",
+              "title": "Unauthorized",
+              "status": 401,
+              "detail": "the app key is unknown or revoked",
+              "instance": "<1>",
+              "code": "app-key-unknown"
+            }
+        "#]],
     );
     check(
         &house.call_as_stranger("GET /api/v1/audit").await,
         expect![[r#"
-        403 application/problem+json
-        {
-          "type": "/docs/problems#permission-denied",
-          "title": "Forbidden",
-          "status": 403,
-          "detail": "\"stranger\" lacks the permission \"read-audit\" on the team",
-          "instance": "<1>",
-          "code": "permission-denied"
-        }
-    "#]],
+            403 application/problem+json
+            {
+              "type": "urn:loopwright:problem:permission-denied",
+              "title": "Forbidden",
+              "status": 403,
+              "detail": "\"stranger\" lacks the permission \"read-audit\" on the team",
+              "instance": "<1>",
+              "code": "permission-denied"
+            }
+        "#]],
     );
     // Whoever may not see a pool does not learn that it is not there.
     check(
         &house.call_as_stranger("GET /api/v1/pools/Purchasing").await,
         expect![[r#"
-        403 application/problem+json
-        {
-          "type": "/docs/problems#permission-denied",
-          "title": "Forbidden",
-          "status": 403,
-          "detail": "\"stranger\" lacks the permission \"use-pool\" on pool \"Purchasing\"",
-          "instance": "<1>",
-          "code": "permission-denied"
-        }
-    "#]],
+            403 application/problem+json
+            {
+              "type": "urn:loopwright:problem:permission-denied",
+              "title": "Forbidden",
+              "status": 403,
+              "detail": "\"stranger\" lacks the permission \"use-pool\" on pool \"Purchasing\"",
+              "instance": "<1>",
+              "code": "permission-denied"
+            }
+        "#]],
     );
 }
 
@@ -99,16 +99,16 @@ async fn a_pool_is_made_once_and_found_by_id_or_name() {
     check(
         &house.call("POST /api/v1/pools", r#"{"name":"Purchasing"}"#).await,
         expect![[r#"
-        409 application/problem+json
-        {
-          "type": "/docs/problems#pool-name-taken",
-          "title": "Conflict",
-          "status": 409,
-          "detail": "a data pool named \"Purchasing\" exists already",
-          "instance": "<1>",
-          "code": "pool-name-taken"
-        }
-    "#]],
+            409 application/problem+json
+            {
+              "type": "urn:loopwright:problem:pool-name-taken",
+              "title": "Conflict",
+              "status": 409,
+              "detail": "a data pool named \"Purchasing\" exists already",
+              "instance": "<1>",
+              "code": "pool-name-taken"
+            }
+        "#]],
     );
     let pools = house.call("GET /api/v1/pools", "").await;
     check(
@@ -132,30 +132,30 @@ async fn a_pool_is_made_once_and_found_by_id_or_name() {
     check(
         &house.call("GET /api/v1/pools/Sales/tables", "").await,
         expect![[r#"
-        404 application/problem+json
-        {
-          "type": "/docs/problems#pool-unknown",
-          "title": "Not Found",
-          "status": 404,
-          "detail": "data pool \"Sales\" does not exist",
-          "instance": "<1>",
-          "code": "pool-unknown"
-        }
-    "#]],
+            404 application/problem+json
+            {
+              "type": "urn:loopwright:problem:pool-unknown",
+              "title": "Not Found",
+              "status": 404,
+              "detail": "data pool \"Sales\" does not exist",
+              "instance": "<1>",
+              "code": "pool-unknown"
+            }
+        "#]],
     );
     check(
         &house.call("POST /api/v1/pools/Purchasing/tables/ORDERS/flush", "").await,
         expect![[r#"
-        404 application/problem+json
-        {
-          "type": "/docs/problems#table-unknown",
-          "title": "Not Found",
-          "status": 404,
-          "detail": "table \"ORDERS\" does not exist in this pool",
-          "instance": "<1>",
-          "code": "table-unknown"
-        }
-    "#]],
+            404 application/problem+json
+            {
+              "type": "urn:loopwright:problem:table-unknown",
+              "title": "Not Found",
+              "status": 404,
+              "detail": "table \"ORDERS\" does not exist in this pool",
+              "instance": "<1>",
+              "code": "table-unknown"
+            }
+        "#]],
     );
 }
 
@@ -165,62 +165,62 @@ async fn a_body_that_cannot_be_read_is_named_with_line_and_column() {
     check(
         &house.call("POST /api/v1/pools", "{\n  \"name\": \"Purchasing\",\n}").await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#body-malformed",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "the body is not valid JSON: trailing comma at line 3 column 1",
-          "instance": "<1>",
-          "code": "body-malformed",
-          "line": 3,
-          "column": 1
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:body-malformed",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "the body is not valid JSON: trailing comma at line 3 column 1",
+              "instance": "<1>",
+              "code": "body-malformed",
+              "line": 3,
+              "column": 1
+            }
+        "#]],
     );
     check(
         &house.call("POST /api/v1/pools", "{\n  \"title\": \"Purchasing\"\n}").await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#body-mismatch",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "the body does not fit: unknown field `title`, expected `name` at line 2 column 9",
-          "instance": "<1>",
-          "code": "body-mismatch",
-          "line": 2,
-          "column": 9
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:body-mismatch",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "the body does not fit: unknown field `title`, expected `name` at line 2 column 9",
+              "instance": "<1>",
+              "code": "body-mismatch",
+              "line": 2,
+              "column": 9
+            }
+        "#]],
     );
     check(
         &house.call("POST /api/v1/pools", "").await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#body-empty",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "the body is empty, JSON was expected",
-          "instance": "<1>",
-          "code": "body-empty"
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:body-empty",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "the body is empty, JSON was expected",
+              "instance": "<1>",
+              "code": "body-empty"
+            }
+        "#]],
     );
     check(
         &house.call("POST /api/v1/pools", r#"{"name":"  "}"#).await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#name-invalid",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "\"  \" is no name for a data pool: it is empty",
-          "instance": "<1>",
-          "code": "name-invalid"
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:name-invalid",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "\"  \" is no name for a data pool: it is empty",
+              "instance": "<1>",
+              "code": "name-invalid"
+            }
+        "#]],
     );
 }
 
@@ -257,16 +257,16 @@ async fn sql_answers_with_rows_by_column_name() {
     check(
         &house.call(path, r#"{"query":"DROP TABLE ORDERS"}"#).await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#sql-statement",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "expected SELECT at line 1, column 1",
-          "instance": "<1>",
-          "code": "sql-statement"
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:sql-statement",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "expected SELECT at line 1, column 1",
+              "instance": "<1>",
+              "code": "sql-statement"
+            }
+        "#]],
     );
 }
 
@@ -285,16 +285,16 @@ async fn an_app_key_is_shown_once_and_revoked_for_good() {
     check(
         &house.call_with(Some(header), "GET /api/v1/me").await,
         expect![[r#"
-        401 application/problem+json
-        {
-          "type": "/docs/problems#app-key-unknown",
-          "title": "Unauthorized",
-          "status": 401,
-          "detail": "the app key is unknown or revoked",
-          "instance": "<1>",
-          "code": "app-key-unknown"
-        }
-    "#]],
+            401 application/problem+json
+            {
+              "type": "urn:loopwright:problem:app-key-unknown",
+              "title": "Unauthorized",
+              "status": 401,
+              "detail": "the app key is unknown or revoked",
+              "instance": "<1>",
+              "code": "app-key-unknown"
+            }
+        "#]],
     );
 }
 
@@ -327,17 +327,17 @@ async fn a_permission_opens_one_pool_and_nothing_else() {
     check(
         &house.call("POST /api/v1/permissions", unknown).await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#permission-unknown",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "\"use-everything\" is not a permission: use-pool, admin-pool, data-push, continuous-data-push, use-package, edit-package, manage-subscriptions, create-pool, create-package, manage-connections, read-audit are",
-          "instance": "<1>",
-          "code": "permission-unknown",
-          "attribute": "permission"
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:permission-unknown",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "\"use-everything\" is not a permission: use-pool, admin-pool, data-push, continuous-data-push, use-package, edit-package, manage-subscriptions, create-pool, create-package, manage-connections, read-audit are",
+              "instance": "<1>",
+              "code": "permission-unknown",
+              "attribute": "permission"
+            }
+        "#]],
     );
 }
 
@@ -352,16 +352,16 @@ async fn the_audit_trail_tells_who_made_a_pool() {
     check(
         &house.call("GET /api/v1/audit?limit=all", "").await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#query-malformed",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "the query string does not fit: limit: invalid digit found in string",
-          "instance": "<1>",
-          "code": "query-malformed"
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:query-malformed",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "the query string does not fit: limit: invalid digit found in string",
+              "instance": "<1>",
+              "code": "query-malformed"
+            }
+        "#]],
     );
 }
 
@@ -397,46 +397,46 @@ async fn a_connection_never_tells_its_secret() {
     check(
         &house.call(path, r#"{"kind":"bearer"}"#).await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#connection-incomplete",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "\"secret\" is missing",
-          "instance": "<1>",
-          "code": "connection-incomplete",
-          "attribute": "secret"
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:connection-incomplete",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "\"secret\" is missing",
+              "instance": "<1>",
+              "code": "connection-incomplete",
+              "attribute": "secret"
+            }
+        "#]],
     );
     check(
         &house.call(path, r#"{"kind":"oauth","secret":"a"}"#).await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#connection-kind-unknown",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "\"oauth\" is not a kind of connection: \"app-key\", \"bearer\", \"databricks-pat\", \"basic\" and \"header\" are",
-          "instance": "<1>",
-          "code": "connection-kind-unknown",
-          "attribute": "kind"
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:connection-kind-unknown",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "\"oauth\" is not a kind of connection: \"app-key\", \"bearer\", \"databricks-pat\", \"basic\" and \"header\" are",
+              "instance": "<1>",
+              "code": "connection-kind-unknown",
+              "attribute": "kind"
+            }
+        "#]],
     );
     check(
         &house.call_as_stranger("GET /api/v1/connections").await,
         expect![[r#"
-        403 application/problem+json
-        {
-          "type": "/docs/problems#permission-denied",
-          "title": "Forbidden",
-          "status": 403,
-          "detail": "\"stranger\" lacks the permission \"manage-connections\" on the team",
-          "instance": "<1>",
-          "code": "permission-denied"
-        }
-    "#]],
+            403 application/problem+json
+            {
+              "type": "urn:loopwright:problem:permission-denied",
+              "title": "Forbidden",
+              "status": 403,
+              "detail": "\"stranger\" lacks the permission \"manage-connections\" on the team",
+              "instance": "<1>",
+              "code": "permission-denied"
+            }
+        "#]],
     );
     assert_eq!(house.call("DELETE /api/v1/connections/this-loopwright", "").await.status, 204);
 }
@@ -506,48 +506,48 @@ flow:
     check(
         &house.call("GET /api/v1/runs/4711", "").await,
         expect![[r#"
-        404 application/problem+json
-        {
-          "type": "/docs/problems#run-unknown",
-          "title": "Not Found",
-          "status": 404,
-          "detail": "run \"4711\" does not exist",
-          "instance": "<1>",
-          "code": "run-unknown"
-        }
-    "#]],
+            404 application/problem+json
+            {
+              "type": "urn:loopwright:problem:run-unknown",
+              "title": "Not Found",
+              "status": 404,
+              "detail": "run \"4711\" does not exist",
+              "instance": "<1>",
+              "code": "run-unknown"
+            }
+        "#]],
     );
     check(
         &house.call("GET /api/v1/flows/goodbye", "").await,
         expect![[r#"
-        404 application/problem+json
-        {
-          "type": "/docs/problems#flow-unknown",
-          "title": "Not Found",
-          "status": 404,
-          "detail": "flow \"goodbye\" does not exist",
-          "instance": "<1>",
-          "code": "flow-unknown"
-        }
-    "#]],
+            404 application/problem+json
+            {
+              "type": "urn:loopwright:problem:flow-unknown",
+              "title": "Not Found",
+              "status": 404,
+              "detail": "flow \"goodbye\" does not exist",
+              "instance": "<1>",
+              "code": "flow-unknown"
+            }
+        "#]],
     );
     let broken = house.call("PUT /api/v1/flows/broken", "name: [").await;
     assert_eq!((broken.status.as_u16(), &broken.json()["code"]), (400, &json!("flow-unreadable")));
     check(
         &house.call("POST /api/v1/flows/hello/run", "[1").await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#body-malformed",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "the body is not valid JSON: EOF while parsing a list at line 1 column 2",
-          "instance": "<1>",
-          "code": "body-malformed",
-          "line": 1,
-          "column": 2
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:body-malformed",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "the body is not valid JSON: EOF while parsing a list at line 1 column 2",
+              "instance": "<1>",
+              "code": "body-malformed",
+              "line": 1,
+              "column": 2
+            }
+        "#]],
     );
 }
 
@@ -591,46 +591,46 @@ async fn a_data_model_is_put_in_versions() {
     check(
         &house.call(&format!("PUT {path}"), spec.replace("\"p2p\"", "\"o2c\"")).await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#data-model-key-mismatch",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "the body says key \"o2c\", the address says \"p2p\"",
-          "instance": "<1>",
-          "code": "data-model-key-mismatch",
-          "attribute": "key"
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:data-model-key-mismatch",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "the body says key \"o2c\", the address says \"p2p\"",
+              "instance": "<1>",
+              "code": "data-model-key-mismatch",
+              "attribute": "key"
+            }
+        "#]],
     );
     check(
         &house.call(&format!("PUT {path}"), spec.replace("caseColumn", "caseColum")).await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "/docs/problems#body-mismatch",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "the body does not fit: unknown field `caseColum`, expected one of `table`, `caseColumn`, `activityColumn`, `timestampColumn`, `endTimestampColumn`, `sortingColumn`, `caseTable`, `caseTableColumn` at line 1 column 73",
-          "instance": "<1>",
-          "code": "body-mismatch",
-          "line": 1,
-          "column": 73
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:body-mismatch",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "the body does not fit: unknown field `caseColum`, expected one of `table`, `caseColumn`, `activityColumn`, `timestampColumn`, `endTimestampColumn`, `sortingColumn`, `caseTable`, `caseTableColumn` at line 1 column 73",
+              "instance": "<1>",
+              "code": "body-mismatch",
+              "line": 1,
+              "column": 73
+            }
+        "#]],
     );
     check(
         &house.call("GET /api/v1/pools/Purchasing/data-models/o2c", "").await,
         expect![[r#"
-        404 application/problem+json
-        {
-          "type": "/docs/problems#data-model-unknown",
-          "title": "Not Found",
-          "status": 404,
-          "detail": "data model \"o2c\" does not exist",
-          "instance": "<1>",
-          "code": "data-model-unknown"
-        }
-    "#]],
+            404 application/problem+json
+            {
+              "type": "urn:loopwright:problem:data-model-unknown",
+              "title": "Not Found",
+              "status": 404,
+              "detail": "data model \"o2c\" does not exist",
+              "instance": "<1>",
+              "code": "data-model-unknown"
+            }
+        "#]],
     );
 }
