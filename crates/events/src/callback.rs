@@ -80,7 +80,8 @@ impl Callback {
 
     /// Writes the headers as the text that is sealed.
     pub(crate) fn headers_text(&self) -> Secret {
-        let pairs: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        let pairs: Vec<(&str, &str)> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
         Secret::new(serde_json::to_string(&pairs).expect("pairs of texts have a JSON form"))
     }
 

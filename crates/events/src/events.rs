@@ -45,7 +45,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 1_024;
 /// An old secret signs along for at most so long.
-const OVERLAP_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+const OVERLAP_MAX: Duration = Duration::from_hours(7 * 24);
 
 /// What `events` needs from the program.
 #[derive(Clone)]
@@ -81,7 +81,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
+        const WEEK: Duration = Duration::from_hours(7 * 24);
         Options {
             allow_http_callbacks: false,
             policy: Policy::default(),
@@ -262,10 +262,8 @@ impl Events {
         actor: &Actor,
         id: SubscriptionId,
     ) -> Result<Subscription, Error> {
-        self.change(actor, id, "resume-from-latest", |tx, stored, now| {
-            moved(tx, stored, Input::ResumeFromLatest, now)
-        })
-        .await
+        self.change(actor, id, "resume-from-latest", |tx, stored, now| moved(tx, stored, Input::ResumeFromLatest, now))
+            .await
     }
 
     /// Starts again at an offset; 0 means as early as possible.
@@ -308,8 +306,7 @@ impl Events {
     ) -> Result<Subscription, Error> {
         policy.check()?;
         self.change(actor, id, "set-delivery", move |tx, stored, now| {
-            let subscription =
-                Subscription { policy: policy.clone(), updated_at: now, ..stored.subscription.clone() };
+            let subscription = Subscription { policy: policy.clone(), updated_at: now, ..stored.subscription.clone() };
             let changed = Stored { subscription, ..stored.clone() };
             tables::save_definition(tx, &changed)?;
             Ok(changed)
@@ -416,11 +413,8 @@ impl Events {
         trigger: &TriggerRef,
     ) -> Result<SubscriptionId, Error> {
         let of_hook = hook.to_owned();
-        let known = self
-            .ports
-            .db
-            .read("events.of_hook", move |tx| Ok::<_, Error>(tables::of_hook(tx, &of_hook)?))
-            .await?;
+        let known =
+            self.ports.db.read("events.of_hook", move |tx| Ok::<_, Error>(tables::of_hook(tx, &of_hook)?)).await?;
         if let Some(known) = known.iter().find(|stored| stored.subscription.trigger == *trigger) {
             return Ok(known.subscription.id);
         }
@@ -439,11 +433,8 @@ impl Events {
     /// Ends everything that a hook receives.
     pub async fn unwatch(self: &Arc<Self>, actor: &Actor, hook: &str) -> Result<(), Error> {
         let of_hook = hook.to_owned();
-        let known = self
-            .ports
-            .db
-            .read("events.of_hook", move |tx| Ok::<_, Error>(tables::of_hook(tx, &of_hook)?))
-            .await?;
+        let known =
+            self.ports.db.read("events.of_hook", move |tx| Ok::<_, Error>(tables::of_hook(tx, &of_hook)?)).await?;
         for stored in known {
             match self.end(actor, stored.subscription.id, existing).await {
                 Ok(()) | Err(Error::NotFound { .. }) => {}
@@ -645,7 +636,9 @@ impl Drop for Held {
 
 /// Runs a verb as a task of its own, so that it comes to its end even if the
 /// caller does not wait for it.
-async fn to_the_end<T: Send + 'static>(verb: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Error> {
+async fn to_the_end<T: Send + 'static>(
+    verb: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
     tokio::spawn(verb).await.unwrap_or(Err(Error::Stopping))
 }
 

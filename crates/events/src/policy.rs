@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 
 /// A receiver's `Retry-After` is believed up to here.
-pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// A receiver that did not answer in time is left alone at least this long:
 /// asking an overloaded one sooner makes it slower still.
-const AFTER_TIMEOUT_MIN: Duration = Duration::from_secs(60);
+const AFTER_TIMEOUT_MIN: Duration = Duration::from_mins(1);
 /// A local hook without room is asked again after at most this long.
 const BUSY_PAUSE_MAX: Duration = Duration::from_secs(5);
 

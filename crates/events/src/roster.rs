@@ -45,7 +45,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// After the database refused, it is asked again.
 const PAUSE_AFTER_TROUBLE: Duration = Duration::from_secs(1);
 /// What has grown old is removed.
-const TIDY_EVERY: Duration = Duration::from_secs(600);
+const TIDY_EVERY: Duration = Duration::from_mins(10);
 
 /// What the engine is to do.
 pub(crate) enum Order {
@@ -402,7 +402,8 @@ impl Roster {
                 continue;
             }
             let around = self.logs.get(&seat.log).map(|log| log.around(&seat.subscription, now));
-            if let Some(Ok(Next::Becomes(next))) = around.map(|a| decide(&seat.subscription.standing, Input::Clock, &a)) {
+            if let Some(Ok(Next::Becomes(next))) = around.map(|a| decide(&seat.subscription.standing, Input::Clock, &a))
+            {
                 announce(&seat.subscription, &next);
                 seat.subscription.standing = next;
                 self.note_unsaved(id, now);
@@ -676,4 +677,3 @@ fn announce(before: &Subscription, after: &Standing) {
         _ => {}
     }
 }
-

@@ -19,7 +19,7 @@ const PREFIX: &str = "whsec_";
 /// Bytes of a new secret; the standard asks for 24 to 64.
 const SECRET_BYTES: usize = 32;
 /// How far a receiver's clock and ours may lie apart.
-pub const TOLERANCE: Duration = Duration::from_secs(300);
+pub const TOLERANCE: Duration = Duration::from_mins(5);
 
 /// The key with which calls are signed, ready for use. Making it is the
 /// costly half of a signature, so it is kept.

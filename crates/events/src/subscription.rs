@@ -386,6 +386,7 @@ impl Refusal {
 }
 
 /// Tells what a subscription becomes when something happens to it.
+#[expect(clippy::match_same_arms, reason = "each arm is an arrow of the diagram")]
 pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, Refusal> {
     match (s.state, input) {
         (_, Input::Delete) => Ok(Next::Ends),
@@ -410,9 +411,7 @@ pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, R
         (_, Input::Resume) => Err(refusal(Verb::Resume, s.state)),
         (_, Input::ResumeFromLatest) => Err(refusal(Verb::ResumeFromLatest, s.state)),
 
-        (_, Input::Attempted { generation, offset, .. })
-            if generation != s.generation || offset != s.cursor.next() =>
-        {
+        (_, Input::Attempted { generation, offset, .. }) if generation != s.generation || offset != s.cursor.next() => {
             Ok(Next::Stays)
         }
         (State::Suspended { .. } | State::Rejected, Input::Attempted { .. }) => Ok(Next::Stays),

@@ -434,9 +434,7 @@ fn standing(row: &Row) -> Result<Standing, Error> {
     let state = match row.get::<String>(12)?.as_str() {
         "active" => State::Active,
         "failed" => State::Failed { since: row.get(14)? },
-        "suspended" => {
-            State::Suspended { queue: if row.get(15)? { Queue::Kept } else { Queue::Destroyed } }
-        }
+        "suspended" => State::Suspended { queue: if row.get(15)? { Queue::Kept } else { Queue::Destroyed } },
         "paused" => State::Paused,
         "rejected" => State::Rejected,
         _ => return Err(Error::Shape { column: 12 }),
@@ -517,21 +515,13 @@ pub(crate) fn mark_read(
 
 /// Lets the present secrets end at `until`, if they do not end sooner, and
 /// removes those that ended before `now`.
-pub(crate) fn end_secrets(
-    tx: &mut dyn Tx,
-    id: SubscriptionId,
-    until: Timestamp,
-    now: Timestamp,
-) -> Result<(), Error> {
+pub(crate) fn end_secrets(tx: &mut dyn Tx, id: SubscriptionId, until: Timestamp, now: Timestamp) -> Result<(), Error> {
     tx.execute(
         "UPDATE subscription_secrets SET valid_until = $2
          WHERE subscription_id = $1 AND (valid_until IS NULL OR valid_until > $2)",
         args![id, until],
     )?;
-    tx.execute(
-        "DELETE FROM subscription_secrets WHERE subscription_id = $1 AND valid_until <= $2",
-        args![id, now],
-    )?;
+    tx.execute("DELETE FROM subscription_secrets WHERE subscription_id = $1 AND valid_until <= $2", args![id, now])?;
     Ok(())
 }
 

@@ -127,10 +127,9 @@ impl Events {
             }
             .boxed(),
             Order::Look => async move { Done::Looked(db.read("events.look", tables::logs).await) }.boxed(),
-            Order::Tidy => async move {
-                Done::Tidied(tidy(&db, now.minus(keep_events), now.minus(keep_deliveries)).await)
+            Order::Tidy => {
+                async move { Done::Tidied(tidy(&db, now.minus(keep_events), now.minus(keep_deliveries)).await) }.boxed()
             }
-            .boxed(),
         }
     }
 
@@ -156,18 +155,16 @@ impl Events {
 async fn tidy(db: &Db<Control>, events_before: Timestamp, deliveries_before: Timestamp) -> Result<(), Error> {
     for log in db.read("events.logs", tables::logs).await? {
         loop {
-            let removed = db
-                .write("events.trim", move |tx| tables::trim(tx, log.log, events_before, TIDY_ROWS))
-                .await?;
+            let removed =
+                db.write("events.trim", move |tx| tables::trim(tx, log.log, events_before, TIDY_ROWS)).await?;
             if removed < TIDY_ROWS {
                 break;
             }
         }
     }
     loop {
-        let removed = db
-            .write("events.forget", move |tx| tables::forget_deliveries(tx, deliveries_before, TIDY_ROWS))
-            .await?;
+        let removed =
+            db.write("events.forget", move |tx| tables::forget_deliveries(tx, deliveries_before, TIDY_ROWS)).await?;
         if removed < TIDY_ROWS {
             return Ok(());
         }

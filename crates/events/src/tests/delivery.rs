@@ -58,7 +58,7 @@ async fn a_receiver_gets_one_signed_event_per_call() {
     let requests = http.requests();
     let [probe, first, second] = &requests[..] else { panic!("a probe and two calls, not {requests:?}") };
     assert_eq!((probe.method.clone(), header(probe, "authorization")), (Method::HEAD, "Bearer t0ken"));
-    expect![[r#"
+    expect![[r"
         POST https://receiver.example/in?key=1
         authorization: Bearer t0ken
         content-type: application/json
@@ -69,7 +69,7 @@ async fn a_receiver_gets_one_signed_event_per_call() {
         user-agent: Loopwright
         webhook-id: 22f23ecd-5bde-85ce-8f66-b18ec08b68c4
         webhook-signature: …
-        webhook-timestamp: 1767225600"#]]
+        webhook-timestamp: 1767225600"]]
     .assert_eq(&seen(first));
     let body = String::from_utf8(first.body.to_vec()).expect("JSON is text");
     expect![[r#"{"subscriberId":"<id>","triggerId":"late-orders","offset":1,"creationDate":"2026-01-01T00:00:00.000Z","event":{"id":"22f23ecd-5bde-85ce-8f66-b18ec08b68c4","identifier":"4711","typedIdentifier":4711,"fields":[{"id":"ORDER_ID","value":4711,"type":"INT","isIdentifier":true},{"id":"CITY","value":"Ulm","type":"STRING","isIdentifier":false}]}}"#]]
@@ -88,9 +88,14 @@ async fn a_receiver_gets_one_signed_event_per_call() {
         assert_eq!(header(call, "loopwright-subscription"), id.to_string());
     }
     assert_eq!(header(second, "loopwright-offset"), "2");
-    check_log(&house, id, expect![[r#"
+    check_log(
+        &house,
+        id,
+        expect![[r"
         1/1 delivered 200 [] , next -
-        2/1 delivered 204 [] , next -"#]]).await;
+        2/1 delivered 204 [] , next -"]],
+    )
+    .await;
     let standing = house.standing(id).await;
     assert_eq!((standing.cursor, standing.delivered), (Offset(2), 2));
 }
@@ -130,14 +135,19 @@ async fn only_the_head_is_tried_until_it_is_received() {
     house.save().await;
     let standing = house.standing(id).await;
     assert_eq!((standing.state, standing.cursor), (State::Active, Offset(2)));
-    check_log(&house, id, expect![[r#"
+    check_log(
+        &house,
+        id,
+        expect![[r"
         1/1 failed 500 [no] 500 Internal Server Error, next +945 ms
         1/2 failed 302 [no] 302 Found: the receiver does not accept the event, next +4493 ms
         1/3 failed - [] no complete answer from receiver.example:443 within 30000 ms, next +60000 ms
         1/4 failed 429 [slowly] 429 Too Many Requests, next +124302 ms
         1/5 failed 500 [] 500 Internal Server Error, next +14313 ms
         1/6 delivered 200 [] , next -
-        2/1 delivered 200 [] , next -"#]]).await;
+        2/1 delivered 200 [] , next -"]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -172,9 +182,14 @@ async fn with_skip_errors_the_event_is_lost_on_record_and_the_next_one_follows()
     assert_eq!((standing.state, standing.cursor, standing.delivered), (State::Active, Offset(2), 1));
     let skips = house.events.skips(&ada(), id).await.expect("skips");
     assert_eq!(skips, [Skipped { first: Offset(1), last: Offset(1), reason: SkipReason::Errors }]);
-    check_log(&house, id, expect![[r#"
+    check_log(
+        &house,
+        id,
+        expect![[r"
         1/1 skipped 410 [gone] 410 Gone: the receiver says that it is gone for good, next -
-        2/1 delivered 200 [] , next -"#]]).await;
+        2/1 delivered 200 [] , next -"]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -195,7 +210,8 @@ async fn a_crash_repeats_at_most_what_was_not_saved() {
     house.events.step().await;
     house.save().await;
     assert_eq!(house.standing(id).await.cursor, Offset(2));
-    let offsets: Vec<_> = http.requests()[1..].iter().map(|call| header(call, "loopwright-offset").to_owned()).collect();
+    let offsets: Vec<_> =
+        http.requests()[1..].iter().map(|call| header(call, "loopwright-offset").to_owned()).collect();
     assert_eq!(offsets, ["1", "2", "2"]);
     assert_eq!(http.requests()[2].body, http.requests()[3].body);
 }
@@ -205,7 +221,7 @@ async fn both_secrets_sign_while_the_old_one_lasts() {
     let (house, http) = House::scripted().await;
     let id = house.subscribe().await;
     let old = house.events.read_secret(&ada(), id).await.expect("the owner reads it");
-    let new = house.events.rotate_secret(&ada(), id, Duration::from_secs(3_600)).await.expect("a new secret");
+    let new = house.events.rotate_secret(&ada(), id, Duration::from_hours(1)).await.expect("a new secret");
     let check = |call: &Request, secret: &base::Secret, fits: bool| {
         let key = SigningKey::new(secret).expect("a secret of the right form");
         let (id, at) = (header(call, "webhook-id"), header(call, "webhook-timestamp"));
@@ -217,7 +233,7 @@ async fn both_secrets_sign_while_the_old_one_lasts() {
     house.events.step().await;
     check(&http.requests()[1], &old, true);
     check(&http.requests()[1], &new, true);
-    house.clock.advance(Duration::from_secs(3_600));
+    house.clock.advance(Duration::from_hours(1));
     http.push(200, "");
     house.append([2]).await;
     house.events.step().await;
@@ -252,7 +268,7 @@ async fn a_hook_without_room_is_asked_again_for_as_long_as_it_takes() {
     assert_eq!(house.events.watch(&ada(), "flow/1", &late_orders()).await.expect("once more"), id);
     house.append([1, 2]).await;
     for _ in 0..40 {
-        house.pass(Duration::from_secs(3_600)).await;
+        house.pass(Duration::from_hours(1)).await;
     }
     assert_eq!(house.events.status().await.expect("counts").hooks.queued, 2);
     *hook.room.lock() = 5;
@@ -270,4 +286,36 @@ async fn a_hook_without_room_is_asked_again_for_as_long_as_it_takes() {
     house.append([3]).await;
     house.events.step().await;
     assert_eq!(hook.stored.lock().len(), 2);
+}
+
+/// Answers every call with 200 and tells when there was one.
+#[derive(Default)]
+struct Bell {
+    rung: tokio::sync::Notify,
+}
+
+impl Http for Bell {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<base::http::Response, HttpError>> {
+        if request.method == Method::POST {
+            self.rung.notify_one();
+        }
+        Box::pin(async { Ok(reply(200, "")) })
+    }
+}
+
+#[tokio::test]
+async fn a_nudge_wakes_the_engine_and_a_stop_saves_what_it_did() {
+    let bell = Arc::new(Bell::default());
+    let house = House::build(bell.clone(), Arc::new(NoHooks)).await;
+    let id = house.subscribe().await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let running = tokio::spawn(house.events.clone().run(stop.clone()));
+    house.append([1]).await;
+    bell.rung.notified().await;
+    // The clock stands still, so no group commit is due: only the stop saves.
+    stop.cancel();
+    running.await.expect("the engine ends");
+    assert_eq!(house.standing(id).await.cursor, Offset(1));
+    house.append([2]).await;
+    assert_eq!(house.events.get(&ada(), id).await.expect("it is there").queued, 1);
 }

@@ -33,7 +33,7 @@ fn stored(tx: &mut dyn Tx, number: u8, sink: Sink) -> Stored {
         id: id(number),
         name: format!("number {number}"),
         trigger: late_orders(),
-        owner: Owner { id: if number % 2 == 0 { "ada".into() } else { "bob".into() }, name: "A Name".into() },
+        owner: Owner { id: if number.is_multiple_of(2) { "ada".into() } else { "bob".into() }, name: "A Name".into() },
         sink,
         policy: Policy::default(),
         standing: Standing::new(log.head),
@@ -93,7 +93,7 @@ fn what_is_trimmed_is_behind_everyone_and_old() {
     check(|tx| {
         let early: Vec<NewEvent> = (1..=5).map(|key| order(key, NOW)).collect();
         t::append(tx, &late_orders(), &early, NOW).unwrap();
-        t::append(tx, &late_orders(), &[order(6, NOW)], NOW.plus(Duration::from_secs(60))).unwrap();
+        t::append(tx, &late_orders(), &[order(6, NOW)], NOW.plus(Duration::from_mins(1))).unwrap();
         let log = t::log_of(tx, &late_orders()).unwrap().log;
         let soon = NOW.plus(Duration::from_secs(1));
         assert_eq!(t::trim(tx, log, NOW, 10).unwrap(), 0, "nothing is old");
@@ -180,7 +180,7 @@ fn progress_is_saved_with_its_attempts_and_skips() {
         };
         t::save_progress(tx, &[progress(2), progress(9)]).unwrap();
         t::save_progress(tx, &[progress(2)]).unwrap();
-        assert_eq!(t::skips(tx, id(2)).unwrap(), [skip.clone()]);
+        assert_eq!(t::skips(tx, id(2)).unwrap(), std::slice::from_ref(&skip));
         assert_eq!(t::skips(tx, id(9)).unwrap(), [], "whoever is gone leaves nothing behind");
 
         let page = |tx: &mut dyn Tx, filter, page| {

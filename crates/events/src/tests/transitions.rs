@@ -93,7 +93,10 @@ fn what_people_do() {
         ("extract 3", Input::Extract { through: Offset(13) }),
         ("delete", Input::Delete),
     ];
-    check(&inputs, &Policy::default(), expect![[r#"
+    check(
+        &inputs,
+        &Policy::default(),
+        expect![[r"
                             active          failed          paused          rejected        suspended       suspended, kept
         update              active*         active*         active*         active*         active*+5       active*
         pause               paused          -               -               -               -               -
@@ -101,7 +104,8 @@ fn what_people_do() {
         resume from latest  -               -               active*+5       -               -               -
         replay from 7       active*         active*         active*         active*         -               -
         extract 3           -               failed*+3       -               rejected*+3     .               suspended*+3
-        delete              end             end             end             end             end             end"#]]);
+        delete              end             end             end             end             end             end"]],
+    );
 }
 
 #[test]
@@ -112,10 +116,16 @@ fn what_receivers_and_time_do() {
         ("declined", attempted(Outcome::Declined)),
         ("gone", attempted(Outcome::Gone)),
         ("busy", attempted(Outcome::Busy)),
-        ("of old generation", Input::Attempted { generation: 2, offset: Offset(11), outcome: Outcome::Delivered, luck: 0.5 }),
+        (
+            "of old generation",
+            Input::Attempted { generation: 2, offset: Offset(11), outcome: Outcome::Delivered, luck: 0.5 },
+        ),
         ("8 h", Input::Clock),
     ];
-    check(&inputs, &Policy::default(), expect![[r#"
+    check(
+        &inputs,
+        &Policy::default(),
+        expect![[r"
                             active          failed          paused          rejected        suspended       suspended, kept
         delivered           active          active          paused          .               .               .
         retries spent       failed          failed          .               .               .               .
@@ -123,28 +133,41 @@ fn what_receivers_and_time_do() {
         gone                failed          failed          .               .               .               .
         busy                active          failed          .               .               .               .
         of old generation   .               .               .               .               .               .
-        8 h                 .               suspended*      .               .               .               ."#]]);
+        8 h                 .               suspended*      .               .               .               ."]],
+    );
 
     let skipping = Policy { on_error: OnError::Skip, ..Policy::default() };
-    check(&inputs[1..4], &skipping, expect![[r#"
+    check(
+        &inputs[1..4],
+        &skipping,
+        expect![[r"
                             active          failed          paused          rejected        suspended       suspended, kept
         retries spent       active+1        active+1        .               .               .               .
         declined            active+1        active+1        .               .               .               .
-        gone                active+1        active+1        .               .               .               ."#]]);
+        gone                active+1        active+1        .               .               .               ."]],
+    );
 
     let rejecting = Policy { on_rejection: OnRejection::Reject, ..Policy::default() };
-    check(&inputs[1..4], &rejecting, expect![[r#"
+    check(
+        &inputs[1..4],
+        &rejecting,
+        expect![[r"
                             active          failed          paused          rejected        suspended       suspended, kept
         retries spent       failed          failed          .               .               .               .
         declined            rejected        rejected        .               .               .               .
-        gone                failed          failed          .               .               .               ."#]]);
+        gone                failed          failed          .               .               .               ."]],
+    );
 
     let both = Policy { on_error: OnError::Skip, ..rejecting };
-    check(&inputs[1..4], &both, expect![[r#"
+    check(
+        &inputs[1..4],
+        &both,
+        expect![[r"
                             active          failed          paused          rejected        suspended       suspended, kept
         retries spent       active+1        active+1        .               .               .               .
         declined            active+1        active+1        .               .               .               .
-        gone                active+1        active+1        .               .               .               ."#]]);
+        gone                active+1        active+1        .               .               .               ."]],
+    );
 }
 
 #[test]
@@ -175,7 +198,7 @@ fn every_refusal_has_a_code_of_its_own() {
         }
     }
     lines.dedup();
-    expect![[r#"
+    expect![[r"
         pause-while-failed                  pause: it is failed
         pause-while-paused                  pause: it is paused
         pause-while-rejected                pause: it is rejected
@@ -196,7 +219,7 @@ fn every_refusal_has_a_code_of_its_own() {
         replay-ahead                        replay ahead: the next event will have offset 16
         replay-while-suspended              replay ahead: it is suspended
         extract-while-active                extract: it is active
-        extract-while-paused                extract: it is paused"#]]
+        extract-while-paused                extract: it is paused"]]
     .assert_eq(&lines.join("\n"));
 }
 
@@ -207,13 +230,13 @@ fn retries_come_later_and_later_and_then_it_fails() {
     let mut now = NOW;
     let mut lines = Vec::new();
     // Until it has been failed for a quarter of an hour.
-    while now < NOW.plus(Duration::from_secs(1_200)) {
+    while now < NOW.plus(Duration::from_mins(20)) {
         let next = decide(&s, attempted(Outcome::Failed(Patience::Own)), &Around { now, ..around(&policy) });
         let Ok(Next::Becomes(next)) = next else { panic!("an attempt that fails leads on") };
         lines.push(format!("{:>3} s: {}", next.due.since(now).as_secs(), next.state.word()));
         (now, s) = (next.due, next);
     }
-    expect![[r#"
+    expect![[r"
           1 s: active
           5 s: active
          30 s: active
@@ -224,7 +247,7 @@ fn retries_come_later_and_later_and_then_it_fails() {
         120 s: failed
         240 s: failed
         300 s: failed
-        300 s: failed"#]]
+        300 s: failed"]]
     .assert_eq(&lines.join("\n"));
 }
 
@@ -243,7 +266,7 @@ fn the_receiver_may_ask_for_patience_within_bounds() {
     check(Patience::Own, 1.0, 1_200);
     check(Patience::Asked(Duration::from_millis(10)), 0.5, 1_000);
     check(Patience::Asked(Duration::from_secs(90)), 0.5, 90_000);
-    check(Patience::Asked(Duration::from_secs(86_400)), 0.5, 3_600_000);
+    check(Patience::Asked(Duration::from_hours(24)), 0.5, 3_600_000);
     check(Patience::Overloaded, 0.5, 60_000);
 }
 
@@ -259,7 +282,9 @@ fn a_suspension_takes_place_after_eight_hours_and_not_before() {
 
     // The queue that was destroyed does not come back with the update: what it
     // held goes on record, and a replay cannot reach behind it.
-    let Ok(Next::Skips(again, lost)) = decide(&suspended, Input::Update, &around(&policy)) else { panic!("it is lost") };
+    let Ok(Next::Skips(again, lost)) = decide(&suspended, Input::Update, &around(&policy)) else {
+        panic!("it is lost")
+    };
     assert_eq!(lost, Skipped { first: Offset(11), last: Offset(15), reason: SkipReason::Suspension });
     assert_eq!(
         decide(&again, Input::Replay { from: Offset(15) }, &around(&policy)),

@@ -24,21 +24,70 @@ async fn a_request_is_checked_at_the_door() {
         headers: vec![(name.into(), Secret::new(value))],
         ..request("orders")
     };
-    check_refused(create(request(" ")).await, expect!["Invalid subscription-name-illegal: the name of a subscription must have 1 to 1024 characters"]);
-    check_refused(create(request(&"x".repeat(1_025))).await, expect!["Invalid subscription-name-illegal: the name of a subscription must have 1 to 1024 characters"]);
-    check_refused(create(uri("receiver.example")).await, expect![[r#"Invalid callback-uri-illegal: the callback "receiver.example" cannot be used: it is not an absolute address"#]]);
-    check_refused(create(uri("http://receiver.example/?key=1")).await, expect![[r#"Invalid callback-uri-illegal: the callback "http://receiver.example/" cannot be used: it must begin with https"#]]);
-    check_refused(create(uri("ftp://receiver.example")).await, expect![[r#"Invalid callback-uri-illegal: the callback "ftp://receiver.example" cannot be used: it is neither http nor https"#]]);
-    check_refused(create(uri("https://ada:secret@receiver.example/in")).await, expect![[r#"Invalid callback-uri-illegal: the callback "https://receiver.example/in" cannot be used: credentials belong into a header"#]]);
-    check_refused(create(header("", "x")).await, expect!["Invalid callback-header-empty: a callback header needs a name and a value"]);
-    check_refused(create(header("Cookie", "x")).await, expect![[r#"Invalid callback-header-refused: the callback header "Cookie" cannot be set: only Authorization, Content-Type, User-Agent, Host, Accept and names that begin with X- may be set"#]]);
-    check_refused(create(header("X-Line", "a\nb")).await, expect![[r#"Invalid callback-header-refused: the callback header "X-Line" cannot be set: its value has characters that no header can carry"#]]);
-    check_refused(create(header("X-Long", &"x".repeat(8_192))).await, expect!["Invalid callback-headers-too-long: the callback headers have 8198 bytes, more than the 8192 that are allowed"]);
+    check_refused(
+        create(request(" ")).await,
+        expect!["Invalid subscription-name-illegal: the name of a subscription must have 1 to 1024 characters"],
+    );
+    check_refused(
+        create(request(&"x".repeat(1_025))).await,
+        expect!["Invalid subscription-name-illegal: the name of a subscription must have 1 to 1024 characters"],
+    );
+    check_refused(
+        create(uri("receiver.example")).await,
+        expect![[
+            r#"Invalid callback-uri-illegal: the callback "receiver.example" cannot be used: it is not an absolute address"#
+        ]],
+    );
+    check_refused(
+        create(uri("http://receiver.example/?key=1")).await,
+        expect![[
+            r#"Invalid callback-uri-illegal: the callback "http://receiver.example/" cannot be used: it must begin with https"#
+        ]],
+    );
+    check_refused(
+        create(uri("ftp://receiver.example")).await,
+        expect![[
+            r#"Invalid callback-uri-illegal: the callback "ftp://receiver.example" cannot be used: it is neither http nor https"#
+        ]],
+    );
+    check_refused(
+        create(uri("https://ada:secret@receiver.example/in")).await,
+        expect![[
+            r#"Invalid callback-uri-illegal: the callback "https://receiver.example/in" cannot be used: credentials belong into a header"#
+        ]],
+    );
+    check_refused(
+        create(header("", "x")).await,
+        expect!["Invalid callback-header-empty: a callback header needs a name and a value"],
+    );
+    check_refused(
+        create(header("Cookie", "x")).await,
+        expect![[
+            r#"Invalid callback-header-refused: the callback header "Cookie" cannot be set: only Authorization, Content-Type, User-Agent, Host, Accept and names that begin with X- may be set"#
+        ]],
+    );
+    check_refused(
+        create(header("X-Line", "a\nb")).await,
+        expect![[
+            r#"Invalid callback-header-refused: the callback header "X-Line" cannot be set: its value has characters that no header can carry"#
+        ]],
+    );
+    check_refused(
+        create(header("X-Long", &"x".repeat(8_192))).await,
+        expect![
+            "Invalid callback-headers-too-long: the callback headers have 8198 bytes, more than the 8192 that are allowed"
+        ],
+    );
     assert!(http.requests().is_empty(), "nobody was called");
 
     drop(create(request("orders")).await.expect("any answer to the probe counts"));
     http.push_error(HttpError::UnknownHost { host: "receiver.example".into() });
-    check_refused(create(request("orders")).await, expect![[r#"Invalid callback-failed: the callback could not be reached: cannot find the host "receiver.example""#]]);
+    check_refused(
+        create(request("orders")).await,
+        expect![[
+            r#"Invalid callback-failed: the callback could not be reached: cannot find the host "receiver.example""#
+        ]],
+    );
     assert!(Callback::parse("http://127.0.0.1:9/in", &[], true).is_ok(), "http is an option");
 }
 
@@ -47,7 +96,12 @@ async fn only_the_owner_or_an_administrator_manages_it() {
     let (house, _http) = House::scripted().await;
     let id = house.subscribe().await;
     let (events, eve, root) = (&house.events, actor("eve", false), actor("root", true));
-    check_refused(events.get(&eve, id).await, expect![[r#"Denied subscription-of-somebody-else: subscription "s-1" belongs to somebody else; only its owner or an administrator may do this"#]]);
+    check_refused(
+        events.get(&eve, id).await,
+        expect![[
+            r#"Denied subscription-of-somebody-else: subscription "s-1" belongs to somebody else; only its owner or an administrator may do this"#
+        ]],
+    );
     for refused in [
         events.pause(&eve, id).await.err(),
         events.resume(&eve, id).await.err(),
@@ -69,7 +123,10 @@ async fn only_the_owner_or_an_administrator_manages_it() {
     events.resume(&ada(), id).await.expect("the owner may");
 
     let nobody = SubscriptionId::from_bytes([0; 16]);
-    check_refused(events.pause(&root, nobody).await, expect![[r#"NotFound subscription-not-found: there is no subscription "s-1""#]]);
+    check_refused(
+        events.pause(&root, nobody).await,
+        expect![[r#"NotFound subscription-not-found: there is no subscription "s-1""#]],
+    );
 }
 
 #[tokio::test]
@@ -78,18 +135,27 @@ async fn a_pause_keeps_the_queue_and_a_resume_goes_on_from_there() {
     let id = house.subscribe().await;
     house.events.pause(&ada(), id).await.expect("it is paused");
     house.append([1, 2, 3]).await;
-    house.pass(Duration::from_secs(60)).await;
+    house.pass(Duration::from_mins(1)).await;
     assert_eq!(http.requests().len(), 1, "only the probe");
     assert_eq!(house.events.get(&ada(), id).await.expect("it is there").queued, 3);
-    check_refused(house.events.pause(&ada(), id).await, expect![[r#"Conflict pause-while-paused: cannot pause subscription "s-1": it is paused"#]]);
-    check_refused(house.events.extract(&ada(), id).await, expect![[r#"Conflict extract-while-paused: cannot extract from subscription "s-1": it is paused"#]]);
+    check_refused(
+        house.events.pause(&ada(), id).await,
+        expect![[r#"Conflict pause-while-paused: cannot pause subscription "s-1": it is paused"#]],
+    );
+    check_refused(
+        house.events.extract(&ada(), id).await,
+        expect![[r#"Conflict extract-while-paused: cannot extract from subscription "s-1": it is paused"#]],
+    );
     for _ in 0..3 {
         http.push(200, "");
     }
     house.events.resume(&ada(), id).await.expect("it goes on");
     house.events.step().await;
     assert_eq!(http.requests().len(), 4);
-    check_refused(house.events.resume(&ada(), id).await, expect![[r#"Conflict resume-while-active: cannot resume subscription "s-1": it is active"#]]);
+    check_refused(
+        house.events.resume(&ada(), id).await,
+        expect![[r#"Conflict resume-while-active: cannot resume subscription "s-1": it is active"#]],
+    );
 }
 
 #[tokio::test]
@@ -131,8 +197,14 @@ async fn a_replay_sends_the_same_bytes_again_and_says_so() {
     assert_eq!(shown, ["3 false", "4 false", "3 true", "4 true", "5 false"]);
     assert_eq!(calls[1].body, calls[3].body);
     assert_eq!(calls[1].headers["webhook-id"], calls[3].headers["webhook-id"]);
-    check_refused(house.events.replay(&ada(), id, Offset(2)).await, expect![[r#"Invalid replay-before-start: cannot replay subscription "s-1": its events begin at offset 3"#]]);
-    check_refused(house.events.replay(&ada(), id, Offset(9)).await, expect![[r#"Invalid replay-ahead: cannot replay subscription "s-1": the next event will have offset 6"#]]);
+    check_refused(
+        house.events.replay(&ada(), id, Offset(2)).await,
+        expect![[r#"Invalid replay-before-start: cannot replay subscription "s-1": its events begin at offset 3"#]],
+    );
+    check_refused(
+        house.events.replay(&ada(), id, Offset(9)).await,
+        expect![[r#"Invalid replay-ahead: cannot replay subscription "s-1": the next event will have offset 6"#]],
+    );
 }
 
 #[tokio::test]
@@ -151,10 +223,10 @@ async fn what_could_not_be_delivered_can_be_taken_out_by_hand() {
     let standing = house.standing(id).await;
     assert_eq!((standing.state.word(), standing.cursor), ("failed", Offset(60)));
     let skips = house.events.skips(&ada(), id).await.expect("skips");
-    assert_eq!(skips.iter().map(|skip| (skip.first, skip.last)).collect::<Vec<_>>(), [
-        (Offset(1), Offset(50)),
-        (Offset(51), Offset(60))
-    ]);
+    assert_eq!(
+        skips.iter().map(|skip| (skip.first, skip.last)).collect::<Vec<_>>(),
+        [(Offset(1), Offset(50)), (Offset(51), Offset(60))]
+    );
 }
 
 #[tokio::test]
@@ -175,7 +247,10 @@ async fn eight_hours_of_failure_suspend_it_over_a_restart_and_an_update_brings_i
     house.pass(Duration::from_millis(1)).await;
     let standing = house.standing(id).await;
     assert_eq!(standing.state, State::Suspended { queue: Queue::Destroyed });
-    check_refused(house.events.replay(&ada(), id, Offset(1)).await, expect![[r#"Conflict replay-while-suspended: cannot replay subscription "s-1": it is suspended"#]]);
+    check_refused(
+        house.events.replay(&ada(), id, Offset(1)).await,
+        expect![[r#"Conflict replay-while-suspended: cannot replay subscription "s-1": it is suspended"#]],
+    );
     assert_eq!(house.events.extract(&ada(), id).await.expect("nothing is left").len(), 0);
 
     house.events.update(&ada(), id, request("again")).await.expect("an update brings it back");
@@ -195,7 +270,12 @@ async fn the_secret_is_read_once_and_by_its_owner() {
     let id = house.subscribe().await;
     let secret = house.events.read_secret(&ada(), id).await.expect("once");
     assert!(secret.expose().starts_with("whsec_"));
-    check_refused(house.events.read_secret(&ada(), id).await, expect![[r#"Gone secret-already-read: the secret of subscription "s-1" was already read; rotate it to get a new one"#]]);
+    check_refused(
+        house.events.read_secret(&ada(), id).await,
+        expect![[
+            r#"Gone secret-already-read: the secret of subscription "s-1" was already read; rotate it to get a new one"#
+        ]],
+    );
     let rotated = house.events.rotate_secret(&ada(), id, Duration::ZERO).await.expect("a new one");
     assert!(!rotated.matches(secret.expose()));
 }
@@ -205,7 +285,12 @@ async fn delivery_settings_are_checked_and_change_no_state() {
     let (house, _http) = House::scripted().await;
     let id = house.subscribe().await;
     let hasty = Policy { timeout_ms: 1, ..Policy::default() };
-    check_refused(house.events.set_policy(&ada(), id, hasty).await, expect![[r#"Invalid delivery-setting-out-of-bounds: the delivery setting "timeoutMs" is 1, it must lie between 100 and 300000"#]]);
+    check_refused(
+        house.events.set_policy(&ada(), id, hasty).await,
+        expect![[
+            r#"Invalid delivery-setting-out-of-bounds: the delivery setting "timeoutMs" is 1, it must lie between 100 and 300000"#
+        ]],
+    );
     let patient = Policy { suspend_after_ms: 3_600_000, ..Policy::default() };
     let before = house.standing(id).await;
     let changed = house.events.set_policy(&ada(), id, patient.clone()).await.expect("it is changed");

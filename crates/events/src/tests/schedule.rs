@@ -1,0 +1,203 @@
+//! The roster by itself: no database, no network, no task; only values.
+
+use base::http::HeaderMap;
+
+use super::*;
+use crate::delivery::{Attempt, Verdict};
+use crate::outlet::{Call, Finished, Outlet};
+use crate::roster::{Batch, Order, Roster, SAVE_AFTER, SAVE_RESULTS};
+use crate::tables::LogRow;
+
+const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// What a turn asked for.
+#[derive(Default)]
+struct Asked {
+    calls: Vec<Call>,
+    reads: Vec<Offset>,
+    batch: Option<Batch>,
+}
+
+fn turn(roster: &mut Roster, now: Timestamp) -> Asked {
+    let mut asked = Asked::default();
+    for order in roster.turn(now, true) {
+        match order {
+            Order::Call(call) => asked.calls.push(*call),
+            Order::Read { after, .. } => asked.reads.push(after),
+            Order::Save(batch) => asked.batch = Some(batch),
+            Order::Look | Order::Tidy => {}
+        }
+    }
+    asked
+}
+
+fn id(number: u8) -> SubscriptionId {
+    SubscriptionId::from_bytes([number; 16])
+}
+
+fn subscription(number: u8) -> Subscription {
+    Subscription {
+        id: id(number),
+        name: "orders".into(),
+        trigger: late_orders(),
+        owner: Owner { id: "ada".into(), name: "Ada".into() },
+        sink: Sink::Https { uri: "https://receiver.example".into() },
+        policy: Policy::default(),
+        standing: Standing::new(Offset::START),
+        birth: Offset::START,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+fn outlet() -> Arc<Outlet> {
+    Arc::new(Outlet::Https { uri: "https://receiver.example".into(), headers: HeaderMap::new(), keys: Vec::new() })
+}
+
+fn log(head: u64) -> LogRow {
+    LogRow { log: 1, head: Offset(head), trimmed: Offset::START }
+}
+
+fn events(offsets: std::ops::RangeInclusive<u64>) -> Vec<Event> {
+    let event = |offset| Event {
+        id: event::event_id(&late_orders(), &format!("order {offset}")),
+        offset: Offset(offset),
+        at: NOW,
+        document: "{}".into(),
+    };
+    offsets.map(event).collect()
+}
+
+/// Seats subscriptions before a log of so many events, all at hand.
+fn seated(subscriptions: u8, calls_max: usize, head: u64) -> Roster {
+    let mut roster = Roster::new(calls_max, NOW);
+    for number in 1..=subscriptions {
+        roster.seat(subscription(number), log(head), outlet(), NOW);
+    }
+    assert!(turn(&mut roster, NOW).calls.is_empty(), "nothing is at hand yet");
+    roster.read(1, Offset::START, Ok((log(head), events(1..=head))), NOW);
+    roster
+}
+
+fn answered(call: &Call, outcome: Outcome) -> Finished {
+    let attempt = Attempt {
+        generation: call.generation,
+        offset: call.event.offset,
+        event_id: call.event.id,
+        number: call.number,
+        started_at: NOW,
+        took_ms: 1,
+        verdict: Verdict::Late,
+        status: Some(200),
+        detail: String::new(),
+        answer: String::new(),
+        next_at: None,
+    };
+    Finished { subscription: call.subscription, outcome, attempt }
+}
+
+#[test]
+fn there_is_one_call_per_subscription_and_no_more_than_there_are_slots() {
+    let mut roster = seated(3, 2, 5);
+    let first = turn(&mut roster, NOW).calls;
+    assert_eq!(first.iter().map(|call| call.subscription).collect::<Vec<_>>(), [id(1), id(2)]);
+    assert!(turn(&mut roster, NOW).calls.is_empty(), "both slots are taken");
+    roster.finished(answered(&first[0], Outcome::Delivered), 0.5, NOW);
+    // The third had to wait, so it comes before the first one's next event.
+    let second = turn(&mut roster, NOW).calls;
+    assert_eq!(second.iter().map(|call| call.subscription).collect::<Vec<_>>(), [id(3)]);
+}
+
+#[test]
+fn results_are_saved_in_groups_after_a_while_or_a_thousand() {
+    let mut roster = seated(1, 9, 2_000);
+    let call = turn(&mut roster, NOW).calls.remove(0);
+    roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
+    let mut call = turn(&mut roster, NOW).calls.remove(0);
+    assert_eq!(roster.wakes_at(), NOW.plus(SAVE_AFTER));
+    let batch = turn(&mut roster, NOW.plus(SAVE_AFTER)).batch.expect("it is time");
+    assert_eq!((batch.progress[0].standing.cursor, batch.progress[0].attempts.len()), (Offset(1), 1));
+    roster.saved(batch, Ok(()), NOW);
+    for _ in 0..SAVE_RESULTS {
+        roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
+        let mut asked = turn(&mut roster, NOW);
+        call = asked.calls.remove(0);
+        if let Some(batch) = asked.batch {
+            assert_eq!(batch.progress[0].attempts.len(), SAVE_RESULTS);
+            assert_eq!(batch.progress[0].standing.cursor, Offset(1 + SAVE_RESULTS as u64));
+            return;
+        }
+    }
+    panic!("a thousand results were not saved");
+}
+
+#[test]
+fn what_could_not_be_saved_is_saved_later() {
+    let mut roster = seated(1, 9, 2);
+    let call = turn(&mut roster, NOW).calls.remove(0);
+    roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
+    let later = NOW.plus(SAVE_AFTER);
+    let asked = turn(&mut roster, later);
+    roster.finished(answered(&asked.calls[0], Outcome::Delivered), 0.5, later);
+    roster.saved(asked.batch.expect("it is time"), Err(base::db::Error::Full), later);
+    assert!(turn(&mut roster, later).batch.is_none(), "not at once");
+    let batch = turn(&mut roster, later.plus(Duration::from_secs(1))).batch.expect("it is tried again");
+    let offsets: Vec<_> = batch.progress[0].attempts.iter().map(|attempt| attempt.offset).collect();
+    assert_eq!(offsets, [Offset(1), Offset(2)]);
+    assert_eq!(batch.progress[0].standing.cursor, Offset(2));
+}
+
+#[test]
+fn a_held_seat_starts_no_call_and_its_result_waits_for_the_verb() {
+    let mut roster = seated(1, 9, 3);
+    let call = turn(&mut roster, NOW).calls.remove(0);
+    assert_eq!(roster.hold(id(1)).expect("it has a seat").standing.cursor, Offset::START);
+    roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
+    assert!(turn(&mut roster, NOW).calls.is_empty());
+    assert_eq!(roster.standing(id(1)).expect("it has a seat").cursor, Offset::START);
+
+    // The verb was a pause: the event that was under way still counts.
+    let paused = Standing { state: State::Paused, ..Standing::new(Offset::START) };
+    roster.change(Subscription { standing: paused, ..subscription(1) }, outlet(), log(3), NOW);
+    let standing = roster.standing(id(1)).expect("it has a seat");
+    assert_eq!((standing.state, standing.cursor), (State::Paused, Offset(1)));
+    assert!(turn(&mut roster, NOW).calls.is_empty());
+}
+
+#[test]
+fn a_late_result_counts_for_nothing_but_is_kept_for_people() {
+    let mut roster = seated(1, 9, 3);
+    let call = turn(&mut roster, NOW).calls.remove(0);
+    let anew = Standing { generation: 2, ..Standing::new(Offset::START) };
+    roster.change(Subscription { standing: anew, ..subscription(1) }, outlet(), log(3), NOW);
+    assert!(turn(&mut roster, NOW).calls.is_empty(), "the old call is still under way");
+    roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
+    let again = turn(&mut roster, NOW).calls.remove(0);
+    assert_eq!((again.generation, again.event.offset), (2, Offset(1)));
+    let batch = turn(&mut roster, NOW.plus(SAVE_AFTER)).batch.expect("it is time");
+    assert_eq!(batch.progress[0].attempts[0].verdict, Verdict::Late);
+}
+
+#[test]
+fn whoever_has_the_pen_saves() {
+    let mut roster = seated(1, 9, 3);
+    let call = turn(&mut roster, NOW).calls.remove(0);
+    roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
+    let pen = roster.pen(id(1)).expect("it has a seat").try_lock_owned().expect("nobody has it");
+    assert!(turn(&mut roster, NOW.plus(SAVE_AFTER)).batch.is_none(), "a verb is about to save it");
+    drop(pen);
+    let later = NOW.plus(SAVE_AFTER).plus(SAVE_AFTER);
+    assert!(turn(&mut roster, later).batch.is_some());
+    assert!(roster.pen(id(1)).expect("it has a seat").try_lock_owned().is_ok(), "the batch was dropped with its pens");
+}
+
+#[test]
+fn a_gap_in_the_log_stops_the_reader() {
+    let mut roster = Roster::new(9, NOW);
+    roster.seat(subscription(1), log(3), outlet(), NOW);
+    assert_eq!(turn(&mut roster, NOW).reads, [Offset(0)]);
+    roster.read(1, Offset(0), Ok((log(3), events(2..=3))), NOW);
+    let asked = turn(&mut roster, NOW);
+    assert!(asked.calls.is_empty() && asked.reads.is_empty());
+    assert_eq!(roster.standing(id(1)).expect("it has a seat").cursor, Offset::START);
+}
