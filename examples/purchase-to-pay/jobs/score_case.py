@@ -116,7 +116,7 @@ class Loopwright:
         if upload is not None:
             boundary = uuid.uuid4().hex
             headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
-            head = f'Content-Disposition: form-data; name="file"; filename="row.csv"\r\nContent-Type: text/csv'
+            head = 'Content-Disposition: form-data; name="file"; filename="row.csv"\r\nContent-Type: text/csv'
             data = f"--{boundary}\r\n{head}\r\n\r\n{upload}\r\n--{boundary}--\r\n".encode()
         elif body is not None:
             headers["Content-Type"] = "application/json"
@@ -167,26 +167,26 @@ def history_of(loopwright, step, case_id):
     rows = loopwright.sql(
         f"""
         WITH steps AS (
-            SELECT case_id, activity, "timestamp" AS at,
-                   LEAD("timestamp") OVER (PARTITION BY case_id ORDER BY "timestamp") AS next_at,
-                   MAX("timestamp") OVER (PARTITION BY case_id) AS last_at
+            SELECT case_id, activity, "timestamp" AS ended,
+                   LEAD("timestamp") OVER (PARTITION BY case_id ORDER BY "timestamp") AS next_ended,
+                   MAX("timestamp") OVER (PARTITION BY case_id) AS last_ended
             FROM "{EVENTS}"
         )
-        SELECT at, next_at, last_at FROM steps
-        WHERE activity = {text_literal(step)} AND next_at IS NOT NULL
+        SELECT ended, next_ended, last_ended FROM steps
+        WHERE activity = {text_literal(step)} AND next_ended IS NOT NULL
           AND CAST(case_id AS VARCHAR) <> {text_literal(case_id)}
         """
     )
-    times = [(instant(row["at"]), instant(row["next_at"]), instant(row["last_at"])) for row in rows]
-    return [(hours(left - came), hours(last - came)) for came, left, last in times]
+    times = [(instant(row["ended"]), instant(row["next_ended"]), instant(row["last_ended"])) for row in rows]
+    return [(hours(next_step - ended), hours(last - ended)) for ended, next_step, last in times]
 
 
 def load_of(loopwright, resource, until):
     """Returns what a resource did in the week before, as a multiple of its usual week."""
     rows = loopwright.sql(
-        f"""SELECT "timestamp" AS at FROM "{EVENTS}" WHERE resource = {text_literal(resource)}"""
+        f"""SELECT "timestamp" AS ended FROM "{EVENTS}" WHERE resource = {text_literal(resource)}"""
     )
-    times = sorted(at for at in (instant(row["at"]) for row in rows) if at <= until)
+    times = sorted(at for at in (instant(row["ended"]) for row in rows) if at <= until)
     weeks = max((until - times[0]) / timedelta(weeks=1), 1) if times else 1
     last_week = sum(at > until - timedelta(weeks=1) for at in times)
     return last_week / max(len(times) / weeks, 1)
@@ -224,14 +224,14 @@ def main():
         os.environ["LOOPWRIGHT_URL"], os.environ["LOOPWRIGHT_APP_KEY"], os.environ["LOOPWRIGHT_POOL"]
     )
     events = loopwright.sql(
-        f"""SELECT activity, resource, "timestamp" AS at FROM "{EVENTS}"
+        f"""SELECT activity, resource, "timestamp" AS ended FROM "{EVENTS}"
             WHERE CAST(case_id AS VARCHAR) = {text_literal(order.case_id)} ORDER BY "timestamp" """
     )
     if not events:
         raise SystemExit(f"there is no order {order.case_id}")
     last = events[-1]
     history = history_of(loopwright, order.step, order.case_id)
-    load = load_of(loopwright, last["resource"], instant(last["at"]))
+    load = load_of(loopwright, last["resource"], instant(last["ended"]))
     print(f"{len(events)} events so far, {len(history)} comparable waits, {last['resource']} at {load:.1f} of usual", flush=True)
 
     points, remaining = score(history, order.waiting_hours, load)
