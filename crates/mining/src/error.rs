@@ -101,12 +101,6 @@ pub enum Error {
         /// Of which kind its error was.
         kind: Kind,
     },
-    /// The events could not be appended.
-    #[error("the events could not be appended: {detail}")]
-    Events {
-        /// What the subscription engine said.
-        detail: String,
-    },
     /// The control database failed.
     #[error(transparent)]
     Database(#[from] base::db::Error),
@@ -127,7 +121,6 @@ impl Coded for Error {
             Error::Overtaken { .. } => Kind::Conflict,
             Error::Tables(error) => error.kind(),
             Error::DataModels { kind, .. } => *kind,
-            Error::Events { .. } => Kind::Internal,
             Error::Database(error) => error.kind(),
         }
     }
@@ -148,7 +141,6 @@ impl Coded for Error {
             Error::Overtaken { .. } => "knowledge-model-overtaken",
             Error::Tables(error) => error.code(),
             Error::DataModels { .. } => "data-models-failed",
-            Error::Events { .. } => "events-failed",
             Error::Database(error) => error.code(),
         }
     }

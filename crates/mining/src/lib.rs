@@ -6,7 +6,14 @@ pub mod ports;
 pub mod pql;
 pub mod log;
 pub mod evaluate;
+mod knowledge_model;
+mod trigger;
+mod clock;
+mod watch;
+mod tables;
+mod live;
 mod mining;
+mod work;
 
 pub use error::Error;
 pub use mining::{

@@ -1,19 +1,21 @@
 //! What `mining` asks of its neighbours, as narrow as it can be said.
 //!
-//! The two traits are implemented for `pools::Pools` and `events::Events`
-//! where those are known; a test implements them in a few lines.
+//! The two traits are implemented here for `pools::Pools` and
+//! `events::Events`; a test implements them in a few lines.
 
 use base::db::Tx;
-use base::{BoxFuture, Timestamp};
+use base::error::Coded;
+use base::{BoxFuture, Kind, Timestamp};
+use events::{EventField, Events, NewEvent, TriggerRef};
+use pools::{DataModel, Pools};
 use serde_json::Value as Json;
 
 use crate::Error;
 
-
 /// Where data models are found.
 pub trait DataModels: Send + Sync {
     /// Finds a data model by id, by `POOL/KEY`, or by a key that is unique.
-    fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<pools::DataModel, Error>>;
+    fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<DataModel, Error>>;
 }
 
 /// A field of a signal, named and typed as the event will show it.
@@ -55,4 +57,58 @@ pub trait Outbox: Send + Sync {
 
     /// Says, after the transaction is durable, that there is something new.
     fn nudge(&self, knowledge_model: &str, trigger: &str);
+}
+
+impl DataModels for Pools {
+    fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<DataModel, Error>> {
+        Box::pin(async move {
+            let failed = |error: pools::Error| match error.kind() {
+                Kind::NotFound => Error::UnknownDataModel { reference: reference.to_owned() },
+                kind => Error::DataModels { detail: error.to_string(), kind },
+            };
+            if let Ok(id) = reference.parse() {
+                return self.data_model_by_id(id).await.map_err(failed);
+            }
+            if let Some((pool, key)) = reference.split_once('/') {
+                let pool = self.pool(pool).await.map_err(failed)?;
+                return self.data_model(pool.id, key).await.map_err(failed);
+            }
+            let mut found = None;
+            for pool in self.list().await.map_err(failed)? {
+                for model in self.data_models(pool.id).await.map_err(failed)? {
+                    if model.key == reference && found.replace(model).is_some() {
+                        return Err(Error::AmbiguousDataModel { reference: reference.to_owned() });
+                    }
+                }
+            }
+            found.ok_or_else(|| Error::UnknownDataModel { reference: reference.to_owned() })
+        })
+    }
+}
+
+impl Outbox for Events {
+    fn append(&self, tx: &mut dyn Tx, signals: &[Signal]) -> Result<(), Error> {
+        let Some(first) = signals.first() else { return Ok(()) };
+        let trigger = TriggerRef::new(&first.knowledge_model, &first.trigger);
+        let field = |field: &Field| EventField {
+            id: field.id.clone(),
+            value: field.value.clone(),
+            kind: field.kind.to_owned(),
+            is_identifier: field.is_identifier,
+        };
+        let event = |signal: &Signal| NewEvent {
+            key: signal.key.clone(),
+            identifier: signal.identifier.clone(),
+            typed_identifier: signal.typed_identifier.clone(),
+            fields: signal.fields.iter().map(field).collect(),
+            at: signal.evaluated_at,
+        };
+        let events: Vec<NewEvent> = signals.iter().map(event).collect();
+        Events::append(self, tx, &trigger, &events)?;
+        Ok(())
+    }
+
+    fn nudge(&self, knowledge_model: &str, trigger: &str) {
+        Events::nudge(self, &TriggerRef::new(knowledge_model, trigger));
+    }
 }

@@ -18,5 +18,6 @@ mod process;
 mod query;
 
 pub use evaluator::Evaluator;
+pub(crate) use evaluator::InScope;
 pub use query::answer;
 pub use vector::Vector;

@@ -53,9 +53,7 @@ pub(super) fn rowwise(node: &Node, operand: &dyn Fn(&Node) -> Operand, length: u
 fn logic(left: &Operand, right: &Operand, decisive: bool, length: usize) -> Vector {
     let one = |row| match (left.truth(row), right.truth(row)) {
         (Some(truth), _) | (_, Some(truth)) if truth == decisive => Some(decisive),
-        (Some(_), Some(other)) if other == decisive => Some(decisive),
         (Some(_), Some(_)) => Some(!decisive),
-        (None, Some(truth)) if truth == decisive => Some(decisive),
         _ => None,
     };
     Vector::Truth((0..length).map(one).collect())

@@ -1,0 +1,287 @@
+//! The SQL of this crate: plain functions over a transaction.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base::args;
+use base::db::{Error, Row, Tx};
+use base::{Timestamp, db::Value};
+use pools::DataModelId;
+
+use crate::clock::ProcessClock;
+use crate::mining::{Matched, ModelSummary};
+use crate::watch::{Enter, Stored};
+
+/// How far a model has fired, as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Counts owners; whoever has an older one must not write.
+    pub(crate) epoch: u64,
+    /// Counts closures of this epoch.
+    pub(crate) step: u64,
+    /// Every commit up to here has fired.
+    pub(crate) through: u64,
+    /// At this instant of the process clock.
+    pub(crate) at: Timestamp,
+}
+
+const MODEL: &str = "SELECT id, package, model_key, display_name, version, changed_at FROM mining_models";
+
+fn summary(row: &Row) -> Result<ModelSummary, Error> {
+    let version: u64 = row.get(4)?;
+    Ok(ModelSummary {
+        id: row.get(0)?,
+        package: row.get(1)?,
+        key: row.get(2)?,
+        display_name: row.get(3)?,
+        published: (version > 0).then_some(version),
+        changed_at: row.get(5)?,
+    })
+}
+
+pub(crate) fn models(tx: &mut dyn Tx) -> Result<Vec<ModelSummary>, Error> {
+    tx.query(&format!("{MODEL} ORDER BY id"), args![])?.iter().map(summary).collect()
+}
+
+pub(crate) fn model(tx: &mut dyn Tx, id: &str) -> Result<Option<ModelSummary>, Error> {
+    tx.query_one(&format!("{MODEL} WHERE id = $1"), args![id])?.as_ref().map(summary).transpose()
+}
+
+pub(crate) fn draft(tx: &mut dyn Tx, id: &str) -> Result<Option<String>, Error> {
+    let row = tx.query_one("SELECT draft FROM mining_models WHERE id = $1", args![id])?;
+    row.map(|row| row.get(0)).transpose()
+}
+
+pub(crate) fn put_draft(tx: &mut dyn Tx, model: &ModelSummary, text: &str) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO mining_models (id, package, model_key, display_name, draft, changed_at, version)
+         VALUES ($1, $2, $3, $4, $5, $6, 0)
+         ON CONFLICT (id) DO UPDATE SET display_name = excluded.display_name, draft = excluded.draft,
+            changed_at = excluded.changed_at",
+        args![&model.id, &model.package, &model.key, &model.display_name, text, model.changed_at],
+    )?;
+    Ok(())
+}
+
+/// Returns text and data model of the published version.
+pub(crate) fn published(tx: &mut dyn Tx, id: &str) -> Result<Option<(String, DataModelId)>, Error> {
+    let row = tx.query_one(
+        "SELECT v.text, v.data_model FROM mining_versions v
+         JOIN mining_models m ON m.id = v.model AND m.version = v.version WHERE m.id = $1",
+        args![id],
+    )?;
+    row.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
+}
+
+/// Lists the published models of a data model: id and text.
+pub(crate) fn published_on(tx: &mut dyn Tx, data_model: DataModelId) -> Result<Vec<(String, String)>, Error> {
+    let rows = tx.query(
+        "SELECT m.id, v.text FROM mining_versions v
+         JOIN mining_models m ON m.id = v.model AND m.version = v.version
+         WHERE v.data_model = $1 ORDER BY m.id",
+        args![data_model],
+    )?;
+    rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
+
+pub(crate) fn published_data_models(tx: &mut dyn Tx) -> Result<Vec<DataModelId>, Error> {
+    let rows = tx.query(
+        "SELECT DISTINCT v.data_model FROM mining_versions v
+         JOIN mining_models m ON m.id = v.model AND m.version = v.version ORDER BY v.data_model",
+        args![],
+    )?;
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// Makes the draft the next version and returns its number.
+pub(crate) fn publish(
+    tx: &mut dyn Tx,
+    id: &str,
+    text: &str,
+    data_model: DataModelId,
+    by: &str,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let row = tx.query_one("UPDATE mining_models SET version = version + 1 WHERE id = $1 RETURNING version", args![id])?;
+    let version: u64 = row.ok_or(Error::Failed { detail: "a knowledge model is gone".into() })?.get(0)?;
+    tx.execute(
+        "INSERT INTO mining_versions (model, version, text, data_model, published_at, published_by)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        args![id, version, text, data_model, now, by],
+    )?;
+    Ok(version)
+}
+
+/// Becomes the owner of a model's progress; whoever was it before can no
+/// longer write. A model without progress starts at the one given.
+pub(crate) fn take_over(tx: &mut dyn Tx, model: &str, through: u64, at: Timestamp) -> Result<Progress, Error> {
+    let row = tx.query_one(
+        "INSERT INTO mining_progress (model, epoch, step, fired_through, evaluated_at, busy)
+         VALUES ($1, 1, 0, $2, $3, 0)
+         ON CONFLICT (model) DO UPDATE SET epoch = mining_progress.epoch + 1, step = 0
+         RETURNING epoch, step, fired_through, evaluated_at",
+        args![model, through, at],
+    )?;
+    let row = row.ok_or(Error::Failed { detail: "a progress row did not come back".into() })?;
+    Ok(Progress { epoch: row.get(0)?, step: row.get(1)?, through: row.get(2)?, at: row.get(3)? })
+}
+
+/// Moves the progress on by one closure; false if somebody else owns it.
+pub(crate) fn move_on(
+    tx: &mut dyn Tx,
+    model: &str,
+    before: &Progress,
+    through: u64,
+    at: Timestamp,
+    busy: bool,
+) -> Result<bool, Error> {
+    let touched = tx.execute(
+        "UPDATE mining_progress SET step = step + 1, fired_through = $4, evaluated_at = $5, busy = $6
+         WHERE model = $1 AND epoch = $2 AND step = $3",
+        args![model, before.epoch, before.step, through, at, busy],
+    )?;
+    Ok(touched == 1)
+}
+
+/// Takes note of the triggers of a new version. A trigger that is new or means
+/// something else starts silently, unless it is new and asks to fire; one that
+/// is gone matches nothing any more, and would be new if it came back.
+pub(crate) fn put_triggers(tx: &mut dyn Tx, model: &str, triggers: &[(String, String, bool)]) -> Result<(), Error> {
+    let known = tx.query("SELECT trigger_id, logic FROM mining_triggers WHERE model = $1", args![model])?;
+    let mut before = HashMap::new();
+    for row in &known {
+        before.insert(row.get::<String>(0)?, row.get::<String>(1)?);
+    }
+    for (trigger, logic, fire_existing) in triggers {
+        let silent = match before.remove(trigger) {
+            Some(same) if same == *logic => continue,
+            Some(_) => true,
+            None => !fire_existing,
+        };
+        tx.execute(
+            "INSERT INTO mining_triggers (model, trigger_id, logic, silent, fired) VALUES ($1, $2, $3, $4, 0)
+             ON CONFLICT (model, trigger_id) DO UPDATE SET logic = excluded.logic, silent = excluded.silent",
+            args![model, trigger, logic, silent],
+        )?;
+    }
+    for gone in before.keys() {
+        tx.execute(
+            "UPDATE mining_triggers SET logic = '' WHERE model = $1 AND trigger_id = $2",
+            args![model, gone],
+        )?;
+        tx.execute(
+            "UPDATE mining_matched SET matched = 0 WHERE model = $1 AND trigger_id = $2 AND matched = 1",
+            args![model, gone],
+        )?;
+    }
+    Ok(())
+}
+
+/// Returns whether a trigger is silent, and how many signals it fired.
+pub(crate) fn trigger(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<(bool, u64), Error> {
+    let row = tx.query_one(
+        "SELECT silent, fired FROM mining_triggers WHERE model = $1 AND trigger_id = $2",
+        args![model, trigger],
+    )?;
+    row.map_or(Ok((true, 0)), |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+pub(crate) fn keep_silence(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE mining_triggers SET silent = 1 WHERE model = $1 AND trigger_id = $2",
+        args![model, trigger],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn end_silence(tx: &mut dyn Tx, model: &str) -> Result<(), Error> {
+    tx.execute("UPDATE mining_triggers SET silent = 0 WHERE model = $1 AND silent = 1", args![model])?;
+    Ok(())
+}
+
+pub(crate) fn count_fired(tx: &mut dyn Tx, model: &str, trigger: &str, count: u64) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE mining_triggers SET fired = fired + $3 WHERE model = $1 AND trigger_id = $2",
+        args![model, trigger, count],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn fired(tx: &mut dyn Tx) -> Result<u64, Error> {
+    let row = tx.query_one("SELECT CAST(COALESCE(SUM(fired), 0) AS BIGINT) FROM mining_triggers", args![])?;
+    row.map_or(Ok(0), |row| row.get(0))
+}
+
+pub(crate) fn stored(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<HashMap<Arc<str>, Stored>, Error> {
+    let rows = tx.query(
+        "SELECT identifier, matched, episode, since FROM mining_matched WHERE model = $1 AND trigger_id = $2",
+        args![model, trigger],
+    )?;
+    let mut stored = HashMap::new();
+    for row in &rows {
+        let one = Stored { matched: row.get(1)?, episode: row.get(2)?, since: row.get(3)? };
+        stored.insert(Arc::from(row.get::<String>(0)?), one);
+    }
+    Ok(stored)
+}
+
+pub(crate) fn enter(tx: &mut dyn Tx, model: &str, trigger: &str, enters: &[Enter], at: Timestamp) -> Result<(), Error> {
+    let sets: Vec<Vec<Value>> =
+        enters.iter().map(|enter| args![model, trigger, &*enter.identifier, enter.episode, at].to_vec()).collect();
+    tx.execute_many(
+        "INSERT INTO mining_matched (model, trigger_id, identifier, matched, episode, since)
+         VALUES ($1, $2, $3, 1, $4, $5)
+         ON CONFLICT (model, trigger_id, identifier) DO UPDATE SET matched = 1, episode = excluded.episode,
+            since = excluded.since",
+        &sets,
+    )?;
+    Ok(())
+}
+
+pub(crate) fn leave(tx: &mut dyn Tx, model: &str, trigger: &str, leaves: &[Arc<str>]) -> Result<(), Error> {
+    let sets: Vec<Vec<Value>> = leaves.iter().map(|identifier| args![model, trigger, &**identifier].to_vec()).collect();
+    tx.execute_many(
+        "UPDATE mining_matched SET matched = 0 WHERE model = $1 AND trigger_id = $2 AND identifier = $3",
+        &sets,
+    )?;
+    Ok(())
+}
+
+pub(crate) fn matched(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<Vec<Matched>, Error> {
+    let rows = tx.query(
+        "SELECT identifier, since, episode FROM mining_matched
+         WHERE model = $1 AND trigger_id = $2 AND matched = 1 ORDER BY identifier",
+        args![model, trigger],
+    )?;
+    rows.iter().map(|row| Ok(Matched { identifier: row.get(0)?, since: row.get(1)?, episode: row.get(2)? })).collect()
+}
+
+pub(crate) fn count_matched(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<u64, Error> {
+    let row = tx.query_one(
+        "SELECT COUNT(*) FROM mining_matched WHERE model = $1 AND trigger_id = $2 AND matched = 1",
+        args![model, trigger],
+    )?;
+    row.map_or(Ok(0), |row| row.get(0))
+}
+
+pub(crate) fn clock(tx: &mut dyn Tx, data_model: DataModelId) -> Result<ProcessClock, Error> {
+    let row = tx.query_one("SELECT shown, wall, speed FROM mining_clocks WHERE data_model = $1", args![data_model])?;
+    row.map_or(Ok(ProcessClock::Wall), |row| {
+        Ok(ProcessClock::Replay { shown: row.get(0)?, wall: row.get(1)?, speed: row.get(2)? })
+    })
+}
+
+pub(crate) fn set_clock(
+    tx: &mut dyn Tx,
+    data_model: DataModelId,
+    shown: Timestamp,
+    wall: Timestamp,
+    speed: f64,
+) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO mining_clocks (data_model, shown, wall, speed) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (data_model) DO UPDATE SET shown = excluded.shown, wall = excluded.wall, speed = excluded.speed",
+        args![data_model, shown, wall, speed],
+    )?;
+    Ok(())
+}

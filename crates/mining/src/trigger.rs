@@ -1,0 +1,353 @@
+//! A trigger of a published model: checked, classified, ready to be watched.
+
+use std::sync::Arc;
+
+use serde_saphyr::Spanned;
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::knowledge_model::{Attribute, KnowledgeModel, Record, TriggerText, WhenFull, line};
+use crate::pql::catalog::Catalog;
+use crate::pql::check::{Checker, Vocabulary, type_of};
+use crate::pql::deadline::{CADENCE_MILLIS, ClockUse};
+use crate::pql::operators::hint;
+use crate::pql::plan::{Grain, Node, Op, Program, Selection, Way};
+use crate::pql::syntax::Comparison;
+use crate::mining::{Class, FieldView, RecordView};
+
+/// A published model: its records and triggers.
+#[derive(Debug)]
+pub struct Published {
+    /// The records, for those who ask.
+    pub records: Vec<RecordView>,
+    /// The triggers.
+    pub triggers: Vec<Arc<Trigger>>,
+    /// What makes a case open, if the model has a filter of that name.
+    pub open: Option<OpenCases>,
+    /// What the model adds to PQL.
+    pub vocabulary: Vocabulary,
+}
+
+/// The condition that makes a case open.
+#[derive(Debug)]
+pub struct OpenCases {
+    pub(crate) program: Arc<Program>,
+    pub(crate) selection: Selection,
+}
+
+/// A checked trigger.
+#[derive(Debug)]
+pub struct Trigger {
+    /// Its id.
+    pub id: String,
+    /// What people read.
+    pub name: String,
+    /// The record's id.
+    pub record: String,
+    /// Identifier first, then the outputs.
+    pub fields: Vec<FieldView>,
+    /// How much work it is.
+    pub class: Class,
+    /// The same in words.
+    pub cost: String,
+    /// At most so many instances match at once.
+    pub item_limit: u64,
+    /// What happens beyond that.
+    pub when_full: WhenFull,
+    /// Whether what matches at the first publication fires.
+    pub fire_existing: bool,
+    /// Changes when what the trigger means changes.
+    pub logic: String,
+    pub(crate) program: Arc<Program>,
+    /// Where the record's instances stand.
+    pub(crate) target: Grain,
+    /// In the order of `fields`.
+    pub(crate) values: Vec<Node>,
+    pub(crate) selection: Selection,
+    pub(crate) clock: ClockUse,
+    /// Whether a commit leaves all cases alone that it does not touch.
+    pub(crate) touched_only: bool,
+    /// Whether a record instance belongs to one case.
+    pub(crate) in_case: bool,
+}
+
+/// Checks a model against a catalog.
+pub fn check_model(id: &str, model: &KnowledgeModel, catalog: &Arc<Catalog>) -> Result<Published, Error> {
+    let vocabulary = model.vocabulary();
+    let checking = Checking { id, model, catalog, vocabulary: &vocabulary };
+    let mut records = Vec::new();
+    for record in &model.records {
+        records.push(checking.record(record)?);
+    }
+    for kpi in &model.kpis {
+        let checker = Checker::new(catalog.clone(), &vocabulary);
+        let path = format!("kpis.{}", kpi.id.value);
+        checker.query(&kpi.pql.value).map_err(|faults| checking.refused(&path, &kpi.pql, &faults.to_string()))?;
+    }
+    for log in &model.event_logs {
+        let path = format!("eventLogs.{}", log.id.value);
+        let mut checker = Checker::new(catalog.clone(), &vocabulary);
+        checker.value(&log.pql.value).map_err(|faults| checking.refused(&path, &log.pql, &faults.to_string()))?;
+    }
+    for filter in &model.filters {
+        let path = format!("filters.{}", filter.id.value);
+        let mut checker = Checker::new(catalog.clone(), &vocabulary);
+        checker.condition(&filter.pql.value).map_err(|faults| checking.refused(&path, &filter.pql, &faults.to_string()))?;
+    }
+    let mut triggers = Vec::new();
+    for trigger in &model.triggers {
+        triggers.push(Arc::new(checking.trigger(trigger)?));
+    }
+    let open = checking.open()?;
+    Ok(Published { records, triggers, open, vocabulary })
+}
+
+struct Checking<'a> {
+    id: &'a str,
+    model: &'a KnowledgeModel,
+    catalog: &'a Arc<Catalog>,
+    vocabulary: &'a Vocabulary,
+}
+
+impl Checking<'_> {
+    fn refused(&self, path: &str, at: &Spanned<String>, detail: &str) -> Error {
+        Error::InvalidModel {
+            model: self.id.to_owned(),
+            path: path.to_owned(),
+            line: line(at),
+            detail: detail.to_owned(),
+        }
+    }
+
+    fn record(&self, record: &Record) -> Result<RecordView, Error> {
+        let mut checker = Checker::new(self.catalog.clone(), self.vocabulary);
+        let path = format!("records.{}", record.id.value);
+        let target = self.target(&mut checker, record, &path)?;
+        let mut fields = Vec::new();
+        for (place, attribute) in record.all_attributes().enumerate() {
+            let (field, _) = self.field(&mut checker, target, &path, attribute, place == 0)?;
+            fields.push(field);
+        }
+        let name = record.display_name.clone().unwrap_or_else(|| record.id.value.clone());
+        Ok(RecordView { id: record.id.value.clone(), name, fields })
+    }
+
+    fn target(&self, checker: &mut Checker<'_>, record: &Record, path: &str) -> Result<Grain, Error> {
+        let table = checker.table(&record.pql.value);
+        table.map(Grain::Table).map_err(|faults| self.refused(path, &record.pql, &faults.to_string()))
+    }
+
+    fn field(
+        &self,
+        checker: &mut Checker<'_>,
+        target: Grain,
+        path: &str,
+        attribute: &Attribute,
+        is_identifier: bool,
+    ) -> Result<(FieldView, Node), Error> {
+        let path = format!("{path}.{}", attribute.id.value);
+        let refused = |detail: &str| self.refused(&path, &attribute.pql, detail);
+        let node = checker.value(&attribute.pql.value).map_err(|faults| refused(&faults.to_string()))?;
+        if !checker.program().reaches(target, node.grain) {
+            let (own, other) = (checker.program().name(target), checker.program().name(node.grain));
+            return Err(refused(&format!(
+                "it has one value per row of {other}, but the record has one instance per row of {own}; \
+                 pull it up with a PU operator"
+            )));
+        }
+        let field = FieldView {
+            id: attribute.id.value.clone(),
+            name: attribute.display_name.clone().unwrap_or_else(|| attribute.id.value.clone()),
+            field_type: type_of(&node),
+            unit: attribute.unit.clone(),
+            format: attribute.format.clone(),
+            is_identifier,
+        };
+        Ok((field, node))
+    }
+
+    fn find_record(&self, path: &str, id: &Spanned<String>) -> Result<&Record, Error> {
+        let records = &self.model.records;
+        records.iter().find(|record| record.id.value.eq_ignore_ascii_case(&id.value)).ok_or_else(|| {
+            let hint = hint(&id.value, records.iter().map(|record| record.id.value.as_str()));
+            self.refused(path, id, &format!("there is no record \"{}\"{hint}", id.value))
+        })
+    }
+
+    /// Checks filters, and those that they refer to, and brings them to a table.
+    fn selection(
+        &self,
+        checker: &mut Checker<'_>,
+        target: Grain,
+        path: &str,
+        ids: Vec<&Spanned<String>>,
+    ) -> Result<(Selection, String), Error> {
+        let mut selection = Selection { target, conditions: Vec::new() };
+        let mut logic = String::new();
+        let mut open = ids;
+        let mut seen: Vec<String> = Vec::new();
+        while let Some(id) = open.pop() {
+            let filters = &self.model.filters;
+            let found = filters.iter().find(|filter| filter.id.value.eq_ignore_ascii_case(&id.value));
+            let filter = found.ok_or_else(|| {
+                let hint = hint(&id.value, filters.iter().map(|filter| filter.id.value.as_str()));
+                self.refused(path, id, &format!("there is no filter \"{}\"{hint}", id.value))
+            })?;
+            if seen.contains(&filter.id.value) {
+                continue;
+            }
+            seen.push(filter.id.value.clone());
+            open.extend(&filter.filter_ids);
+            let own = format!("filters.{}", filter.id.value);
+            let refused = |detail: &str| self.refused(&own, &filter.pql, detail);
+            let node = checker.condition(&filter.pql.value).map_err(|faults| refused(&faults.to_string()))?;
+            let way = checker.way(&node, target).map_err(|detail| self.refused(path, id, &detail))?;
+            logic.push_str(&filter.pql.value);
+            logic.push('\n');
+            selection.conditions.push((node, way));
+        }
+        Ok((selection, logic))
+    }
+
+    fn trigger(&self, text: &TriggerText) -> Result<Trigger, Error> {
+        let path = format!("triggers.{}", text.id.value);
+        let record = self.find_record(&path, &text.record)?;
+        let mut checker = Checker::new(self.catalog.clone(), self.vocabulary);
+        let target = self.target(&mut checker, record, &path)?;
+        let record_path = format!("records.{}", record.id.value);
+        let mut fields = Vec::new();
+        let mut values = Vec::new();
+        let (field, node) = self.field(&mut checker, target, &record_path, &record.identifier, true)?;
+        fields.push(field);
+        values.push(node);
+        for output in &text.outputs {
+            let found = record.all_attributes().find(|attribute| attribute.id.value.eq_ignore_ascii_case(&output.value));
+            let attribute = found.ok_or_else(|| {
+                let known = record.all_attributes().map(|attribute| attribute.id.value.as_str());
+                let hint = hint(&output.value, known);
+                let detail = format!("record \"{}\" has no attribute \"{}\"{hint}", record.id.value, output.value);
+                self.refused(&path, output, &detail)
+            })?;
+            let (field, node) = self.field(&mut checker, target, &record_path, attribute, false)?;
+            fields.push(field);
+            values.push(node);
+        }
+        let ids = record.filter_ids.iter().chain(&text.filter_ids).collect();
+        let (selection, conditions) = self.selection(&mut checker, target, &path, ids)?;
+        if selection.conditions.is_empty() {
+            return Err(self.refused(&path, &text.id, "it needs at least one filter in \"filterIds\""));
+        }
+        let program = Arc::new(checker.finish());
+        let clock = ClockUse::of(selection.conditions.iter().map(|(condition, _)| condition));
+        let in_case = program.is_in_case(target);
+        let Reach { class, touched_only } = reach(&program, in_case, &selection, &clock);
+        Ok(Trigger {
+            id: text.id.value.clone(),
+            name: text.display_name.clone().unwrap_or_else(|| text.id.value.clone()),
+            record: record.id.value.clone(),
+            fields,
+            class,
+            cost: cost(touched_only, &clock),
+            item_limit: text.item_limit,
+            when_full: text.when_full,
+            fire_existing: text.fire_existing,
+            logic: self.logic(record, &conditions),
+            program,
+            target,
+            values,
+            selection,
+            clock,
+            touched_only,
+            in_case,
+        })
+    }
+
+    /// Digests what decides which instances match: the record's place and
+    /// identifier, the filters, and all that they may refer to.
+    fn logic(&self, record: &Record, conditions: &str) -> String {
+        let mut hash = Sha256::new();
+        let mut words: Vec<String> = Vec::new();
+        words.extend(self.vocabulary.variables.iter().map(|(id, value)| format!("{id}={value}")));
+        words.extend(self.vocabulary.attributes.iter().map(|((record, id), pql)| format!("{record}.{id}={pql}")));
+        words.sort();
+        for part in [&record.pql.value, &record.identifier.pql.value, conditions].into_iter().chain(words.iter().map(String::as_str)) {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn open(&self) -> Result<Option<OpenCases>, Error> {
+        let Some(filter) = self.model.filters.iter().find(|filter| filter.id.value == "OPEN") else { return Ok(None) };
+        let mut checker = Checker::new(self.catalog.clone(), self.vocabulary);
+        let target = Grain::Table(self.catalog.roles.case_table);
+        let (selection, _) = self.selection(&mut checker, target, "filters.OPEN", vec![&filter.id])?;
+        Ok(Some(OpenCases { program: Arc::new(checker.finish()), selection }))
+    }
+}
+
+struct Reach {
+    class: Class,
+    touched_only: bool,
+}
+
+/// Tells how far a change may reach: which class a trigger is of, and whether
+/// a commit can change the answer only for cases that it touches.
+fn reach(program: &Program, in_case: bool, selection: &Selection, clock: &ClockUse) -> Reach {
+    let mut shared = !in_case;
+    let mut threshold = false;
+    for (condition, way) in &selection.conditions {
+        condition.walk(&mut |node| {
+            if is_shared(program, node) {
+                shared = true;
+            }
+            if let Op::Compare(comparison, left, right) = &node.op
+                && !matches!(comparison, Comparison::Equal | Comparison::NotEqual)
+                && (has_shared(program, left) != has_shared(program, right))
+            {
+                threshold = true;
+            }
+        });
+        let meets_in_case = match way {
+            Way::Down => true,
+            Way::Up => program.is_in_case(condition.grain),
+            Way::Over(table) => program.is_in_case(condition.grain) && program.is_in_case(Grain::Table(*table)),
+        };
+        shared |= !meets_in_case;
+    }
+    let class = match (shared, threshold || !clock.is_none()) {
+        (_, true) => Class::T,
+        (true, false) => Class::K,
+        (false, false) => Class::L,
+    };
+    Reach { class, touched_only: !shared }
+}
+
+/// Tells whether a value is shared by several cases.
+fn is_shared(program: &Program, node: &Node) -> bool {
+    matches!(node.op, Op::PullUp(_)) && !program.is_in_case(node.grain)
+}
+
+fn has_shared(program: &Program, node: &Node) -> bool {
+    let mut found = false;
+    node.walk(&mut |node| found |= is_shared(program, node));
+    found
+}
+
+fn cost(touched_only: bool, clock: &ClockUse) -> String {
+    let mut words = String::from(if touched_only {
+        "at each commit the cases that it touches"
+    } else {
+        "at each commit all cases, because a value shared by several cases may have moved"
+    });
+    if !clock.comparisons.is_empty() {
+        words.push_str("; each case once more at the instant at which time alone changes its answer");
+    }
+    if clock.irregular {
+        let minutes = CADENCE_MILLIS / 60_000;
+        words.push_str(&format!("; all cases every {minutes} minutes, because a use of NOW() has no normal form"));
+    } else if !clock.boundaries.is_empty() {
+        words.push_str("; all cases when the day, hour or minute that it reads begins");
+    }
+    words
+}

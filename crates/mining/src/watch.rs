@@ -1,0 +1,387 @@
+//! Watching a trigger: who matches, who starts to, who stops, and when time
+//! alone will change that.
+//!
+//! A [`Watch`] holds the *target*: the record instances that satisfy the
+//! trigger on its root, by case, so that a commit replaces the answers of the
+//! cases that it touched and leaves the others alone. Beside it stands what is
+//! *stored*: the matched set that is durable. [`Watch::advance`] looks and
+//! says by how much the two differ; nothing is stored before the difference is.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use base::Timestamp;
+use serde_json::Value as Json;
+
+use crate::evaluate::{Evaluator, InScope};
+use crate::knowledge_model::WhenFull;
+use crate::log::{EventLog, NO_ROW};
+use crate::ports::{Field, Signal};
+use crate::trigger::Trigger;
+use crate::value::{Type, Value};
+
+/// Which cases are looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All of them.
+    All,
+    /// These.
+    Cases(Vec<u32>),
+}
+
+/// What is durable of a record instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// It matches.
+    pub(crate) matched: bool,
+    /// For the how-manieth time.
+    pub(crate) episode: u64,
+    /// Since this instant.
+    pub(crate) since: Timestamp,
+}
+
+/// A record instance that starts to match.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Enter {
+    pub(crate) identifier: Arc<str>,
+    pub(crate) episode: u64,
+    pub(crate) typed: Json,
+    pub(crate) fields: Vec<Field>,
+}
+
+/// By how much the target differs from what is stored.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Difference {
+    pub(crate) enters: Vec<Enter>,
+    pub(crate) leaves: Vec<Arc<str>>,
+}
+
+impl Difference {
+    pub(crate) fn len(&self) -> usize {
+        self.enters.len() + self.leaves.len()
+    }
+}
+
+/// A trigger on a root.
+pub(crate) struct Watch {
+    pub(crate) trigger: Arc<Trigger>,
+    /// What matched at publication has not all been taken note of yet; until
+    /// then nothing fires.
+    pub(crate) silent: bool,
+    evaluator: Evaluator,
+    by_case: HashMap<u32, Vec<Arc<str>>>,
+    /// Rows that bear an identifier, for it need not be unique.
+    counts: HashMap<Arc<str>, u32>,
+    stored: HashMap<Arc<str>, Stored>,
+    matched: u64,
+    /// Some of the target is not stored, because the limit is reached.
+    overflowing: bool,
+    deadlines: Deadlines,
+    /// Cases looked at since the watch began.
+    pub(crate) looked_at: u64,
+}
+
+/// When time alone may change an answer.
+#[derive(Debug, Default)]
+struct Deadlines {
+    by_case: HashMap<u32, i64>,
+    queue: BTreeSet<(i64, u32)>,
+    /// When everything is looked at.
+    all: Option<i64>,
+}
+
+impl Deadlines {
+    fn clear(&mut self, case: u32) {
+        if let Some(at) = self.by_case.remove(&case) {
+            self.queue.remove(&(at, case));
+        }
+    }
+
+    fn arm(&mut self, case: u32, at: i64) {
+        self.clear(case);
+        self.by_case.insert(case, at);
+        self.queue.insert((at, case));
+    }
+
+    fn next(&self) -> Option<i64> {
+        let first = self.queue.first().map(|(at, _)| *at);
+        [first, self.all].into_iter().flatten().min()
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(
+        trigger: Arc<Trigger>,
+        log: Arc<EventLog>,
+        stored: HashMap<Arc<str>, Stored>,
+        silent: bool,
+    ) -> Self {
+        let evaluator = Evaluator::new(log, trigger.program.clone(), 0);
+        let matched = stored.values().filter(|stored| stored.matched).count() as u64;
+        Watch {
+            trigger,
+            silent,
+            evaluator,
+            by_case: HashMap::new(),
+            counts: HashMap::new(),
+            stored,
+            matched,
+            overflowing: false,
+            deadlines: Deadlines::default(),
+            looked_at: 0,
+        }
+    }
+
+    /// Moves to another root; what is known of cases stays until it is looked
+    /// at again.
+    pub(crate) fn set_root(&mut self, log: Arc<EventLog>) {
+        self.evaluator = Evaluator::new(log, self.trigger.program.clone(), 0);
+    }
+
+    /// Tells which cases a commit makes it look at.
+    pub(crate) fn after_commit(&self, touched: &BTreeSet<u32>) -> Which {
+        // Room may have come up for those that wait, whoever they are.
+        if self.trigger.touched_only && !self.overflowing {
+            Which::Cases(touched.iter().copied().collect())
+        } else {
+            Which::All
+        }
+    }
+
+    /// Returns the next instant in milliseconds at which it has to look.
+    pub(crate) fn next_deadline(&self) -> Option<i64> {
+        self.deadlines.next()
+    }
+
+    /// Tells which cases are due at an instant, if any.
+    pub(crate) fn due(&self, now: i64) -> Option<Which> {
+        if self.deadlines.all.is_some_and(|at| at <= now) {
+            return Some(Which::All);
+        }
+        let due = self.deadlines.queue.range(..=(now, u32::MAX)).map(|(_, case)| *case);
+        let cases: Vec<u32> = due.collect();
+        (!cases.is_empty()).then_some(Which::Cases(cases))
+    }
+
+    /// Looks at cases at an instant and tells the difference to what is stored.
+    pub(crate) fn advance(&mut self, which: &Which, now: i64) -> Difference {
+        if *which == Which::Cases(Vec::new()) {
+            return Difference::default();
+        }
+        // An instance that is of no one case is found only among all.
+        let which = if self.trigger.in_case { which } else { &Which::All };
+        self.evaluator.set_now(now);
+        let found = self.find(which, now);
+        self.arm(which, now);
+
+        let mut changed: Vec<Arc<str>> = Vec::new();
+        let replaced: Vec<u32> = match which {
+            Which::All => self.by_case.keys().copied().collect(),
+            Which::Cases(cases) => cases.clone(),
+        };
+        for case in replaced {
+            for identifier in self.by_case.remove(&case).unwrap_or_default() {
+                let count = self.counts.get_mut(&identifier).expect("what stands in a case is counted");
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(&identifier);
+                }
+                changed.push(identifier);
+            }
+        }
+        for (identifier, case) in &found {
+            *self.counts.entry(identifier.clone()).or_default() += 1;
+            self.by_case.entry(*case).or_default().push(identifier.clone());
+        }
+        if *which == Which::All {
+            // After a restart the target starts empty; what is stored must
+            // leave all the same if it no longer matches.
+            changed.extend(self.stored.iter().filter(|(_, stored)| stored.matched).map(|(identifier, _)| identifier.clone()));
+        }
+        self.decide(changed, &found, now)
+    }
+
+    fn decide(&mut self, changed: Vec<Arc<str>>, found: &[(Arc<str>, u32)], now: i64) -> Difference {
+        let is_stored = |identifier: &Arc<str>| self.stored.get(identifier).is_some_and(|stored| stored.matched);
+        let mut leaves: Vec<Arc<str>> = changed;
+        leaves.retain(|identifier| !self.counts.contains_key(identifier) && is_stored(identifier));
+        leaves.sort();
+        leaves.dedup();
+        let mut seen = HashSet::new();
+        let mut entering: Vec<(Arc<str>, u32)> =
+            found.iter().filter(|(identifier, _)| !is_stored(identifier) && seen.insert(identifier.clone())).cloned().collect();
+
+        let kept = self.matched - leaves.len() as u64;
+        let room = self.trigger.item_limit.saturating_sub(kept) as usize;
+        self.overflowing = entering.len() > room && self.trigger.when_full == WhenFull::KeepExisting;
+        if entering.len() > room {
+            match self.trigger.when_full {
+                WhenFull::KeepExisting => entering.truncate(room),
+                WhenFull::ReplaceExisting => {
+                    entering.truncate(self.trigger.item_limit as usize);
+                    let oldest = self.oldest(&leaves, entering.len() - room.min(entering.len()));
+                    leaves.extend(oldest);
+                }
+            }
+        }
+        let enters = self.describe(&entering, now);
+        Difference { enters, leaves }
+    }
+
+    fn oldest(&self, leaving: &[Arc<str>], count: usize) -> Vec<Arc<str>> {
+        let staying = self.stored.iter().filter(|(identifier, stored)| stored.matched && !leaving.contains(identifier));
+        let mut staying: Vec<_> = staying.map(|(identifier, stored)| (stored.since, identifier.clone())).collect();
+        staying.sort();
+        staying.into_iter().take(count).map(|(_, identifier)| identifier).collect()
+    }
+
+    /// Takes over what has become durable.
+    pub(crate) fn accept(&mut self, difference: &Difference, at: Timestamp) {
+        for identifier in &difference.leaves {
+            if let Some(stored) = self.stored.get_mut(identifier) {
+                stored.matched = false;
+                self.matched -= 1;
+            }
+        }
+        for enter in &difference.enters {
+            let stored = Stored { matched: true, episode: enter.episode, since: at };
+            self.stored.insert(enter.identifier.clone(), stored);
+            self.matched += 1;
+        }
+        self.silent = false;
+    }
+
+    /// Lists the instances that satisfy the trigger, with their case.
+    fn find(&mut self, which: &Which, now: i64) -> Vec<(Arc<str>, u32)> {
+        let trigger = self.trigger.clone();
+        let case_table = self.evaluator.log().catalog().roles.case_table;
+        let look = |scope: &InScope<'_>| {
+            let selected = scope.selected(trigger.target, &trigger.selection.conditions);
+            let mut found = Vec::new();
+            if selected.contains(&true) {
+                let identifier = scope.operand(&trigger.values[0], trigger.target);
+                let cases = scope.cases_of(trigger.target, case_table);
+                for row in (0..selected.len()).filter(|row| selected[*row]) {
+                    let value = identifier.value(row);
+                    if value != Value::Null {
+                        found.push((Arc::from(value.to_string()), cases[row]));
+                    }
+                }
+            }
+            found
+        };
+        let all = self.evaluator.log().case_count();
+        match which {
+            Which::Cases(cases) => {
+                self.looked_at += cases.len() as u64;
+                self.evaluator.cases(cases, now, look)
+            }
+            Which::All => {
+                self.looked_at += u64::from(all);
+                self.evaluator.everything(look)
+            }
+        }
+    }
+
+    /// Arms the deadlines of the cases that were looked at.
+    fn arm(&mut self, which: &Which, now: i64) {
+        let trigger = self.trigger.clone();
+        if trigger.clock.is_none() {
+            return;
+        }
+        // At instant 0 a comparison shows how far it is from its crossing.
+        let next = |scope: &InScope<'_>| scope.next_changes(&trigger.selection, &trigger.clock, now);
+        let (by_case, all) = match which {
+            Which::Cases(cases) => {
+                for case in cases {
+                    self.deadlines.clear(*case);
+                }
+                self.evaluator.cases(cases, 0, next)
+            }
+            Which::All => {
+                self.deadlines = Deadlines::default();
+                self.evaluator.set_now(0);
+                let changes = self.evaluator.everything(next);
+                self.evaluator.set_now(now);
+                changes
+            }
+        };
+        for (case, at) in by_case {
+            self.deadlines.arm(case, at);
+        }
+        let known = self.deadlines.all.filter(|at| *at > now);
+        self.deadlines.all = [known, all, trigger.clock.next_boundary(now)].into_iter().flatten().min();
+    }
+
+    /// Evaluates the outputs of instances that start to match.
+    fn describe(&self, entering: &[(Arc<str>, u32)], now: i64) -> Vec<Enter> {
+        if entering.is_empty() {
+            return Vec::new();
+        }
+        let trigger = &self.trigger;
+        let look = |scope: &InScope<'_>| {
+            let selected = scope.selected(trigger.target, &trigger.selection.conditions);
+            let operands: Vec<_> = trigger.values.iter().map(|value| scope.operand(value, trigger.target)).collect();
+            let mut rows: HashMap<String, Vec<Value>> = HashMap::new();
+            for row in (0..selected.len()).filter(|row| selected[*row]) {
+                let identifier = operands[0].value(row).to_string();
+                rows.entry(identifier).or_insert_with(|| operands.iter().map(|operand| operand.value(row)).collect());
+            }
+            rows
+        };
+        let rows = if trigger.in_case {
+            let mut cases: Vec<u32> = entering.iter().map(|(_, case)| *case).filter(|case| *case != NO_ROW).collect();
+            cases.sort_unstable();
+            cases.dedup();
+            self.evaluator.cases(&cases, now, look)
+        } else {
+            self.evaluator.everything(look)
+        };
+        let enter = |(identifier, _): &(Arc<str>, u32)| {
+            let values = rows.get(&**identifier)?;
+            let before = self.stored.get(identifier).map_or(0, |stored| stored.episode);
+            let fields = trigger.fields.iter().zip(values).map(|(field, value)| Field {
+                id: field.id.clone(),
+                value: value.to_json(),
+                kind: kind(field.field_type),
+                is_identifier: field.is_identifier,
+            });
+            Some(Enter {
+                identifier: identifier.clone(),
+                episode: before + 1,
+                typed: values[0].to_json(),
+                fields: fields.collect(),
+            })
+        };
+        entering.iter().filter_map(enter).collect()
+    }
+}
+
+/// Writes the signal of an instance that starts to match.
+pub(crate) fn signal(model: &str, trigger: &str, enter: &Enter, at: Timestamp) -> Signal {
+    let mut fields = enter.fields.clone();
+    fields.push(Field {
+        id: "evaluatedAt".to_owned(),
+        value: Json::from(at.to_string()),
+        kind: kind(Type::Date),
+        is_identifier: false,
+    });
+    Signal {
+        knowledge_model: model.to_owned(),
+        trigger: trigger.to_owned(),
+        key: format!("{trigger}/{}/{}", enter.identifier, enter.episode),
+        identifier: enter.identifier.to_string(),
+        typed_identifier: enter.typed.clone(),
+        fields,
+        evaluated_at: at,
+    }
+}
+
+fn kind(field_type: Type) -> &'static str {
+    match field_type {
+        Type::Int => "INT",
+        Type::Float => "FLOAT",
+        Type::Date => "DATE",
+        Type::String => "STRING",
+    }
+}
