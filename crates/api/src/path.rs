@@ -50,6 +50,8 @@ fn tidy(path: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -64,6 +66,17 @@ mod tests {
             ("/tables/a%2F%2Fb/", "/tables/a%2F%2Fb"),
         ] {
             assert_eq!(tidy(given), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn segments_stay_and_tidying_again_changes_nothing(path in "(/{1,3}[a-z%.]{0,3}){1,6}/{0,2}") {
+            let tidied = tidy(&path);
+            prop_assert_eq!(tidy(&tidied), tidied.as_ref());
+            let segments = |path: &str| path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+            prop_assert_eq!(segments(&tidied), segments(&path));
+            prop_assert!(!tidied.contains("//"));
         }
     }
 
