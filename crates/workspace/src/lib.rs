@@ -11,7 +11,7 @@
 //!   a small *supervisor* (the program's own hidden verb, see [`supervise`]),
 //!   which leads a session of its own, keeps the output in files, and leaves
 //!   the exit status in a file. A server that starts again adopts the
-//!   supervisor by its pid and start time; see [`folder`](mod@folder).
+//!   supervisor by its pid and start time; see `folder`.
 //! * **A task run starts at most once.** The row that intends it is durable
 //!   before the process exists, and the process is claimed by a marker that
 //!   only one can make. What went down with the machine is a failed attempt of
@@ -27,8 +27,8 @@
 //!                                timeout or cancel  └─▶ stopping ─▶ ended (timed out, canceled)
 //! ```
 //!
-//! Everything that lives here is *decide, record, act*: [`decide`](mod@decide)
-//! is a pure function over a run and its task runs, [`work`](mod@work) records
+//! Everything that lives here is *decide, record, act*: `decide`
+//! is a pure function over a run and its task runs, `work` records
 //! what it decided and acts. The words of the API (life cycle, result,
 //! termination code) are derived from the few states above by
 //! [`view`](mod@view), and only there.
@@ -42,12 +42,12 @@ pub mod settings;
 mod parameters;
 mod job;
 pub mod run;
-pub mod decide;
+mod decide;
 pub mod view;
 mod token;
 mod secrets;
 mod files;
-pub mod folder;
+mod folder;
 mod output;
 mod redact;
 mod supervisor;
@@ -56,7 +56,7 @@ mod tables;
 mod record;
 mod runs;
 mod workspace;
-pub mod work;
+mod work;
 
 #[cfg(test)]
 mod tests;

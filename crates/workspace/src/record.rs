@@ -20,6 +20,8 @@ use crate::{JobId, RunId, parameters, tables};
 pub(crate) struct Moved {
     pub(crate) execution: Execution,
     pub(crate) effects: Vec<Effect>,
+    /// The run has just ended.
+    pub(crate) has_ended: bool,
 }
 
 /// What a new run is made of.
@@ -141,11 +143,13 @@ pub(crate) fn advance(
         Err(Error::NoRun(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
+    let was_open = before.run.state.is_open();
     let was_active = matches!(before.run.state, RunState::Active | RunState::Stopping(_));
     let (execution, effects) = decide(before.clone(), input, now, grace);
     tables::save_execution(tx, &before, &execution)?;
-    let freed = execution.run.job.filter(|_| was_active && !execution.run.state.is_open());
-    let mut moved = vec![Moved { execution, effects }];
+    let has_ended = was_open && !execution.run.state.is_open();
+    let freed = execution.run.job.filter(|_| was_active && has_ended);
+    let mut moved = vec![Moved { execution, effects, has_ended }];
     if let Some(job) = freed {
         call_queued(tx, job, now, grace, &mut moved)?;
     }
@@ -171,7 +175,7 @@ fn call_queued(
         called.run.started_at = Some(now);
         let (execution, effects) = decide(called, &Input::Look, now, grace);
         tables::save_execution(tx, &before, &execution)?;
-        moved.push(Moved { execution, effects });
+        moved.push(Moved { execution, effects, has_ended: false });
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! that of a terminal reaches it, and it does little: it claims the task,
 //! starts the process in a process group of its own, takes secrets out of what
 //! it prints, and leaves the exit status in a file. All it knows stands in the
-//! task's folder (see [`folder`](mod@crate::folder)), and all it has to say
+//! task's folder (see `folder`), and all it has to say
 //! goes there.
 
 use std::io::{self, Read, Write};

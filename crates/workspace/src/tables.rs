@@ -1,18 +1,24 @@
 //! The SQL of the workspace: plain functions over a transaction.
 
+mod columns;
+mod query;
+
 use base::args;
-use base::db::{Error as DbError, Row, Tx, Value};
+use base::db::{Error as DbError, Row, Tx};
 use base::{Actor, Timestamp};
 
 use crate::decide::Execution;
 use crate::error::Error;
 use crate::job::{Cursor, Job};
-use crate::run::{Overriding, ResultState, Run, RunState, RunType, StopReason, TaskRun, TaskState};
+use crate::run::{Overriding, ResultState, Run, RunState, RunType, TaskRun};
 use crate::secrets::{SecretInfo, SecretRef, SecretScope};
 use crate::settings::{FORMAT, JobSettings};
 use crate::token::TokenInfo;
 use crate::view::{RunCounts, RunsQuery};
 use crate::{JobId, RunId};
+
+use columns::{TaskColumns, run_columns, run_state};
+use query::Query;
 
 /// A stored text that does not read back: the column is named.
 fn shape(column: usize) -> Error {
@@ -412,106 +418,4 @@ pub(crate) fn delete_secret(tx: &mut dyn Tx, place: &SecretRef) -> Result<bool, 
     let touched =
         tx.execute("DELETE FROM workspace_secrets WHERE scope = $1 AND name = $2", args![&place.scope, &place.key])?;
     Ok(touched > 0)
-}
-
-/// A list with as many conditions as the caller has wishes.
-struct Query {
-    sql: String,
-    args: Vec<Value>,
-}
-
-impl Query {
-    fn new(select: &str) -> Self {
-        Query { sql: format!("{select} WHERE 1 = 1"), args: Vec::new() }
-    }
-
-    /// Adds a condition: `before`, placeholders for `values`, `after`.
-    fn and(&mut self, before: &str, values: Vec<Value>, after: &str) {
-        let first = self.args.len() + 1;
-        let places: Vec<String> = (first..first + values.len()).map(|place| format!("${place}")).collect();
-        self.args.extend(values);
-        self.sql = format!("{} AND {before}{}{after}", self.sql, places.join(", "));
-    }
-
-    fn newest(mut self, tx: &mut dyn Tx, offset: u32, limit: u32) -> Result<Vec<Row>, Error> {
-        let place = self.args.len() + 1;
-        let (sql, offset_place) = (&self.sql, place + 1);
-        let sql = format!("{sql} ORDER BY created_at DESC, id DESC LIMIT ${place} OFFSET ${offset_place}");
-        self.args.extend([Value::from(limit), Value::from(offset)]);
-        Ok(tx.query(&sql, &self.args)?)
-    }
-}
-
-fn run_columns(state: RunState) -> (&'static str, Option<&'static str>) {
-    match state {
-        RunState::Queued => ("queued", None),
-        RunState::Active => ("active", None),
-        RunState::Stopping(reason) => ("stopping", Some(reason.result().as_str())),
-        RunState::Ended(result) => ("ended", Some(result.as_str())),
-    }
-}
-
-fn run_state(state: &str, outcome: Option<&str>) -> Option<RunState> {
-    Some(match state {
-        "queued" => RunState::Queued,
-        "active" => RunState::Active,
-        "stopping" => RunState::Stopping(stop_reason(outcome?)?),
-        "ended" => RunState::Ended(ResultState::parse(outcome?)?),
-        _ => return None,
-    })
-}
-
-fn stop_reason(outcome: &str) -> Option<StopReason> {
-    [StopReason::Canceled, StopReason::TimedOut].into_iter().find(|reason| reason.result().as_str() == outcome)
-}
-
-/// The columns in which the state of an attempt stands.
-struct TaskColumns {
-    state: String,
-    outcome: Option<String>,
-    started_at: Option<Timestamp>,
-    due_at: Option<Timestamp>,
-    ended_at: Option<Timestamp>,
-}
-
-impl TaskColumns {
-    fn of(state: TaskState) -> Self {
-        let (name, outcome, due_at, ended_at) = match state {
-            TaskState::Blocked => ("blocked", None, None, None),
-            TaskState::Pending => ("pending", None, None, None),
-            TaskState::WaitingForRetry { until } => ("waiting", None, Some(until), None),
-            TaskState::Running { deadline, .. } => ("running", None, deadline, None),
-            TaskState::Stopping { reason, kill_at, .. } => {
-                ("stopping", Some(reason.result().as_str()), Some(kill_at), None)
-            }
-            TaskState::Ended { result, at, .. } => ("ended", Some(result.as_str()), None, Some(at)),
-        };
-        TaskColumns {
-            state: name.to_owned(),
-            outcome: outcome.map(str::to_owned),
-            started_at: state.started_at(),
-            due_at,
-            ended_at,
-        }
-    }
-
-    fn read(&self) -> Option<TaskState> {
-        Some(match self.state.as_str() {
-            "blocked" => TaskState::Blocked,
-            "pending" => TaskState::Pending,
-            "waiting" => TaskState::WaitingForRetry { until: self.due_at? },
-            "running" => TaskState::Running { since: self.started_at?, deadline: self.due_at },
-            "stopping" => TaskState::Stopping {
-                since: self.started_at?,
-                reason: stop_reason(self.outcome.as_deref()?)?,
-                kill_at: self.due_at?,
-            },
-            "ended" => TaskState::Ended {
-                result: ResultState::parse(self.outcome.as_deref()?)?,
-                since: self.started_at,
-                at: self.ended_at?,
-            },
-            _ => return None,
-        })
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The API tells the state of a run twice: in an old block (`state`) and in a
 //! new one (`status`), and both must always be there. Both are derived here
-//! from the few states that [`decide`](crate::decide) knows.
+//! from the few states that `decide` knows.
 //!
 //! One thing surprises every client once: a run whose Python task raised ends,
 //! in the old block, as `INTERNAL_ERROR` with the result `FAILED`, though

@@ -1,7 +1,7 @@
 //! The background of the workspace: one loop that moves the runs.
 //!
 //! It wakes when a verb nudges it, when a process is over, and when something
-//! is due; then it records what follows ([`record`](mod@crate::record)) and
+//! is due; then it records what follows (`record`) and
 //! acts. What it holds in memory (timers, pending attempts, who is attended)
 //! is rebuilt from the rows whenever it starts: that is all there is to
 //! recovery. Every attempt that is in flight and not attended is attended,
@@ -131,6 +131,12 @@ impl Workspace {
 
     /// Does what a recorded decision asks for.
     pub(crate) fn act(&self, moved: &Moved) {
+        let run = &moved.execution.run;
+        if let RunState::Ended(result) = run.state
+            && moved.has_ended
+        {
+            info!(run.id = %run.id, run.name, run.result = result.as_str(), "job run ended");
+        }
         for effect in &moved.effects {
             let (attempt, signal) = match effect {
                 Effect::Stop(attempt) => (*attempt, Signal::TERM),

@@ -2,7 +2,7 @@
 //!
 //! Its verbs stand with their nouns: tokens, jobs, runs, secrets, files. Each
 //! reads or writes rows in one transaction; what must happen in the world
-//! afterwards (processes) is left to [`work`](mod@crate::work), which is only
+//! afterwards (processes) is left to `work`, which is only
 //! nudged from there.
 
 use std::collections::BTreeSet;

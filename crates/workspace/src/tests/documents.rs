@@ -48,6 +48,17 @@ fn what_is_read_back_has_the_defaults_that_clients_compare() {
 }
 
 #[test]
+fn what_says_nothing_is_as_good_as_left_out() {
+    let document = json!({
+        "schedule": null, "queue": null, "tasks": [task(json!({ "libraries": [], "new_cluster": null }))],
+        "email_notifications": { "on_failure": [], "no_alert_for_skipped_runs": false },
+    });
+    let settings = JobSettings::read(document, ApiVersion::V2_1).expect("good settings");
+    let plain = JobSettings::read(json!({ "tasks": [task(json!({}))] }), ApiVersion::V2_1).expect("good settings");
+    assert_eq!(settings, plain);
+}
+
+#[test]
 fn version_2_1_brings_no_queue() {
     let settings = JobSettings::read(json!({}), ApiVersion::V2_1).expect("good settings");
     assert_eq!(settings.queue, None);

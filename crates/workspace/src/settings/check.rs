@@ -1,0 +1,203 @@
+//! What a settings document must be to be accepted.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json};
+
+use super::{ApiVersion, JobSettings, Task};
+use crate::error::Error;
+
+/// Tasks in a job, over version 2.2 of the API; before that, 100.
+const TASKS_MAX: usize = 1_000;
+const TASKS_MAX_BEFORE_2_2: usize = 100;
+const CONCURRENT_RUNS_MAX: u32 = 1_000;
+
+/// Words of a job that change nothing here.
+const JOB_KEPT: &[&str] = &[
+    "description",
+    "tags",
+    "edit_mode",
+    "deployment",
+    "performance_target",
+    "budget_policy_id",
+    "usage_policy_id",
+    "notification_settings",
+];
+/// Words of a job that would have to act.
+const JOB_REFUSED: &[&str] = &[
+    "schedule",
+    "trigger",
+    "continuous",
+    "git_source",
+    "health",
+    "email_notifications",
+    "webhook_notifications",
+    "access_control_list",
+];
+/// Words of a task that change nothing here.
+const TASK_KEPT: &[&str] =
+    &["description", "existing_cluster_id", "notification_settings", "disable_auto_optimization"];
+/// Words of a task that would have to act.
+const TASK_REFUSED: &[&str] = &["libraries", "health", "email_notifications", "webhook_notifications", "compute"];
+/// Words of an environment that change nothing here.
+const ENVIRONMENT_KEPT: &[&str] = &["client", "environment_version"];
+/// Words of an environment that would have to act.
+const ENVIRONMENT_REFUSED: &[&str] = &["dependencies", "java_dependencies", "base_environment"];
+
+impl JobSettings {
+    pub(super) fn check(&mut self, version: ApiVersion) -> Result<(), Error> {
+        let invalid = |detail: String| Err(Error::Settings { detail });
+        for notifications in [&mut self.email_notifications, &mut self.webhook_notifications] {
+            refuse_unless_empty("job notifications", &Json::Object(std::mem::take(notifications)))?;
+        }
+        check_words("", &mut self.kept, JOB_KEPT, JOB_REFUSED)?;
+        if self.format != "MULTI_TASK" {
+            return invalid(format!("format \"{}\" is not \"MULTI_TASK\"", self.format));
+        }
+        if self.max_concurrent_runs > CONCURRENT_RUNS_MAX {
+            return invalid(format!("max_concurrent_runs is above {CONCURRENT_RUNS_MAX}"));
+        }
+        let tasks_max = if version >= ApiVersion::V2_2 { TASKS_MAX } else { TASKS_MAX_BEFORE_2_2 };
+        if self.tasks.len() > tasks_max {
+            return invalid(format!("it has {} tasks, and {tasks_max} are allowed", self.tasks.len()));
+        }
+        for environment in &mut self.environments {
+            let path = format!("environments.{}.", environment.environment_key);
+            check_words(&path, &mut environment.spec, ENVIRONMENT_KEPT, ENVIRONMENT_REFUSED)?;
+        }
+        let (clusters, environments): (BTreeSet<&str>, BTreeSet<&str>) = (
+            self.job_clusters.iter().map(|cluster| cluster.job_cluster_key.as_str()).collect(),
+            self.environments.iter().map(|environment| environment.environment_key.as_str()).collect(),
+        );
+        let keys: Vec<String> = self.tasks.iter().map(|task| task.task_key.clone()).collect();
+        for (index, task) in self.tasks.iter_mut().enumerate() {
+            if task.task_key.is_empty() || keys[..index].contains(&task.task_key) {
+                return invalid(format!("task key \"{}\" is empty or stands twice", task.task_key));
+            }
+            task.check(&keys)?;
+            if let Some(key) = &task.job_cluster_key
+                && !clusters.contains(key.as_str())
+            {
+                return invalid(format!("task \"{}\" uses job cluster \"{key}\", which is not there", task.task_key));
+            }
+            if let Some(key) = &task.environment_key
+                && !environments.contains(key.as_str())
+            {
+                return invalid(format!("task \"{}\" uses environment \"{key}\", which is not there", task.task_key));
+            }
+        }
+        self.check_order()
+    }
+
+    /// Refuses a circle of dependencies, naming a task that stands in it.
+    fn check_order(&self) -> Result<(), Error> {
+        let mut done: BTreeSet<&str> = BTreeSet::new();
+        loop {
+            let before = done.len();
+            for task in &self.tasks {
+                if task.depends_on.iter().all(|upstream| done.contains(upstream.task_key.as_str())) {
+                    done.insert(&task.task_key);
+                }
+            }
+            if done.len() == self.tasks.len() {
+                return Ok(());
+            }
+            if done.len() == before {
+                let stuck = self.tasks.iter().find(|task| !done.contains(task.task_key.as_str()));
+                let key = stuck.map_or("", |task| &task.task_key);
+                return Err(Error::Settings { detail: format!("task \"{key}\" depends on itself, through others") });
+            }
+        }
+    }
+}
+
+impl Task {
+    fn check(&mut self, keys: &[String]) -> Result<(), Error> {
+        let key = self.task_key.clone();
+        let invalid = |detail: String| Err(Error::Settings { detail: format!("task \"{key}\": {detail}") });
+        refuse_unless_empty("task notifications", &Json::Object(std::mem::take(&mut self.email_notifications)))?;
+        check_words(&format!("tasks.{key}."), &mut self.kept, TASK_KEPT, TASK_REFUSED)?;
+        if let Some(unknown) = self.depends_on.iter().find(|upstream| !keys.contains(&upstream.task_key)) {
+            return invalid(format!("it depends on \"{}\", which is not there", unknown.task_key));
+        }
+        if self.max_retries < -1 {
+            return invalid("max_retries is below -1".into());
+        }
+        if self.spark_python_task.source != "WORKSPACE" {
+            return Err(Error::Unsupported {
+                setting: format!("source {}", self.spark_python_task.source),
+                hint: ": import the file into the workspace".into(),
+            });
+        }
+        if let Some(cluster) = &self.new_cluster
+            && let Some(name) = cluster.spark_env_vars.keys().find(|name| name.is_empty() || name.contains(['=', '\0']))
+        {
+            return invalid(format!("\"{name}\" is not a name of an environment variable"));
+        }
+        crate::files::disk_path(std::path::Path::new(""), &self.spark_python_task.python_file)?;
+        crate::parameters::check(&self.spark_python_task.parameters)
+    }
+}
+
+/// Names what a task is, before its missing or unknown body becomes an error
+/// about a field.
+pub(super) fn check_bodies(document: &Json) -> Result<(), Error> {
+    let tasks = document.get("tasks").and_then(Json::as_array);
+    for task in tasks.into_iter().flatten().filter_map(Json::as_object) {
+        let key = task.get("task_key").and_then(Json::as_str).unwrap_or_default();
+        let other =
+            task.iter().find(|(name, body)| name.ends_with("_task") && *name != "spark_python_task" && !body.is_null());
+        if let Some((body, _)) = other {
+            return Err(Error::TaskType { task: key.to_owned(), body: body.clone() });
+        }
+        if !task.contains_key("spark_python_task") {
+            return Err(Error::Settings {
+                detail: format!("task \"{key}\" has nothing to run: \"spark_python_task\""),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Lets the kept words pass, drops refused ones that say nothing, and refuses
+/// the rest.
+fn check_words(path: &str, words: &mut Map<String, Json>, kept: &[&str], refused: &[&str]) -> Result<(), Error> {
+    for (word, value) in words.iter() {
+        if refused.contains(&word.as_str()) {
+            refuse_unless_empty(&format!("{path}{word}"), value)?;
+        } else if !kept.contains(&word.as_str()) && !value.is_null() {
+            return Err(Error::Settings { detail: format!("\"{path}{word}\" is not a setting") });
+        }
+    }
+    words.retain(|word, _| kept.contains(&word.as_str()));
+    Ok(())
+}
+
+fn refuse_unless_empty(setting: &str, value: &Json) -> Result<(), Error> {
+    if says_nothing(value) {
+        return Ok(());
+    }
+    Err(Error::Unsupported { setting: setting.to_owned(), hint: String::new() })
+}
+
+/// Clients send what they do not set as null, as false, or empty.
+fn says_nothing(value: &Json) -> bool {
+    match value {
+        Json::Null | Json::Bool(false) => true,
+        Json::Object(members) => members.values().all(says_nothing),
+        Json::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+/// Drops fields that are null: they are not set.
+pub(super) fn drop_nulls(value: &mut Json) {
+    match value {
+        Json::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Json::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
