@@ -292,7 +292,9 @@ impl Flows {
                 None => None,
                 Some(asked) if stop.is_cancelled() => {
                     // Nothing was sent, so there will be no doubt about it.
-                    self.set_begun(run, &asked.intent, false).await;
+                    if let Err(error) = self.set_begun(run, &asked.intent, false).await {
+                        tracing::warn!(%run, error = %chain(&error), "a run will be in doubt without need");
+                    }
                     return None;
                 }
                 Some(asked) if asked.at > self.clock.now() => {
@@ -403,7 +405,7 @@ impl Flows {
                 _ => {
                     let is_wait = matches!(intent.plan, Plan::Wait(_));
                     if !effect.begun {
-                        self.set_begun(run, &intent, true).await;
+                        self.set_begun(run, &intent, true).await?;
                     } else if !is_wait && !effect.safe {
                         let asked_at = effect.asked_at;
                         let text = format!("module {} may have sent its request at {asked_at}", intent.module);
@@ -450,15 +452,13 @@ impl Flows {
     }
 
     /// Remembers whether an effect that is not safe to repeat may have been tried.
-    async fn set_begun(&self, run: RunId, intent: &Intent, begun: bool) {
+    async fn set_begun(&self, run: RunId, intent: &Intent, begun: bool) -> Result<(), Error> {
         if intent.is_safe {
-            return;
+            return Ok(());
         }
         let number = intent.number;
-        let written = self.db.write("flows.set_begun", move |tx| tables::set_begun(tx, run, number, begun)).await;
-        if let Err(error) = written {
-            tracing::warn!(%run, error = %chain(&error), "a run will be in doubt without need");
-        }
+        let written = self.db.write("flows.set_begun", move |tx| tables::set_begun(tx, run, number, begun));
+        Ok(written.await?)
     }
 
     async fn record_again(&self, held: &Held, asked: &InFlight, stop: &CancellationToken) -> bool {

@@ -201,6 +201,7 @@ pub static MODULES: &[&Module] = &[
     &loopwright::SIGNAL,
     &loopwright::MANUAL,
     &loopwright::REPEAT_UNTIL,
+    &loopwright::FAIL,
     &http::SEND_DATA,
     &http::MAKE_REQUEST,
     &json::PARSE,

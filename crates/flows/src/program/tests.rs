@@ -1,1 +1,81 @@
+use expect_test::{Expect, expect};
 
+use super::*;
+
+fn check(text: &str, expected: Expect) {
+    let told = match Program::compile(text) {
+        Ok(program) => program.notices.iter().map(|notice| format!("{:?}: {notice}\n", notice.severity)).collect(),
+        Err(problem) => format!("unreadable: {problem}\n"),
+    };
+    expected.assert_eq(&told);
+}
+
+#[test]
+fn a_bare_name_is_answered_with_the_place_that_is_meant() {
+    check(
+        r#"
+flow:
+  - { id: 1, module: "loopwright:Manual" }
+  - { id: 4, module: "http:ActionSendData", mapper: { url: "https://x/run-now", parseResponse: true } }
+  - { id: 7, module: "http:ActionSendData", mapper: { url: "https://x/runs/get?run_id={{run_id}}" } }
+"#,
+        expect![[r#"
+            Warning: module 7, mapper.url: "run_id" stands for nothing: write {{4.data.run_id}}
+        "#]],
+    );
+}
+
+#[test]
+fn what_would_not_run_is_an_error_and_what_may_is_a_warning() {
+    check(
+        r#"{"name": "x", "flow": [
+            {"id": 1, "module": "slack:CreateMessage", "version": 4, "parameters": [], "mapper": {"text": "{{2.a}} {{JSON.stringify(1)}}"}},
+            {"id": 1, "module": "builtin:Ignore", "version": 1, "mapper": null},
+            {"id": 3, "module": "builtin:BasicAggregator", "version": 1, "parameters": {"feeder": 9}, "mapper": {}},
+            {"id": 4, "module": "util:FunctionSleep", "version": 2, "mapper": {"duration": "{{1.a +}}"},
+             "filter": {"name": "n", "conditions": [[{"a": "{{1.x}}", "o": "date:before", "b": "x"}]]}}
+        ], "metadata": {"version": 1}}"#,
+        expect![[r#"
+            Error: module 1: module "slack:CreateMessage" does not exist here
+            Warning: module 1, mapper.text: "(" does not belong here (at position 25)
+            Error: module 1: the id 1 stands twice
+            Error: module 1: "builtin:Ignore" can only stand in an error route
+            Warning: module 4, version: version 2 is not known, it runs as version 1
+            Warning: module 4, mapper.duration: a value is missing before "}}" (at position 8)
+            Warning: module 4, filter: operator "date:before" does not exist: the condition never holds
+            Error: module 3, parameters.feeder: the source module must come before the aggregator
+        "#]],
+    );
+}
+
+#[test]
+fn a_text_that_is_no_flow_says_where() {
+    check("flow: [", expect![[r#"
+        unreadable: error: line 1 column 7: unclosed bracket '['
+         --> <input>:1:7
+          |
+        1 | flow: [
+          |       ^ unclosed bracket '['
+    "#]]);
+    check(r#"{"flow": 7}"#, expect![[r#"
+        unreadable: invalid type: integer `7`, expected a sequence
+    "#]]);
+}
+
+#[test]
+fn containers_of_the_original_api_are_opened() {
+    let inside = r#"{"name": "n", "flow": [{"id": 1, "module": "loopwright:Manual"}]}"#;
+    for text in [
+        inside.to_owned(),
+        format!(r#"{{"code": "OK", "response": {{"blueprint": {inside}}}}}"#),
+        format!(r#"{{"blueprint": {}, "scheduling": "{{}}"}}"#, serde_json::Value::from(inside)),
+        format!("\u{feff}{inside}"),
+    ] {
+        assert_eq!(Program::compile(&text).expect("a blueprint").name, "n", "{text}");
+    }
+}
+
+#[test]
+fn the_example_flow_has_nothing_noteworthy() {
+    check(include_str!("../../../../examples/purchase-to-pay/flows/score-late-order.yaml"), expect![[""]]);
+}

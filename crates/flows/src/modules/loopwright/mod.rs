@@ -1,6 +1,6 @@
 //! Modules of our own.
 
-use super::{Behaviour, Module, nothing_is_json};
+use super::{Behaviour, Class, Module, ModuleError, nothing_is_json};
 use crate::value::{Collection, Value};
 
 /// A trigger of a knowledge model starts the flow. Parameters:
@@ -30,6 +30,19 @@ pub const REPEAT_UNTIL: Module = Module {
     versions: &[1],
     schema: include_str!("repeat-until.json"),
     behaviour: Behaviour::RepeatUntil,
+    is_json: nothing_is_json,
+};
+
+/// Fails with a message: what the flow's author knows to be wrong shall not
+/// end as a success.
+pub const FAIL: Module = Module {
+    name: "loopwright:Fail",
+    versions: &[1],
+    schema: include_str!("fail.json"),
+    behaviour: Behaviour::Pure(|call| {
+        let message = call.input.field("message").to_text();
+        Err(ModuleError::new(Class::RuntimeError, message))
+    }),
     is_json: nothing_is_json,
 };
 
