@@ -12,7 +12,10 @@ fn every_schema_is_json_and_has_a_title() {
 #[test]
 fn what_the_journal_keeps_is_read_back() {
     for settled in [
-        Settled { result: Ok(vec![Value::collection([("a", Value::Absent), ("b", Value::Null)])]), status_code: Some(200) },
+        Settled {
+            result: Ok(vec![Value::collection([("a", Value::Absent), ("b", Value::Null)])]),
+            status_code: Some(200),
+        },
         Settled { result: Ok(Vec::new()), status_code: None },
         Settled { result: Err(ModuleError::new(Class::ModuleTimeoutError, "late")), status_code: None },
     ] {

@@ -50,16 +50,22 @@ fn what_would_not_run_is_an_error_and_what_may_is_a_warning() {
 
 #[test]
 fn a_text_that_is_no_flow_says_where() {
-    check("flow: [", expect![[r#"
+    check(
+        "flow: [",
+        expect![[r#"
         unreadable: error: line 1 column 7: unclosed bracket '['
          --> <input>:1:7
           |
         1 | flow: [
           |       ^ unclosed bracket '['
-    "#]]);
-    check(r#"{"flow": 7}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        r#"{"flow": 7}"#,
+        expect![[r#"
         unreadable: invalid type: integer `7`, expected a sequence
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -110,17 +110,25 @@ flow:
       - flow: [{ id: 3, module: "util:SetVariable2", mapper: { name: way, value: other } }]
       - flow: [{ id: 4, module: "util:SetVariable2", mapper: { name: way, value: big }, filter: { conditions: [[{ a: "{{1.n}}", o: "number:greater", b: "{{var.flow.limit}}" }]] } }]
 "#;
-    check(flow, &[json!({"n": 5})], expect![[r#"
+    check(
+        flow,
+        &[json!({"n": 5})],
+        expect![[r#"
         1 success {"n":5}
         4 @1.1 success {"way":"big"}
         success
-    "#]]);
-    check(flow, &[json!({"n": 2})], expect![[r#"
+    "#]],
+    );
+    check(
+        flow,
+        &[json!({"n": 2})],
+        expect![[r#"
         1 success {"n":2}
         4 @1.1 filtered ("2" number:greater "3") 
         3 @1.1 success {"way":"other"}
         success
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -184,7 +192,10 @@ flow:
 "#
         )
     };
-    check(&flow(20), &[json!({})], expect![[r#"
+    check(
+        &flow(20),
+        &[json!({})],
+        expect![[r#"
         2 @1.1 success {}
         3 @1.1 success {"statusCode":200,"data":{"round":1}}
         2 @1.2 success {}
@@ -192,13 +203,18 @@ flow:
         1 success {"statusCode":200,"data":{"round":2}}
         4 success {"rounds":2}
         success
-    "#]]);
-    check(&flow(1), &[json!({})], expect![[r#"
+    "#]],
+    );
+    check(
+        &flow(1),
+        &[json!({})],
+        expect![[r#"
         2 @1.1 success {}
         3 @1.1 success {"statusCode":200,"data":{"round":1}}
         1 error (DataError: the condition did not hold within 1 repeats: "1" number:equal "2") 
         error: module 1 (loopwright:repeatuntil) failed: dataerror: the condition did not hold within 1 repeats: "1" number:equal "2"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -267,10 +283,7 @@ fn an_error_takes_its_route() {
             format!("4 @1.1 success {{\"data\":\"instead of 1\"}}\n{second}success\n"),
         ),
         ("- { id: 5, module: \"builtin:Commit\" }", "success\n".into()),
-        (
-            "- { id: 5, module: \"builtin:Rollback\" }",
-            "error: module 5 (builtin:rollback) stopped the run\n".into(),
-        ),
+        ("- { id: 5, module: \"builtin:Rollback\" }", "error: module 5 (builtin:rollback) stopped the run\n".into()),
     ] {
         assert_eq!(play(&with_handler(handler), &[json!({})]), format!("{start}{rest}"), "{handler}");
     }
