@@ -384,7 +384,7 @@ impl Compiler {
         expression.references(&mut |root, _, _| match root {
             Root::Module(other) if *other == id || before.contains(other) => {}
             Root::Module(other) => {
-                texts.push(format!("module {other} does not come before this one: its bundle is absent"))
+                texts.push(format!("module {other} does not come before this one: its bundle is absent"));
             }
             Root::Name(name) if NAMES.contains(&name.as_str()) || ENGINE_NAMES.contains(&name.as_str()) => {}
             Root::Name(name) => texts.push(self.missing_name(name, before)),
@@ -456,15 +456,11 @@ impl Compiler {
         let id = step.id;
         let text = |name: &str| step.parameters.get(name).and_then(Json::as_str).map(str::to_owned);
         let results_max = step.parameters.get("maxResults").and_then(Json::as_u64).unwrap_or(1).clamp(1, 1_000);
-        match (text("knowledgeModel"), text("trigger")) {
-            (Some(knowledge_model), Some(trigger)) => {
-                Start::Signal { knowledge_model, trigger, results_max: results_max as u32 }
-            }
-            _ => {
-                self.error(Some(id), Some("parameters"), "\"knowledgeModel\" and \"trigger\" must be named".into());
-                Start::Nothing
-            }
+        if let (Some(knowledge_model), Some(trigger)) = (text("knowledgeModel"), text("trigger")) {
+            return Start::Signal { knowledge_model, trigger, results_max: results_max as u32 };
         }
+        self.error(Some(id), Some("parameters"), "\"knowledgeModel\" and \"trigger\" must be named".into());
+        Start::Nothing
     }
 }
 

@@ -34,13 +34,13 @@ use crate::tables::{self, Agenda, Asked, Barrier, Then};
 use crate::value::Value;
 
 /// Longest time without a look at the agenda.
-const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_mins(1);
 /// Wait before the database is tried again.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
 /// Runs that are started from one hook in one transaction.
 const STARTS_AT_ONCE: usize = 100;
 /// Waits between the attempts of an effect that nobody answered.
-const UNANSWERED: Backoff = Backoff { first: Duration::from_secs(1), cap: Duration::from_secs(60) };
+const UNANSWERED: Backoff = Backoff { first: Duration::from_secs(1), cap: Duration::from_mins(1) };
 
 /// A run in a task's hands: its machine stands at the effect that was asked for.
 struct Held {
@@ -396,25 +396,20 @@ impl Flows {
             if (intent.number, intent.module, &*intent.path) != (effect.number, effect.module, effect.path.as_str()) {
                 return Err(changed(&format!("module {} would run where module {} ran", intent.module, effect.module)));
             }
-            match (effect.result, effect.settled_at) {
-                (Some(result), Some(settled_at)) => {
-                    let settled = serde_json::from_str(&result).ok().and_then(Settled::from_stored);
-                    let Some(settled) = settled else { return Err(changed("a recorded result cannot be read")) };
-                    machine.settle(settled, settled_at);
-                }
-                _ => {
-                    let is_wait = matches!(intent.plan, Plan::Wait(_));
-                    if !effect.begun {
-                        self.set_begun(run, &intent, true).await?;
-                    } else if !is_wait && !effect.safe {
-                        let asked_at = effect.asked_at;
-                        let text = format!("module {} may have sent its request at {asked_at}", intent.module);
-                        return Err(Obstacle::Hold(RunState::InDoubt, text));
-                    }
-                    let at = row.info.wakes_at.unwrap_or(effect.asked_at);
-                    asked = Some(InFlight { intent, attempt: effect.attempt, at });
-                }
+            if let (Some(result), Some(settled_at)) = (effect.result, effect.settled_at) {
+                let settled = serde_json::from_str(&result).ok().and_then(Settled::from_stored);
+                let Some(settled) = settled else { return Err(changed("a recorded result cannot be read")) };
+                machine.settle(settled, settled_at);
+                continue;
             }
+            if !effect.begun {
+                self.set_begun(run, &intent, true).await?;
+            } else if !effect.safe {
+                let text = format!("module {} may have sent its request at {}", intent.module, effect.asked_at);
+                return Err(Obstacle::Hold(RunState::InDoubt, text));
+            }
+            let at = row.info.wakes_at.unwrap_or(effect.asked_at);
+            asked = Some(InFlight { intent, attempt: effect.attempt, at });
         }
         if asked.is_some() {
             // What led here was recorded in the barrier of its intent.

@@ -13,7 +13,7 @@ fn connection(origin: Option<&str>, expires_at: Option<Timestamp>) -> Unsealed {
 
 fn sent_to(connection: &Unsealed, url: &str) -> Result<String, String> {
     let mut request = Request::new(Method::GET, url);
-    connection.apply(&mut request, Timestamp::EPOCH.plus(std::time::Duration::from_secs(60))).map_err(|e| e.message)?;
+    connection.apply(&mut request, Timestamp::EPOCH.plus(std::time::Duration::from_mins(1))).map_err(|e| e.message)?;
     Ok(request.headers["authorization"].to_str().expect("ASCII").to_owned())
 }
 

@@ -209,7 +209,8 @@ impl Machine {
 
     fn take(&mut self, todo: Todo) -> Option<Intent> {
         match todo {
-            Todo::Enter { next: Next::End, .. } => {}
+            // An error route that ended without a directive drops its bundle too.
+            Todo::Enter { next: Next::End, .. } | Todo::Handler { .. } => {}
             Todo::Enter { next: Next::BodyEnd(repeat), scope, .. } => self.reach_body_end(repeat, scope),
             Todo::Enter { next: Next::Step(step), scope, judged } => return self.enter(step, scope, judged),
             Todo::Each { step, mut bundles, turn, numbered, scope } => {
@@ -225,8 +226,6 @@ impl Machine {
             Todo::Repeat { step, round, rounds_max, last, scope } => {
                 self.judge_round(step, round, rounds_max, last, scope);
             }
-            // An error route that ended without a directive: the bundle is dropped.
-            Todo::Handler { .. } => {}
         }
         None
     }
@@ -371,14 +370,13 @@ impl Machine {
             Todo::Close { aggregator, items, .. } if *aggregator == index => Some(items),
             _ => None,
         });
-        match open {
-            Some(items) => items.push((key, item)),
-            None => {
-                let message = "the bundle does not come from the source module of this aggregator";
-                let error = ModuleError::new(Class::InvalidConfigurationError, message);
-                self.fail(index, scope, &item, error, None, self.now);
-            }
+        if let Some(items) = open {
+            items.push((key, item));
+            return;
         }
+        let message = "the bundle does not come from the source module of this aggregator";
+        let error = ModuleError::new(Class::InvalidConfigurationError, message);
+        self.fail(index, scope, &item, error, None, self.now);
     }
 
     fn close(&mut self, index: StepIndex, items: Vec<(Value, Value)>, scope: Scope) {
@@ -489,22 +487,16 @@ impl Machine {
         let step = &program.steps[index];
         let text = error.to_string();
         self.tell(step, &scope.path(), OperationStatus::Error, input, &[], status_code, Some(text.clone()), since);
-        match step.on_error {
-            Some(entrance) => {
-                let told = Value::collection([
-                    ("type", Value::text(error.class.as_str())),
-                    ("message", Value::text(&error.message)),
-                ]);
-                let place = scope.with(step.id, Value::collection([("error", told)]), None);
-                self.stack.push(Todo::Handler { step: index, scope });
-                self.stack.push(Todo::Enter { next: entrance, scope: place, judged: false });
-            }
-            None => {
-                self.stack.clear();
-                self.ending =
-                    Ending { outcome: Outcome::Error, reason: Some(format!("{} failed: {text}", named(step))) };
-            }
-        }
+        let Some(entrance) = step.on_error else {
+            self.stack.clear();
+            self.ending = Ending { outcome: Outcome::Error, reason: Some(format!("{} failed: {text}", named(step))) };
+            return;
+        };
+        let told =
+            Value::collection([("type", Value::text(error.class.as_str())), ("message", Value::text(&error.message))]);
+        let place = scope.with(step.id, Value::collection([("error", told)]), None);
+        self.stack.push(Todo::Handler { step: index, scope });
+        self.stack.push(Todo::Enter { next: entrance, scope: place, judged: false });
     }
 
     fn warn(&mut self, reason: String) {

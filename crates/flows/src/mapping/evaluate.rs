@@ -89,7 +89,8 @@ fn switch(arguments: &[Expression], around: &dyn Surroundings) -> Result<Value, 
 
 fn named(name: &str, around: &dyn Surroundings) -> Value {
     match name {
-        "null" => Value::Null,
+        // `erase` empties a field where a module updates; null does so elsewhere.
+        "null" | "erase" => Value::Null,
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
         "emptystring" => Value::text(""),
@@ -100,8 +101,6 @@ fn named(name: &str, around: &dyn Surroundings) -> Value {
         "carriagereturn" => Value::text("\r"),
         "nbsp" => Value::text("\u{a0}"),
         "ignore" => Value::Absent,
-        // An update module empties the field; everywhere else that is null.
-        "erase" => Value::Null,
         "now" => Value::Date(around.now()),
         "timestamp" => Value::Int(around.now().as_millis().div_euclid(1_000)),
         "pi" => Value::Float(std::f64::consts::PI),

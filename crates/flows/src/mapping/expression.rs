@@ -89,7 +89,11 @@ impl Expression {
                     }
                 }
             }
-            Form::Call { arguments, .. } => arguments.iter().for_each(|argument| argument.references(visit)),
+            Form::Call { arguments, .. } => {
+                for argument in arguments {
+                    argument.references(visit);
+                }
+            }
             Form::Negative(operand) => operand.references(visit),
             Form::Binary(_, left, right) => {
                 left.references(visit);
@@ -106,7 +110,9 @@ impl Expression {
                 if function.is_none() {
                     visit(name, self.at);
                 }
-                arguments.iter().for_each(|argument| argument.unknown_calls(visit));
+                for argument in arguments {
+                    argument.unknown_calls(visit);
+                }
             }
             Form::Negative(operand) => operand.unknown_calls(visit),
             Form::Binary(_, left, right) => {

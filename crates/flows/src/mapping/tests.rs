@@ -226,9 +226,10 @@ fn any_expression() -> impl Strategy<Value = Expression> {
 }
 
 fn without_places(text: &str) -> String {
-    Template::parse(&format!("{{{{{text}}}}}"))
-        .map(|template| template.expressions().map(ToString::to_string).collect())
-        .unwrap_or_else(|problem| format!("error: {problem}"))
+    Template::parse(&format!("{{{{{text}}}}}")).map_or_else(
+        |problem| format!("error: {problem}"),
+        |template| template.expressions().map(ToString::to_string).collect(),
+    )
 }
 
 proptest! {

@@ -4,7 +4,11 @@ use super::*;
 
 fn check(text: &str, expected: Expect) {
     let told = match Program::compile(text) {
-        Ok(program) => program.notices.iter().map(|notice| format!("{:?}: {notice}\n", notice.severity)).collect(),
+        Ok(program) => {
+            let lines: Vec<String> =
+                program.notices.iter().map(|notice| format!("{:?}: {notice}\n", notice.severity)).collect();
+            lines.concat()
+        }
         Err(problem) => format!("unreadable: {problem}\n"),
     };
     expected.assert_eq(&told);
@@ -52,19 +56,19 @@ fn what_would_not_run_is_an_error_and_what_may_is_a_warning() {
 fn a_text_that_is_no_flow_says_where() {
     check(
         "flow: [",
-        expect![[r#"
+        expect![[r"
         unreadable: error: line 1 column 7: unclosed bracket '['
          --> <input>:1:7
           |
         1 | flow: [
           |       ^ unclosed bracket '['
-    "#]],
+    "]],
     );
     check(
         r#"{"flow": 7}"#,
-        expect![[r#"
+        expect![[r"
         unreadable: invalid type: integer `7`, expected a sequence
-    "#]],
+    "]],
     );
 }
 

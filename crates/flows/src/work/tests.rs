@@ -81,8 +81,8 @@ async fn the_example_goes_from_a_signal_to_a_row() {
         flows.set_variables(&ann(), "score-late-order", variables).await.expect("variables");
 
         let body = json!({"triggerId": "LONG_WAIT", "event": {"id": "e", "identifier": "17", "fields": [
-            {"id": "step", "value": "Approve \"A\""}, {"id": "waiting_hours", "value": 51.5},
-            {"id": "threshold_hours", "value": 24},
+            {"id": "LAST_STEP", "value": "Approve \"A\""}, {"id": "WAITING_HOURS", "value": 51.5},
+            {"id": "THRESHOLD_HOURS", "value": 24},
         ]}});
         assert_eq!(flows.accept("flow.score-late-order", "1", body.clone()).await.expect("room"), Accepted::Stored);
         assert_eq!(flows.accept("flow.score-late-order", "1", body).await.expect("room"), Accepted::Known);
@@ -116,7 +116,10 @@ async fn the_example_goes_from_a_signal_to_a_row() {
         let header = |place: usize, name: &str| sent[place].headers[name].to_str().expect("ASCII").to_owned();
         let run_now: Json = serde_json::from_str(&body(0)).expect("JSON");
         assert_eq!(run_now["job_id"], 912_345_678_901_234_567_i64);
-        assert_eq!(run_now["job_parameters"]["step"], "Approve \"A\"");
+        assert_eq!(
+            run_now["job_parameters"],
+            json!({"case_id": "17", "step": "Approve \"A\"", "waiting_hours": "51.5", "threshold_hours": "24"})
+        );
         assert_eq!(run_now["idempotency_token"], header(0, "idempotency-key"));
         assert_eq!(header(0, "authorization"), "Bearer dapi-1");
         assert_eq!(sent[1].url, "loopwright://workspace/api/2.1/jobs/runs/get?run_id=812345678901234567");
@@ -253,7 +256,7 @@ flow:
         let run = flows.run_once(&ann(), "nap", json!({})).await.expect("a run");
         flows.run_until_idle().await;
         let info = flows.run_details(run).await.expect("a run").info;
-        assert_eq!(info.wakes_at, Some(info.started_at.plus(Duration::from_secs(86_400))));
+        assert_eq!(info.wakes_at, Some(info.started_at.plus(Duration::from_hours(24))));
         house.clock.advance(Duration::from_secs(86_399));
         let flows = house.engine(http.clone(), 2);
         flows.run_until_idle().await;
@@ -356,7 +359,7 @@ flow:
         flows.put(&ann(), "f", &flow("second")).await.expect("a draft");
         assert_eq!(flows.publish(&ann(), "f").await.expect("a version"), 2);
         assert_eq!(flows.publish(&ann(), "f").await.expect("the same version"), 2);
-        house.clock.advance(Duration::from_secs(60));
+        house.clock.advance(Duration::from_mins(1));
         let flows = house.engine(Arc::new(ScriptedHttp::default()), 2);
         flows.run_until_idle().await;
         let run = flows.run_details(run).await.expect("a run");

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use base::http::StatusCode;
 use expect_test::{Expect, expect};
 use serde_json::{Value as Json, json};
@@ -33,7 +35,7 @@ fn play(flow: &str, bundles: &[Json]) -> String {
         let detail = operation.detail.map(|text| format!(" ({text})")).unwrap_or_default();
         let status = format!("{:?}", operation.status).to_lowercase();
         let path = if operation.path.is_empty() { String::new() } else { format!(" @{}", operation.path) };
-        out += &format!("{}{path} {status}{detail} {}\n", operation.module, output.join(" "));
+        writeln!(out, "{}{path} {status}{detail} {}", operation.module, output.join(" ")).expect("memory suffices");
     }
     let reason = ending.reason.map(|text| format!(": {text}")).unwrap_or_default();
     out + &format!("{:?}{reason}\n", ending.outcome).to_lowercase()

@@ -4,7 +4,7 @@ use base::Timestamp;
 use jiff::tz::TimeZone;
 use jiff::{Span, Zoned};
 
-use super::{Function, at, function, text_at, whole_at};
+use super::{Function, function, text_at, whole_at};
 use crate::mapping::dates;
 use crate::value::Value;
 
@@ -26,27 +26,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let zone = zone(&text_at(arguments, 2));
         dates::parse(&text_at(arguments, 0), &text_at(arguments, 1), &zone).map(Value::Date)
     }),
-    function("addSeconds", "addSeconds(date; number)", 2, 2, |arguments, _| {
-        shift(arguments, |span, number| span.try_seconds(number))
-    }),
-    function("addMinutes", "addMinutes(date; number)", 2, 2, |arguments, _| {
-        shift(arguments, |span, number| span.try_minutes(number))
-    }),
-    function("addHours", "addHours(date; number)", 2, 2, |arguments, _| {
-        shift(arguments, |span, number| span.try_hours(number))
-    }),
-    function("addDays", "addDays(date; number)", 2, 2, |arguments, _| {
-        shift(arguments, |span, number| span.try_days(number))
-    }),
-    function("addMonths", "addMonths(date; number)", 2, 2, |arguments, _| {
-        shift(arguments, |span, number| span.try_months(number))
-    }),
-    function("addYears", "addYears(date; number)", 2, 2, |arguments, _| {
-        shift(arguments, |span, number| span.try_years(number))
-    }),
+    function("addSeconds", "addSeconds(date; number)", 2, 2, |arguments, _| shift(arguments, Span::try_seconds)),
+    function("addMinutes", "addMinutes(date; number)", 2, 2, |arguments, _| shift(arguments, Span::try_minutes)),
+    function("addHours", "addHours(date; number)", 2, 2, |arguments, _| shift(arguments, Span::try_hours)),
+    function("addDays", "addDays(date; number)", 2, 2, |arguments, _| shift(arguments, Span::try_days)),
+    function("addMonths", "addMonths(date; number)", 2, 2, |arguments, _| shift(arguments, Span::try_months)),
+    function("addYears", "addYears(date; number)", 2, 2, |arguments, _| shift(arguments, Span::try_years)),
 ];
 
-fn shift(arguments: &[Value], span: fn(Span, i64) -> Result<Span, jiff::Error>) -> Result<Value, String> {
+fn shift(arguments: &[Value], span: impl Fn(Span, i64) -> Result<Span, jiff::Error>) -> Result<Value, String> {
     if arguments[0].is_empty() {
         return Ok(Value::Absent);
     }
@@ -64,7 +52,7 @@ fn zone(name: &str) -> TimeZone {
 }
 
 fn zoned(value: &Value, zone: &TimeZone) -> Result<Zoned, String> {
-    let time = to_date(value).ok_or_else(|| format!("\"{}\" is not a date", at(&[value.clone()], 0).to_text()))?;
+    let time = to_date(value).ok_or_else(|| format!("\"{}\" is not a date", value.to_text()))?;
     let time = jiff::Timestamp::from_microsecond(time.as_micros()).map_err(|_| "the date lies outside the calendar")?;
     Ok(time.to_zoned(zone.clone()))
 }

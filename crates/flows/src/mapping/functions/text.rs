@@ -175,7 +175,9 @@ fn javascript_groups(new: &str) -> String {
             out.push_str("$$");
         } else {
             let digits = digits.min(2);
-            out.push_str(&format!("${{{}}}", &rest[..digits]));
+            out.push_str("${");
+            out.push_str(&rest[..digits]);
+            out.push('}');
             rest = &rest[digits..];
         }
     }

@@ -57,7 +57,8 @@ pub(super) fn multipart(parts: &[Part]) -> (String, Bytes) {
                 body.extend_from_slice(
                     format!("Content-Disposition: form-data; name=\"{name}\"; filename=\"{file_name}\"\r\n").as_bytes(),
                 );
-                let content_type = if file.ends_with(".csv") { "text/csv" } else { "application/octet-stream" };
+                let content_type =
+                    if file.to_lowercase().ends_with(".csv") { "text/csv" } else { "application/octet-stream" };
                 body.extend_from_slice(format!("Content-Type: {content_type}\r\n\r\n").as_bytes());
             }
             None => {

@@ -46,9 +46,9 @@ fn request(call: &HttpCall, connection: Option<&Unsealed>, key: &str, now: Times
     request.timeout = call.timeout;
     request.redirects_max = call.redirects_max;
     for (name, value) in &call.headers {
-        let bad = |_| ModuleError::new(Class::BundleValidationError, format!("\"{name}\" is not a header"));
-        let header = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| bad(()))?;
-        request.headers.append(header, HeaderValue::from_str(value.trim()).map_err(|_| bad(()))?);
+        let bad = || ModuleError::new(Class::BundleValidationError, format!("\"{name}\" is not a header"));
+        let header = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| bad())?;
+        request.headers.append(header, HeaderValue::from_str(value.trim()).map_err(|_| bad())?);
     }
     let key = HeaderValue::from_str(key).expect("an operation's key is hexadecimal");
     request.headers.entry(KEY_HEADER).or_insert(key);
