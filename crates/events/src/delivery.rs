@@ -10,9 +10,9 @@ use base::Timestamp;
 use base::http::{HeaderMap, HttpError, Response, StatusCode};
 use serde::Serialize;
 
+use crate::diagram::Outcome;
 use crate::event::{EventId, Offset};
 use crate::policy::Patience;
-use crate::subscription::Outcome;
 
 /// First bytes of an answer that are kept for people.
 pub(crate) const ANSWER_BYTES_KEPT: usize = 512;

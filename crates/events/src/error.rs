@@ -5,7 +5,7 @@ use base::http::HttpError;
 use base::secret::SecretError;
 
 use crate::SubscriptionId;
-use crate::subscription::Refusal;
+use crate::refusal::Refusal;
 
 /// Why a verb of this crate did not do as told.
 #[derive(Debug, thiserror::Error)]

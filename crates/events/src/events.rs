@@ -1,15 +1,9 @@
-//! The verbs of this crate.
+//! The verbs of this crate: what the surfaces call.
 //!
-//! A verb on a subscription *holds* its seat: no call starts meanwhile. Its one
-//! transaction saves what deliveries had achieved so far, reads the row,
-//! decides, and writes the decision with its audit row. After the commit the
-//! seat takes over the new standing and is let go. A verb that is answered is
-//! durable, and from then on the engine acts accordingly.
-//!
-//! Verbs run as tasks of their own: a caller who hangs up in the middle must
-//! not leave a commit behind that the roster has never heard of.
+//! Here one reads what each verb does. How it does so safely beside the
+//! deliveries is told in `change`; what may happen in which state, in
+//! `diagram`.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,21 +14,20 @@ use base::secret::KeyRing;
 use base::{Actor, Chance, Clock, Secret, Timestamp};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
-use serde_json::{Value as Json, json};
 use tokio::sync::Notify;
 
-use crate::callback::{Callback, LocalSink, Sink, shown};
+use crate::callback::{Callback, LocalSink, Sink};
+use crate::change::{Draft, OBJECT, existing, managed, moved};
 use crate::delivery::Attempt;
+use crate::diagram::Input;
 use crate::error::Error;
 use crate::event::{self, NewEvent, Offset, TriggerRef};
 use crate::outlet::{self, Outlet};
 use crate::policy::{OnError, Policy};
 use crate::roster::Roster;
 use crate::signature;
-use crate::subscription::{
-    Around, Input, LastSuccess, Next, Owner, Skipped, Standing, Subscription, SubscriptionId, decide,
-};
-use crate::tables::{self, SkipRecord, Stored, StoredSecret};
+use crate::subscription::{Skipped, Subscription, SubscriptionId};
+use crate::tables::{self, Stored, StoredSecret};
 use crate::view::{DeliveryFilter, Listed, Page, Paging, Sort, Status};
 use crate::work::Engine;
 
@@ -247,12 +240,12 @@ impl Events {
 
     /// Stops deliveries; events queue.
     pub async fn pause(self: &Arc<Self>, actor: &Actor, id: SubscriptionId) -> Result<Subscription, Error> {
-        self.change(actor, id, "pause", |tx, stored, now| moved(tx, stored, Input::Pause, now)).await
+        self.take(actor, id, "pause", Input::Pause).await
     }
 
     /// Goes on where it was paused.
     pub async fn resume(self: &Arc<Self>, actor: &Actor, id: SubscriptionId) -> Result<Subscription, Error> {
-        self.change(actor, id, "resume", |tx, stored, now| moved(tx, stored, Input::Resume, now)).await
+        self.take(actor, id, "resume", Input::Resume).await
     }
 
     /// Goes on with fresh events only; those that had queued are passed over,
@@ -262,8 +255,7 @@ impl Events {
         actor: &Actor,
         id: SubscriptionId,
     ) -> Result<Subscription, Error> {
-        self.change(actor, id, "resume-from-latest", |tx, stored, now| moved(tx, stored, Input::ResumeFromLatest, now))
-            .await
+        self.take(actor, id, "resume-from-latest", Input::ResumeFromLatest).await
     }
 
     /// Starts again at an offset; 0 means as early as possible.
@@ -273,7 +265,7 @@ impl Events {
         id: SubscriptionId,
         from: Offset,
     ) -> Result<Subscription, Error> {
-        self.change(actor, id, "replay", move |tx, stored, now| moved(tx, stored, Input::Replay { from }, now)).await
+        self.take(actor, id, "replay", Input::Replay { from }).await
     }
 
     /// Takes up to 50 undelivered events out by hand and returns the bodies
@@ -473,227 +465,4 @@ impl Events {
             Err(source) => Err(Error::CallbackFailed { source }),
         }
     }
-
-    /// Writes a new subscription and gives it its seat.
-    async fn seat_new(self: &Arc<Self>, actor: &Actor, draft: Draft) -> Result<Subscription, Error> {
-        let (events, actor) = (self.clone(), actor.clone());
-        to_the_end(async move {
-            let now = events.now();
-            let draft = Arc::new(draft);
-            let written = draft.clone();
-            let stored = events
-                .ports
-                .db
-                .write("events.create", move |tx| {
-                    let stored = written.at_head_of(tables::log_of(tx, &written.trigger)?, &actor, now);
-                    tables::insert(tx, &stored)?;
-                    for secret in &written.secrets {
-                        tables::insert_secret(tx, written.id, secret)?;
-                    }
-                    let after = audit_view(&stored.subscription);
-                    audit::record(tx, &actor, "create", OBJECT, &written.id.to_string(), None, Some(&after), now)?;
-                    Ok::<_, Error>(stored)
-                })
-                .await?;
-            let outlet = Outlet::open(&events.ports.keys, &stored, &draft.secrets)?;
-            events.roster().seat(stored.subscription.clone(), stored.log, Arc::new(outlet), now);
-            events.nudged.notify_one();
-            Ok(stored.subscription)
-        })
-        .await
-    }
-
-    /// Holds a seat, lets `edit` change the row in one transaction with its
-    /// audit row, and seats what came of it.
-    async fn change(
-        self: &Arc<Self>,
-        actor: &Actor,
-        id: SubscriptionId,
-        verb: &'static str,
-        edit: impl Fn(&mut dyn Tx, &Stored, Timestamp) -> Result<Stored, Error> + Send + 'static,
-    ) -> Result<Subscription, Error> {
-        let (events, actor) = (self.clone(), actor.clone());
-        to_the_end(async move {
-            let held = Held::take(&events, id).await?;
-            let progress = held.progress.clone();
-            let now = events.now();
-            let (stored, secrets) = events
-                .ports
-                .db
-                .write("events.change", move |tx| {
-                    tables::save_progress(tx, std::slice::from_ref(&progress))?;
-                    let before = managed(tx, &actor, id)?;
-                    let after = edit(tx, &before, now)?;
-                    let (before, shown) = (audit_view(&before.subscription), audit_view(&after.subscription));
-                    audit::record(tx, &actor, verb, OBJECT, &id.to_string(), Some(&before), Some(&shown), now)?;
-                    let secrets = tables::secrets(tx, id)?;
-                    Ok::<_, Error>((after, secrets))
-                })
-                .await?;
-            let outlet = Outlet::open(&events.ports.keys, &stored, &secrets)?;
-            held.change(stored.clone(), outlet, now);
-            Ok(stored.subscription)
-        })
-        .await
-    }
-
-    async fn end(
-        self: &Arc<Self>,
-        actor: &Actor,
-        id: SubscriptionId,
-        find: fn(&mut dyn Tx, &Actor, SubscriptionId) -> Result<Stored, Error>,
-    ) -> Result<(), Error> {
-        let (events, actor) = (self.clone(), actor.clone());
-        to_the_end(async move {
-            let held = Held::take(&events, id).await?;
-            let progress = held.progress.clone();
-            let now = events.now();
-            events
-                .ports
-                .db
-                .write("events.delete", move |tx| {
-                    tables::save_progress(tx, std::slice::from_ref(&progress))?;
-                    let stored = find(tx, &actor, id)?;
-                    tables::delete(tx, &stored)?;
-                    let before = audit_view(&stored.subscription);
-                    audit::record(tx, &actor, "delete", OBJECT, &id.to_string(), Some(&before), None, now)?;
-                    Ok::<_, Error>(())
-                })
-                .await?;
-            held.end();
-            Ok(())
-        })
-        .await
-    }
-}
-
-/// What audit rows call a subscription.
-const OBJECT: &str = "subscription";
-
-/// A subscription that is not written yet.
-struct Draft {
-    id: SubscriptionId,
-    name: String,
-    trigger: TriggerRef,
-    sink: Sink,
-    policy: Policy,
-    headers_sealed: Vec<u8>,
-    secrets: Vec<StoredSecret>,
-}
-
-impl Draft {
-    fn at_head_of(&self, log: tables::LogRow, owner: &Actor, now: Timestamp) -> Stored {
-        let subscription = Subscription {
-            id: self.id,
-            name: self.name.clone(),
-            trigger: self.trigger.clone(),
-            owner: Owner { id: owner.id.clone(), name: owner.name.clone() },
-            sink: self.sink.clone(),
-            policy: self.policy.clone(),
-            standing: Standing::new(log.head),
-            birth: log.head,
-            created_at: now,
-            updated_at: now,
-        };
-        Stored { subscription, log, headers_sealed: self.headers_sealed.clone() }
-    }
-}
-
-/// A seat that is held, with its pen. Dropping it lets the seat go as it was.
-struct Held {
-    events: Arc<Events>,
-    id: SubscriptionId,
-    progress: tables::Progress,
-    _pen: tokio::sync::OwnedMutexGuard<()>,
-}
-
-impl Held {
-    async fn take(events: &Arc<Events>, id: SubscriptionId) -> Result<Self, Error> {
-        let not_found = || Error::NotFound { id: id.to_string() };
-        let pen = events.roster().pen(id).ok_or_else(not_found)?;
-        let pen = pen.lock_owned().await;
-        let progress = events.roster().hold(id).ok_or_else(not_found)?;
-        Ok(Held { events: events.clone(), id, progress, _pen: pen })
-    }
-
-    fn change(self, stored: Stored, outlet: Outlet, now: Timestamp) {
-        self.events.roster().change(stored.subscription, Arc::new(outlet), stored.log, now);
-    }
-
-    fn end(self) {
-        self.events.roster().end(self.id);
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // After a change or an end there is nothing left to let go of.
-        let now = self.events.now();
-        self.events.roster().release(self.id, now);
-        self.events.nudged.notify_one();
-    }
-}
-
-/// Runs a verb as a task of its own, so that it comes to its end even if the
-/// caller does not wait for it.
-async fn to_the_end<T: Send + 'static>(
-    verb: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::spawn(verb).await.unwrap_or(Err(Error::Stopping))
-}
-
-/// Finds a subscription that the actor may manage. Those of hooks are nobody's
-/// business out there.
-fn managed(tx: &mut dyn Tx, actor: &Actor, id: SubscriptionId) -> Result<Stored, Error> {
-    let stored = existing(tx, actor, id)?;
-    if let Sink::Local { .. } = stored.subscription.sink {
-        return Err(Error::NotFound { id: id.to_string() });
-    }
-    if !actor.administrator && stored.subscription.owner.id != actor.id {
-        return Err(Error::NotOwner { id });
-    }
-    Ok(stored)
-}
-
-fn existing(tx: &mut dyn Tx, _actor: &Actor, id: SubscriptionId) -> Result<Stored, Error> {
-    tables::find(tx, id)?.ok_or_else(|| Error::NotFound { id: id.to_string() })
-}
-
-/// Decides what a subscription becomes, and writes it.
-fn moved(tx: &mut dyn Tx, stored: &Stored, input: Input, now: Timestamp) -> Result<Stored, Error> {
-    let s = &stored.subscription;
-    let around = Around { policy: &s.policy, head: stored.log.head, trimmed: stored.log.trimmed, now };
-    let standing = match decide(&s.standing, input, &around).map_err(|refusal| Error::Refused { id: s.id, refusal })? {
-        Next::Stays | Next::Ends => return Ok(stored.clone()),
-        Next::Becomes(standing) => standing,
-        Next::Skips(standing, skipped) => {
-            let record = SkipRecord { generation: standing.generation, skipped, at: now };
-            tables::insert_skip(tx, s.id, &record)?;
-            standing
-        }
-    };
-    tables::save_standing(tx, s.id, &standing)?;
-    Ok(Stored { subscription: Subscription { standing, ..s.clone() }, ..stored.clone() })
-}
-
-/// Shows a subscription as audit rows keep it: without secrets.
-fn audit_view(s: &Subscription) -> Json {
-    let sink = match &s.sink {
-        Sink::Https { uri } => shown(uri),
-        Sink::Local { hook } => format!("hook:{hook}"),
-    };
-    let last_success = match s.standing.last_success {
-        LastSuccess::None => Json::Null,
-        LastSuccess::Event { offset, .. } => json!(offset),
-    };
-    json!({
-        "name": s.name,
-        "trigger": s.trigger,
-        "sink": sink,
-        "delivery": s.policy,
-        "state": s.standing.state.word(),
-        "generation": s.standing.generation,
-        "cursor": s.standing.cursor,
-        "lastSuccess": last_success,
-    })
 }

@@ -71,36 +71,40 @@
 //!
 //! # Reading on
 //!
-//! In this order: `event` and `callback` (what goes where), `subscription`
-//! (the diagram), `policy`, `delivery`, [`signature`] (how a call looks and
-//! ends), `roster` (whose turn it is), `events` (the verbs), `work` (the loop),
-//! `tables` (the SQL); then `tests/simulation.rs`, which lives through it all
-//! by seed.
+//! In this order: `event` and `callback` (what goes where), `subscription` and
+//! `diagram` (what it is, and what becomes of it), `policy`, `delivery` and
+//! [`signature`] (how a call looks and ends), `seat` and `roster` (whose turn it is),
+//! `events` and `change` (the verbs), `work` (the loop), `tables` (the SQL);
+//! then `tests/simulation.rs`, which lives through it all by seed.
 
 mod error;
 mod event;
 mod callback;
 mod subscription;
+mod diagram;
+mod refusal;
 mod policy;
 mod delivery;
 pub mod signature;
 mod outlet;
+mod log;
+mod seat;
 mod roster;
 mod events;
+mod change;
 mod work;
 mod view;
 mod tables;
 
 pub use callback::{Busy, Callback, LocalDelivery, LocalSink, NoHooks, Sink};
 pub use delivery::{Attempt, Verdict};
+pub use diagram::{Around, Input, Next, Outcome, decide};
 pub use error::Error;
 pub use event::{Event, EventField, EventId, NewEvent, Offset, TriggerRef};
 pub use events::{Events, NewSubscription, Options, Ports};
 pub use policy::{OnError, OnRejection, OnSuspension, Patience, Policy};
-pub use subscription::{
-    Around, Input, LastSuccess, Next, Outcome, Owner, Queue, Refusal, SkipReason, Skipped, Standing, State,
-    Subscription, SubscriptionId, Verb, decide,
-};
+pub use refusal::{Refusal, Verb};
+pub use subscription::{LastSuccess, Owner, Queue, SkipReason, Skipped, Standing, State, Subscription, SubscriptionId};
 pub use view::{DeliveryFilter, Listed, Page, Paging, Sort, SortField, Status, Tally};
 
 /// The tables of this crate. They come after those of `base`.

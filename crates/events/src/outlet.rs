@@ -13,11 +13,12 @@ use bytes::Bytes;
 
 use crate::callback::{Callback, LocalDelivery, Sink};
 use crate::delivery::{ANSWER_BYTES_KEPT, Attempt, Verdict, detail_of, outcome_of};
+use crate::diagram::Outcome;
 use crate::error::Error;
 use crate::event::{self, Event, TriggerRef};
 use crate::events::Ports;
 use crate::signature::{self, SigningKey};
-use crate::subscription::{Outcome, SubscriptionId};
+use crate::subscription::SubscriptionId;
 use crate::tables::{Stored, StoredSecret};
 
 /// An answer is read up to here; what is kept of it is less.

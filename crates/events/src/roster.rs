@@ -22,11 +22,12 @@ use base::Timestamp;
 use tokio::sync::{Mutex as Pen, OwnedMutexGuard as HeldPen};
 
 use crate::callback::Sink;
-use crate::delivery::{Attempt, Verdict};
 use crate::event::{Event, Offset, TriggerRef};
+use crate::log::Log;
 use crate::outlet::{Call, Finished, Outlet};
-use crate::subscription::{Around, Input, Next, Outcome, Standing, State, Subscription, SubscriptionId, decide};
-use crate::tables::{LogId, LogRow, Progress, SkipRecord};
+use crate::seat::Seat;
+use crate::subscription::{State, Subscription, SubscriptionId};
+use crate::tables::{LogId, LogRow, Progress};
 use crate::view::Tally;
 
 /// A result waits at most so long for its commit …
@@ -91,30 +92,8 @@ pub(crate) struct Roster {
     look_at: Timestamp,
     looking: bool,
     tidy_at: Timestamp,
-}
-
-struct Seat {
-    subscription: Subscription,
-    log: LogId,
-    outlet: Arc<Outlet>,
-    pen: Arc<Pen<()>>,
-    calling: bool,
-    held: bool,
-    /// A result that came in while the seat was held.
-    parked: Option<(Finished, f64)>,
-    alarm: Option<Timestamp>,
-    ready: bool,
-    attempts: Vec<Attempt>,
-    skips: Vec<SkipRecord>,
-}
-
-struct Log {
-    head: Offset,
-    trimmed: Offset,
-    followers: BTreeSet<SubscriptionId>,
-    window: BTreeMap<Offset, Arc<Event>>,
-    waiting: BTreeSet<SubscriptionId>,
-    reading: bool,
+    /// The time of the last turn.
+    seen: Timestamp,
 }
 
 impl Roster {
@@ -137,6 +116,7 @@ impl Roster {
             look_at: now.plus(LOOK_EVERY),
             looking: false,
             tidy_at: now.plus(TIDY_EVERY),
+            seen: now,
         }
     }
 
@@ -170,7 +150,7 @@ impl Roster {
         log.followers.remove(&id);
         log.waiting.remove(&id);
         if log.followers.is_empty() {
-            self.window_bytes -= log.window.values().map(|event| size_of(event)).sum::<usize>();
+            self.window_bytes -= log.forget();
             self.logs.remove(&seat.log);
             self.log_of.remove(&seat.subscription.trigger);
         }
@@ -233,6 +213,7 @@ impl Roster {
 
     /// Says what is to be done now.
     pub(crate) fn turn(&mut self, now: Timestamp, may_call: bool) -> Vec<Order> {
+        self.follow_the_clock(now);
         self.ring(now);
         let mut orders = Vec::new();
         while may_call && self.calls < self.calls_max && self.results < UNSAVED_MAX {
@@ -365,7 +346,7 @@ impl Roster {
 
     /// Returns where a subscription stands at this very moment.
     #[cfg(test)]
-    pub(crate) fn standing(&self, id: SubscriptionId) -> Option<Standing> {
+    pub(crate) fn standing(&self, id: SubscriptionId) -> Option<crate::Standing> {
         self.seats.get(&id).map(|seat| seat.subscription.standing.clone())
     }
 
@@ -389,6 +370,27 @@ impl Roster {
         (callbacks, hooks)
     }
 
+    /// If somebody has set the wall clock back, what was to wait a minute still
+    /// waits a minute. Deadlines by the wall clock, such as a suspension, stay.
+    fn follow_the_clock(&mut self, now: Timestamp) {
+        let back = self.seen.since(now);
+        self.seen = now;
+        if back.is_zero() {
+            return;
+        }
+        for at in [&mut self.save_at, &mut self.look_at, &mut self.tidy_at] {
+            *at = at.minus(back);
+        }
+        let ids: Vec<SubscriptionId> = self.seats.keys().copied().collect();
+        for id in ids {
+            if let Some(seat) = self.seats.get_mut(&id) {
+                let due = &mut seat.subscription.standing.due;
+                *due = due.minus(back);
+            }
+            self.schedule(id, now);
+        }
+    }
+
     /// Lets those whose time has come be looked at.
     fn ring(&mut self, now: Timestamp) {
         while let Some((at, id)) = self.alarms.first().copied() {
@@ -401,11 +403,7 @@ impl Roster {
             if seat.held {
                 continue;
             }
-            let around = self.logs.get(&seat.log).map(|log| log.around(&seat.subscription, now));
-            if let Some(Ok(Next::Becomes(next))) = around.map(|a| decide(&seat.subscription.standing, Input::Clock, &a))
-            {
-                announce(&seat.subscription, &next);
-                seat.subscription.standing = next;
+            if seat.let_time_pass(now) {
                 self.note_unsaved(id, now);
                 // Suspending stops calls: it is not left to wait for company.
                 self.save_at = now;
@@ -523,39 +521,14 @@ impl Roster {
 
     /// Draws the consequences of an attempt.
     fn settle(&mut self, finished: Finished, luck: f64, now: Timestamp) {
-        let Finished { subscription: id, outcome, mut attempt } = finished;
+        let id = finished.subscription;
         let Some(seat) = self.seats.get_mut(&id) else { return };
         let Some(log) = self.logs.get(&seat.log) else { return };
-        let before = &seat.subscription.standing;
-        let input = Input::Attempted { generation: attempt.generation, offset: attempt.offset, outcome, luck };
-        let next = decide(before, input, &log.around(&seat.subscription, now)).unwrap_or(Next::Stays);
-        attempt.verdict = match (&next, outcome) {
-            (Next::Stays, _) if attempt.generation != before.generation => Verdict::Late,
-            (Next::Skips(..), _) => Verdict::Skipped,
-            (_, Outcome::Delivered) => Verdict::Delivered,
-            (_, Outcome::Busy) => Verdict::Busy,
-            (Next::Becomes(standing), _) if standing.state == State::Rejected => Verdict::Rejected,
-            _ => Verdict::Failed,
-        };
-        let (mut standing, skipped) = match next {
-            Next::Becomes(standing) => (standing, None),
-            Next::Skips(standing, skipped) => (standing, Some(skipped)),
-            Next::Stays | Next::Ends => (before.clone(), None),
-        };
-        if matches!(standing.state, State::Failed { .. } | State::Rejected) {
-            standing.reason.clone_from(&attempt.detail);
+        let results = seat.attempts.len();
+        if seat.settle(finished, luck, log.head, log.trimmed, now) {
+            self.results += seat.attempts.len() - results;
+            self.note_unsaved(id, now);
         }
-        if matches!(attempt.verdict, Verdict::Failed | Verdict::Busy) && standing.delivers() {
-            attempt.next_at = Some(standing.due);
-        }
-        if let Some(skipped) = skipped {
-            seat.skips.push(SkipRecord { generation: standing.generation, skipped, at: now });
-        }
-        announce(&seat.subscription, &standing);
-        seat.subscription.standing = standing;
-        seat.attempts.push(attempt);
-        self.results += 1;
-        self.note_unsaved(id, now);
     }
 
     fn note_unsaved(&mut self, id: SubscriptionId, now: Timestamp) {
@@ -576,104 +549,17 @@ impl Roster {
     /// what is needed is read again, and nobody has to keep accounts.
     fn remember(&mut self, log: LogId, events: Vec<Event>) {
         if self.window_bytes > WINDOW_BYTES_MAX {
-            for known in self.logs.values_mut() {
-                known.window.clear();
-            }
             self.window_bytes = 0;
-        }
-        let Some(known) = self.logs.get_mut(&log) else { return };
-        for event in events {
-            self.window_bytes += size_of(&event);
-            if let Some(twice) = known.window.insert(event.offset, Arc::new(event)) {
-                self.window_bytes -= size_of(&twice);
+            for known in self.logs.values_mut() {
+                known.forget();
             }
+        }
+        if let Some(known) = self.logs.get_mut(&log) {
+            self.window_bytes += known.remember(events);
         }
     }
 
     fn holds(&self, log: LogId, offset: Offset) -> bool {
         self.logs.get(&log).is_some_and(|log| log.window.contains_key(&offset))
-    }
-}
-
-impl Seat {
-    fn new(subscription: Subscription, log: LogId, outlet: Arc<Outlet>) -> Self {
-        Seat {
-            subscription,
-            log,
-            outlet,
-            pen: Arc::default(),
-            calling: false,
-            held: false,
-            parked: None,
-            alarm: None,
-            ready: false,
-            attempts: Vec::new(),
-            skips: Vec::new(),
-        }
-    }
-
-    fn may_be_called(&self, head: Offset) -> bool {
-        let standing = &self.subscription.standing;
-        !self.calling && standing.delivers() && standing.cursor < head
-    }
-
-    fn progress(&self, id: SubscriptionId) -> Progress {
-        Progress {
-            id,
-            standing: self.subscription.standing.clone(),
-            attempts: self.attempts.clone(),
-            skips: self.skips.clone(),
-        }
-    }
-}
-
-impl Log {
-    fn at(row: LogRow) -> Self {
-        Log {
-            head: row.head,
-            trimmed: row.trimmed,
-            followers: BTreeSet::new(),
-            window: BTreeMap::new(),
-            waiting: BTreeSet::new(),
-            reading: false,
-        }
-    }
-
-    /// Takes over where the log stands; tells whether it has grown. Reads may
-    /// come back out of order, and a log never shrinks.
-    fn grows_to(&mut self, row: LogRow) -> bool {
-        self.trimmed = self.trimmed.max(row.trimmed);
-        let grown = row.head > self.head;
-        self.head = self.head.max(row.head);
-        grown
-    }
-
-    fn around<'a>(&self, subscription: &'a Subscription, now: Timestamp) -> Around<'a> {
-        Around { policy: &subscription.policy, head: self.head, trimmed: self.trimmed, now }
-    }
-}
-
-fn size_of(event: &Event) -> usize {
-    // What an entry costs besides its text, roughly.
-    event.document.len() + 128
-}
-
-/// Tells the operator that a subscription has changed its state by itself.
-fn announce(before: &Subscription, after: &Standing) {
-    let (id, reason) = (before.id, after.reason.as_str());
-    match (before.standing.state, after.state) {
-        (State::Active | State::Paused, State::Failed { .. }) => {
-            tracing::warn!(subscription.id = %id, reason, "subscription failed");
-        }
-        (State::Failed { .. }, State::Suspended { .. }) => {
-            tracing::error!(subscription.id = %id, reason, "subscription suspended");
-        }
-        (State::Active | State::Failed { .. }, State::Rejected) => {
-            tracing::warn!(subscription.id = %id, reason, "subscription rejected");
-        }
-        (State::Failed { .. }, State::Active) => {
-            tracing::info!(subscription.id = %id, "subscription active again");
-        }
-        _ => {}
     }
 }

@@ -201,3 +201,27 @@ fn a_gap_in_the_log_stops_the_reader() {
     assert!(asked.calls.is_empty() && asked.reads.is_empty());
     assert_eq!(roster.standing(id(1)).expect("it has a seat").cursor, Offset::START);
 }
+
+#[test]
+fn when_the_clock_is_set_back_a_pause_stays_as_long_as_it_was() {
+    let mut roster = seated(1, 9, 1);
+    let call = turn(&mut roster, NOW).calls.remove(0);
+    roster.finished(answered(&call, Outcome::Failed(Patience::Own)), 0.5, NOW);
+    let yesterday = NOW.minus(Duration::from_hours(24));
+    assert!(turn(&mut roster, yesterday).calls.is_empty());
+    assert!(turn(&mut roster, yesterday.plus(Duration::from_millis(999))).calls.is_empty());
+    assert_eq!(turn(&mut roster, yesterday.plus(Duration::from_secs(1))).calls.len(), 1);
+}
+
+#[test]
+fn that_a_hook_is_still_full_is_no_news() {
+    let mut roster = seated(1, 9, 1);
+    let mut now = NOW;
+    for _ in 0..5 {
+        let call = turn(&mut roster, now).calls.remove(0);
+        roster.finished(answered(&call, Outcome::Busy), 0.5, now);
+        now = roster.standing(id(1)).expect("it has a seat").due;
+    }
+    let batch = turn(&mut roster, now.plus(SAVE_AFTER)).batch.expect("it is time");
+    assert_eq!(batch.progress[0].attempts.len(), 1);
+}

@@ -1,0 +1,263 @@
+//! How a verb changes a subscription without getting into anyone's way.
+//!
+//! A verb *holds* the seat: no call starts meanwhile, and a result that comes
+//! in waits. Its one transaction saves what deliveries had achieved so far,
+//! reads the row, decides, and writes the decision with its audit row. After
+//! the commit the seat takes over the new standing and is let go. So a verb
+//! that was answered is durable, and the engine acts accordingly.
+//!
+//! Verbs run as tasks of their own: a caller who hangs up in the middle must
+//! not leave a commit behind that the roster has never heard of.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use base::db::Tx;
+use base::{Actor, Timestamp, audit};
+use serde_json::{Value as Json, json};
+
+use crate::callback::{Sink, shown};
+use crate::diagram::{Around, Input, Next, decide};
+use crate::error::Error;
+use crate::event::TriggerRef;
+use crate::events::Events;
+use crate::outlet::Outlet;
+use crate::policy::Policy;
+use crate::subscription::{LastSuccess, Owner, Standing, Subscription, SubscriptionId};
+use crate::tables::{self, SkipRecord, Stored, StoredSecret};
+
+impl Events {
+    /// Writes a new subscription and gives it its seat.
+    pub(crate) async fn seat_new(self: &Arc<Self>, actor: &Actor, draft: Draft) -> Result<Subscription, Error> {
+        let (events, actor) = (self.clone(), actor.clone());
+        to_the_end(async move {
+            let now = events.now();
+            let draft = Arc::new(draft);
+            let written = draft.clone();
+            let stored = events
+                .ports
+                .db
+                .write("events.create", move |tx| {
+                    let stored = written.at_head_of(tables::log_of(tx, &written.trigger)?, &actor, now);
+                    tables::insert(tx, &stored)?;
+                    for secret in &written.secrets {
+                        tables::insert_secret(tx, written.id, secret)?;
+                    }
+                    let after = audit_view(&stored.subscription);
+                    audit::record(tx, &actor, "create", OBJECT, &written.id.to_string(), None, Some(&after), now)?;
+                    Ok::<_, Error>(stored)
+                })
+                .await?;
+            let outlet = Outlet::open(&events.ports.keys, &stored, &draft.secrets)?;
+            events.roster().seat(stored.subscription.clone(), stored.log, Arc::new(outlet), now);
+            events.nudged.notify_one();
+            Ok(stored.subscription)
+        })
+        .await
+    }
+
+    /// Lets an arrow of the diagram be taken.
+    pub(crate) async fn take(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
+        verb: &'static str,
+        input: Input,
+    ) -> Result<Subscription, Error> {
+        self.change(actor, id, verb, move |tx, stored, now| moved(tx, stored, input, now)).await
+    }
+
+    /// Holds a seat, lets `edit` change the row in one transaction with its
+    /// audit row, and seats what came of it.
+    pub(crate) async fn change(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
+        verb: &'static str,
+        edit: impl Fn(&mut dyn Tx, &Stored, Timestamp) -> Result<Stored, Error> + Send + 'static,
+    ) -> Result<Subscription, Error> {
+        let (events, actor) = (self.clone(), actor.clone());
+        to_the_end(async move {
+            let held = Held::take(&events, id).await?;
+            let progress = held.progress.clone();
+            let now = events.now();
+            let (stored, secrets) = events
+                .ports
+                .db
+                .write("events.change", move |tx| {
+                    tables::save_progress(tx, std::slice::from_ref(&progress))?;
+                    let before = managed(tx, &actor, id)?;
+                    let after = edit(tx, &before, now)?;
+                    let (before, shown) = (audit_view(&before.subscription), audit_view(&after.subscription));
+                    audit::record(tx, &actor, verb, OBJECT, &id.to_string(), Some(&before), Some(&shown), now)?;
+                    let secrets = tables::secrets(tx, id)?;
+                    Ok::<_, Error>((after, secrets))
+                })
+                .await?;
+            let outlet = Outlet::open(&events.ports.keys, &stored, &secrets)?;
+            held.change(stored.clone(), outlet, now);
+            Ok(stored.subscription)
+        })
+        .await
+    }
+
+    pub(crate) async fn end(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
+        find: fn(&mut dyn Tx, &Actor, SubscriptionId) -> Result<Stored, Error>,
+    ) -> Result<(), Error> {
+        let (events, actor) = (self.clone(), actor.clone());
+        to_the_end(async move {
+            let held = Held::take(&events, id).await?;
+            let progress = held.progress.clone();
+            let now = events.now();
+            events
+                .ports
+                .db
+                .write("events.delete", move |tx| {
+                    tables::save_progress(tx, std::slice::from_ref(&progress))?;
+                    let stored = find(tx, &actor, id)?;
+                    tables::delete(tx, &stored)?;
+                    let before = audit_view(&stored.subscription);
+                    audit::record(tx, &actor, "delete", OBJECT, &id.to_string(), Some(&before), None, now)?;
+                    Ok::<_, Error>(())
+                })
+                .await?;
+            held.end();
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What audit rows call a subscription.
+pub(crate) const OBJECT: &str = "subscription";
+
+/// A subscription that is not written yet.
+pub(crate) struct Draft {
+    pub(crate) id: SubscriptionId,
+    pub(crate) name: String,
+    pub(crate) trigger: TriggerRef,
+    pub(crate) sink: Sink,
+    pub(crate) policy: Policy,
+    pub(crate) headers_sealed: Vec<u8>,
+    pub(crate) secrets: Vec<StoredSecret>,
+}
+
+impl Draft {
+    fn at_head_of(&self, log: tables::LogRow, owner: &Actor, now: Timestamp) -> Stored {
+        let subscription = Subscription {
+            id: self.id,
+            name: self.name.clone(),
+            trigger: self.trigger.clone(),
+            owner: Owner { id: owner.id.clone(), name: owner.name.clone() },
+            sink: self.sink.clone(),
+            policy: self.policy.clone(),
+            standing: Standing::new(log.head),
+            birth: log.head,
+            created_at: now,
+            updated_at: now,
+        };
+        Stored { subscription, log, headers_sealed: self.headers_sealed.clone() }
+    }
+}
+
+/// A seat that is held, with its pen. Dropping it lets the seat go as it was.
+struct Held {
+    events: Arc<Events>,
+    id: SubscriptionId,
+    progress: tables::Progress,
+    _pen: tokio::sync::OwnedMutexGuard<()>,
+}
+
+impl Held {
+    async fn take(events: &Arc<Events>, id: SubscriptionId) -> Result<Self, Error> {
+        let not_found = || Error::NotFound { id: id.to_string() };
+        let pen = events.roster().pen(id).ok_or_else(not_found)?;
+        let pen = pen.lock_owned().await;
+        let progress = events.roster().hold(id).ok_or_else(not_found)?;
+        Ok(Held { events: events.clone(), id, progress, _pen: pen })
+    }
+
+    fn change(self, stored: Stored, outlet: Outlet, now: Timestamp) {
+        self.events.roster().change(stored.subscription, Arc::new(outlet), stored.log, now);
+    }
+
+    fn end(self) {
+        self.events.roster().end(self.id);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // After a change or an end there is nothing left to let go of.
+        let now = self.events.now();
+        self.events.roster().release(self.id, now);
+        self.events.nudged.notify_one();
+    }
+}
+
+/// Runs a verb as a task of its own, so that it comes to its end even if the
+/// caller does not wait for it.
+async fn to_the_end<T: Send + 'static>(
+    verb: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(verb).await.unwrap_or(Err(Error::Stopping))
+}
+
+/// Finds a subscription that the actor may manage. Those of hooks are nobody's
+/// business out there.
+pub(crate) fn managed(tx: &mut dyn Tx, actor: &Actor, id: SubscriptionId) -> Result<Stored, Error> {
+    let stored = existing(tx, actor, id)?;
+    if let Sink::Local { .. } = stored.subscription.sink {
+        return Err(Error::NotFound { id: id.to_string() });
+    }
+    if !actor.administrator && stored.subscription.owner.id != actor.id {
+        return Err(Error::NotOwner { id });
+    }
+    Ok(stored)
+}
+
+pub(crate) fn existing(tx: &mut dyn Tx, _actor: &Actor, id: SubscriptionId) -> Result<Stored, Error> {
+    tables::find(tx, id)?.ok_or_else(|| Error::NotFound { id: id.to_string() })
+}
+
+/// Decides what a subscription becomes, and writes it.
+pub(crate) fn moved(tx: &mut dyn Tx, stored: &Stored, input: Input, now: Timestamp) -> Result<Stored, Error> {
+    let s = &stored.subscription;
+    let around = Around { policy: &s.policy, head: stored.log.head, trimmed: stored.log.trimmed, now };
+    let standing = match decide(&s.standing, input, &around).map_err(|refusal| Error::Refused { id: s.id, refusal })? {
+        Next::Stays | Next::Ends => return Ok(stored.clone()),
+        Next::Becomes(standing) => standing,
+        Next::Skips(standing, skipped) => {
+            let record = SkipRecord { generation: standing.generation, skipped, at: now };
+            tables::insert_skip(tx, s.id, &record)?;
+            standing
+        }
+    };
+    tables::save_standing(tx, s.id, &standing)?;
+    Ok(Stored { subscription: Subscription { standing, ..s.clone() }, ..stored.clone() })
+}
+
+/// Shows a subscription as audit rows keep it: without secrets.
+fn audit_view(s: &Subscription) -> Json {
+    let sink = match &s.sink {
+        Sink::Https { uri } => shown(uri),
+        Sink::Local { hook } => format!("hook:{hook}"),
+    };
+    let last_success = match s.standing.last_success {
+        LastSuccess::None => Json::Null,
+        LastSuccess::Event { offset, .. } => json!(offset),
+    };
+    json!({
+        "name": s.name,
+        "trigger": s.trigger,
+        "sink": sink,
+        "delivery": s.policy,
+        "state": s.standing.state.word(),
+        "generation": s.standing.generation,
+        "cursor": s.standing.cursor,
+        "lastSuccess": last_success,
+    })
+}

@@ -1,0 +1,69 @@
+//! A trigger's log, as far as it is held in memory.
+//!
+//! Followers that keep up all want the same few events at the end; these are
+//! read once and shared. Whoever lags asks for a piece of the log to be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::event::{Event, Offset};
+use crate::subscription::SubscriptionId;
+use crate::tables::LogRow;
+
+/// Where a log stands, who follows it, and which of its events are at hand.
+pub(crate) struct Log {
+    pub(crate) head: Offset,
+    pub(crate) trimmed: Offset,
+    pub(crate) followers: BTreeSet<SubscriptionId>,
+    /// Events at hand.
+    pub(crate) window: BTreeMap<Offset, Arc<Event>>,
+    /// Followers whose next event is not at hand.
+    pub(crate) waiting: BTreeSet<SubscriptionId>,
+    /// A piece of it is being read.
+    pub(crate) reading: bool,
+}
+
+impl Log {
+    /// Takes up a log that somebody begins to follow.
+    pub(crate) fn at(row: LogRow) -> Self {
+        Log {
+            head: row.head,
+            trimmed: row.trimmed,
+            followers: BTreeSet::new(),
+            window: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            reading: false,
+        }
+    }
+
+    /// Takes over where the log stands; tells whether it has grown. Reads may
+    /// come back out of order, and a log never shrinks.
+    pub(crate) fn grows_to(&mut self, row: LogRow) -> bool {
+        self.trimmed = self.trimmed.max(row.trimmed);
+        let grown = row.head > self.head;
+        self.head = self.head.max(row.head);
+        grown
+    }
+
+    /// Keeps events at hand; returns how many bytes that takes.
+    pub(crate) fn remember(&mut self, events: Vec<Event>) -> usize {
+        let mut bytes = 0;
+        for event in events {
+            let size = size_of(&event);
+            if self.window.insert(event.offset, Arc::new(event)).is_none() {
+                bytes += size;
+            }
+        }
+        bytes
+    }
+
+    /// Forgets all that is at hand; returns how many bytes that gives back.
+    pub(crate) fn forget(&mut self) -> usize {
+        std::mem::take(&mut self.window).values().map(|event| size_of(event)).sum()
+    }
+}
+
+fn size_of(event: &Event) -> usize {
+    // What an entry costs besides its text, roughly.
+    event.document.len() + 128
+}

@@ -1,0 +1,115 @@
+//! Why something cannot happen to a subscription, in its present state or at all.
+//!
+//! Every verb in every state that forbids it has a code of its own, so that a
+//! client need not parse a sentence to know what to do.
+
+use base::error::Kind;
+
+use crate::event::Offset;
+use crate::subscription::State;
+
+/// Why something cannot happen to a subscription now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Its state forbids the verb.
+    #[error("it is {}", state.word())]
+    State {
+        /// What was asked for.
+        verb: Verb,
+        /// Its state.
+        state: State,
+    },
+    /// The replay begins before the subscription was made, or before its queue
+    /// was destroyed.
+    #[error("its events begin at offset {first}")]
+    BeforeStart {
+        /// The first that it has.
+        first: Offset,
+    },
+    /// The replay begins where the log is no longer kept.
+    #[error("events before offset {first} are no longer kept")]
+    Forgotten {
+        /// The first that is still there.
+        first: Offset,
+    },
+    /// The replay begins where there are no events yet.
+    #[error("the next event will have offset {next}")]
+    Ahead {
+        /// The one that comes next.
+        next: Offset,
+    },
+}
+
+/// What a caller can ask for in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// [`Input::Pause`].
+    Pause,
+    /// [`Input::Resume`].
+    Resume,
+    /// [`Input::ResumeFromLatest`].
+    ResumeFromLatest,
+    /// [`Input::Replay`].
+    Replay,
+    /// [`Input::Extract`].
+    Extract,
+}
+
+impl Verb {
+    /// Returns the words for it, as they stand in "cannot … subscription".
+    pub fn words(self) -> &'static str {
+        match self {
+            Verb::Pause => "pause",
+            Verb::Resume => "resume",
+            Verb::ResumeFromLatest => "resume from latest",
+            Verb::Replay => "replay",
+            Verb::Extract => "extract from",
+        }
+    }
+}
+
+impl Refusal {
+    /// Returns what was asked for.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Refusal::State { verb, .. } => *verb,
+            Refusal::BeforeStart { .. } | Refusal::Forgotten { .. } | Refusal::Ahead { .. } => Verb::Replay,
+        }
+    }
+
+    /// Returns what the caller should do about it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Refusal::State { .. } => Kind::Conflict,
+            Refusal::BeforeStart { .. } | Refusal::Ahead { .. } => Kind::Invalid,
+            Refusal::Forgotten { .. } => Kind::Gone,
+        }
+    }
+
+    /// Returns the stable slug: every verb in every state has its own.
+    pub fn code(&self) -> &'static str {
+        use State::{Active, Failed, Paused, Rejected, Suspended};
+        match self {
+            Refusal::State { verb, state } => match (verb, state) {
+                (Verb::Pause, Failed { .. }) => "pause-while-failed",
+                (Verb::Pause, Suspended { .. }) => "pause-while-suspended",
+                (Verb::Pause, Rejected) => "pause-while-rejected",
+                (Verb::Pause, Active | Paused) => "pause-while-paused",
+                (Verb::Resume, Failed { .. }) => "resume-while-failed",
+                (Verb::Resume, Suspended { .. }) => "resume-while-suspended",
+                (Verb::Resume, Rejected) => "resume-while-rejected",
+                (Verb::Resume, Active | Paused) => "resume-while-active",
+                (Verb::ResumeFromLatest, Failed { .. }) => "resume-from-latest-while-failed",
+                (Verb::ResumeFromLatest, Suspended { .. }) => "resume-from-latest-while-suspended",
+                (Verb::ResumeFromLatest, Rejected) => "resume-from-latest-while-rejected",
+                (Verb::ResumeFromLatest, Active | Paused) => "resume-from-latest-while-active",
+                (Verb::Replay, _) => "replay-while-suspended",
+                (Verb::Extract, Paused) => "extract-while-paused",
+                (Verb::Extract, _) => "extract-while-active",
+            },
+            Refusal::BeforeStart { .. } => "replay-before-start",
+            Refusal::Forgotten { .. } => "replay-forgotten",
+            Refusal::Ahead { .. } => "replay-ahead",
+        }
+    }
+}

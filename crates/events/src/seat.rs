@@ -1,0 +1,149 @@
+//! A subscription's place in the engine, and what the outcome of a call does there.
+
+use std::sync::Arc;
+
+use base::Timestamp;
+use tokio::sync::Mutex as Pen;
+
+use crate::delivery::{Attempt, Verdict};
+use crate::diagram::{Around, Input, Next, Outcome, decide};
+use crate::event::Offset;
+use crate::outlet::{Finished, Outlet};
+use crate::subscription::{Standing, State, Subscription, SubscriptionId};
+use crate::tables::{LogId, Progress, SkipRecord};
+
+/// A subscription as the engine has it: a little ahead of its row.
+pub(crate) struct Seat {
+    pub(crate) subscription: Subscription,
+    pub(crate) log: LogId,
+    pub(crate) outlet: Arc<Outlet>,
+    /// Whoever has it saves the row.
+    pub(crate) pen: Arc<Pen<()>>,
+    /// A call is in flight.
+    pub(crate) calling: bool,
+    /// A verb is under way.
+    pub(crate) held: bool,
+    /// A result that came in while the seat was held.
+    pub(crate) parked: Option<(Finished, f64)>,
+    /// When it is looked at again.
+    pub(crate) alarm: Option<Timestamp>,
+    /// It stands among the ready.
+    pub(crate) ready: bool,
+    /// Attempts that no commit has saved.
+    pub(crate) attempts: Vec<Attempt>,
+    /// Skips that no commit has saved.
+    pub(crate) skips: Vec<SkipRecord>,
+}
+
+impl Seat {
+    /// Gives a subscription a place where nothing has happened yet.
+    pub(crate) fn new(subscription: Subscription, log: LogId, outlet: Arc<Outlet>) -> Self {
+        Seat {
+            subscription,
+            log,
+            outlet,
+            pen: Arc::default(),
+            calling: false,
+            held: false,
+            parked: None,
+            alarm: None,
+            ready: false,
+            attempts: Vec::new(),
+            skips: Vec::new(),
+        }
+    }
+
+    /// Tells whether its next event is to be tried, once it is due.
+    pub(crate) fn may_be_called(&self, head: Offset) -> bool {
+        let standing = &self.subscription.standing;
+        !self.calling && standing.delivers() && standing.cursor < head
+    }
+
+    /// Returns what a commit has to save.
+    pub(crate) fn progress(&self, id: SubscriptionId) -> Progress {
+        Progress {
+            id,
+            standing: self.subscription.standing.clone(),
+            attempts: self.attempts.clone(),
+            skips: self.skips.clone(),
+        }
+    }
+
+    /// Draws the consequences of an attempt; tells whether there is something
+    /// to save.
+    pub(crate) fn settle(
+        &mut self,
+        finished: Finished,
+        luck: f64,
+        head: Offset,
+        trimmed: Offset,
+        now: Timestamp,
+    ) -> bool {
+        let Finished { outcome, mut attempt, .. } = finished;
+        let before = &self.subscription.standing;
+        let input = Input::Attempted { generation: attempt.generation, offset: attempt.offset, outcome, luck };
+        let around = Around { policy: &self.subscription.policy, head, trimmed, now };
+        let next = decide(before, input, &around).unwrap_or(Next::Stays);
+        attempt.verdict = match (&next, outcome) {
+            (Next::Stays, _) if attempt.generation != before.generation => Verdict::Late,
+            (Next::Skips(..), _) => Verdict::Skipped,
+            (_, Outcome::Delivered) => Verdict::Delivered,
+            (_, Outcome::Busy) => Verdict::Busy,
+            (Next::Becomes(standing), _) if standing.state == State::Rejected => Verdict::Rejected,
+            _ => Verdict::Failed,
+        };
+        let (mut standing, skipped) = match next {
+            Next::Becomes(standing) => (standing, None),
+            Next::Skips(standing, skipped) => (standing, Some(skipped)),
+            Next::Stays | Next::Ends => (before.clone(), None),
+        };
+        if matches!(standing.state, State::Failed { .. } | State::Rejected) {
+            standing.reason.clone_from(&attempt.detail);
+        }
+        if matches!(attempt.verdict, Verdict::Failed | Verdict::Busy) && standing.delivers() {
+            attempt.next_at = Some(standing.due);
+        }
+        if let Some(skipped) = skipped {
+            self.skips.push(SkipRecord { generation: standing.generation, skipped, at: now });
+        }
+        announce(&self.subscription, &standing);
+        self.subscription.standing = standing;
+        // A hook may be full for days. That it still is says nothing new.
+        let is_news = attempt.verdict != Verdict::Busy || attempt.number == 1;
+        if is_news {
+            self.attempts.push(attempt);
+        }
+        is_news
+    }
+
+    /// Looks at the clock; tells whether that changed anything.
+    pub(crate) fn let_time_pass(&mut self, now: Timestamp) -> bool {
+        let standing = &self.subscription.standing;
+        let policy = &self.subscription.policy;
+        let around = Around { policy, head: standing.cursor, trimmed: Offset::START, now };
+        let Ok(Next::Becomes(next)) = decide(standing, Input::Clock, &around) else { return false };
+        announce(&self.subscription, &next);
+        self.subscription.standing = next;
+        true
+    }
+}
+
+/// Tells the operator that a subscription has changed its state by itself.
+fn announce(before: &Subscription, after: &Standing) {
+    let (id, reason) = (before.id, after.reason.as_str());
+    match (before.standing.state, after.state) {
+        (State::Active | State::Paused, State::Failed { .. }) => {
+            tracing::warn!(subscription.id = %id, reason, "subscription failed");
+        }
+        (State::Failed { .. }, State::Suspended { .. }) => {
+            tracing::error!(subscription.id = %id, reason, "subscription suspended");
+        }
+        (State::Active | State::Failed { .. }, State::Rejected) => {
+            tracing::warn!(subscription.id = %id, reason, "subscription rejected");
+        }
+        (State::Failed { .. }, State::Active) => {
+            tracing::info!(subscription.id = %id, "subscription active again");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,145 @@
+//! The logs: one per trigger, appended to, read and trimmed.
+
+use base::Timestamp;
+use base::args;
+use base::db::{Error, Row, Tx};
+
+use crate::event::{self, Event, EventId, NewEvent, Offset, TriggerRef};
+
+/// Number of a trigger's log.
+pub(crate) type LogId = u64;
+
+/// Where a log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogRow {
+    pub(crate) log: LogId,
+    pub(crate) head: Offset,
+    pub(crate) trimmed: Offset,
+}
+
+/// Returns the log of a trigger and makes it if there is none. The row is
+/// locked by this until the transaction ends, so that whoever commits first
+/// also has the lower offsets.
+pub(crate) fn log_of(tx: &mut dyn Tx, trigger: &TriggerRef) -> Result<LogRow, Error> {
+    let row = tx.query_one(
+        "INSERT INTO event_logs (log, knowledge_model, trigger_id, head, trimmed, delivered_before, failures_before)
+         SELECT COALESCE(MAX(log), 0) + 1, $1, $2, 0, 0, 0, 0 FROM event_logs WHERE TRUE
+         ON CONFLICT (knowledge_model, trigger_id) DO UPDATE SET head = event_logs.head
+         RETURNING log, head, trimmed",
+        args![&trigger.knowledge_model, &trigger.trigger],
+    )?;
+    log_row(&row.ok_or(Error::Shape { column: 0 })?, 0)
+}
+
+pub(super) fn log_row(row: &Row, column: usize) -> Result<LogRow, Error> {
+    Ok(LogRow { log: row.get(column)?, head: row.get(column + 1)?, trimmed: row.get(column + 2)? })
+}
+
+/// Returns where every log stands.
+pub(crate) fn logs(tx: &mut dyn Tx) -> Result<Vec<LogRow>, Error> {
+    let rows = tx.query("SELECT log, head, trimmed FROM event_logs ORDER BY log", args![])?;
+    rows.iter().map(|row| log_row(row, 0)).collect()
+}
+
+/// Appends events and returns the offset of each; a key that is there already
+/// keeps its offset.
+pub(crate) fn append(
+    tx: &mut dyn Tx,
+    trigger: &TriggerRef,
+    events: &[NewEvent],
+    now: Timestamp,
+) -> Result<Vec<Offset>, Error> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let LogRow { log, head: before, .. } = log_of(tx, trigger)?;
+    let mut head = before;
+    let mut offsets = Vec::with_capacity(events.len());
+    for event in events {
+        let id = event::event_id(trigger, &event.key);
+        let document = event::document(id, event);
+        let inserted = tx.execute(
+            "INSERT INTO event_log (log, log_offset, event_key, event_id, created_at, appended_at, document)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (log, event_key) DO NOTHING",
+            args![log, head.next(), &event.key, id, event.at, now, document],
+        )?;
+        if inserted == 1 {
+            head = head.next();
+            offsets.push(head);
+        } else {
+            let known = tx.query_one(
+                "SELECT log_offset FROM event_log WHERE log = $1 AND event_key = $2",
+                args![log, &event.key],
+            )?;
+            offsets.push(known.ok_or(Error::Shape { column: 0 })?.get(0)?);
+        }
+    }
+    if head > before {
+        tx.execute("UPDATE event_logs SET head = $2 WHERE log = $1", args![log, head])?;
+    }
+    Ok(offsets)
+}
+
+/// Returns where a log stands, and the events after an offset, in order.
+pub(crate) fn read_log(
+    tx: &mut dyn Tx,
+    log: LogId,
+    after: Offset,
+    limit: usize,
+) -> Result<(LogRow, Vec<Event>), Error> {
+    let row = tx.query_one("SELECT log, head, trimmed FROM event_logs WHERE log = $1", args![log])?;
+    let standing = log_row(&row.ok_or(Error::Shape { column: 0 })?, 0)?;
+    let rows = tx.query(
+        "SELECT log_offset, event_id, created_at, document FROM event_log
+         WHERE log = $1 AND log_offset > $2 ORDER BY log_offset LIMIT $3",
+        args![log, after, limit],
+    )?;
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        events.push(Event {
+            offset: row.get(0)?,
+            id: row.get::<EventId>(1)?,
+            at: row.get(2)?,
+            document: row.get::<String>(3)?.into(),
+        });
+    }
+    Ok((standing, events))
+}
+
+/// Removes events that every subscription has behind it and that were appended
+/// before `older_than`; at most `limit` of them. Returns how many. A destroyed
+/// queue holds nothing back.
+pub(crate) fn trim(tx: &mut dyn Tx, log: LogId, older_than: Timestamp, limit: u64) -> Result<u64, Error> {
+    let row = tx.query_one(
+        "SELECT l.log, l.head, l.trimmed, MIN(s.cursor_offset) FROM event_logs l LEFT JOIN subscriptions s
+           ON s.log = l.log AND (s.state <> 'suspended' OR s.queue_kept = 1)
+         WHERE l.log = $1 GROUP BY l.log, l.head, l.trimmed",
+        args![log],
+    )?;
+    let Some(row) = row else { return Ok(0) };
+    let LogRow { head, trimmed, .. } = log_row(&row, 0)?;
+    let behind_all = row.get::<Option<Offset>>(3)?.unwrap_or(head);
+    let last = tx.query_one(
+        "SELECT MAX(log_offset) FROM event_log WHERE log = $1 AND log_offset <= $2 AND appended_at < $3",
+        args![log, behind_all.min(Offset(trimmed.0 + limit)), older_than],
+    )?;
+    let Some(last) = last.map(|row| row.get::<Option<Offset>>(0)).transpose()?.flatten() else {
+        return Ok(0);
+    };
+    tx.execute("UPDATE event_logs SET trimmed = $2 WHERE log = $1", args![log, last])?;
+    tx.execute("DELETE FROM event_log WHERE log = $1 AND log_offset <= $2", args![log, last])
+}
+
+/// Counts that no subscription bears: events appended, and what the callbacks
+/// of deleted subscriptions had received and had not.
+pub(crate) fn totals(tx: &mut dyn Tx) -> Result<(u64, u64, u64), Error> {
+    let row = tx.query_one(
+        "SELECT CAST(COALESCE(SUM(head), 0) AS BIGINT), CAST(COALESCE(SUM(delivered_before), 0) AS BIGINT),
+           CAST(COALESCE(SUM(failures_before), 0) AS BIGINT) FROM event_logs",
+        args![],
+    )?;
+    match row {
+        Some(row) => Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        None => Ok((0, 0, 0)),
+    }
+}
