@@ -136,16 +136,29 @@ pub(super) async fn put(
         let detail = format!("\"{model}\" is not the id of a knowledge model: it is written PACKAGE.KEY");
         return Err(Fault::invalid("model", "knowledge-model-id-invalid", detail));
     };
-    // A draft in a package that is not there could never be shared.
-    app.access.package(&actor, package).await?;
-    let summary = app.mining.put_draft(&actor, package, &yaml).await?;
-    // The text names its own key; an address that says something else is a
-    // mistake that would otherwise show up as a second model.
-    if summary.key != key {
-        let detail = format!("the text says key \"{}\", so it was stored as \"{}\"", summary.key, summary.id);
+    // The text names its own key. Under an address that says something else it
+    // would overwrite a model that nobody meant.
+    if let Some(written) = written_key(&yaml).filter(|written| written != key) {
+        let detail = format!("the text says key \"{written}\", the address says \"{key}\"");
         return Err(Fault::invalid("metadata.key", "knowledge-model-key-mismatch", detail));
     }
-    Ok(Json(summary.into()))
+    // A draft in a package that is not there could never be shared.
+    app.access.package(&actor, package).await?;
+    Ok(Json(app.mining.put_draft(&actor, package, &yaml).await?.into()))
+}
+
+/// Reads the key of a text; a text without one is for `mining` to refuse.
+fn written_key(yaml: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(alias = "Metadata")]
+        metadata: Metadata,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        key: String,
+    }
+    serde_saphyr::from_str::<Head>(yaml).ok().map(|head| head.metadata.key)
 }
 
 /// Publishes the draft.

@@ -57,6 +57,42 @@ async fn a_decent_request_id_is_kept_and_another_is_replaced() {
 }
 
 #[tokio::test]
+async fn requests_are_counted_by_route_and_status() {
+    let house = House::open().await;
+    house.pool().await;
+    house.call("GET /api/v1/pools/Purchasing", "").await;
+    house.call("GET /api/v1/pools/Sales", "").await;
+    house.call("GET /no-such-thing", "").await;
+    house.call_workspace("GET /api/2.1/jobs/list", "").await;
+    let metrics = house.call_with(None, "GET /metrics").await;
+    let counted = metrics.body.lines().filter(|line| !line.contains("_seconds_") && !line.starts_with('#'));
+    let counted: Vec<&str> = counted.collect();
+    expect![[r#"
+        loopwright_http_requests_total{listener="main",route="(none)",method="GET",status="404"} 1
+        loopwright_http_requests_total{listener="main",route="/api/v1/pools",method="POST",status="201"} 1
+        loopwright_http_requests_total{listener="main",route="/api/v1/pools/{pool}",method="GET",status="200"} 1
+        loopwright_http_requests_total{listener="main",route="/api/v1/pools/{pool}",method="GET",status="404"} 1
+        loopwright_http_requests_total{listener="workspace",route="/api/2.1/jobs/list",method="GET",status="200"} 1
+        loopwright_pools 1
+        loopwright_rows_in_total 0
+        loopwright_push_jobs_total{outcome="done"} 0
+        loopwright_push_jobs_total{outcome="failed"} 0
+        loopwright_cases_open 0
+        loopwright_signals_total 0
+        loopwright_deliveries_total{outcome="succeeded"} 0
+        loopwright_deliveries_total{outcome="failed"} 0
+        loopwright_deliveries_queued 0
+        loopwright_flow_runs_running 0
+        loopwright_flow_runs_total{outcome="succeeded"} 0
+        loopwright_flow_runs_total{outcome="warning"} 0
+        loopwright_flow_runs_total{outcome="failed"} 0
+        loopwright_job_runs_running 0
+        loopwright_job_runs_total{outcome="succeeded"} 0
+        loopwright_job_runs_total{outcome="failed"} 0"#]]
+    .assert_eq(&counted.join("\n"));
+}
+
+#[tokio::test]
 async fn unknown_addresses_are_json_and_the_root_is_a_page() {
     let house = House::open().await;
     check(
@@ -125,6 +161,38 @@ async fn unknown_addresses_are_json_and_the_root_is_a_page() {
 async fn the_home_page_gets_its_figures() {
     let house = House::open().await;
     house.pool().await;
+    check(&house.call("GET /api/v1/status", "").await, expect![[r#"
+        200 application/json
+        {
+          "pools": 1,
+          "rowsIn": 0,
+          "pushJobs": {
+            "running": 0,
+            "done": 0,
+            "failed": 0
+          },
+          "casesOpen": 0,
+          "signals": 0,
+          "deliveries": {
+            "succeeded": 0,
+            "failed": 0,
+            "queued": 0
+          },
+          "runs": {
+            "running": 0,
+            "succeeded": 0,
+            "warning": 0,
+            "failed": 0,
+            "held": 0
+          },
+          "jobRuns": {
+            "running": 0,
+            "succeeded": 0,
+            "failed": 0
+          },
+          "at": "2026-01-01T00:00:00.000Z"
+        }
+    "#]]);
     check(
         &house.call("GET /api/v1/me", "").await,
         expect![[r#"

@@ -8,6 +8,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "updated snapshots are written with them")]
 
 mod own;
+mod models;
 mod push;
 mod intelligence;
 mod workspace;
@@ -111,14 +112,7 @@ impl House {
             ::workspace::Options::default(),
         );
         workspace.bootstrap_token(&Secret::new(WORKSPACE_TOKEN)).await.expect("a long token");
-        let mining = mining::Mining::new(
-            control,
-            tables,
-            Arc::new(NoDataModels),
-            Arc::new(NoOutbox),
-            clock.clone(),
-            chance.clone(),
-        );
+        let mining = mining::Mining::new(control, tables, pools.clone(), events.clone(), clock.clone(), chance.clone());
         let app = App {
             access,
             pools,
@@ -260,22 +254,4 @@ impl Sql for OneRow {
             })
         })
     }
-}
-
-struct NoDataModels;
-
-impl mining::DataModels for NoDataModels {
-    fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<pools::DataModel, mining::Error>> {
-        Box::pin(async { Err(mining::Error::UnknownDataModel { reference: reference.to_owned() }) })
-    }
-}
-
-struct NoOutbox;
-
-impl mining::Outbox for NoOutbox {
-    fn append(&self, _: &mut dyn db::Tx, _: &[mining::Signal]) -> Result<(), mining::Error> {
-        Ok(())
-    }
-
-    fn nudge(&self, _: &str, _: &str) {}
 }

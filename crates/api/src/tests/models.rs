@@ -1,0 +1,515 @@
+//! Knowledge models over our own interface and over the compatible one, from
+//! pushed rows to a subscriber's event.
+
+use axum::body::Body;
+use expect_test::expect;
+use http::header::{CONTENT_TYPE, HeaderValue};
+
+use super::{ADMINISTRATOR, House, app_key, check, request, send};
+
+const MODEL: &str = "metadata: { key: late, displayName: Late orders }
+dataModelId: p2p
+records:
+  - id: PURCHASE
+    displayName: Order
+    pql: '\"EVENTS_CASES\"'
+    identifier: { id: ORDER_ID, displayName: Order, pql: '\"EVENTS_CASES\".\"CASE\"' }
+    attributes:
+      - { id: STEPS, displayName: Steps, pql: 'PU_COUNT(\"EVENTS_CASES\", \"EVENTS\".\"STEP\")', unit: steps }
+triggers:
+  - { id: LONG, displayName: Long order, record: PURCHASE, filterIds: [MANY_STEPS], outputs: [STEPS] }
+filters:
+  - { id: MANY_STEPS, pql: 'PURCHASE.STEPS > 1' }
+";
+
+impl House {
+    async fn push_events(&self, csv: &str) {
+        let jobs = "/integration/api/v1/data-push/Purchasing/jobs";
+        let spec = r#"{"targetName":"EVENTS","type":"DELTA","fileType":"CSV"}"#;
+        let made = self.call(&format!("POST {jobs}"), spec).await.json();
+        let job = format!("{jobs}/{}", made["id"].as_str().expect("an id"));
+        let form =
+            format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"e\"\r\n\r\n{csv}\r\n--b--\r\n");
+        let what = format!("POST {job}/chunks/upserted");
+        let mut upload = request(&what, Some(&app_key(ADMINISTRATOR)), Body::from(form));
+        upload.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=b"));
+        assert_eq!(send(&self.main, upload).await.status, 200);
+        assert_eq!(self.call(&format!("POST {job}"), "").await.status, 200);
+        self.app.pools.drain().await.expect("the worker works");
+        let ended = self.call(&format!("GET {job}"), "").await.json();
+        assert_eq!(ended["status"], "DONE", "{ended}");
+    }
+
+    /// Brings rows, a data model and the published knowledge model into being.
+    async fn published(&self) {
+        self.pool().await;
+        self.push_events("CASE,STEP,AT\n1,Order,2026-01-01T00:00:00Z\n2,Order,2026-01-01T01:00:00Z\n").await;
+        let spec = r#"{"tables":["EVENTS"],"activity":{"table":"EVENTS","caseColumn":"CASE",
+            "activityColumn":"STEP","timestampColumn":"AT"}}"#;
+        let put = self.call("PUT /api/v1/pools/Purchasing/data-models/p2p", spec).await;
+        assert_eq!(put.status, 200, "{}", put.body);
+        assert_eq!(self.call("PUT /api/v1/packages/purchasing", r#"{"name":"Purchasing"}"#).await.status, 200);
+        let put = self.call("PUT /api/v1/models/purchasing.late", MODEL).await;
+        assert_eq!(put.status, 200, "{}", put.body);
+        let published = self.call("POST /api/v1/models/purchasing.late/publish", "").await;
+        assert_eq!(published.status, 200, "{}", published.body);
+    }
+}
+
+#[tokio::test]
+async fn a_model_is_drafted_and_published() {
+    let house = House::open().await;
+    check(
+        &house.call("PUT /api/v1/models/purchasing.late", MODEL).await,
+        expect![[r#"
+        404 application/problem+json
+        {
+          "type": "urn:loopwright:problem:package-not-found",
+          "title": "Not Found",
+          "status": 404,
+          "detail": "there is no package \"purchasing\"",
+          "instance": "<1>",
+          "code": "package-not-found"
+        }
+    "#]],
+    );
+    check(
+        &house.call("PUT /api/v1/models/late", MODEL).await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "urn:loopwright:problem:knowledge-model-id-invalid",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "\"late\" is not the id of a knowledge model: it is written PACKAGE.KEY",
+          "instance": "<1>",
+          "code": "knowledge-model-id-invalid",
+          "attribute": "model"
+        }
+    "#]],
+    );
+    check(
+        &house.call("PUT /api/v1/models/purchasing.early", MODEL).await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "urn:loopwright:problem:knowledge-model-key-mismatch",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "the text says key \"late\", the address says \"early\"",
+          "instance": "<1>",
+          "code": "knowledge-model-key-mismatch",
+          "attribute": "metadata.key"
+        }
+    "#]],
+    );
+    house.published().await;
+    check(
+        &house.call("GET /api/v1/models", "").await,
+        expect![[r#"
+        200 application/json
+        [
+          {
+            "id": "purchasing.late",
+            "package": "purchasing",
+            "key": "late",
+            "name": "Late orders",
+            "published": 1,
+            "changedAt": "2026-01-01T00:00:00.000Z"
+          }
+        ]
+    "#]],
+    );
+    check(
+        &house.call("POST /api/v1/models/purchasing.late/publish", "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "model": "purchasing.late",
+          "version": 2,
+          "triggers": [
+            {
+              "id": "LONG",
+              "name": "Long order",
+              "record": "PURCHASE",
+              "fields": [
+                {
+                  "id": "ORDER_ID",
+                  "name": "Order",
+                  "type": "INT",
+                  "unit": null,
+                  "format": null,
+                  "isIdentifier": true
+                },
+                {
+                  "id": "STEPS",
+                  "name": "Steps",
+                  "type": "INT",
+                  "unit": "steps",
+                  "format": null,
+                  "isIdentifier": false
+                }
+              ],
+              "class": "L",
+              "cost": "at each commit the cases that it touches",
+              "itemLimit": 10000,
+              "matched": 0,
+              "fired": 0
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.call("GET /api/v1/models/purchasing.none", "").await,
+        expect![[r#"
+        404 application/problem+json
+        {
+          "type": "urn:loopwright:problem:knowledge-model-unknown",
+          "title": "Not Found",
+          "status": 404,
+          "detail": "knowledge model \"purchasing.none\" does not exist",
+          "instance": "<1>",
+          "code": "knowledge-model-unknown"
+        }
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_question_in_pql_is_answered_by_column_name() {
+    let house = House::open().await;
+    house.published().await;
+    let path = "POST /api/v1/models/purchasing.late/query";
+    let question = r#"{"pql":"TABLE(PURCHASE.ORDER_ID AS \"order\", PURCHASE.STEPS AS \"steps\")"}"#;
+    check(
+        &house.call(path, question).await,
+        expect![[r#"
+        200 application/json
+        {
+          "columns": [
+            {
+              "name": "order",
+              "type": "INT"
+            },
+            {
+              "name": "steps",
+              "type": "INT"
+            }
+          ],
+          "rows": [
+            {
+              "order": 1,
+              "steps": 1
+            },
+            {
+              "order": 2,
+              "steps": 1
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.call(path, r#"{"pql":"TABLE("}"#).await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "urn:loopwright:problem:pql-invalid",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "line 1, column 7: expected an expression, the text ends",
+          "instance": "<1>",
+          "code": "pql-invalid"
+        }
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn the_process_clock_is_read_and_set() {
+    let house = House::open().await;
+    house.published().await;
+    let path = "/api/v1/models/purchasing.late/clock";
+    check(
+        &house.call(&format!("GET {path}"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "now": "2026-01-01T00:00:00.000Z",
+          "speed": null
+        }
+    "#]],
+    );
+    let set = r#"{"now":"2026-02-01T00:00:00Z","speed":0}"#;
+    check(
+        &house.call(&format!("POST {path}"), set).await,
+        expect![[r#"
+        200 application/json
+        {
+          "now": "2026-02-01T00:00:00.000Z",
+          "speed": 0.0
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("POST {path}"), r#"{"now":"tomorrow"}"#).await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "urn:loopwright:problem:body-mismatch",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "the body does not fit: \"tomorrow\" is not a date and time such as 2026-02-03T09:15:00Z at line 1 column 18",
+          "instance": "<1>",
+          "code": "body-mismatch",
+          "line": 1,
+          "column": 18
+        }
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn the_compatible_interface_tells_the_published_version() {
+    let house = House::open().await;
+    house.published().await;
+    let path = "/intelligence/api/knowledge-models";
+    check(
+        &house.call(&format!("GET {path}?sort=-id"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "page": 0,
+          "pageSize": 50,
+          "total": 1,
+          "sort": "-id",
+          "content": [
+            {
+              "id": "purchasing.late",
+              "name": "Late orders",
+              "published": "2026-01-01 00:00:00"
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}?sort=id,name"), "").await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "\"sort\" takes exactly one field",
+          "errorCode": "GENERAL_PARAMETER_ILLEGAL",
+          "instance": "<1>"
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}/purchasing.late"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "id": "purchasing.late",
+          "name": "Late orders",
+          "extendedKMId": null
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}/purchasing.late/records"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "page": 0,
+          "pageSize": 50,
+          "total": 1,
+          "sort": "",
+          "content": [
+            {
+              "id": "PURCHASE",
+              "name": "Order",
+              "description": null,
+              "shortDisplayName": null,
+              "internalNote": null
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}/purchasing.late/records/PURCHASE"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "id": "PURCHASE",
+          "name": "Order",
+          "description": null,
+          "shortDisplayName": null,
+          "internalNote": null,
+          "fields": [
+            {
+              "id": "ORDER_ID",
+              "name": "Order",
+              "description": null,
+              "shortDisplayName": null,
+              "internalNote": null,
+              "type": "integer",
+              "format": null,
+              "unit": null
+            },
+            {
+              "id": "STEPS",
+              "name": "Steps",
+              "description": null,
+              "shortDisplayName": null,
+              "internalNote": null,
+              "type": "integer",
+              "format": null,
+              "unit": "steps"
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}/purchasing.late/records/INVOICE"), "").await,
+        expect![[r#"
+        404 application/problem+json
+        {
+          "title": "Not Found",
+          "status": 404,
+          "detail": "knowledge model \"purchasing.late\" has no record \"INVOICE\"",
+          "errorCode": "KM_RECORD_NOTFOUND",
+          "instance": "<1>"
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}/purchasing.late/triggers?pageSize=1"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "page": 0,
+          "pageSize": 1,
+          "total": 1,
+          "sort": "",
+          "content": [
+            {
+              "id": "LONG",
+              "record": "PURCHASE",
+              "name": "Long order"
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}/purchasing.late/triggers/LONG"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "id": "LONG",
+          "name": "Long order",
+          "fields": [
+            {
+              "name": "Order",
+              "type": "integer",
+              "format": null,
+              "unit": null
+            },
+            {
+              "name": "Steps",
+              "type": "integer",
+              "format": null,
+              "unit": "steps"
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}/purchasing.late/triggers/SHORT"), "").await,
+        expect![[r#"
+        404 application/problem+json
+        {
+          "title": "Not Found",
+          "status": 404,
+          "detail": "knowledge model \"purchasing.late\" has no trigger \"SHORT\"",
+          "errorCode": "SUBSCRIPTION_TRIGGER_NOTFOUND",
+          "instance": "<1>"
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}/purchasing.none/triggers"), "").await,
+        expect![[r#"
+        404 application/problem+json
+        {
+          "title": "Not Found",
+          "status": 404,
+          "detail": "knowledge model \"purchasing.none\" does not exist",
+          "errorCode": "KM_MODEL_NOTFOUND",
+          "instance": "<1>"
+        }
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_pushed_row_makes_a_trigger_fire() {
+    let house = House::open().await;
+    house.published().await;
+    let path = "POST /intelligence/api/knowledge-models/purchasing.late/triggers/LONG/subscriptions";
+    let asked = r#"{"name":"a","callbackInfo":{"uri":"https://example.com/a","protocol":"HTTPS"}}"#;
+    house.http.push_error(base::http::HttpError::UnknownHost { host: "example.com".into() });
+    check(
+        &house.call(path, asked).await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "the callback could not be reached: cannot find the host \"example.com\"",
+          "errorCode": "SUBSCRIPTION_CALLBACK_FAILED",
+          "instance": "<1>"
+        }
+    "#]],
+    );
+    check(
+        &house.call(&path.replace("LONG", "SHORT"), asked).await,
+        expect![[r#"
+        404 application/problem+json
+        {
+          "title": "Not Found",
+          "status": 404,
+          "detail": "knowledge model \"purchasing.late\" has no trigger \"SHORT\"",
+          "errorCode": "SUBSCRIPTION_TRIGGER_NOTFOUND",
+          "instance": "<1>"
+        }
+    "#]],
+    );
+    house.http.push(200, "");
+    let made = house.call(path, asked).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+
+    house.push_events("CASE,STEP,AT\n2,Deliver,2026-01-01T02:00:00Z\n").await;
+    house.app.mining.catch_up().await.expect("the model is loaded");
+    check(
+        &house.call("GET /api/v1/models/purchasing.late/triggers/LONG/matched", "").await,
+        expect![[r#"
+        200 application/json
+        [
+          {
+            "identifier": "2",
+            "since": "2026-01-01T00:00:00.000Z",
+            "episode": 1
+          }
+        ]
+    "#]],
+    );
+    let status = house.call("GET /api/v1/status", "").await.json();
+    assert_eq!(status["signals"], 1, "{status}");
+}
