@@ -161,7 +161,9 @@ async fn unknown_addresses_are_json_and_the_root_is_a_page() {
 async fn the_home_page_gets_its_figures() {
     let house = House::open().await;
     house.pool().await;
-    check(&house.call("GET /api/v1/status", "").await, expect![[r#"
+    check(
+        &house.call("GET /api/v1/status", "").await,
+        expect![[r#"
         200 application/json
         {
           "pools": 1,
@@ -192,7 +194,8 @@ async fn the_home_page_gets_its_figures() {
           },
           "at": "2026-01-01T00:00:00.000Z"
         }
-    "#]]);
+    "#]],
+    );
     check(
         &house.call("GET /api/v1/me", "").await,
         expect![[r#"
