@@ -8,6 +8,7 @@ mod delivery;
 mod verbs;
 mod simulation;
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ use crate::*;
 
 /// Everything that a test needs to play with an engine.
 struct House {
-    _folder: tempfile::TempDir,
+    /// Keeps the database alive.
+    _guard: Box<dyn Any + Send>,
     db: Db<Control>,
     clock: Arc<SimClock>,
     ports: Ports,
@@ -37,14 +39,18 @@ impl House {
         // Every commit is synced, and a simulation has not the time to wait
         // for a disk; where there is memory that looks like one, it is used.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder");
-        let db = Db::open_sqlite(folder.path(), &[base::MIGRATIONS, MIGRATIONS], base::db::Options::default())
-            .expect("a new database opens");
+        let migrations = [base::MIGRATIONS, MIGRATIONS];
+        let db = Db::open_sqlite(folder.path(), &migrations, base::db::Options::default());
+        House::on(db.expect("a new database opens"), Box::new(folder), http, local).await
+    }
+
+    async fn on(db: Db<Control>, guard: Box<dyn Any + Send>, http: Arc<dyn Http>, local: Arc<dyn LocalSink>) -> House {
         let clock = Arc::new(SimClock::default());
         let chance = Arc::new(SeededChance::new(1));
         let keys = Arc::new(KeyRing::generate(&*chance));
         let ports = Ports { db: db.clone(), http, local, keys, clock: clock.clone(), chance };
         let events = Events::open(ports.clone(), Options::default()).await.expect("an empty database opens");
-        House { _folder: folder, db, clock, ports, events }
+        House { _guard: guard, db, clock, ports, events }
     }
 
     /// Makes a house whose network answers the probe of one subscription and

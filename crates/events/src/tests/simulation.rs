@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base::http::{HttpError, Method, Request, Response};
-use base::testing::reply;
+use base::testing::{databases, reply};
 use base::{BoxFuture, Chance};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -36,6 +36,8 @@ use crate::signature::SigningKey;
 /// Seeds that every test run lives through, and acts in each.
 const SEEDS: u64 = 32;
 const ACTS: usize = 150;
+/// Seeds on engines other than SQLite, where there is one.
+const SEEDS_ELSEWHERE: u64 = 4;
 
 const EIGHT_HOURS: Duration = Duration::from_hours(8);
 
@@ -179,6 +181,10 @@ impl World {
     async fn begin(seed: u64) -> World {
         let receivers = Arc::new(Receivers::default());
         let house = House::build(receivers.clone(), Arc::new(NoHooks)).await;
+        World::in_house(seed, house, receivers).await
+    }
+
+    async fn in_house(seed: u64, house: House, receivers: Arc<Receivers>) -> World {
         let mut world = World {
             seed,
             chance: SeededChance::new(seed),
@@ -430,23 +436,38 @@ impl Drop for World {
     }
 }
 
+/// Lives a life to its end, and tells which verb met which state.
+async fn live(mut world: World) -> BTreeSet<(&'static str, &'static str)> {
+    for _ in 0..ACTS {
+        world.act().await;
+        world.check().await;
+    }
+    world.heal().await;
+    std::mem::take(&mut world.been)
+}
+
 #[tokio::test]
 async fn no_life_loses_an_event_or_its_order() {
     let mut been = BTreeSet::new();
     for seed in 0..SEEDS {
-        let mut world = World::begin(seed).await;
-        for _ in 0..ACTS {
-            world.act().await;
-            world.check().await;
-        }
-        world.heal().await;
-        been.append(&mut world.been);
+        been.append(&mut live(World::begin(seed).await).await);
     }
     // A simulation that never comes to a place proves nothing about it.
-    let verbs = ["delete", "extract", "pause", "replay", "resume", "resume from latest", "update"];
-    for verb in verbs {
+    for verb in ["delete", "extract", "pause", "replay", "resume", "resume from latest", "update"] {
         for state in ["active", "failed", "paused", "rejected", "suspended"] {
             assert!(been.contains(&(verb, state)), "nobody ever tried to {verb} while {state}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nor_does_a_life_on_another_engine() {
+    for seed in 0..SEEDS_ELSEWHERE {
+        for (engine, guard, db) in databases(&[base::MIGRATIONS, MIGRATIONS]).into_iter().skip(1) {
+            eprintln!("on {engine}");
+            let receivers = Arc::new(Receivers::default());
+            let house = House::on(db, Box::new(guard), receivers.clone(), Arc::new(NoHooks)).await;
+            live(World::in_house(seed, house, receivers).await).await;
         }
     }
 }

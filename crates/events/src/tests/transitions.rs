@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -290,4 +291,87 @@ fn a_suspension_takes_place_after_eight_hours_and_not_before() {
         decide(&again, Input::Replay { from: Offset(15) }, &around(&policy)),
         Err(Refusal::BeforeStart { first: Offset(16) })
     );
+}
+
+fn any_standing() -> impl Strategy<Value = Standing> {
+    let state = prop_oneof![
+        Just(State::Active),
+        (0..9u64).prop_map(|ago| State::Failed { since: NOW.minus(hours(ago)) }),
+        Just(State::Paused),
+        Just(State::Rejected),
+        Just(State::Suspended { queue: Queue::Kept }),
+        Just(State::Suspended { queue: Queue::Destroyed }),
+    ];
+    (state, 2..=15u64, 0..7u32).prop_map(|(state, cursor, attempts)| Standing {
+        cursor: Offset(cursor),
+        attempts,
+        ..standing(state)
+    })
+}
+
+fn any_input() -> impl Strategy<Value = Input> {
+    let outcome = prop_oneof![
+        Just(Outcome::Delivered),
+        Just(Outcome::Declined),
+        Just(Outcome::Gone),
+        Just(Outcome::Busy),
+        Just(Outcome::Failed(Patience::Own)),
+        Just(Outcome::Failed(Patience::Overloaded)),
+        (0..10_000u64).prop_map(|s| Outcome::Failed(Patience::Asked(Duration::from_secs(s)))),
+    ];
+    prop_oneof![
+        Just(Input::Pause),
+        Just(Input::Resume),
+        Just(Input::ResumeFromLatest),
+        Just(Input::Update),
+        Just(Input::Clock),
+        (0..20u64).prop_map(|from| Input::Replay { from: Offset(from) }),
+        (2..=15u64).prop_map(|through| Input::Extract { through: Offset(through) }),
+        (1..=3u64, 0..=17u64, outcome, 0.0..1.0).prop_map(|(generation, offset, outcome, luck)| {
+            Input::Attempted { generation, offset: Offset(offset), outcome, luck }
+        }),
+    ]
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(skip, reject, keep)| Policy {
+        on_error: if skip { OnError::Skip } else { OnError::Keep },
+        on_rejection: if reject { OnRejection::Reject } else { OnRejection::Retry },
+        on_suspension: if keep { OnSuspension::Keep } else { OnSuspension::Destroy },
+        ..Policy::default()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The cursor moves forward by one success, or over what goes on record,
+    /// and by nothing else; back it goes only for a replay.
+    #[test]
+    fn the_cursor_never_lies(before in any_standing(), input in any_input(), policy in any_policy()) {
+        let (after, recorded) = match decide(&before, input, &around(&policy)) {
+            Ok(Next::Becomes(after)) => (after, None),
+            Ok(Next::Skips(after, skipped)) => (after, Some(skipped)),
+            Ok(Next::Stays | Next::Ends) | Err(_) => return Ok(()),
+        };
+        let moved = (before.cursor, after.cursor);
+        let succeeded = after.delivered == before.delivered + 1;
+        match (recorded, input) {
+            (Some(skipped), _) => prop_assert_eq!((skipped.first.previous(), skipped.last), moved),
+            (None, Input::Attempted { outcome: Outcome::Delivered, .. }) => {
+                prop_assert!(succeeded);
+                prop_assert_eq!(after.cursor, before.cursor.next());
+            }
+            (None, Input::Replay { .. }) => prop_assert!(after.cursor <= before.cursor),
+            (None, _) => prop_assert_eq!(after.cursor, before.cursor),
+        }
+        prop_assert!(after.cursor >= after.floor, "it never reaches behind its beginning");
+        prop_assert!(after.generation >= before.generation);
+        let by_a_person = matches!(input, Input::Update | Input::Replay { .. } | Input::Extract { .. } | Input::Resume);
+        prop_assert!(!by_a_person || after.generation > before.generation);
+        // What is over is over: an attempt brings nothing back to life.
+        if let Input::Attempted { .. } = input {
+            prop_assert!(before.delivers() || after.state == before.state);
+        }
+    }
 }
