@@ -211,7 +211,12 @@ impl Flows {
             })
             .await?;
         if flow.active && flow.published.as_deref() != Some(&flow.draft) {
-            // The new version may start on something else.
+            if let Some(before) = &flow.published {
+                let before = self.program(before).await?;
+                if before.start != program.start {
+                    self.unwatch(key, &before).await?;
+                }
+            }
             self.switch_on(key).await?;
         }
         Ok(number)
@@ -254,27 +259,24 @@ impl Flows {
         Ok(next_at)
     }
 
-    /// Asks for the signals that start a flow, or for none if none does.
+    /// Asks for the signals that start a flow, if any do.
     pub(crate) async fn watch(&self, key: &str, program: &Program) -> Result<(), Error> {
-        let Some(signals) = self.signals.get() else { return Ok(()) };
-        let asked = match (&program.start, hook_of(key, program)) {
-            (Start::Signal { knowledge_model, trigger, .. }, Some(hook)) => {
-                signals.watch(&hook, knowledge_model, trigger).await
-            }
-            _ => Ok(()),
-        };
-        asked.map_err(|source| Error::Signal { key: key.to_owned(), source })
+        let (Some(hook), Some(signals)) = (hook_of(key, program), self.signals.get()) else { return Ok(()) };
+        let Start::Signal { knowledge_model, trigger, .. } = &program.start else { return Ok(()) };
+        let watched = signals.watch(&hook, knowledge_model, trigger).await;
+        watched.map_err(|source| Error::Signal { key: key.to_owned(), source })
+    }
+
+    async fn unwatch(&self, key: &str, program: &Program) -> Result<(), Error> {
+        let (Some(hook), Some(signals)) = (hook_of(key, program), self.signals.get()) else { return Ok(()) };
+        signals.unwatch(&hook).await.map_err(|source| Error::Signal { key: key.to_owned(), source })
     }
 
     /// Switches the schedule or hook off. Live runs go on to their end.
     pub async fn deactivate(&self, actor: &Actor, key: &str) -> Result<(), Error> {
         let flow = self.flow(key).await?;
-        if let (Some(hash), Some(signals)) = (&flow.published, self.signals.get()) {
-            let program = self.program(hash).await?;
-            if let Some(hook) = hook_of(key, &program) {
-                let unwatched = signals.unwatch(&hook).await;
-                unwatched.map_err(|source| Error::Signal { key: key.to_owned(), source })?;
-            }
+        if let Some(hash) = &flow.published {
+            self.unwatch(key, &*self.program(hash).await?).await?;
         }
         let (actor, key, now) = (actor.clone(), key.to_owned(), self.clock.now());
         self.db

@@ -367,3 +367,22 @@ flow:
         assert_eq!(run.operations[1].status, OperationStatus::Success);
     }
 }
+
+#[tokio::test]
+async fn the_engine_wakes_for_what_comes_and_stops_when_told() {
+    for (_engine, _guard, house) in houses() {
+        let http = Arc::new(ScriptedHttp::default());
+        http.push(200, "ok");
+        let flows = house.engine(http.clone(), 1);
+        publish(&flows, "pay", POST_ONCE).await;
+        let stop = CancellationToken::new();
+        let engine = tokio::spawn(flows.clone().run(stop.clone()));
+        flows.accept("flow.pay", "1", json!({"n": 7})).await.expect("room");
+        while flows.counts().await.expect("counts").succeeded == 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        engine.await.expect("the engine ends");
+        assert_eq!(http.requests().len(), 1);
+    }
+}

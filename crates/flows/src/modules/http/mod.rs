@@ -69,3 +69,6 @@ pub struct HttpCall {
     /// Version 4 gives headers as a collection, version 3 as a list.
     pub headers_by_name: bool,
 }
+
+#[cfg(test)]
+mod tests;
