@@ -43,15 +43,15 @@ pub enum Refusal {
 /// What a caller can ask for in vain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// [`Input::Pause`].
+    /// [`crate::Input::Pause`].
     Pause,
-    /// [`Input::Resume`].
+    /// [`crate::Input::Resume`].
     Resume,
-    /// [`Input::ResumeFromLatest`].
+    /// [`crate::Input::ResumeFromLatest`].
     ResumeFromLatest,
-    /// [`Input::Replay`].
+    /// [`crate::Input::Replay`].
     Replay,
-    /// [`Input::Extract`].
+    /// [`crate::Input::Extract`].
     Extract,
 }
 
