@@ -3,6 +3,9 @@
 //! Each verb that changes something is one transaction with its audit row. The
 //! engine itself is in `work`.
 
+mod connections;
+mod runs;
+
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,13 +19,12 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::Notify;
 
-use crate::connection::{ConnectionInfo, ConnectionSpec};
 use crate::error::Error;
 use crate::flow::{FlowDetails, FlowInfo, FlowState, Notice};
-use crate::hook::Accepted;
 use crate::program::{Program, Start, hash_of};
-use crate::run::{Counts, RunDetails, RunId, RunInfo};
-use crate::tables::{self, FlowRow, NewRun};
+use crate::tables::{self, FlowRow};
+
+pub(crate) use connections::purpose_of;
 
 /// Why a signal cannot be listened to.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -292,32 +294,6 @@ impl Flows {
             .await
     }
 
-    /// Starts one run now with `input` as its start bundle: of the published
-    /// version, or of the draft if there is none yet.
-    pub async fn run_once(&self, actor: &Actor, key: &str, input: Json) -> Result<RunId, Error> {
-        if !input.is_object() {
-            return Err(Error::BadInput);
-        }
-        let flow = self.flow(key).await?;
-        let program = self.program(flow.published.as_ref().unwrap_or(&flow.draft)).await?;
-        let errors: Vec<&Notice> = program.errors().collect();
-        if let Some(first) = errors.first() {
-            return Err(Error::NotRunnable { key: key.to_owned(), first: first.to_string(), count: errors.len() });
-        }
-        let run = self.new_run(&flow, &program, "manual");
-        let (id, actor, now) = (run.id, actor.clone(), run.now);
-        self.db
-            .write("flows.run_once", move |tx| {
-                tables::insert_run(tx, &run, &json!([input]).to_string())?;
-                let after = json!({"run": run.id});
-                audit::record(tx, &actor, "run", "flow", &run.flow, None, Some(&after), now)?;
-                Ok::<_, Error>(())
-            })
-            .await?;
-        self.nudge.notify_one();
-        Ok(id)
-    }
-
     /// Returns a flow with its texts.
     pub async fn get(&self, key: &str) -> Result<FlowDetails, Error> {
         let flow = self.flow(key).await?;
@@ -369,126 +345,6 @@ impl Flows {
         })
     }
 
-    /// Stores a connection, its secret sealed; replaces one of the same name.
-    pub async fn put_connection(&self, actor: &Actor, name: &str, spec: ConnectionSpec) -> Result<(), Error> {
-        check_name(name)?;
-        spec.check().map_err(|detail| Error::BadConnection { name: name.to_owned(), detail })?;
-        let now = self.clock.now();
-        let sealed = self.keys.seal(&purpose_of(name), &spec.sealable(), &*self.chance);
-        let info = ConnectionInfo {
-            name: name.to_owned(),
-            kind: spec.kind,
-            origin: spec.origin,
-            expires_at: spec.expires_at,
-            updated_at: now,
-        };
-        let actor = actor.clone();
-        self.db
-            .write("flows.put_connection", move |tx| {
-                let before = tables::connection(tx, &info.name)?.map(|(info, _)| shown(&info));
-                tables::put_connection(tx, &info, &sealed)?;
-                let verb = if before.is_some() { "update" } else { "create" };
-                let after = shown(&info);
-                audit::record(tx, &actor, verb, "connection", &info.name, before.as_ref(), Some(&after), now)?;
-                Ok(())
-            })
-            .await
-    }
-
-    /// Returns all connections by name, without secrets.
-    pub async fn connections(&self) -> Result<Vec<ConnectionInfo>, Error> {
-        Ok(self.db.read("flows.connections", tables::connections).await?)
-    }
-
-    /// Removes a connection. Flows that name it fail from now on.
-    pub async fn delete_connection(&self, actor: &Actor, name: &str) -> Result<(), Error> {
-        let (actor, name, now) = (actor.clone(), name.to_owned(), self.clock.now());
-        self.db
-            .write("flows.delete_connection", move |tx| {
-                let Some((info, _)) = tables::connection(tx, &name)? else {
-                    return Err(Error::UnknownConnection { name: name.clone() });
-                };
-                tables::delete_connection(tx, &name)?;
-                audit::record(tx, &actor, "delete", "connection", &name, Some(&shown(&info)), None, now)?;
-                Ok(())
-            })
-            .await
-    }
-
-    /// Brings an item to a hook; returns after it is durable. The same key is
-    /// stored once. Refused with [`Error::Busy`] while the queue is full, and
-    /// with [`Error::UnknownHook`] where no flow has ever had that hook.
-    pub async fn accept(&self, hook: &str, key: &str, payload: Json) -> Result<Accepted, Error> {
-        let (hook, key, payload) = (hook.to_owned(), key.to_owned(), payload.to_string());
-        let (now, waiting_max) = (self.clock.now(), self.options.hook_queue_max);
-        let accepted = self
-            .db
-            .write("flows.accept", move |tx| {
-                let Some(waiting) = tables::waiting(tx, &hook)? else {
-                    return Err(Error::UnknownHook { hook: hook.clone() });
-                };
-                if tables::has_item(tx, &hook, &key)? {
-                    return Ok(Accepted::Known);
-                }
-                if waiting >= waiting_max {
-                    return Err(Error::Busy { hook: hook.clone(), waiting });
-                }
-                tables::add_item(tx, &hook, &key, &payload, now)?;
-                Ok(Accepted::Stored)
-            })
-            .await?;
-        self.nudge.notify_one();
-        Ok(accepted)
-    }
-
-    /// Returns the latest runs of a flow, newest first, at most `limit`.
-    pub async fn runs(&self, key: &str, limit: u32) -> Result<Vec<RunInfo>, Error> {
-        let key = key.to_owned();
-        self.db
-            .read("flows.runs", move |tx| {
-                known(tx, &key)?;
-                Ok(tables::runs(tx, &key, limit)?)
-            })
-            .await
-    }
-
-    /// Returns a run with its operations.
-    pub async fn run_details(&self, id: RunId) -> Result<RunDetails, Error> {
-        self.db
-            .read("flows.run_details", move |tx| {
-                let row = tables::run(tx, id)?.ok_or(Error::UnknownRun { id })?;
-                let input = serde_json::from_str(&row.input).unwrap_or_default();
-                Ok(RunDetails { info: row.info, input, operations: tables::operations(tx, id)? })
-            })
-            .await
-    }
-
-    /// Takes a person's decision about a run that is in doubt or parked.
-    pub async fn decide(&self, actor: &Actor, id: RunId, decision: Decision) -> Result<(), Error> {
-        let (actor, now) = (actor.clone(), self.clock.now());
-        self.db
-            .write("flows.decide", move |tx| {
-                tables::run(tx, id)?.ok_or(Error::UnknownRun { id })?;
-                let (verb, held) = match decision {
-                    Decision::Repeat => ("repeat", tables::release(tx, id, now)?),
-                    Decision::Abandon => ("abandon", tables::abandon(tx, id, now)?),
-                };
-                if !held {
-                    return Err(Error::NotHeld { id });
-                }
-                audit::record(tx, &actor, verb, "run", &id.to_string(), None, None, now)?;
-                Ok(())
-            })
-            .await?;
-        self.nudge.notify_one();
-        Ok(())
-    }
-
-    /// Counts runs by how they stand, over all flows.
-    pub async fn counts(&self) -> Result<Counts, Error> {
-        Ok(self.db.read("flows.counts", tables::counts).await?)
-    }
-
     async fn flow(&self, key: &str) -> Result<FlowRow, Error> {
         let key = key.to_owned();
         self.db.read("flows.flow", move |tx| known(tx, &key)).await
@@ -512,24 +368,6 @@ impl Flows {
         programs.insert(hash.to_owned(), program.clone());
         Ok(program)
     }
-
-    /// Makes a run of `program` with the flow's variables of this moment.
-    pub(crate) fn new_run(&self, flow: &FlowRow, program: &Program, started_by: &'static str) -> NewRun {
-        let now = self.clock.now();
-        let mut variables = program.variables.clone();
-        if let Ok(Json::Object(set)) = serde_json::from_str::<Json>(&flow.variables) {
-            variables.extend(set);
-        }
-        NewRun {
-            id: RunId::new(now, &*self.chance),
-            flow: flow.key.clone(),
-            version: program.hash.clone(),
-            started_by,
-            variables: Json::Object(variables).to_string(),
-            seed: self.chance.number(),
-            now,
-        }
-    }
 }
 
 fn known(tx: &mut dyn db::Tx, key: &str) -> Result<FlowRow, Error> {
@@ -542,15 +380,6 @@ pub(crate) fn hook_of(key: &str, program: &Program) -> Option<String> {
         Start::Nothing => None,
         Start::Signal { .. } => Some(format!("flow.{key}")),
     }
-}
-
-/// What a connection's secret is sealed for.
-pub(crate) fn purpose_of(name: &str) -> String {
-    format!("connection {name}")
-}
-
-fn shown(info: &ConnectionInfo) -> Json {
-    json!({"kind": info.kind, "origin": info.origin, "expiresAt": info.expires_at})
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

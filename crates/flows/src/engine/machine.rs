@@ -7,6 +7,9 @@
 //! comes to the top, and closes. So nothing needs to be searched for or
 //! counted, and a loop in a loop closes once per outer turn.
 
+mod control;
+mod telling;
+
 use std::sync::Arc;
 
 use base::Timestamp;
@@ -16,10 +19,13 @@ use sha2::{Digest, Sha256};
 use super::scope::{Scope, View};
 use crate::filter::Verdict;
 use crate::mapping::{Problem, Template};
-use crate::modules::{self, Behaviour, Call, Class, Directive, Module, ModuleError, Plan, Settled};
-use crate::program::{Next, Program, Step, StepIndex};
+use crate::modules::{self, Behaviour, Call, Class, Module, ModuleError, Plan, Settled};
+use crate::program::{Next, Program, StepIndex};
+
 use crate::run::{Operation, OperationStatus, Outcome, RunId};
 use crate::value::{Collection, Value};
+
+use telling::named;
 
 /// What is fixed for a run from its beginning.
 #[derive(Clone, Debug)]
@@ -332,179 +338,6 @@ impl Machine {
         false
     }
 
-    fn try_route(&mut self, index: StepIndex, route: usize, taken: bool, scope: Scope) {
-        let program = self.program.clone();
-        let step = &program.steps[index];
-        // The fallback is looked at after all others, wherever it stands.
-        let order: Vec<usize> =
-            (0..step.routes.len()).filter(|place| Some(*place) != step.fallback).chain(step.fallback).collect();
-        let Some(place) = order.get(route) else { return };
-        if Some(*place) == step.fallback && taken {
-            return;
-        }
-        let entrance = step.routes[*place];
-        let passes = match entrance {
-            Next::Step(first) => self.passes(first, &scope),
-            Next::End | Next::BodyEnd(_) => true,
-        };
-        self.stack.push(Todo::Routes { step: index, route: route + 1, taken: taken || passes, scope: scope.clone() });
-        if passes {
-            self.stack.push(Todo::Enter { next: entrance, scope, judged: true });
-        }
-    }
-
-    /// Gives a bundle to the aggregator that its loop lies upon.
-    fn collect(&mut self, index: StepIndex, scope: Scope, item: Value) {
-        let program = self.program.clone();
-        let step = &program.steps[index];
-        let key = match step.group_by.as_ref().map(|template| self.evaluate(template, &scope)) {
-            None => Value::Absent,
-            Some(Ok(key)) => key,
-            Some(Err(problem)) => {
-                let error = ModuleError::new(Class::BundleValidationError, problem.to_string());
-                self.fail(index, scope, &item, error, None, self.now);
-                return;
-            }
-        };
-        let open = self.stack.iter_mut().rev().find_map(|todo| match todo {
-            Todo::Close { aggregator, items, .. } if *aggregator == index => Some(items),
-            _ => None,
-        });
-        if let Some(items) = open {
-            items.push((key, item));
-            return;
-        }
-        let message = "the bundle does not come from the source module of this aggregator";
-        let error = ModuleError::new(Class::InvalidConfigurationError, message);
-        self.fail(index, scope, &item, error, None, self.now);
-    }
-
-    fn close(&mut self, index: StepIndex, items: Vec<(Value, Value)>, scope: Scope) {
-        let program = self.program.clone();
-        let step = &program.steps[index];
-        let Some(Module { behaviour: Behaviour::Aggregator(aggregate), .. }) = step.module else { return };
-        if items.is_empty() && step.stop_if_empty {
-            return;
-        }
-        let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
-        for (key, item) in items {
-            match groups.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, group)) => group.push(item),
-                None => groups.push((key, vec![item])),
-            }
-        }
-        if groups.is_empty() {
-            groups.push((Value::Absent, Vec::new()));
-        }
-        let grouped = step.group_by.is_some();
-        let bundle = |(key, group): (Value, Vec<Value>)| {
-            let bundle = aggregate(&step.parameters, group);
-            match bundle {
-                Value::Collection(fields) if grouped => {
-                    let mut fields = (*fields).clone();
-                    fields.insert("key".into(), key);
-                    Value::collection(fields)
-                }
-                other => other,
-            }
-        };
-        let bundles: Vec<Value> = groups.into_iter().map(bundle).collect();
-        self.tell(step, &scope.path(), OperationStatus::Success, &Value::Absent, &bundles, None, None, self.now);
-        self.emit(index, bundles, scope);
-    }
-
-    fn reach_body_end(&mut self, repeat: StepIndex, scope: Scope) {
-        let open = self.stack.iter_mut().rev().find_map(|todo| match todo {
-            Todo::Repeat { step, last, .. } if *step == repeat => Some(last),
-            _ => None,
-        });
-        if let Some(last) = open {
-            *last = Some(scope);
-        }
-    }
-
-    fn judge_round(&mut self, index: StepIndex, round: u64, rounds_max: u64, last: Option<Scope>, scope: Scope) {
-        let program = self.program.clone();
-        let step = &program.steps[index];
-        let verdict = match (&last, &step.until) {
-            (Some(last), Some(until)) => until.judge(&self.view(last, "")),
-            _ => Ok(Verdict::Stops("no bundle reached the end of the modules inside".into())),
-        };
-        let is_met = round > 0 && verdict == Ok(Verdict::Passes);
-        if !is_met && round < rounds_max {
-            let place = scope.with(step.id, Value::collection([("i", Value::Int(round as i64 + 1))]), Some(round + 1));
-            self.stack.push(Todo::Repeat { step: index, round: round + 1, rounds_max, last: None, scope });
-            self.stack.push(Todo::Enter { next: step.body, scope: place, judged: false });
-            return;
-        }
-        let continues = step.parameters.get("whenExhausted").and_then(|text| text.as_str()) == Some("continue");
-        if is_met || continues {
-            let bundles = vec![last.map(|last| last.newest()).unwrap_or_default()];
-            let input = Value::collection([("rounds", Value::Int(round as i64))]);
-            self.tell(step, &scope.path(), OperationStatus::Success, &input, &bundles, None, None, self.now);
-            self.emit(index, bundles, scope);
-            return;
-        }
-        let why = match verdict {
-            Ok(Verdict::Stops(why)) => why,
-            Ok(Verdict::Passes) => String::new(),
-            Err(problem) => problem.to_string(),
-        };
-        let message = format!("the condition did not hold within {rounds_max} repeats: {why}");
-        self.fail(index, scope, &Value::Absent, ModuleError::new(Class::DataError, message), None, self.now);
-    }
-
-    fn follow(&mut self, directive: Directive, input: Value, step: &Step) {
-        let handler = self.stack.iter().rposition(|todo| matches!(todo, Todo::Handler { .. }));
-        match directive {
-            Directive::Ignore => {}
-            Directive::Resume => {
-                if let Some(Todo::Handler { step, scope }) = handler.map(|place| &self.stack[place]) {
-                    let (failed, scope) = (*step, scope.clone());
-                    self.emit(failed, vec![input], scope);
-                }
-            }
-            Directive::Commit => self.stack.clear(),
-            Directive::Rollback => {
-                self.stack.clear();
-                self.ending =
-                    Ending { outcome: Outcome::Error, reason: Some(format!("{} stopped the run", named(step))) };
-            }
-        }
-    }
-
-    /// Takes the error route of a failed step; without one the run ends here.
-    fn fail(
-        &mut self,
-        index: StepIndex,
-        scope: Scope,
-        input: &Value,
-        error: ModuleError,
-        status_code: Option<u16>,
-        since: Timestamp,
-    ) {
-        let program = self.program.clone();
-        let step = &program.steps[index];
-        let text = error.to_string();
-        self.tell(step, &scope.path(), OperationStatus::Error, input, &[], status_code, Some(text.clone()), since);
-        let Some(entrance) = step.on_error else {
-            self.stack.clear();
-            self.ending = Ending { outcome: Outcome::Error, reason: Some(format!("{} failed: {text}", named(step))) };
-            return;
-        };
-        let told =
-            Value::collection([("type", Value::text(error.class.as_str())), ("message", Value::text(&error.message))]);
-        let place = scope.with(step.id, Value::collection([("error", told)]), None);
-        self.stack.push(Todo::Handler { step: index, scope });
-        self.stack.push(Todo::Enter { next: entrance, scope: place, judged: false });
-    }
-
-    fn warn(&mut self, reason: String) {
-        if self.ending.outcome == Outcome::Success {
-            self.ending = Ending { outcome: Outcome::Warning, reason: Some(reason) };
-        }
-    }
-
     fn evaluate(&self, template: &Template, scope: &Scope) -> Result<Value, Problem> {
         template.evaluate(&self.view(scope, ""))
     }
@@ -521,52 +354,6 @@ impl Machine {
         let mut key = hex::encode(hash.finalize());
         key.truncate(40);
         key
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "an operation has these parts; a struct would only name them twice")]
-    fn tell(
-        &mut self,
-        step: &Step,
-        path: &str,
-        status: OperationStatus,
-        input: &Value,
-        output: &[Value],
-        status_code: Option<u16>,
-        detail: Option<String>,
-        since: Timestamp,
-    ) {
-        self.operation_count += 1;
-        let is_http = modules::http::NAMES.contains(&step.module_name.as_str());
-        let shown = |value: &Value, redact: fn(&Value) -> Value| {
-            if is_http { redact(value).to_json() } else { value.to_json() }
-        };
-        let (input, output) = if self.program.is_confidential {
-            (serde_json::Value::Null, Vec::new())
-        } else {
-            let output = output.iter().map(|bundle| shown(bundle, modules::http::redacted_output)).collect();
-            (shown(input, modules::http::redacted_input), output)
-        };
-        self.operations.push(Operation {
-            number: self.operation_count,
-            module: step.id,
-            kind: step.module_name.clone(),
-            path: path.to_owned(),
-            status,
-            status_code,
-            input,
-            output,
-            detail,
-            started_at: since,
-            ended_at: self.now,
-        });
-    }
-}
-
-/// Names a step for messages.
-fn named(step: &Step) -> String {
-    match &step.label {
-        Some(label) => format!("module {} \"{label}\"", step.id),
-        None => format!("module {} ({})", step.id, step.module_name),
     }
 }
 

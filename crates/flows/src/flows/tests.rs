@@ -4,7 +4,7 @@ use base::time::SimClock;
 use base::{Coded, Secret, args};
 
 use super::*;
-use crate::connection::Credentials;
+use crate::connection::{ConnectionSpec, Credentials};
 
 const FLOW: &str = r#"
 name: Late

@@ -13,7 +13,7 @@ use base::secret::KeyRing;
 use base::testing::{DatabaseGuard, ScriptedHttp, databases};
 use base::time::SimClock;
 use base::{Actor, Secret, Timestamp};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::connection::{ConnectionSpec, Credentials};

@@ -1,0 +1,141 @@
+//! Routers, aggregators and repetitions: what a machine does with bundles that
+//! do not simply go on.
+
+use super::{Machine, Todo};
+use crate::engine::scope::Scope;
+use crate::filter::Verdict;
+use crate::modules::{Behaviour, Class, Module, ModuleError};
+use crate::program::{Next, StepIndex};
+use crate::run::OperationStatus;
+use crate::value::Value;
+
+impl Machine {
+    pub(super) fn try_route(&mut self, index: StepIndex, route: usize, taken: bool, scope: Scope) {
+        let program = self.program.clone();
+        let step = &program.steps[index];
+        // The fallback is looked at after all others, wherever it stands.
+        let order: Vec<usize> =
+            (0..step.routes.len()).filter(|place| Some(*place) != step.fallback).chain(step.fallback).collect();
+        let Some(place) = order.get(route) else { return };
+        if Some(*place) == step.fallback && taken {
+            return;
+        }
+        let entrance = step.routes[*place];
+        let passes = match entrance {
+            Next::Step(first) => self.passes(first, &scope),
+            Next::End | Next::BodyEnd(_) => true,
+        };
+        self.stack.push(Todo::Routes { step: index, route: route + 1, taken: taken || passes, scope: scope.clone() });
+        if passes {
+            self.stack.push(Todo::Enter { next: entrance, scope, judged: true });
+        }
+    }
+
+    /// Gives a bundle to the aggregator that its loop lies upon.
+    pub(super) fn collect(&mut self, index: StepIndex, scope: Scope, item: Value) {
+        let program = self.program.clone();
+        let step = &program.steps[index];
+        let key = match step.group_by.as_ref().map(|template| self.evaluate(template, &scope)) {
+            None => Value::Absent,
+            Some(Ok(key)) => key,
+            Some(Err(problem)) => {
+                let error = ModuleError::new(Class::BundleValidationError, problem.to_string());
+                self.fail(index, scope, &item, error, None, self.now);
+                return;
+            }
+        };
+        let open = self.stack.iter_mut().rev().find_map(|todo| match todo {
+            Todo::Close { aggregator, items, .. } if *aggregator == index => Some(items),
+            _ => None,
+        });
+        if let Some(items) = open {
+            items.push((key, item));
+            return;
+        }
+        let message = "the bundle does not come from the source module of this aggregator";
+        let error = ModuleError::new(Class::InvalidConfigurationError, message);
+        self.fail(index, scope, &item, error, None, self.now);
+    }
+
+    pub(super) fn close(&mut self, index: StepIndex, items: Vec<(Value, Value)>, scope: Scope) {
+        let program = self.program.clone();
+        let step = &program.steps[index];
+        let Some(Module { behaviour: Behaviour::Aggregator(aggregate), .. }) = step.module else { return };
+        if items.is_empty() && step.stop_if_empty {
+            return;
+        }
+        let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
+        for (key, item) in items {
+            match groups.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, group)) => group.push(item),
+                None => groups.push((key, vec![item])),
+            }
+        }
+        if groups.is_empty() {
+            groups.push((Value::Absent, Vec::new()));
+        }
+        let grouped = step.group_by.is_some();
+        let bundle = |(key, group): (Value, Vec<Value>)| {
+            let bundle = aggregate(&step.parameters, group);
+            match bundle {
+                Value::Collection(fields) if grouped => {
+                    let mut fields = (*fields).clone();
+                    fields.insert("key".into(), key);
+                    Value::collection(fields)
+                }
+                other => other,
+            }
+        };
+        let bundles: Vec<Value> = groups.into_iter().map(bundle).collect();
+        self.tell(step, &scope.path(), OperationStatus::Success, &Value::Absent, &bundles, None, None, self.now);
+        self.emit(index, bundles, scope);
+    }
+
+    pub(super) fn reach_body_end(&mut self, repeat: StepIndex, scope: Scope) {
+        let open = self.stack.iter_mut().rev().find_map(|todo| match todo {
+            Todo::Repeat { step, last, .. } if *step == repeat => Some(last),
+            _ => None,
+        });
+        if let Some(last) = open {
+            *last = Some(scope);
+        }
+    }
+
+    pub(super) fn judge_round(
+        &mut self,
+        index: StepIndex,
+        round: u64,
+        rounds_max: u64,
+        last: Option<Scope>,
+        scope: Scope,
+    ) {
+        let program = self.program.clone();
+        let step = &program.steps[index];
+        let verdict = match (&last, &step.until) {
+            (Some(last), Some(until)) => until.judge(&self.view(last, "")),
+            _ => Ok(Verdict::Stops("no bundle reached the end of the modules inside".into())),
+        };
+        let is_met = round > 0 && verdict == Ok(Verdict::Passes);
+        if !is_met && round < rounds_max {
+            let place = scope.with(step.id, Value::collection([("i", Value::Int(round as i64 + 1))]), Some(round + 1));
+            self.stack.push(Todo::Repeat { step: index, round: round + 1, rounds_max, last: None, scope });
+            self.stack.push(Todo::Enter { next: step.body, scope: place, judged: false });
+            return;
+        }
+        let continues = step.parameters.get("whenExhausted").and_then(|text| text.as_str()) == Some("continue");
+        if is_met || continues {
+            let bundles = vec![last.map(|last| last.newest()).unwrap_or_default()];
+            let input = Value::collection([("rounds", Value::Int(round as i64))]);
+            self.tell(step, &scope.path(), OperationStatus::Success, &input, &bundles, None, None, self.now);
+            self.emit(index, bundles, scope);
+            return;
+        }
+        let why = match verdict {
+            Ok(Verdict::Stops(why)) => why,
+            Ok(Verdict::Passes) => String::new(),
+            Err(problem) => problem.to_string(),
+        };
+        let message = format!("the condition did not hold within {rounds_max} repeats: {why}");
+        self.fail(index, scope, &Value::Absent, ModuleError::new(Class::DataError, message), None, self.now);
+    }
+}

@@ -1,0 +1,307 @@
+//! From a document to the steps of a program, with everything that can be
+//! said about them without running.
+
+use serde_json::Value as Json;
+
+use super::{Mapper, Next, Start, Step, StepIndex};
+use crate::blueprint::ModuleNode;
+use crate::filter::Filter;
+use crate::flow::{Notice, Severity};
+use crate::mapping::{Expression, NAMES, Root, Segment, Template};
+use crate::modules::{self, Behaviour, Module};
+
+/// Names that the engine adds to those of the language.
+const ENGINE_NAMES: [&str; 5] = ["celonis", "var", "executionId", "executionID", "operationKey"];
+/// Modules inside one another, in routes and bodies.
+const DEPTH_MAX: usize = 32;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    First,
+    Main,
+    ErrorRoute,
+}
+
+pub(super) struct Compiler {
+    pub(super) steps: Vec<Step>,
+    pub(super) notices: Vec<Notice>,
+    pub(super) escape_json: bool,
+    pub(super) depth: usize,
+}
+
+impl Compiler {
+    fn notice(&mut self, severity: Severity, module: Option<u32>, field: Option<&str>, text: String) {
+        self.notices.push(Notice { severity, module, field: field.map(str::to_owned), text });
+    }
+
+    pub(super) fn error(&mut self, module: Option<u32>, field: Option<&str>, text: String) {
+        self.notice(Severity::Error, module, field, text);
+    }
+
+    fn warning(&mut self, module: u32, field: &str, text: String) {
+        self.notice(Severity::Warning, Some(module), Some(field), text);
+    }
+
+    /// Compiles modules that follow one another; returns where to enter. What
+    /// comes out of the last one goes `onward`. `before` holds the ids of the
+    /// modules whose bundles can be seen.
+    pub(super) fn sequence(&mut self, nodes: &[ModuleNode], onward: Next, before: &mut Vec<u32>, place: Place) -> Next {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            self.error(None, None, format!("more than {DEPTH_MAX} routes inside one another"));
+            self.depth -= 1;
+            return Next::End;
+        }
+        let mut entrance = Next::End;
+        let mut last: Option<StepIndex> = None;
+        for (position, node) in nodes.iter().enumerate() {
+            let place = if place == Place::First && position > 0 { Place::Main } else { place };
+            let index = self.step(node, onward, before, place);
+            match last {
+                None => entrance = Next::Step(index),
+                Some(last) => self.steps[last].next = Next::Step(index),
+            }
+            last = Some(index);
+            before.push(node.id);
+        }
+        if let Some(last) = last {
+            self.steps[last].next = onward;
+        }
+        self.depth -= 1;
+        entrance
+    }
+
+    fn step(&mut self, node: &ModuleNode, onward: Next, before: &mut Vec<u32>, place: Place) -> StepIndex {
+        let id = node.id;
+        if self.steps.iter().any(|step| step.id == id) {
+            self.error(Some(id), None, format!("the id {id} stands twice"));
+        }
+        let module = modules::find(&node.module);
+        match module {
+            None => self.error(Some(id), None, format!("module \"{}\" does not exist here", node.module)),
+            Some(module) => self.check_module(node, module, place),
+        }
+        let escape_json = self.escape_json;
+        let is_json = |field: &str| escape_json && module.is_some_and(|module| (module.is_json)(node, field));
+        let mut problems = Vec::new();
+        let mapper = Mapper::compile(&node.mapper, &is_json, &mut problems);
+        for (field, problem) in problems {
+            self.warning(id, &format!("mapper.{field}"), problem.to_string());
+        }
+        let filter = self.filter(node, &node.filter, "filter");
+        if place == Place::First && filter.is_some() {
+            self.warning(id, "filter", "the first module has no filter; it is not looked at".into());
+        }
+        let until = self.filter(node, &node.until, "until");
+        let group_by = node.flags.get("groupBy").and_then(Json::as_str).filter(|text| !text.is_empty());
+        let group_by = group_by.and_then(|text| match Template::parse(text) {
+            Ok(template) => Some(template),
+            Err(problem) => {
+                self.error(Some(id), Some("flags.groupBy"), problem.to_string());
+                None
+            }
+        });
+        let index = self.steps.len();
+        let mut sends_key = false;
+        for (field, template) in mapper.templates() {
+            for expression in template.expressions() {
+                sends_key |= uses_key(expression);
+                self.check_expression(id, &format!("mapper.{field}"), expression, before);
+            }
+        }
+        for (field, filter) in [("filter", &filter), ("until", &until)] {
+            // The end of a body sees the modules inside.
+            let inside: Vec<u32> = node.flow.iter().map(|inner| inner.id).collect();
+            let seen = [before.as_slice(), if field == "until" { &inside } else { &[] }].concat();
+            for template in filter.iter().flat_map(Filter::templates) {
+                for expression in template.expressions() {
+                    self.check_expression(id, field, expression, &seen);
+                }
+            }
+        }
+        self.steps.push(Step {
+            id,
+            label: node.label().map(str::to_owned),
+            module,
+            module_name: node.module.clone(),
+            parameters: node.parameters.clone(),
+            mapper,
+            filter: if place == Place::First { None } else { filter },
+            next: onward,
+            on_error: None,
+            routes: Vec::new(),
+            fallback: None,
+            body: Next::End,
+            until,
+            feeds: Vec::new(),
+            group_by,
+            stop_if_empty: node.flags.get("stopIfEmpty").and_then(Json::as_bool).unwrap_or(false),
+            is_watched: false,
+            sends_key,
+        });
+        self.inside(node, index, before);
+        index
+    }
+
+    /// Compiles what hangs on a step: routes, body, error route.
+    fn inside(&mut self, node: &ModuleNode, index: StepIndex, before: &[u32]) {
+        let mut seen = before.to_vec();
+        seen.push(node.id);
+        let behaviour = self.steps[index].module.map(|module| module.behaviour);
+        if let Some(Behaviour::Router) = behaviour {
+            let mut routes = Vec::new();
+            for route in &node.routes {
+                routes.push(self.sequence(&route.flow, Next::End, &mut seen.clone(), Place::Main));
+            }
+            if routes.is_empty() {
+                self.error(Some(node.id), Some("routes"), "a router needs at least one route".into());
+            }
+            let fallback =
+                node.parameters.get("else").and_then(Json::as_u64).and_then(|place| usize::try_from(place).ok());
+            if fallback.is_some_and(|place| place >= routes.len()) {
+                self.error(Some(node.id), Some("parameters.else"), "there is no such route".into());
+            }
+            self.steps[index].fallback = fallback;
+            self.steps[index].routes = routes;
+        }
+        if let Some(Behaviour::RepeatUntil) = behaviour {
+            let body = self.sequence(&node.flow, Next::BodyEnd(index), &mut seen.clone(), Place::Main);
+            if body == Next::End {
+                self.error(Some(node.id), Some("flow"), "there is nothing to repeat".into());
+            }
+            if self.steps[index].until.is_none() {
+                self.error(Some(node.id), Some("until"), "a condition that ends the repetition is missing".into());
+            }
+            self.steps[index].body = body;
+        }
+        if !node.onerror.is_empty() {
+            let entrance = self.sequence(&node.onerror, Next::End, &mut seen, Place::ErrorRoute);
+            self.steps[index].on_error = Some(entrance);
+        }
+    }
+
+    fn check_module(&mut self, node: &ModuleNode, module: &Module, place: Place) {
+        let starts = matches!(module.behaviour, Behaviour::Start(_));
+        if starts && place != Place::First {
+            self.error(Some(node.id), None, format!("\"{}\" can only be the first module", node.module));
+        }
+        if matches!(module.behaviour, Behaviour::Directive(_)) && place != Place::ErrorRoute {
+            self.error(Some(node.id), None, format!("\"{}\" can only stand in an error route", node.module));
+        }
+        if let Some(version) = node.version
+            && !module.versions.contains(&version)
+        {
+            let known = module.versions.iter().max().copied().unwrap_or_default();
+            self.warning(node.id, "version", format!("version {version} is not known, it runs as version {known}"));
+        }
+    }
+
+    fn filter(&mut self, node: &ModuleNode, document: &Json, field: &str) -> Option<Filter> {
+        if document.is_null() {
+            return None;
+        }
+        let mut unknown = Vec::new();
+        let filter = Filter::read(document, &mut |operator| unknown.push(operator.to_owned()));
+        for operator in unknown {
+            self.warning(node.id, field, format!("operator \"{operator}\" does not exist: the condition never holds"));
+        }
+        match filter {
+            Ok(filter) => Some(filter),
+            Err(problem) => {
+                self.error(Some(node.id), Some(field), problem);
+                None
+            }
+        }
+    }
+
+    fn check_expression(&mut self, id: u32, field: &str, expression: &Expression, before: &[u32]) {
+        let mut texts = Vec::new();
+        expression.unknown_calls(&mut |name, _| texts.push(format!("function \"{name}\" does not exist")));
+        expression.references(&mut |root, _, _| match root {
+            Root::Module(other) if *other == id || before.contains(other) => {}
+            Root::Module(other) => {
+                texts.push(format!("module {other} does not come before this one: its bundle is absent"));
+            }
+            Root::Name(name) if NAMES.contains(&name.as_str()) || ENGINE_NAMES.contains(&name.as_str()) => {}
+            Root::Name(name) => texts.push(self.missing_name(name, before)),
+        });
+        for text in texts {
+            self.warning(id, field, text);
+        }
+    }
+
+    /// Says that a name stands for nothing, and which place is likely meant.
+    fn missing_name(&self, name: &str, before: &[u32]) -> String {
+        let step_of = |id: &u32| self.steps.iter().find(|step| step.id == *id);
+        let is_http = |step: &&Step| modules::http::NAMES.contains(&step.module_name.as_str());
+        let steps: Vec<&Step> = before.iter().rev().filter_map(step_of).collect();
+        match steps.iter().find(|step| is_http(step)).or(steps.first()) {
+            Some(step) if is_http(step) => {
+                format!("\"{name}\" stands for nothing: write {{{{{}.data.{name}}}}}", step.id)
+            }
+            Some(step) => format!("\"{name}\" stands for nothing: write {{{{{}.{name}}}}}", step.id),
+            None => format!("\"{name}\" stands for nothing"),
+        }
+    }
+
+    /// Settles what needs all steps: which aggregator closes with which
+    /// feeder, and whose status a filter reads.
+    pub(super) fn finish(&mut self) {
+        for index in 0..self.steps.len() {
+            let Some(module) = self.steps[index].module else { continue };
+            if !matches!(module.behaviour, Behaviour::Aggregator(_)) {
+                continue;
+            }
+            let id = self.steps[index].id;
+            let feeder = self.steps[index].parameters.get("feeder").and_then(Json::as_u64);
+            let feeder = feeder.and_then(|feeder| self.steps.iter().position(|step| u64::from(step.id) == feeder));
+            match feeder {
+                Some(feeder) if feeder < index => self.steps[feeder].feeds.push(index),
+                _ => self.error(
+                    Some(id),
+                    Some("parameters.feeder"),
+                    "the source module must come before the aggregator".into(),
+                ),
+            }
+        }
+        let mut read = Vec::new();
+        for filter in self.steps.iter().flat_map(|step| step.filter.iter().chain(&step.until)) {
+            for expression in filter.templates().flat_map(Template::expressions) {
+                expression.references(&mut |root, path, _| {
+                    let status = matches!(path.first(), Some(Segment::Name(name)) if name == "statusCode");
+                    if let (Root::Module(id), true) = (root, status) {
+                        read.push(*id);
+                    }
+                });
+            }
+        }
+        for step in &mut self.steps {
+            step.is_watched |= read.contains(&step.id);
+        }
+    }
+
+    pub(super) fn start(&mut self, first: Next) -> Start {
+        let Next::Step(first) = first else {
+            self.error(None, Some("flow"), "the flow has no modules".into());
+            return Start::Nothing;
+        };
+        let step = &self.steps[first];
+        if step.module_name != modules::loopwright::SIGNAL.name {
+            return Start::Nothing;
+        }
+        let id = step.id;
+        let text = |name: &str| step.parameters.get(name).and_then(Json::as_str).map(str::to_owned);
+        let results_max = step.parameters.get("maxResults").and_then(Json::as_u64).unwrap_or(1).clamp(1, 1_000);
+        if let (Some(knowledge_model), Some(trigger)) = (text("knowledgeModel"), text("trigger")) {
+            return Start::Signal { knowledge_model, trigger, results_max: results_max as u32 };
+        }
+        self.error(Some(id), Some("parameters"), "\"knowledgeModel\" and \"trigger\" must be named".into());
+        Start::Nothing
+    }
+}
+
+fn uses_key(expression: &Expression) -> bool {
+    let mut used = false;
+    expression.references(&mut |root, _, _| used |= matches!(root, Root::Name(name) if name == "operationKey"));
+    used
+}
