@@ -180,9 +180,10 @@ pub struct TriggerText {
     /// Whether what matches already at the first publication fires.
     #[serde(default)]
     pub fire_existing: bool,
-    /// When it fires.
-    #[serde(default)]
-    pub fire_on: FireOn,
+    /// When it fires; read so that a wish that is not offered yet is refused
+    /// rather than passed over.
+    #[serde(default, rename = "fireOn")]
+    pub _fire_on: FireOn,
 }
 
 fn item_limit() -> u64 {

@@ -28,3 +28,6 @@ use base::db::Migration;
 /// The tables of this crate.
 pub const MIGRATIONS: &[Migration] =
     &[Migration { name: "mining/0001_models", sql: include_str!("../migrations/0001_models.sql") }];
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@
 //! sets and evaluates again at the recorded instant: what is stored already is
 //! no longer in the difference, and what was appended already has its key.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::Timestamp;
@@ -303,14 +303,4 @@ fn chunks(differences: &[Difference]) -> Vec<BTreeMap<usize, Difference>> {
         }
     }
     chunks
-}
-
-/// Counts identifiers by how often they were fired, for the tests.
-#[cfg(test)]
-pub(crate) fn tally(signals: &[Signal]) -> HashMap<String, usize> {
-    let mut tally = HashMap::new();
-    for signal in signals {
-        *tally.entry(signal.identifier.clone()).or_default() += 1;
-    }
-    tally
 }

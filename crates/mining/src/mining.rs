@@ -612,6 +612,13 @@ impl Mining {
         Ok((live.log.clone(), live.clock))
     }
 
+    /// Returns how many cases the triggers of a data model have looked at.
+    #[cfg(test)]
+    pub(crate) async fn looked_at(&self, id: DataModelId) -> u64 {
+        let guard = self.post(id).live.clone().lock_owned().await;
+        guard.as_ref().map_or(0, |live| live.models.iter().map(crate::live::LiveModel::looked_at).sum())
+    }
+
     async fn checked(&self, model: &str) -> Result<Published, Error> {
         let (text, data_model) = self.published_text(model).await?;
         let shown = self.post(data_model).root.lock().clone();

@@ -24,8 +24,6 @@ pub struct Published {
     pub triggers: Vec<Arc<Trigger>>,
     /// What makes a case open, if the model has a filter of that name.
     pub open: Option<OpenCases>,
-    /// What the model adds to PQL.
-    pub vocabulary: Vocabulary,
 }
 
 /// The condition that makes a case open.
@@ -99,7 +97,7 @@ pub fn check_model(id: &str, model: &KnowledgeModel, catalog: &Arc<Catalog>) -> 
         triggers.push(Arc::new(checking.trigger(trigger)?));
     }
     let open = checking.open()?;
-    Ok(Published { records, triggers, open, vocabulary })
+    Ok(Published { records, triggers, open })
 }
 
 struct Checking<'a> {

@@ -79,12 +79,12 @@ impl Evaluator {
     }
 
     /// Evaluates over everything.
-    pub fn everything<T>(&self, run: impl FnOnce(&InScope<'_>) -> T) -> T {
+    pub(crate) fn everything<T>(&self, run: impl FnOnce(&InScope<'_>) -> T) -> T {
         run(&InScope { own: self, whole: self })
     }
 
     /// Evaluates over some cases at an instant.
-    pub fn cases<T>(&self, cases: &[u32], now: i64, run: impl FnOnce(&InScope<'_>) -> T) -> T {
+    pub(crate) fn cases<T>(&self, cases: &[u32], now: i64, run: impl FnOnce(&InScope<'_>) -> T) -> T {
         let scope = Scope::Cases(cases.to_vec());
         let own = Evaluator::with_scope(self.log.clone(), self.program.clone(), now, scope);
         run(&InScope { own: &own, whole: self })

@@ -13,6 +13,9 @@ use super::{Faults, Mistake, place_all};
 /// holds.
 const DEPTH_MAX: usize = 100;
 
+/// How many parts a chain of operators of one kind may have.
+const CHAIN_MAX: usize = 200;
+
 /// Words that cannot be bare names.
 pub(crate) const RESERVED: [&str; 24] = [
     "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "DESC", "DISTINCT", "ELSE", "END", "FILTER", "IN", "IS", "LIKE",
@@ -167,7 +170,11 @@ impl Parser {
             return Err(Mistake::new(self.peek().span, format!("expressions nest at most {DEPTH_MAX} deep")));
         }
         let mut left = self.conjunction()?;
-        while self.take_word("OR") {
+        for links in 0.. {
+            self.bound(links)?;
+            if !self.take_word("OR") {
+                break;
+            }
             let right = self.conjunction()?;
             left = join(left, right, ExprKind::Or);
         }
@@ -177,7 +184,11 @@ impl Parser {
 
     fn conjunction(&mut self) -> Parsed<Expr> {
         let mut left = self.negation()?;
-        while self.take_word("AND") {
+        for links in 0.. {
+            self.bound(links)?;
+            if !self.take_word("AND") {
+                break;
+            }
             let right = self.negation()?;
             left = join(left, right, ExprKind::And);
         }
@@ -254,13 +265,24 @@ impl Parser {
 
     fn chain(&mut self, operators: &[Arithmetic], part: impl Fn(&mut Parser) -> Parsed<Expr>) -> Parsed<Expr> {
         let mut left = part(self)?;
-        loop {
+        for links in 0.. {
+            self.bound(links)?;
             let operator = operators.iter().find(|operator| self.peek().kind == TokenKind::Sign(operator.sign()));
             let Some(operator) = operator else { return Ok(left) };
             self.next += 1;
             let right = part(self)?;
             left = join(left, right, |left, right| ExprKind::Arithmetic(*operator, left, right));
         }
+        Ok(left)
+    }
+
+    /// A chain leans to the left and is as deep as it is long.
+    fn bound(&self, links: usize) -> Parsed<()> {
+        if links <= CHAIN_MAX {
+            return Ok(());
+        }
+        let detail = format!("this chain has more than {CHAIN_MAX} parts; divide it with parentheses");
+        Err(Mistake::new(self.peek().span, detail))
     }
 
     fn signed(&mut self) -> Parsed<Expr> {
@@ -299,9 +321,9 @@ impl Parser {
                 let end = self.expect_sign(")")?;
                 return Ok(Expr { kind: inner.kind, span: span.to(end) });
             }
-            TokenKind::Word(word) if word.eq_ignore_ascii_case("CASE") => return self.case(),
-            TokenKind::Word(word) if word.eq_ignore_ascii_case("NULL") => ExprKind::Null,
-            TokenKind::Word(word) if !is_reserved(&word) => return self.named(&word, false),
+            TokenKind::Word(_) if self.peek_word("CASE") => return self.case(),
+            TokenKind::Word(_) if self.peek_word("NULL") => ExprKind::Null,
+            TokenKind::Word(word) if !is_reserved(&word) || self.is_before_point() => return self.named(&word, false),
             TokenKind::Quoted(word) => return self.named(&word, true),
             _ => return Err(self.unexpected("an expression")),
         };
@@ -314,7 +336,7 @@ impl Parser {
         let start = self.peek().span;
         self.next += 1;
         if self.take_sign(".") {
-            let (column, end) = self.name()?;
+            let (column, end) = self.column_name()?;
             return Ok(Expr { kind: ExprKind::Column { table: word.to_owned(), column }, span: start.to(end) });
         }
         if !quoted && self.take_sign("(") {
@@ -369,6 +391,15 @@ impl Parser {
         let otherwise = if self.take_word("ELSE") { Some(Box::new(self.expression()?)) } else { None };
         let end = self.expect_word("END")?;
         Ok(Expr { kind: ExprKind::Case { branches, otherwise }, span: start.to(end) })
+    }
+
+    /// Reads what follows a point: there no word has another meaning.
+    fn column_name(&mut self) -> Parsed<(String, Span)> {
+        if let Token { kind: TokenKind::Word(name), span } = self.peek().clone() {
+            self.next += 1;
+            return Ok((name, span));
+        }
+        self.name()
     }
 
     fn name(&mut self) -> Parsed<(String, Span)> {
@@ -427,6 +458,13 @@ impl Parser {
 
     fn peek_word(&self, word: &str) -> bool {
         matches!(&self.peek().kind, TokenKind::Word(found) if found.eq_ignore_ascii_case(word))
+            && !self.is_before_point()
+    }
+
+    /// Tells whether a point follows: then even a reserved word is a name, for
+    /// records like to be called ORDER.
+    fn is_before_point(&self) -> bool {
+        self.tokens.get(self.next + 1).is_some_and(|token| token.kind == TokenKind::Sign("."))
     }
 
     fn take_sign(&mut self, sign: &str) -> bool {
