@@ -10,7 +10,7 @@ pub mod builtin;
 pub mod http;
 pub mod json;
 pub mod loopwright;
-pub mod util;
+pub mod tools;
 
 use std::time::Duration;
 
@@ -206,11 +206,11 @@ pub static MODULES: &[&Module] = &[
     &http::MAKE_REQUEST,
     &json::PARSE,
     &json::TRANSFORM,
-    &util::SET_VARIABLES,
-    &util::SET_VARIABLE,
-    &util::GET_VARIABLE,
-    &util::SLEEP,
-    &util::TEXT_AGGREGATOR,
+    &tools::SET_VARIABLES,
+    &tools::SET_VARIABLE,
+    &tools::GET_VARIABLE,
+    &tools::SLEEP,
+    &tools::TEXT_AGGREGATOR,
     &builtin::ROUTER,
     &builtin::ITERATOR,
     &builtin::REPEATER,

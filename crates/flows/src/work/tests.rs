@@ -80,10 +80,9 @@ async fn the_example_goes_from_a_signal_to_a_row() {
         let Json::Object(variables) = variables else { unreachable!("it is an object") };
         flows.set_variables(&ann(), "score-late-order", variables).await.expect("variables");
 
-        let body = json!({"triggerId": "LONG_WAIT", "event": {"id": "e", "identifier": "17", "fields": [
-            {"id": "LAST_STEP", "value": "Approve \"A\""}, {"id": "WAITING_HOURS", "value": 51.5},
-            {"id": "THRESHOLD_HOURS", "value": 24},
-        ]}});
+        let body = json!({"triggerId": "LONG_WAIT", "eventId": "e", "identifier": "17", "fields": {
+            "LAST_STEP": "Approve \"A\"", "WAITING_HOURS": 51.5, "THRESHOLD_HOURS": 24,
+        }});
         assert_eq!(flows.accept("flow.score-late-order", "1", body.clone()).await.expect("room"), Accepted::Stored);
         assert_eq!(flows.accept("flow.score-late-order", "1", body).await.expect("room"), Accepted::Known);
         http.push(200, r#"{"run_id": 812345678901234567, "number_in_job": 1}"#);

@@ -308,26 +308,33 @@ flow:
 
 #[test]
 fn a_signal_becomes_a_bundle_of_its_attributes() {
-    let body = json!({
+    let flow = r#"
+flow:
+  - { id: 1, module: "loopwright:Signal", parameters: { knowledgeModel: p.k, trigger: LONG_WAIT } }
+  - { id: 2, module: "util:SetVariable2", mapper: { name: text, value: "{{celonis.case_id}} {{celonis.signal_name}} {{1.step}}" } }
+"#;
+    let as_callback = json!({
         "triggerId": "LONG_WAIT", "subscriptionId": "s-1",
         "event": {"id": "e-1", "identifier": "17", "typedIdentifier": 17, "fields": [
             {"id": "step", "value": "Approve", "type": "STRING", "isIdentifier": false},
             {"id": "waiting_hours", "value": 51.5, "type": "FLOAT", "isIdentifier": false},
         ]},
     });
-    check(
-        r#"
-flow:
-  - { id: 1, module: "loopwright:Signal", parameters: { knowledgeModel: p.k, trigger: LONG_WAIT } }
-  - { id: 2, module: "util:SetVariable2", mapper: { name: text, value: "{{celonis.case_id}} {{celonis.signal_name}} {{1.step}}" } }
-"#,
-        &[body],
-        expect![[r#"
-            1 success {"step":"Approve","waiting_hours":51.5,"case_id":"17","signal_name":"LONG_WAIT","identifier":"17","event_id":"e-1"}
-            2 @1.1 success {"text":"17 LONG_WAIT Approve"}
-            success
-        "#]],
-    );
+    let as_told_at_home = json!({
+        "triggerId": "LONG_WAIT", "eventId": "e-1", "identifier": "17",
+        "fields": {"step": "Approve", "waiting_hours": 51.5},
+    });
+    for told in [as_callback, as_told_at_home] {
+        check(
+            flow,
+            &[told],
+            expect![[r#"
+                1 success {"step":"Approve","waiting_hours":51.5,"case_id":"17","identifier":"17","signal_name":"LONG_WAIT","event_id":"e-1"}
+                2 @1.1 success {"text":"17 LONG_WAIT Approve"}
+                success
+            "#]],
+        );
+    }
 }
 
 #[test]

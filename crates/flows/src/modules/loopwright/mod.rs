@@ -46,26 +46,36 @@ pub const FAIL: Module = Module {
     is_json: nothing_is_json,
 };
 
-/// Makes the bundle of a signal from the body of its event: each attribute of
-/// the record under its own name, and beside them what tutorials call
-/// `case_id` and `signal_name`, where no attribute has that name. A body that
-/// is no event, as from a person who tries the flow, stays as it is.
-fn signal(body: Value) -> Value {
-    let event = body.field("event");
-    let Value::Array(attributes) = event.field("fields") else { return body };
+/// Makes the bundle of a signal from what is told of its event: each attribute
+/// of the record under its own name, and beside them what tutorials call
+/// `case_id` and `signal_name`, where no attribute has that name. It
+/// understands the body of a callback (`event.fields` is a list) and the
+/// short form of the local sink (`fields` is a collection). Anything else, as
+/// from a person who tries the flow, stays as it is.
+fn signal(told: Value) -> Value {
+    let event = told.field("event");
     let mut bundle = Collection::new();
-    for attribute in attributes.iter() {
-        bundle.insert(attribute.field("id").to_text(), attribute.field("value"));
+    match (event.field("fields"), told.field("fields")) {
+        (Value::Array(attributes), _) => {
+            for attribute in attributes.iter() {
+                bundle.insert(attribute.field("id").to_text(), attribute.field("value"));
+            }
+        }
+        (_, Value::Collection(attributes)) => bundle.extend((*attributes).clone()),
+        _ => return told,
     }
     let mut besides = |name: &str, value: Value| {
         if value.exists() {
             bundle.entry(name.to_owned()).or_insert(value);
         }
     };
-    besides("case_id", event.field("identifier"));
-    besides("signal_name", body.field("triggerId"));
-    besides("identifier", event.field("identifier"));
+    for source in [&event, &told] {
+        besides("case_id", source.field("identifier"));
+        besides("identifier", source.field("identifier"));
+    }
+    besides("signal_name", told.field("triggerId"));
     besides("event_id", event.field("id"));
-    besides("offset", body.field("offset"));
+    besides("event_id", told.field("eventId"));
+    besides("offset", told.field("offset"));
     Value::Collection(bundle.into())
 }
