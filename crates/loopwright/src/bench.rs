@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use base::Secret;
-use events::SigningKey;
+use events::signature::SigningKey;
 use serde_json::json;
 
 use crate::cli::say;

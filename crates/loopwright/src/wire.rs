@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use base::db::{self, Control, Db, Migration};
@@ -70,7 +70,7 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
 
     let access = Arc::new(access::Access::new(control.clone(), clock.clone(), chance.clone()));
     if let Some(key) = &config.bootstrap_app_key {
-        access.bootstrap_app_key(key).await.context("the setting \"bootstrap_app_key\" cannot be used")?;
+        access.bootstrap_app_key(key.expose()).await.context("the setting \"bootstrap_app_key\" cannot be used")?;
     }
 
     let pools = Arc::new(pools::Pools::new(
@@ -101,17 +101,15 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
     let options = events::Options { allow_http_callbacks: config.callback_http, ..events::Options::default() };
     let events = events::Events::open(ports, options).await.context("the subscriptions cannot be read")?;
 
-    let data_models: Arc<dyn mining::DataModels> = Arc::new(mining::PoolsDataModels::new(pools.clone()));
-    let outbox: Arc<dyn mining::Outbox> = Arc::new(mining::EventsOutbox::new(events.clone()));
     let mining = Arc::new(mining::Mining::new(
         control.clone(),
         tables,
-        data_models,
-        outbox,
+        pools.clone(),
+        events.clone(),
         clock.clone(),
         chance.clone(),
     ));
-    flows.set_signals(Arc::new(SignalsOfEvents { events: events.clone(), mining: OnceLock::from(mining.clone()) }));
+    flows.set_signals(Arc::new(SignalsOfEvents { events: events.clone(), mining: mining.clone() }));
 
     let workspace = Arc::new(workspace::Workspace::new(
         control,
@@ -235,13 +233,12 @@ fn payload_of(delivery: &events::LocalDelivery) -> Json {
 /// Lets flows ask for signals: they exist if the published model has them.
 struct SignalsOfEvents {
     events: Arc<events::Events>,
-    mining: OnceLock<Arc<mining::Mining>>,
+    mining: Arc<mining::Mining>,
 }
 
 impl SignalsOfEvents {
     async fn check(&self, knowledge_model: &str, trigger: &str) -> Result<(), flows::SignalsError> {
-        let Some(mining) = self.mining.get() else { return Ok(()) };
-        let triggers = mining.triggers(knowledge_model).await.map_err(told)?;
+        let triggers = self.mining.triggers(knowledge_model).await.map_err(told)?;
         if triggers.iter().any(|known| known.id == trigger) {
             return Ok(());
         }

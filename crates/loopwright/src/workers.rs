@@ -19,7 +19,7 @@ pub(crate) async fn recover(house: &House) -> Result<()> {
 
 /// Starts every worker. Each ends when `stop` is cancelled.
 pub(crate) fn start(house: &House, tracker: &TaskTracker, stop: &CancellationToken) {
-    let mut work = |name: &'static str, worker: base::BoxFuture<'static, ()>| {
+    let work = |name: &'static str, worker: base::BoxFuture<'static, ()>| {
         tracker.spawn(worker.instrument(tracing::info_span!("worker", name)));
     };
     work("tables", Box::pin(Arc::clone(&house.lake).run(stop.clone())));

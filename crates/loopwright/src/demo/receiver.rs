@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::routing::post;
 use base::Clock;
 use base::time::SystemClock;
-use events::SigningKey;
+use events::signature::SigningKey;
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use serde_json::Value as Json;

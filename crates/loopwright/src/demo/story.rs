@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use base::Secret;
-use events::SigningKey;
+use events::signature::SigningKey;
 use serde_json::{Value as Json, json};
 
 use super::example::{self, FLOW, MODEL, POOL, TABLE, TRIGGER};
