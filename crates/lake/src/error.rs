@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use base::{Coded, Kind};
+use pools::TablesError;
 
 /// Why the rows cannot be opened. Errors of single calls are
 /// [`pools::TablesError`].
@@ -60,4 +61,10 @@ impl Coded for Error {
             Error::Disk { .. } => "disk-refused",
         }
     }
+}
+
+/// Returns the error of a call whose failure nobody can do anything about but
+/// read.
+pub(crate) fn failed(detail: impl std::fmt::Display) -> TablesError {
+    TablesError::Failed { detail: detail.to_string() }
 }

@@ -1,18 +1,31 @@
 //! The facade: all pools' rows behind the two ports.
 
+use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base::sql::{Sql, SqlAnswer, SqlError, SqlRequest};
-use base::{BoxFuture, Clock};
+use base::{BoxFuture, Clock, Timestamp};
+use parking_lot::{Mutex, RwLock};
 use pools::{
     Change, Commit, CommitNumber, Committed, Piece, PoolId, PushJobId, Snapshot, TableInfo, Tables, TablesError,
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Error;
+use crate::decide::Staged;
+use crate::disk::{Disk, RealDisk};
+use crate::error::{Error, failed};
+use crate::flusher::{self, PAUSE_AFTER_FAILURE, ask, gone};
+use crate::open;
+use crate::parquet_piece::read_piece;
+use crate::pool::Pool;
+use crate::query;
+use crate::table::Table;
+use crate::writer::{Job, QUEUE_LENGTH, Shared, Task, Writer};
 
 /// How the rows are kept.
 #[derive(Clone, Debug)]
@@ -21,13 +34,14 @@ pub struct Options {
     pub segment_bytes_max: u64,
     /// Changes that a slow consumer has not released are kept up to this.
     pub retained_bytes_max: u64,
-    /// Pending rows of a small table, or of one without keys, rest after this.
+    /// Pending rows whose flush rewrites little or nothing rest after this.
     pub flush_after: Duration,
     /// Pending rows of any table rest after this at the latest.
     pub freshness: Duration,
     /// Pending rows rest when they are this big.
     pub flush_bytes: u64,
-    /// Pending rows rest when they are this share of the rows at rest.
+    /// Pending rows that replace others rest when they are this share of the
+    /// rows at rest.
     pub flush_share: f64,
     /// A file at rest is closed when it has grown to this.
     pub file_bytes_max: u64,
@@ -55,79 +69,287 @@ impl Default for Options {
 }
 
 /// The rows of all pools.
-pub struct Lake {}
+///
+/// A lake has threads of its own: one writer, and a few on which it reads and
+/// flushes, so that it works under any caller's runtime. Dropping it waits for
+/// the writer; what is not at rest stays in the log.
+pub struct Lake {
+    shared: Arc<Shared>,
+    staged: Mutex<HashMap<PushJobId, Vec<Staged>>>,
+    tasks: Option<mpsc::Sender<Task>>,
+    writer: Option<JoinHandle<()>>,
+    runtime: Option<tokio::runtime::Runtime>,
+    /// Held while the folder is in use; the system lets go of it even if we
+    /// are killed.
+    _lock: File,
+}
 
 impl Lake {
     /// Opens a data folder, or makes it, and replays its log.
-    pub fn open(_folder: &Path, _clock: Arc<dyn Clock>, _options: Options) -> Result<Lake, Error> {
-        todo!()
+    pub fn open(folder: &Path, clock: Arc<dyn Clock>, options: Options) -> Result<Lake, Error> {
+        Lake::open_on(Arc::new(RealDisk), folder, clock, options)
+    }
+
+    /// Opens a data folder on a disk of one's own choice.
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Lake, Error> {
+        let refused = |source| Error::Disk { path: folder.to_owned(), source };
+        let data = std::path::absolute(folder).map_err(refused)?;
+        disk.make_folder(&data).map_err(refused)?;
+        let lock = open::lock(&data)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("lake")
+            .enable_all()
+            .build()
+            .map_err(refused)?;
+        let shared = Arc::new(Shared { data, disk, clock, options, pools: RwLock::default() });
+        let logs = open::pools(&shared, &runtime)?;
+        let (tasks, waiting) = mpsc::channel(QUEUE_LENGTH);
+        let writer = Writer::new(shared.clone(), logs);
+        let writer = std::thread::Builder::new()
+            .name("lake-writer".into())
+            .spawn(move || writer.run(waiting))
+            .map_err(refused)?;
+        Ok(Lake {
+            shared,
+            staged: Mutex::default(),
+            tasks: Some(tasks),
+            writer: Some(writer),
+            runtime: Some(runtime),
+            _lock: lock,
+        })
     }
 
     /// Brings rows to rest until told to stop. What is still pending then
     /// stays in the log.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        stop.cancelled().await;
+        let step = self.shared.options.flush_after.clamp(Duration::from_millis(100), Duration::from_secs(1));
+        let mut ticks = tokio::time::interval(step);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut paused: HashMap<(PoolId, String), Timestamp> = HashMap::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.flush_due(&mut paused) => {}
+            }
+        }
+    }
+
+    /// Brings to rest what is due, and cuts what is no longer needed from the
+    /// logs.
+    async fn flush_due(&self, paused: &mut HashMap<(PoolId, String), Timestamp>) {
+        let pools: Vec<_> = self.shared.pools.read().values().cloned().collect();
+        for pool in pools {
+            let ceiling = self.shared.ceiling(&pool);
+            for (place, table) in &pool.view().tables {
+                let now = self.shared.clock.now();
+                let key = (pool.id, place.clone());
+                let is_paused = paused.get(&key).is_some_and(|until| *until > now);
+                if is_paused || !flusher::is_due(table, ceiling, now, &self.shared.options) {
+                    continue;
+                }
+                match self.flush_up_to(pool.id, place, ceiling).await {
+                    Ok(_) => {
+                        paused.remove(&key);
+                    }
+                    Err(error) => {
+                        flusher::complain(pool.id, &table.name, &error);
+                        paused.insert(key, now.plus(PAUSE_AFTER_FAILURE));
+                    }
+                }
+            }
+            // Consumers may have moved on since the last flush.
+            if let Ok(tasks) = self.tasks() {
+                let _ = ask(tasks, Task::Cut { pool: pool.id }).await;
+            }
+        }
+    }
+
+    async fn flush_up_to(&self, pool: PoolId, table: &str, ceiling: CommitNumber) -> Result<u64, TablesError> {
+        let flush = flusher::flush(self.shared.clone(), self.tasks()?.clone(), pool, table.to_owned(), ceiling);
+        // On our own threads, and to its end even if nobody waits for it.
+        self.runtime().spawn(flush).await.map_err(failed)?
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn tasks(&self) -> Result<&mpsc::Sender<Task>, TablesError> {
+        self.tasks.as_ref().ok_or_else(gone)
+    }
+
+    fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.as_ref().expect("it lives as long as the lake").handle()
+    }
+
+    fn pool(&self, id: PoolId) -> Arc<Pool> {
+        self.shared.pool(id)
+    }
+
+    /// Computes on a thread where it may take its time.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, TablesError> + Send + 'static,
+    ) -> Result<T, TablesError> {
+        self.runtime().spawn_blocking(work).await.map_err(failed)?
     }
 }
 
+impl Drop for Lake {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Not awaited: a caller may be inside a runtime of its own.
+            runtime.shutdown_background();
+        }
+        self.tasks = None;
+        if let Some(writer) = self.writer.take() {
+            // The thread reports its own end.
+            let _ = writer.join();
+        }
+    }
+}
+
+fn info(table: &Table) -> Result<TableInfo, TablesError> {
+    Ok(TableInfo {
+        name: table.name.clone(),
+        schema: table.shape.schema.clone(),
+        rows: table.rows()?,
+        keys: table.shape.keys.clone(),
+        changed_by: table.changed_by,
+    })
+}
+
 impl Tables for Lake {
-    fn stage(&self, _pool: PoolId, _job: PushJobId, _piece: Piece) -> BoxFuture<'_, Result<(), TablesError>> {
-        todo!()
+    fn stage(&self, _pool: PoolId, job: PushJobId, piece: Piece) -> BoxFuture<'_, Result<(), TablesError>> {
+        Box::pin(async move {
+            let staged = match piece {
+                Piece::Upsert(rows) => Staged::Upsert(rows),
+                Piece::Delete(rows) => Staged::Delete(rows),
+                Piece::UpsertParquet(file) => Staged::Upsert(self.read(move || read_piece(&file)).await?),
+                Piece::DeleteParquet(file) => Staged::Delete(self.read(move || read_piece(&file)).await?),
+            };
+            self.staged.lock().entry(job).or_default().push(staged);
+            Ok(())
+        })
     }
 
-    fn abandon(&self, _job: PushJobId) {
-        todo!()
+    fn abandon(&self, job: PushJobId) {
+        self.staged.lock().remove(&job);
     }
 
-    fn commit(&self, _commit: Commit) -> BoxFuture<'_, Result<Committed, TablesError>> {
-        todo!()
+    /// Commits a job. What was staged for it is used up, also by an error; a
+    /// job that is tried again is staged again.
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, TablesError>> {
+        Box::pin(async move {
+            let pieces = self.staged.lock().remove(&commit.job).unwrap_or_default();
+            let (reply, committed) = oneshot::channel();
+            ask(self.tasks()?, Task::Commit(Job { commit, pieces, reply })).await?;
+            committed.await.map_err(|_| gone())?
+        })
     }
 
-    fn outcome(&self, _pool: PoolId, _job: PushJobId) -> BoxFuture<'_, Result<Option<Committed>, TablesError>> {
-        todo!()
+    fn outcome(&self, pool: PoolId, job: PushJobId) -> BoxFuture<'_, Result<Option<Committed>, TablesError>> {
+        Box::pin(async move { Ok(self.pool(pool).outcome(job)) })
     }
 
-    fn list(&self, _pool: PoolId) -> BoxFuture<'_, Result<Vec<TableInfo>, TablesError>> {
-        todo!()
+    fn list(&self, pool: PoolId) -> BoxFuture<'_, Result<Vec<TableInfo>, TablesError>> {
+        let view = self.pool(pool).view();
+        Box::pin(self.read(move || view.tables.values().map(|table| info(table)).collect()))
     }
 
-    fn table<'a>(&'a self, _pool: PoolId, _table: &'a str) -> BoxFuture<'a, Result<Option<TableInfo>, TablesError>> {
-        todo!()
+    fn table<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<Option<TableInfo>, TablesError>> {
+        let table = self.pool(pool).table(table);
+        Box::pin(self.read(move || table.map(|table| info(&table)).transpose()))
     }
 
     fn scan<'a>(
         &'a self,
-        _pool: PoolId,
-        _table: &'a str,
-        _columns: Option<Vec<String>>,
+        pool: PoolId,
+        table: &'a str,
+        columns: Option<Vec<String>>,
     ) -> BoxFuture<'a, Result<Snapshot, TablesError>> {
-        todo!()
+        Box::pin(async move {
+            let view = self.pool(pool).view();
+            let number = view.head;
+            let known = view.tables.get(&table.to_ascii_lowercase()).cloned();
+            let table = known.ok_or_else(|| TablesError::UnknownTable { table: table.to_owned() })?;
+            let wanted = match columns {
+                None => table.arrow_schema(),
+                Some(columns) => table.choose(&columns).map_err(|column| TablesError::Mismatch {
+                    table: table.name.clone(),
+                    detail: format!("it has no column \"{column}\""),
+                })?,
+            };
+            let rows = self.read(move || table.scan(&wanted)).await?;
+            Ok(Snapshot { number, rows })
+        })
     }
 
     fn changes(
         &self,
-        _pool: PoolId,
-        _after: CommitNumber,
-        _limit: usize,
+        pool: PoolId,
+        after: CommitNumber,
+        limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Change>, TablesError>> {
-        todo!()
+        let pool = self.pool(pool);
+        Box::pin(self.read(move || pool.changes(after, limit)))
     }
 
-    fn release(&self, _pool: PoolId, _consumer: &str, _through: CommitNumber) {
-        todo!()
+    /// Says how far a consumer is. Rows come to rest in the background, and
+    /// the log is cut, only as far as the slowest consumer is; one that is at
+    /// [`CommitNumber::MAX`] takes its leave. Consumers outlive a restart.
+    fn release(&self, pool: PoolId, consumer: &str, through: CommitNumber) {
+        let is_news = self.pool(pool).release(consumer, through);
+        if let (true, Ok(tasks)) = (is_news, self.tasks()) {
+            // If the queue is full, the next cut takes it down.
+            let _ = tasks.try_send(Task::NoteConsumers { pool });
+        }
     }
 
-    fn head(&self, _pool: PoolId) -> watch::Receiver<CommitNumber> {
-        todo!()
+    fn head(&self, pool: PoolId) -> watch::Receiver<CommitNumber> {
+        self.pool(pool).head()
     }
 
-    fn flush<'a>(&'a self, _pool: PoolId, _table: &'a str) -> BoxFuture<'a, Result<u64, TablesError>> {
-        todo!()
+    fn flush<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<u64, TablesError>> {
+        Box::pin(self.flush_up_to(pool, table, CommitNumber::MAX))
     }
 }
 
 impl Sql for Lake {
-    fn run(&self, _request: SqlRequest) -> BoxFuture<'_, Result<SqlAnswer, SqlError>> {
-        todo!()
+    fn run(&self, request: SqlRequest) -> BoxFuture<'_, Result<SqlAnswer, SqlError>> {
+        Box::pin(async move {
+            let Ok(id) = request.pool.parse::<PoolId>() else {
+                return Err(SqlError::Statement { detail: format!("pool \"{}\" does not exist", request.pool) });
+            };
+            let options = &self.shared.options;
+            if let Some(number) = request.at_least
+                && !self.wait_for(id, number, options.sql_time_max).await
+            {
+                return Err(SqlError::Stopped { detail: format!("the pool has not reached commit {number} in time") });
+            }
+            let view = self.pool(id).view();
+            let answer = query::run(view, request.statement, request.rows_max, options.sql_bytes_max);
+            let answer = tokio::time::timeout(options.sql_time_max, answer);
+            // Whoever no longer waits for an answer does not want the work either.
+            let answer = tokio_util::task::AbortOnDropHandle::new(self.runtime().spawn(answer));
+            match answer.await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => Err(SqlError::Stopped {
+                    detail: format!("it took longer than {} s", options.sql_time_max.as_secs_f64()),
+                }),
+                Err(error) => Err(SqlError::Engine(error.into())),
+            }
+        })
     }
 }

@@ -1,0 +1,131 @@
+//! Opening a data folder: the lock, the tables at rest, the replay.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use pools::PoolId;
+use tracing::info;
+
+use crate::apply::apply;
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::log::Log;
+use crate::pool::{News, Pool, View};
+use crate::rest::Delta;
+use crate::table::Table;
+use crate::wal::write_record;
+use crate::writer::Shared;
+
+/// Takes the data folder for this process alone.
+pub(crate) fn lock(data: &Path) -> Result<File, Error> {
+    let path = data.join("lake.lock");
+    let refused = |source| Error::Disk { path: path.clone(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked { folder: data.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(refused(source)),
+    }
+}
+
+/// Opens every pool in the data folder and returns their logs.
+pub(crate) fn pools(shared: &Shared, runtime: &tokio::runtime::Runtime) -> Result<HashMap<PoolId, Log>, Error> {
+    let mut logs = HashMap::new();
+    for (name, path) in folders(&shared.data)? {
+        let Ok(id) = name.parse::<PoolId>() else { continue };
+        let pool = shared.pool(id);
+        let tables = at_rest(shared, runtime, &pool, &path)?;
+        let log = replay(shared, &pool, tables)?;
+        logs.insert(id, log);
+    }
+    Ok(logs)
+}
+
+fn folders(path: &Path) -> Result<Vec<(String, std::path::PathBuf)>, Error> {
+    let refused = |source| Error::Disk { path: path.to_owned(), source };
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(path).map_err(refused)? {
+        let entry = entry.map_err(refused)?;
+        if entry.file_type().map_err(refused)?.is_dir() {
+            folders.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+type Tables = std::collections::BTreeMap<String, Arc<Table>>;
+
+fn at_rest(
+    shared: &Shared,
+    runtime: &tokio::runtime::Runtime,
+    pool: &Pool,
+    path: &Path,
+) -> Result<Tables, Error> {
+    let mut tables = Tables::new();
+    for (_, folder) in folders(path)?.into_iter().filter(|(name, _)| name != "~log") {
+        let load = async {
+            let delta = Delta::open(shared.disk.clone(), pool.id, &folder).await?;
+            let rest = delta.rest().await?;
+            Ok::<_, pools::TablesError>(rest.map(|rest| (delta, rest)))
+        };
+        // On a thread of its own, since the caller may be inside a runtime.
+        let loaded = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(load)).join());
+        let damaged = |detail: String| Error::DamagedTable { folder: folder.clone(), detail };
+        let loaded = loaded.map_err(|_| damaged("reading it came to a sudden end".into()))?;
+        let Some((delta, (name, rest))) = loaded.map_err(|error| damaged(error.to_string()))? else { continue };
+        let (shape, through) = (rest.shape.clone(), rest.through);
+        let table = Table::new(name.clone(), shape, through, Vec::new(), through, Arc::new(rest));
+        tables.insert(name.to_ascii_lowercase(), Arc::new(table));
+        *pool.desk(&name).try_lock().expect("nobody flushes yet") = Some(delta);
+    }
+    Ok(tables)
+}
+
+/// Lays the commits of the log upon the tables at rest, where they do not
+/// contain them already.
+fn replay(shared: &Shared, pool: &Pool, mut tables: Tables) -> Result<Log, Error> {
+    let folder = pool.log_folder();
+    shared.disk.make_folder(&folder).map_err(|source| Error::Disk { path: folder.clone(), source })?;
+    let ledger = Ledger::read(&folder).map_err(|source| Error::Disk { path: folder.join("ledger"), source })?;
+    pool.recall(ledger);
+    let (now, ceiling) = (shared.clock.now(), pool.released());
+    let mut news = Vec::new();
+    let mut problem = None;
+    let log = Log::open(shared.disk.clone(), &folder, pool.id, shared.options.segment_bytes_max, |record| {
+        let place = record.change.table.to_ascii_lowercase();
+        let table = tables.get(&place).map(Arc::as_ref);
+        let at_rest = table.is_some_and(|table| table.rest.through >= record.change.number);
+        if !at_rest && problem.is_none() {
+            match apply(table, &record, now, ceiling) {
+                Ok(table) => {
+                    tables.insert(place, Arc::new(table));
+                }
+                Err(error) => {
+                    let folder = pool.folder.join(crate::rest::folder_name(&record.change.table));
+                    problem = Some(Error::DamagedTable { folder, detail: error.to_string() });
+                }
+            }
+        }
+        let bytes = write_record(&record).len();
+        news.push(News { job: record.job, committed: record.committed, change: record.change, bytes });
+        if news.len() >= 64 {
+            pool.remember(std::mem::take(&mut news));
+        }
+    })?;
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    let head = log.next() - 1;
+    for table in tables.values() {
+        if table.rest.through > head {
+            let detail = format!("it holds commit {}, but the log ends with {head}", table.rest.through);
+            return Err(Error::DamagedTable { folder: pool.folder.clone(), detail });
+        }
+    }
+    info!(pool = %pool.id, head, tables = tables.len(), "a pool is open");
+    pool.publish(View { head, tables }, news, log.segments());
+    Ok(log)
+}

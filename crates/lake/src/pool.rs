@@ -1,0 +1,223 @@
+//! One pool as everyone sees it.
+//!
+//! The tables of a pool at its last commit are one immutable [`View`]. The
+//! writer alone puts a new one in its place; readers take the one that is
+//! there and keep it as long as they like.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use pools::{Change, CommitNumber, Committed, PoolId, PushJobId, TablesError};
+use tokio::sync::watch;
+
+use crate::error::failed;
+use crate::ledger::Ledger;
+use crate::log::{Segment, read_after};
+use crate::rest::Delta;
+use crate::table::Table;
+
+/// Changes kept in memory for those who follow along; older ones are read from
+/// the log.
+const RECENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Jobs that are remembered once the log has let go of them.
+const JOBS_REMEMBERED: usize = 100_000;
+
+/// The tables of a pool at one commit, by name in lower case.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    pub(crate) head: CommitNumber,
+    pub(crate) tables: BTreeMap<String, Arc<Table>>,
+}
+
+/// A table's Delta log, while nobody flushes it; `None` if it has to be opened
+/// anew.
+pub(crate) type Desk = Arc<tokio::sync::Mutex<Option<Delta>>>;
+
+/// One pool.
+pub(crate) struct Pool {
+    pub(crate) id: PoolId,
+    pub(crate) folder: PathBuf,
+    view: RwLock<Arc<View>>,
+    head: watch::Sender<CommitNumber>,
+    memory: Mutex<Memory>,
+    desks: Mutex<HashMap<String, Desk>>,
+}
+
+/// What is remembered of commits beside the tables.
+#[derive(Debug, Default)]
+struct Memory {
+    jobs: HashMap<PushJobId, Committed>,
+    jobs_in_order: VecDeque<PushJobId>,
+    recent: VecDeque<(Arc<Change>, usize)>,
+    recent_bytes: usize,
+    segments: Vec<Segment>,
+    released: BTreeMap<String, CommitNumber>,
+}
+
+/// What a commit adds to a pool's memory.
+pub(crate) struct News {
+    pub(crate) job: PushJobId,
+    pub(crate) committed: Committed,
+    pub(crate) change: Arc<Change>,
+    /// The size of its record.
+    pub(crate) bytes: usize,
+}
+
+impl Memory {
+    fn learn(&mut self, job: PushJobId, committed: Committed) {
+        if self.jobs.insert(job, committed).is_none() {
+            self.jobs_in_order.push_back(job);
+        }
+    }
+
+    fn keep(&mut self, news: News) {
+        self.learn(news.job, news.committed);
+        self.recent_bytes += news.bytes;
+        self.recent.push_back((news.change, news.bytes));
+        while self.recent_bytes > RECENT_BYTES_MAX && self.recent.len() > 1 {
+            let (_, bytes) = self.recent.pop_front().expect("there are several");
+            self.recent_bytes -= bytes;
+        }
+    }
+}
+
+impl Pool {
+    /// Makes a pool without tables.
+    pub(crate) fn new(id: PoolId, data: &Path) -> Self {
+        Pool {
+            id,
+            folder: data.join(id.to_string()),
+            view: RwLock::default(),
+            head: watch::Sender::new(0),
+            memory: Mutex::default(),
+            desks: Mutex::default(),
+        }
+    }
+
+    /// Returns the folder of the log. No table's folder can have this name.
+    pub(crate) fn log_folder(&self) -> PathBuf {
+        self.folder.join("~log")
+    }
+
+    /// Returns the tables at the last commit.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.read().clone()
+    }
+
+    /// Watches the number of the last commit.
+    pub(crate) fn head(&self) -> watch::Receiver<CommitNumber> {
+        self.head.subscribe()
+    }
+
+    /// Finds a table, its name in any case.
+    pub(crate) fn table(&self, name: &str) -> Option<Arc<Table>> {
+        self.view.read().tables.get(&name.to_ascii_lowercase()).cloned()
+    }
+
+    /// Returns the desk at which a table's flushes wait for each other.
+    pub(crate) fn desk(&self, table: &str) -> Desk {
+        self.desks.lock().entry(table.to_ascii_lowercase()).or_default().clone()
+    }
+
+    /// Returns how a job was committed.
+    pub(crate) fn outcome(&self, job: PushJobId) -> Option<Committed> {
+        self.memory.lock().jobs.get(&job).copied()
+    }
+
+    /// Puts a new view in place, after the commits that led to it.
+    pub(crate) fn publish(&self, view: View, news: Vec<News>, segments: Vec<Segment>) {
+        let head = view.head;
+        self.remember(news);
+        self.memory.lock().segments = segments;
+        *self.view.write() = Arc::new(view);
+        self.head.send_if_modified(|shown| std::mem::replace(shown, head) != head);
+    }
+
+    /// Takes up commits whose tables are yet to be shown.
+    pub(crate) fn remember(&self, news: Vec<News>) {
+        let mut memory = self.memory.lock();
+        for news in news {
+            memory.keep(news);
+        }
+    }
+
+    /// Takes up what the ledger remembers.
+    pub(crate) fn recall(&self, ledger: Ledger) {
+        let mut memory = self.memory.lock();
+        for (job, committed) in ledger.jobs {
+            memory.learn(job, committed);
+        }
+        memory.released = ledger.consumers;
+    }
+
+    /// Returns what the ledger is to remember, and lets go of what is too much.
+    pub(crate) fn ledger(&self) -> Ledger {
+        let mut memory = self.memory.lock();
+        let logged = memory.segments.first().map_or(0, |segment| segment.first);
+        while memory.jobs_in_order.len() > JOBS_REMEMBERED {
+            let oldest = memory.jobs_in_order[0];
+            if memory.jobs.get(&oldest).is_some_and(|committed| committed.number >= logged) {
+                break;
+            }
+            memory.jobs.remove(&oldest);
+            memory.jobs_in_order.pop_front();
+        }
+        let jobs = memory.jobs_in_order.iter().map(|job| (*job, memory.jobs[job]));
+        Ledger { jobs: jobs.collect(), consumers: memory.released.clone() }
+    }
+
+    /// Tells how far the slowest consumer is; the far end if there is none.
+    pub(crate) fn released(&self) -> CommitNumber {
+        self.memory.lock().released.values().copied().min().unwrap_or(CommitNumber::MAX)
+    }
+
+    /// Takes down how far a consumer is; true if it was not known before, or
+    /// takes its leave.
+    pub(crate) fn release(&self, consumer: &str, through: CommitNumber) -> bool {
+        let mut memory = self.memory.lock();
+        if through == CommitNumber::MAX {
+            return memory.released.remove(consumer).is_some();
+        }
+        memory.released.insert(consumer.to_owned(), through).is_none()
+    }
+
+    /// Returns how many bytes of the log there are.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.memory.lock().segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Returns what the commits after a number changed, at most `limit` of
+    /// them. May read the disk.
+    pub(crate) fn changes(&self, after: CommitNumber, limit: usize) -> Result<Vec<Change>, TablesError> {
+        let segments = {
+            let memory = self.memory.lock();
+            let head = *self.head.borrow();
+            if after >= head {
+                return Ok(Vec::new());
+            }
+            let recent = memory.recent.front().filter(|(oldest, _)| oldest.number <= after + 1);
+            if let Some((oldest, _)) = recent {
+                let skipped = (after + 1 - oldest.number) as usize;
+                let changes = memory.recent.iter().skip(skipped).take(limit);
+                return Ok(changes.map(|(change, _)| change.as_ref().clone()).collect());
+            }
+            memory.segments.clone()
+        };
+        let gone = segments.first().map_or(0, |segment| segment.first.saturating_sub(1));
+        if after < gone {
+            return Err(TablesError::Forgotten { gone });
+        }
+        match read_after(&segments, after, limit) {
+            Ok(records) => Ok(records.into_iter().map(|record| record.change.as_ref().clone()).collect()),
+            // Cut between the look at the list and the look at the file.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let first = self.memory.lock().segments.first().map_or(0, |segment| segment.first);
+                Err(TablesError::Forgotten { gone: first.saturating_sub(1) })
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+}

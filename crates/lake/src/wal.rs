@@ -1,0 +1,215 @@
+//! What the files of the log hold. Pure: bytes in, bytes out.
+//!
+//! ```text
+//! segment = "loopwal\n", format u32, pool 16 bytes, first commit u64, checksum u32, group*
+//! group   = "WALG", length u64, checksum u32, record*        (length is that of the records)
+//! record  = length u64, commit u64, job 16 bytes, at i64, upserted u64, deleted u64,
+//!           table text, mode, keys of the table, upserts rows, deletes rows
+//! ```
+//!
+//! A group is what one sync made durable. It is whole or it is not: the
+//! checksum covers all its records, and the segment's first number and the
+//! group's offset besides, so that bytes in the wrong place do not pass. A
+//! torn group at the end was never acknowledged, and is cut. A bad group with
+//! a whole one behind it *was* acknowledged, since no group is written before
+//! the one ahead of it has lasted: then the log is damaged, and says where.
+
+use std::sync::Arc;
+
+use base::Timestamp;
+use pools::{Change, CommitNumber, Committed, Mode, PoolId, PushJobId};
+
+use crate::checksum::crc32c;
+use crate::columns::{Malformed, Reader, read_rows, write_rows, write_text};
+
+const MAGIC: &[u8; 8] = b"loopwal\n";
+const FORMAT: u32 = 1;
+const GROUP_MARK: &[u8; 4] = b"WALG";
+const GROUP_HEAD_BYTES: usize = 16;
+
+/// Bytes of a segment before its first group.
+pub(crate) const SEGMENT_HEAD_BYTES: usize = 40;
+
+/// One commit in the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    /// The push job.
+    pub(crate) job: PushJobId,
+    /// What its sender is told.
+    pub(crate) committed: Committed,
+    /// Key columns of the table after the commit. Its columns are those of the
+    /// upserts, `_seq` last.
+    pub(crate) keys: Vec<String>,
+    /// What it changed.
+    pub(crate) change: Arc<Change>,
+}
+
+/// Returns the name of the segment whose first commit is this.
+pub(crate) fn segment_name(first: CommitNumber) -> String {
+    format!("{first:020}.wal")
+}
+
+/// Returns the first commit of a segment by its name.
+pub(crate) fn first_of(segment_name: &str) -> Option<CommitNumber> {
+    segment_name.strip_suffix(".wal")?.parse().ok()
+}
+
+/// Returns an id's sixteen bytes.
+pub(crate) fn id_bytes(id: &dyn std::fmt::Display) -> [u8; 16] {
+    *uuid::Uuid::parse_str(&id.to_string()).expect("an id writes itself as a UUID").as_bytes()
+}
+
+/// Returns the bytes that open a segment.
+pub(crate) fn segment_head(pool: PoolId, first: CommitNumber) -> Vec<u8> {
+    let mut head = Vec::with_capacity(SEGMENT_HEAD_BYTES);
+    head.extend(MAGIC);
+    head.extend(FORMAT.to_le_bytes());
+    head.extend(id_bytes(&pool));
+    head.extend(first.to_le_bytes());
+    head.extend(crc32c(&[&head]).to_le_bytes());
+    head
+}
+
+/// Checks the bytes that open a segment.
+pub(crate) fn check_segment_head(bytes: &[u8], pool: PoolId, first: CommitNumber) -> Result<(), Malformed> {
+    let head = bytes.get(..SEGMENT_HEAD_BYTES).ok_or(Malformed("the segment is shorter than its head"))?;
+    let (named, checksum) = head.split_at(SEGMENT_HEAD_BYTES - 4);
+    if &named[..8] != MAGIC {
+        return Err(Malformed("this is not a segment of a log"));
+    }
+    if crc32c(&[named]).to_le_bytes() != checksum {
+        return Err(Malformed("the segment's head does not match its checksum"));
+    }
+    if named[8..12] != FORMAT.to_le_bytes() {
+        return Err(Malformed("the segment is of a format that this version does not know"));
+    }
+    if head != segment_head(pool, first) {
+        return Err(Malformed("the segment belongs to another pool or place"));
+    }
+    Ok(())
+}
+
+/// Returns the bytes of a group of records that will stand at `offset`.
+pub(crate) fn group(first: CommitNumber, offset: u64, records: &[Vec<u8>]) -> Vec<u8> {
+    let length: usize = records.iter().map(|record| record.len() + 8).sum();
+    let mut group = Vec::with_capacity(GROUP_HEAD_BYTES + length);
+    group.extend(GROUP_MARK);
+    group.extend((length as u64).to_le_bytes());
+    group.extend([0; 4]);
+    for record in records {
+        group.extend((record.len() as u64).to_le_bytes());
+        group.extend(record);
+    }
+    let checksum = group_checksum(first, offset, &group[GROUP_HEAD_BYTES..]);
+    group[12..16].copy_from_slice(&checksum.to_le_bytes());
+    group
+}
+
+fn group_checksum(first: CommitNumber, offset: u64, records: &[u8]) -> u32 {
+    crc32c(&[&first.to_le_bytes(), &offset.to_le_bytes(), records])
+}
+
+/// What stands at a place of a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found<'a> {
+    /// A whole group, and where it ends.
+    Group { records: &'a [u8], end: usize },
+    /// The end of the segment.
+    End,
+    /// Bytes that are no whole group, and no whole group behind them.
+    Torn,
+    /// Bytes that are no whole group, and a whole one behind them.
+    Damaged { next: usize },
+}
+
+/// Tells what stands at a place of the segment that begins with commit `first`.
+pub(crate) fn find(segment: &[u8], at: usize, first: CommitNumber) -> Found<'_> {
+    if at >= segment.len() {
+        return Found::End;
+    }
+    if let Some((records, end)) = whole_group(segment, at, first) {
+        return Found::Group { records, end };
+    }
+    let marks = segment[at..].windows(GROUP_MARK.len()).enumerate();
+    let mut places = marks.filter(|(_, window)| window == GROUP_MARK).map(|(place, _)| at + place);
+    match places.find(|place| whole_group(segment, *place, first).is_some()) {
+        Some(next) => Found::Damaged { next },
+        None => Found::Torn,
+    }
+}
+
+fn whole_group(segment: &[u8], at: usize, first: CommitNumber) -> Option<(&[u8], usize)> {
+    let head = segment.get(at..at + GROUP_HEAD_BYTES)?;
+    let length = u64::from_le_bytes(head[4..12].try_into().expect("eight bytes"));
+    let start = at + GROUP_HEAD_BYTES;
+    let end = start.checked_add(usize::try_from(length).ok()?)?;
+    let records = segment.get(start..end)?;
+    let checksum = group_checksum(first, at as u64, records);
+    (&head[..4] == GROUP_MARK && head[12..16] == checksum.to_le_bytes()).then_some((records, end))
+}
+
+/// Reads the records of a group.
+pub(crate) fn read_records(records: &[u8]) -> Result<Vec<Record>, Malformed> {
+    let mut reader = Reader(records);
+    let mut read = Vec::new();
+    while !reader.0.is_empty() {
+        let length = reader.u64()? as usize;
+        read.push(read_record(reader.bytes(length)?)?);
+    }
+    Ok(read)
+}
+
+/// Returns the bytes of a record.
+pub(crate) fn write_record(record: &Record) -> Vec<u8> {
+    let change = &record.change;
+    let mut out = Vec::new();
+    out.extend(change.number.to_le_bytes());
+    out.extend(id_bytes(&record.job));
+    out.extend(change.at.as_micros().to_le_bytes());
+    out.extend(record.committed.upserted.to_le_bytes());
+    out.extend(record.committed.deleted.to_le_bytes());
+    write_text(&change.table, &mut out);
+    match &change.mode {
+        Mode::Replace => out.push(1),
+        Mode::Append => out.push(2),
+        Mode::Upsert { keys, keep_missing } => {
+            out.push(if *keep_missing { 4 } else { 3 });
+            write_names(keys, &mut out);
+        }
+    }
+    write_names(&record.keys, &mut out);
+    write_rows(&change.upserts, &mut out);
+    write_rows(&change.deletes, &mut out);
+    out
+}
+
+fn write_names(names: &[String], out: &mut Vec<u8>) {
+    out.extend((names.len() as u16).to_le_bytes());
+    for name in names {
+        write_text(name, out);
+    }
+}
+
+fn read_names(reader: &mut Reader<'_>) -> Result<Vec<String>, Malformed> {
+    let count = reader.u16()?;
+    (0..count).map(|_| reader.text().map(str::to_owned)).collect()
+}
+
+fn read_record(bytes: &[u8]) -> Result<Record, Malformed> {
+    let mut reader = Reader(bytes);
+    let number = reader.u64()?;
+    let job = PushJobId::from_bytes(reader.id()?);
+    let at = Timestamp::from_micros(reader.i64()?);
+    let (upserted, deleted) = (reader.u64()?, reader.u64()?);
+    let table = reader.text()?.to_owned();
+    let mode = match reader.u8()? {
+        1 => Mode::Replace,
+        2 => Mode::Append,
+        mode @ (3 | 4) => Mode::Upsert { keys: read_names(&mut reader)?, keep_missing: mode == 4 },
+        _ => return Err(Malformed("a commit is of an unknown mode")),
+    };
+    let keys = read_names(&mut reader)?;
+    let (upserts, deletes) = (read_rows(&mut reader)?, read_rows(&mut reader)?);
+    let change = Arc::new(Change { number, table, mode, upserts, deletes, at });
+    Ok(Record { job, committed: Committed { number, upserted, deleted }, keys, change })
+}
