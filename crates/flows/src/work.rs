@@ -25,9 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::flows::{Flows, hook_of};
-use crate::program::Start;
+use crate::program::{Program, Start};
 use crate::run::{RunId, RunState};
-use crate::tables::{self, Agenda, Barrier, Then};
+use crate::tables::{self, Agenda, Barrier, FlowRow, Then};
 
 use advance::Held;
 
@@ -170,12 +170,25 @@ impl Flows {
         }
     }
 
+    /// Returns the published program of a flow. One that can no longer be read
+    /// must not keep all others from running, so it counts as none.
+    async fn published(&self, flow: &FlowRow) -> Result<Option<Arc<Program>>, Error> {
+        let Some(hash) = &flow.published else { return Ok(None) };
+        match self.program(hash).await {
+            Ok(program) => Ok(Some(program)),
+            Err(error @ Error::BadDocument { .. }) => {
+                tracing::error!(flow.key, error = %chain(&error), "a published flow can no longer be read");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Starts runs for schedules and hooks; tells whether there were any.
     async fn start_runs(&self, agenda: &Agenda) -> Result<bool, Error> {
         let mut started = false;
         for flow in &agenda.schedules {
-            let (Some(hash), Some(due)) = (&flow.published, flow.next_at) else { continue };
-            let program = self.program(hash).await?;
+            let (Some(program), Some(due)) = (self.published(flow).await?, flow.next_at) else { continue };
             let run = self.new_run(flow, &program, "schedule");
             let next =
                 program.schedule.as_ref().and_then(|schedule| schedule.clone().anchored_at(due).next_after(run.now));
@@ -195,8 +208,7 @@ impl Flows {
                 .await?;
         }
         for (hook, flow) in &agenda.hooks {
-            let Some(hash) = &flow.published else { continue };
-            let program = self.program(hash).await?;
+            let Some(program) = self.published(flow).await? else { continue };
             // A version that starts on something else leaves the queue alone.
             if hook_of(&flow.key, &program).as_ref() != Some(hook) {
                 continue;
