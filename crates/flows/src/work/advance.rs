@@ -21,8 +21,8 @@ use crate::run::{Operation, RunId, RunState};
 use crate::tables::{self, Asked, Barrier, Then};
 use crate::value::Value;
 
-/// Waits between the attempts of an effect that nobody answered.
-const UNANSWERED: Backoff = Backoff { first: Duration::from_secs(1), cap: Duration::from_mins(1) };
+/// Waits between the attempts of an effect.
+const BETWEEN_ATTEMPTS: Backoff = Backoff { first: Duration::from_secs(1), cap: Duration::from_mins(1) };
 
 /// A run in a task's hands: its machine stands at the effect that was asked for.
 pub(super) struct Held {
@@ -91,10 +91,10 @@ impl Flows {
                     return Some(held);
                 }
                 Some(asked) => {
-                    let (settled, unanswered) = self.perform(&asked.intent).await;
-                    let tries_again = unanswered && asked.intent.is_safe && asked.attempt <= held.program.retries;
+                    let (settled, may_help) = self.perform(&asked.intent).await;
+                    let tries_again = may_help && asked.intent.is_safe && asked.attempt <= held.program.retries;
                     if tries_again {
-                        let at = UNANSWERED.retry_at(asked.attempt, self.clock.now(), &*self.chance);
+                        let at = BETWEEN_ATTEMPTS.retry_at(asked.attempt, self.clock.now(), &*self.chance);
                         let asked = InFlight { attempt: asked.attempt + 1, at, ..asked };
                         if !self.record_again(&held, &asked, stop).await {
                             return None;
@@ -207,7 +207,7 @@ impl Flows {
         Ok(Held { run, machine, program, asked })
     }
 
-    /// Performs an effect. The second part tells that nobody answered.
+    /// Performs an effect. The second part tells that trying again may help.
     async fn perform(&self, intent: &Intent) -> (Settled, bool) {
         let done = |result| (Settled { result, status_code: None }, false);
         let call = match &intent.plan {

@@ -13,8 +13,9 @@ use crate::value::Value;
 const KEY_HEADER: &str = "idempotency-key";
 
 /// Sends a request with the key of its operation. `connection` is the one that
-/// the call names, opened. The second part of the answer tells whether nobody
-/// answered, so that trying again may help.
+/// the call names, opened. The second part of the answer tells whether trying
+/// again may help: nobody answered, or somebody asked for patience where a bad
+/// status is an error.
 pub async fn send(
     call: &HttpCall,
     http: &dyn Http,
@@ -27,15 +28,18 @@ pub async fn send(
         Err(error) => return (Settled { result: Err(error), status_code: None }, false),
     };
     match http.send(request).await {
-        Ok(response) => (answer(call, &response), false),
+        Ok(response) => {
+            let asks_for_patience = matches!(response.status.as_u16(), 429 | 502 | 503 | 504);
+            (answer(call, &response), call.evaluate_errors && asks_for_patience)
+        }
         Err(error) => {
             let class = match &error {
                 HttpError::Timeout { .. } => Class::ModuleTimeoutError,
                 HttpError::BadAddress { .. } | HttpError::Forbidden { .. } => Class::RuntimeError,
                 _ => Class::ConnectionError,
             };
-            let unanswered = class != Class::RuntimeError;
-            (Settled { result: Err(ModuleError::new(class, error.to_string())), status_code: None }, unanswered)
+            let may_help = class != Class::RuntimeError;
+            (Settled { result: Err(ModuleError::new(class, error.to_string())), status_code: None }, may_help)
         }
     }
 }
