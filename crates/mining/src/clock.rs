@@ -6,7 +6,7 @@
 
 use base::Timestamp;
 
-use crate::mining::ClockView;
+use crate::views::ClockView;
 
 /// A process clock.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -125,6 +125,7 @@ pub struct Attribute {
 /// A named condition.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are those of the file")]
 pub struct Filter {
     /// Its id.
     pub id: Spanned<String>,
@@ -294,7 +295,10 @@ pub(crate) fn line(text: &Spanned<String>) -> u64 {
     text.referenced.line()
 }
 
-/// Takes the message without the excerpt that the parser draws below it.
+/// Takes the message without the place before it, which is told apart, and
+/// without the excerpt that the parser draws below it.
 fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or("not a knowledge model").to_owned()
+    let line = message.lines().next().unwrap_or("not a knowledge model");
+    let said = line.strip_prefix("error: line ").and_then(|rest| rest.split_once(": "));
+    said.map_or(line, |(_, said)| said).to_owned()
 }

@@ -113,7 +113,8 @@ impl Live {
             Ok::<_, Error>((progress, states))
         })?;
         let watches = published.triggers.iter().zip(states);
-        let watches = watches.map(|(trigger, (silent, stored))| Watch::new(trigger.clone(), self.log.clone(), stored, silent));
+        let watches =
+            watches.map(|(trigger, (silent, stored))| Watch::new(trigger.clone(), self.log.clone(), stored, silent));
         let watches = watches.collect();
         self.models.push(LiveModel { id: id.to_owned(), published, watches, progress });
         self.models.sort_by(|one, other| one.id.cmp(&other.id));

@@ -18,143 +18,12 @@ use crate::ports::{DataModels, Outbox};
 use crate::pql::check::Checker;
 use crate::pql::operators::hint;
 use crate::trigger::{Published, Trigger, check_model};
-use crate::value::{Answer, Type};
+use crate::value::Answer;
+use crate::views::{ClockView, Counters, Matched, ModelSummary, ModelTexts, Publication, RecordView, TriggerView};
 use crate::{Error, tables};
 
 /// Changes read at once while following.
 const CHANGES_AT_ONCE: usize = 256;
-
-/// A knowledge model in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModelSummary {
-    /// `package.key`.
-    pub id: String,
-    /// The package.
-    pub package: String,
-    /// The key in the package.
-    pub key: String,
-    /// What people read.
-    pub display_name: String,
-    /// The last published version.
-    pub published: Option<u64>,
-    /// When the draft was last written.
-    pub changed_at: Timestamp,
-}
-
-/// A knowledge model with its texts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModelTexts {
-    /// What the list shows.
-    pub summary: ModelSummary,
-    /// The draft, as the user wrote it.
-    pub draft: String,
-    /// The published text.
-    pub published: Option<String>,
-}
-
-/// How much work a trigger is at a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Local: touched cases only.
-    L,
-    /// Keyed: touched groups.
-    K,
-    /// Threshold: a local value against a common figure or against the clock.
-    T,
-    /// Full.
-    F,
-}
-
-/// A trigger of a published model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TriggerView {
-    /// Its id.
-    pub id: String,
-    /// What people read.
-    pub name: String,
-    /// The record whose instances it watches.
-    pub record: String,
-    /// Identifier first, then the outputs.
-    pub fields: Vec<FieldView>,
-    /// How much work it is.
-    pub class: Class,
-    /// When and over what it is evaluated, in words.
-    pub cost: String,
-    /// At most this many instances match at once.
-    pub item_limit: u64,
-    /// Instances that match now.
-    pub matched: u64,
-    /// Signals fired since the trigger exists.
-    pub fired: u64,
-}
-
-/// A field of a trigger or an attribute of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldView {
-    /// Its id.
-    pub id: String,
-    /// What people read.
-    pub name: String,
-    /// What it holds.
-    pub field_type: Type,
-    /// Unit, as the model says.
-    pub unit: Option<String>,
-    /// Format, as the model says.
-    pub format: Option<String>,
-    /// Whether it is the identifier.
-    pub is_identifier: bool,
-}
-
-/// A record of a published model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordView {
-    /// Its id.
-    pub id: String,
-    /// What people read.
-    pub name: String,
-    /// Identifier first, then the attributes.
-    pub fields: Vec<FieldView>,
-}
-
-/// What publishing did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publication {
-    /// The model's id.
-    pub model: String,
-    /// The new version.
-    pub version: u64,
-    /// Its triggers, with class, cost and how many instances match.
-    pub triggers: Vec<TriggerView>,
-}
-
-/// A process clock.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClockView {
-    /// What it shows.
-    pub now: Timestamp,
-    /// Seconds per second; `None` for the wall clock.
-    pub speed: Option<f64>,
-}
-
-/// A record instance that satisfies a trigger.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Matched {
-    /// The record instance as text.
-    pub identifier: String,
-    /// The instant since which it matches.
-    pub since: Timestamp,
-    /// 1 for the first time it matched, 2 for the second …
-    pub episode: u64,
-}
-
-/// Figures for a status page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Cases that are open, over all data models with a published model.
-    pub cases_open: u64,
-    /// Signals fired, ever.
-    pub signals: u64,
-}
 
 /// Process intelligence over the rows of all pools.
 pub struct Mining {
@@ -383,13 +252,7 @@ impl Mining {
     /// commit that is durable now at the old clock, then each deadline up to
     /// `now` at its own instant. A clock that is set back fires nothing: what
     /// matches at the earlier time is taken as known.
-    pub async fn set_clock(
-        &self,
-        actor: &Actor,
-        model: &str,
-        now: Timestamp,
-        speed: f64,
-    ) -> Result<ClockView, Error> {
+    pub async fn set_clock(&self, actor: &Actor, model: &str, now: Timestamp, speed: f64) -> Result<ClockView, Error> {
         if !(0.0..=1_000_000.0).contains(&speed) {
             return Err(Error::BadSpeed { speed });
         }
@@ -406,7 +269,16 @@ impl Mining {
                 tables::set_clock(tx, id, now, wall, speed)?;
                 let told = json!({ "now": now, "speed": speed });
                 let told_before = json!({ "now": before.now(wall), "speed": before.view(wall).speed });
-                audit::record(tx, &actor, "set-clock", "data-model", &id.to_string(), Some(&told_before), Some(&told), wall)?;
+                audit::record(
+                    tx,
+                    &actor,
+                    "set-clock",
+                    "data-model",
+                    &id.to_string(),
+                    Some(&told_before),
+                    Some(&told),
+                    wall,
+                )?;
                 Ok::<_, Error>(before)
             })
             .await?;
@@ -457,14 +329,8 @@ impl Mining {
 
     pub(crate) fn post(&self, id: DataModelId) -> Arc<Post> {
         let mut posts = self.posts.lock();
-        let make = || {
-            Arc::new(Post {
-                id,
-                live: Arc::default(),
-                root: parking_lot::Mutex::default(),
-                changed: Notify::new(),
-            })
-        };
+        let make =
+            || Arc::new(Post { id, live: Arc::default(), root: parking_lot::Mutex::default(), changed: Notify::new() });
         posts.entry(id).or_insert_with(make).clone()
     }
 
@@ -502,6 +368,13 @@ impl Mining {
                 Err(error) => return Err(error.into()),
             };
             if changes.is_empty() {
+                // The commits up to the head left nothing behind to follow.
+                guard = self
+                    .on_live(guard, post, move |live| {
+                        Arc::make_mut(&mut live.log).number = head;
+                        Ok(())
+                    })
+                    .await?;
                 break;
             }
             let (desk, wall_now) = (self.desk.clone(), self.clock.now());
@@ -563,7 +436,7 @@ impl Mining {
             Ok(guard)
         })
         .await?;
-        Ok(self.show(guard, post))
+        Ok(show(guard, post))
     }
 
     async fn on_live(
@@ -593,15 +466,7 @@ impl Mining {
             worked.map(|result| (result, guard))
         })
         .await?;
-        Ok((result, self.show(guard, post)))
-    }
-
-    /// Publishes the root for queries.
-    fn show(&self, guard: OwnedMutexGuard<Option<Live>>, post: &Arc<Post>) -> OwnedMutexGuard<Option<Live>> {
-        if let Some(live) = &*guard {
-            *post.root.lock() = Some((live.log.clone(), live.clock));
-        }
-        guard
+        Ok((result, show(guard, post)))
     }
 
     /// Returns a root that holds every commit that is durable now.
@@ -661,6 +526,14 @@ impl Mining {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Publishes the root for queries.
+fn show(guard: OwnedMutexGuard<Option<Live>>, post: &Arc<Post>) -> OwnedMutexGuard<Option<Live>> {
+    if let Some(live) = &*guard {
+        *post.root.lock() = Some((live.log.clone(), live.clock));
+    }
+    guard
 }
 
 /// Computes on a thread where it may take its time.

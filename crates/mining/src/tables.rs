@@ -9,7 +9,7 @@ use base::{Timestamp, db::Value};
 use pools::DataModelId;
 
 use crate::clock::ProcessClock;
-use crate::mining::{Matched, ModelSummary};
+use crate::views::{Matched, ModelSummary};
 use crate::watch::{Enter, Stored};
 
 /// How far a model has fired, as stored.
@@ -102,7 +102,8 @@ pub(crate) fn publish(
     by: &str,
     now: Timestamp,
 ) -> Result<u64, Error> {
-    let row = tx.query_one("UPDATE mining_models SET version = version + 1 WHERE id = $1 RETURNING version", args![id])?;
+    let row =
+        tx.query_one("UPDATE mining_models SET version = version + 1 WHERE id = $1 RETURNING version", args![id])?;
     let version: u64 = row.ok_or(Error::Failed { detail: "a knowledge model is gone".into() })?.get(0)?;
     tx.execute(
         "INSERT INTO mining_versions (model, version, text, data_model, published_at, published_by)
@@ -165,10 +166,7 @@ pub(crate) fn put_triggers(tx: &mut dyn Tx, model: &str, triggers: &[(String, St
         )?;
     }
     for gone in before.keys() {
-        tx.execute(
-            "UPDATE mining_triggers SET logic = '' WHERE model = $1 AND trigger_id = $2",
-            args![model, gone],
-        )?;
+        tx.execute("UPDATE mining_triggers SET logic = '' WHERE model = $1 AND trigger_id = $2", args![model, gone])?;
         tx.execute(
             "UPDATE mining_matched SET matched = 0 WHERE model = $1 AND trigger_id = $2 AND matched = 1",
             args![model, gone],
@@ -187,10 +185,7 @@ pub(crate) fn trigger(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<(bo
 }
 
 pub(crate) fn keep_silence(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<(), Error> {
-    tx.execute(
-        "UPDATE mining_triggers SET silent = 1 WHERE model = $1 AND trigger_id = $2",
-        args![model, trigger],
-    )?;
+    tx.execute("UPDATE mining_triggers SET silent = 1 WHERE model = $1 AND trigger_id = $2", args![model, trigger])?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::pql::deadline::{CADENCE_MILLIS, ClockUse};
 use crate::pql::operators::hint;
 use crate::pql::plan::{Grain, Node, Op, Program, Selection, Way};
 use crate::pql::syntax::Comparison;
-use crate::mining::{Class, FieldView, RecordView};
+use crate::views::{Class, FieldView, RecordView};
 
 /// A published model: its records and triggers.
 #[derive(Debug)]
@@ -90,7 +90,9 @@ pub fn check_model(id: &str, model: &KnowledgeModel, catalog: &Arc<Catalog>) -> 
     for filter in &model.filters {
         let path = format!("filters.{}", filter.id.value);
         let mut checker = Checker::new(catalog.clone(), &vocabulary);
-        checker.condition(&filter.pql.value).map_err(|faults| checking.refused(&path, &filter.pql, &faults.to_string()))?;
+        checker
+            .condition(&filter.pql.value)
+            .map_err(|faults| checking.refused(&path, &filter.pql, &faults.to_string()))?;
     }
     let mut triggers = Vec::new();
     for trigger in &model.triggers {
@@ -219,7 +221,8 @@ impl Checking<'_> {
         fields.push(field);
         values.push(node);
         for output in &text.outputs {
-            let found = record.all_attributes().find(|attribute| attribute.id.value.eq_ignore_ascii_case(&output.value));
+            let found =
+                record.all_attributes().find(|attribute| attribute.id.value.eq_ignore_ascii_case(&output.value));
             let attribute = found.ok_or_else(|| {
                 let known = record.all_attributes().map(|attribute| attribute.id.value.as_str());
                 let hint = hint(&output.value, known);
@@ -268,11 +271,14 @@ impl Checking<'_> {
         words.extend(self.vocabulary.variables.iter().map(|(id, value)| format!("{id}={value}")));
         words.extend(self.vocabulary.attributes.iter().map(|((record, id), pql)| format!("{record}.{id}={pql}")));
         words.sort();
-        for part in [&record.pql.value, &record.identifier.pql.value, conditions].into_iter().chain(words.iter().map(String::as_str)) {
+        for part in [&record.pql.value, &record.identifier.pql.value, conditions]
+            .into_iter()
+            .chain(words.iter().map(String::as_str))
+        {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize().iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     fn open(&self) -> Result<Option<OpenCases>, Error> {
@@ -342,8 +348,8 @@ fn cost(touched_only: bool, clock: &ClockUse) -> String {
         words.push_str("; each case once more at the instant at which time alone changes its answer");
     }
     if clock.irregular {
-        let minutes = CADENCE_MILLIS / 60_000;
-        words.push_str(&format!("; all cases every {minutes} minutes, because a use of NOW() has no normal form"));
+        let minutes = (CADENCE_MILLIS / 60_000).to_string();
+        words = words + "; all cases every " + &minutes + " minutes, because a use of NOW() has no normal form";
     } else if !clock.boundaries.is_empty() {
         words.push_str("; all cases when the day, hour or minute that it reads begins");
     }

@@ -199,7 +199,9 @@ impl Watch {
         if *which == Which::All {
             // After a restart the target starts empty; what is stored must
             // leave all the same if it no longer matches.
-            changed.extend(self.stored.iter().filter(|(_, stored)| stored.matched).map(|(identifier, _)| identifier.clone()));
+            changed.extend(
+                self.stored.iter().filter(|(_, stored)| stored.matched).map(|(identifier, _)| identifier.clone()),
+            );
         }
         self.decide(changed, &found, now)
     }
@@ -211,8 +213,11 @@ impl Watch {
         leaves.sort();
         leaves.dedup();
         let mut seen = HashSet::new();
-        let mut entering: Vec<(Arc<str>, u32)> =
-            found.iter().filter(|(identifier, _)| !is_stored(identifier) && seen.insert(identifier.clone())).cloned().collect();
+        let mut entering: Vec<(Arc<str>, u32)> = found
+            .iter()
+            .filter(|(identifier, _)| !is_stored(identifier) && seen.insert(identifier.clone()))
+            .cloned()
+            .collect();
 
         let kept = self.matched - leaves.len() as u64;
         let room = self.trigger.item_limit.saturating_sub(kept) as usize;

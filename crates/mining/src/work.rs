@@ -5,7 +5,7 @@
 //! that something was published or set. A data model that cannot be followed
 //! now is tried again at the next commit, and after a while in any case.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,15 +26,14 @@ impl Mining {
     /// Follows commits and deadlines until told to stop.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
-        let mut followed: HashMap<DataModelId, ()> = HashMap::new();
+        let mut followed: HashSet<DataModelId> = HashSet::new();
         loop {
             match self.followed().await {
                 Ok(ids) => {
                     for id in ids {
-                        followed.entry(id).or_insert_with(|| {
-                            let (mining, stop) = (self.clone(), stop.clone());
-                            tasks.spawn(async move { mining.follow(id, stop).await });
-                        });
+                        if followed.insert(id) {
+                            tasks.spawn(self.clone().follow(id, stop.clone()));
+                        }
                     }
                 }
                 Err(error) => tracing::warn!(error = %chain(&error), "the published models could not be listed"),

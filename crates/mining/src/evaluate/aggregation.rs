@@ -17,7 +17,8 @@ pub(super) struct Groups<'a> {
 /// Aggregates the values of each group; missing values are as if the row did
 /// not exist.
 pub(super) fn aggregate(aggregation: Aggregation, result: Type, value: &Operand, groups: &Groups<'_>) -> Vector {
-    let present = || groups.members.iter().filter(|(row, _)| !value.is_null(*row)).map(|(row, group)| (*row, *group as usize));
+    let present =
+        || groups.members.iter().filter(|(row, _)| !value.is_null(*row)).map(|(row, group)| (*row, *group as usize));
     match aggregation {
         Aggregation::Count => {
             let mut counts = vec![0_i64; groups.count];
@@ -51,7 +52,8 @@ pub(super) fn aggregate(aggregation: Aggregation, result: Type, value: &Operand,
                 *sum += value.float(row).unwrap_or(0.0);
             }
             let divide = |count: u64, sum: f64| if aggregation == Aggregation::Avg { sum / count as f64 } else { sum };
-            let one = |(count, sum): (u64, f64)| (count > 0).then(|| divide(count, sum)).filter(|value| value.is_finite());
+            let one =
+                |(count, sum): (u64, f64)| (count > 0).then(|| divide(count, sum)).filter(|value| value.is_finite());
             Vector::Float(sums.into_iter().map(one).collect())
         }
         Aggregation::Min | Aggregation::Max | Aggregation::First | Aggregation::Last => {

@@ -24,11 +24,14 @@ pub struct Evaluator {
     scope: Scope,
     now: Cell<i64>,
     frames: RefCell<HashMap<usize, Arc<Frame>>>,
-    lifts: RefCell<HashMap<(Grain, Grain), Arc<Vec<u32>>>>,
+    lifts: RefCell<Lifts>,
     domains: RefCell<HashMap<usize, Arc<DomainRows>>>,
     /// Costly nodes; those that look at the clock are marked.
     kept: RefCell<HashMap<u32, (Arc<Vector>, bool)>>,
 }
+
+/// From one grain to another: per value the place of its partner.
+type Lifts = HashMap<(Grain, Grain), Arc<Vec<u32>>>;
 
 enum Scope {
     Whole,
@@ -293,13 +296,18 @@ impl<'a> InScope<'a> {
         };
         let length = self.length(from);
         let mut rows: Vec<usize> = (0..length).collect();
-        let keys: Vec<_> = pull_up.order.iter().map(|(key, descending)| (self.operand(key, from), *descending)).collect();
+        let keys: Vec<_> =
+            pull_up.order.iter().map(|(key, descending)| (self.operand(key, from), *descending)).collect();
         if !keys.is_empty() {
             rows.sort_by(|one, other| scalar::by_keys(&keys, *one, *other));
         }
         let counts = |row: usize| filter.as_ref().is_none_or(|filter| filter.truth(row) == Some(true));
-        let members: Vec<(usize, u32)> =
-            rows.into_iter().filter(|row| counts(*row)).map(|row| (row, target(row))).filter(|(_, place)| *place != NO_ROW).collect();
+        let members: Vec<(usize, u32)> = rows
+            .into_iter()
+            .filter(|row| counts(*row))
+            .map(|row| (row, target(row)))
+            .filter(|(_, place)| *place != NO_ROW)
+            .collect();
         let groups = Groups { members: &members, count: self.length(node.grain) };
         aggregate(pull_up.aggregation, type_of(node), &value, &groups)
     }
@@ -335,20 +343,25 @@ impl<'a> InScope<'a> {
         let meeting = match way {
             Way::Down => {
                 let operands: Vec<Operand> = together.iter().map(|node| self.operand(node, target)).collect();
-                return (0..length).map(|row| operands.iter().all(|operand| operand.truth(row) == Some(true))).collect();
+                return (0..length)
+                    .map(|row| operands.iter().all(|operand| operand.truth(row) == Some(true)))
+                    .collect();
             }
             Way::Up => target,
             Way::Over(table) => Grain::Table(table),
         };
         let program = &self.own.program;
-        if !self.is_whole() && !(program.is_in_case(grain) && program.is_in_case(meeting)) {
+        let stays_in_case = program.is_in_case(grain) && program.is_in_case(meeting);
+        if !self.is_whole() && !stays_in_case {
             let all = self.everything().brought(target, grain, way, together);
             let Grain::Table(table) = target else { return all };
             let frame = self.everything().frame(table);
             return self.frame(table).rows.iter().map(|row| all[frame.place(*row) as usize]).collect();
         }
         let vectors: Vec<Arc<Vector>> = together.iter().map(|node| self.vector(node)).collect();
-        let holds = |row: usize| vectors.iter().all(|vector| matches!(&**vector, Vector::Truth(values) if values[row] == Some(true)));
+        let holds = |row: usize| {
+            vectors.iter().all(|vector| matches!(&**vector, Vector::Truth(values) if values[row] == Some(true)))
+        };
         let mut met = vec![false; self.length(meeting)];
         let up = self.places(grain, meeting);
         for row in (0..self.length(grain)).filter(|row| holds(*row)) {
@@ -362,9 +375,7 @@ impl<'a> InScope<'a> {
         match self.places(target, meeting) {
             Places::Same => met,
             Places::First => vec![met[0]; length],
-            Places::Listed(places) => {
-                places.iter().map(|place| *place != NO_ROW && met[*place as usize]).collect()
-            }
+            Places::Listed(places) => places.iter().map(|place| *place != NO_ROW && met[*place as usize]).collect(),
         }
     }
 
@@ -396,14 +407,14 @@ impl<'a> InScope<'a> {
             let grain = comparison.grain;
             let (left, right) = (self.operand(left, grain), self.operand(right, grain));
             let per_case = in_case && self.own.program.is_in_case(grain);
-            let cases = if per_case { self.cases_of(grain, case_table) } else { Vec::new() };
-            for row in 0..self.length(grain) {
+            let cases = if per_case { self.cases_of(grain, case_table) } else { vec![NO_ROW; self.length(grain)] };
+            for (row, case) in cases.into_iter().enumerate() {
                 let (Some(left), Some(right)) = (left.float(row), right.float(row)) else { continue };
                 let Some(change) = next_change(left - right, *slope, now) else { continue };
                 if !per_case {
                     all = Some(all.map_or(change, |known| known.min(change)));
-                } else if asked_cases.contains(&cases[row]) {
-                    by_case.entry(cases[row]).and_modify(|known: &mut i64| *known = change.min(*known)).or_insert(change);
+                } else if asked_cases.contains(&case) {
+                    by_case.entry(case).and_modify(|known: &mut i64| *known = change.min(*known)).or_insert(change);
                 }
             }
         }
@@ -430,7 +441,13 @@ impl<'a> InScope<'a> {
     }
 
     /// Evaluates a node on groups: its aggregates and keys are at hand.
-    pub(crate) fn on_groups(&self, node: &Node, keys: &[Arc<Vector>], aggregates: &[Arc<Vector>], count: usize) -> Arc<Vector> {
+    pub(crate) fn on_groups(
+        &self,
+        node: &Node,
+        keys: &[Arc<Vector>],
+        aggregates: &[Arc<Vector>],
+        count: usize,
+    ) -> Arc<Vector> {
         let operand = |child: &Node| {
             let vector = self.on_groups(child, keys, aggregates, count);
             let places = if child.grain == Grain::Group { Places::Same } else { Places::First };

@@ -64,7 +64,8 @@ fn on_groups(scope: &InScope<'_>, plan: &QueryPlan, keys: &[Node], rows: &[usize
         .map(|(key, operand)| Arc::new(Vector::of(type_of(key), first_rows.iter().map(|row| operand.value(*row)))))
         .collect();
     let grouped = Groups { members: &members, count };
-    let aggregates: Vec<Arc<Vector>> = plan.aggregates.iter().map(|one| Arc::new(reduce(scope, plan, one, &grouped))).collect();
+    let aggregates: Vec<Arc<Vector>> =
+        plan.aggregates.iter().map(|one| Arc::new(reduce(scope, plan, one, &grouped))).collect();
     let operand = |node: &Node| {
         let places = if node.grain == Grain::Group { Places::Same } else { Places::First };
         Operand { vector: scope.on_groups(node, &key_vectors, &aggregates, count), places }
@@ -115,9 +116,7 @@ fn finish(plan: &QueryPlan, result: &Result) -> Answer {
     let shown = rows.into_iter().skip(plan.offset as usize).take(limit);
     let columns = plan.columns.iter();
     Answer {
-        columns: columns
-            .map(|(name, node)| AnswerColumn { name: name.clone(), column_type: type_of(node) })
-            .collect(),
+        columns: columns.map(|(name, node)| AnswerColumn { name: name.clone(), column_type: type_of(node) }).collect(),
         rows: shown.map(values).collect(),
     }
 }

@@ -86,9 +86,11 @@ fn like(value: &Operand, pattern: &Operand, length: usize) -> Vector {
     for row in 0..length {
         let codes = value.code(row).zip(pattern.code(row));
         let texts = value.text(row).zip(pattern.text(row));
-        matches.push(codes.zip(texts).map(|(codes, (text, pattern))| {
-            *known.entry(codes).or_insert_with(|| is_like(text, pattern))
-        }));
+        matches.push(
+            codes
+                .zip(texts)
+                .map(|(codes, (text, pattern))| *known.entry(codes).or_insert_with(|| is_like(text, pattern))),
+        );
     }
     Vector::Truth(matches)
 }
@@ -113,7 +115,8 @@ fn is_like(text: &str, pattern: &str) -> bool {
         });
     }
     if parts.iter().all(|part| matches!(part, Part::This(_))) {
-        let plain: String = parts.iter().filter_map(|part| if let Part::This(c) = part { Some(*c) } else { None }).collect();
+        let plain: String =
+            parts.iter().filter_map(|part| if let Part::This(c) = part { Some(*c) } else { None }).collect();
         return text.to_lowercase().contains(&plain.to_lowercase());
     }
     // Going back to the last run only is enough: what an earlier run could
@@ -173,7 +176,12 @@ fn apply(function: Function, result: Type, arguments: &[Operand], length: usize)
     let a = || first.expect("the check counted the arguments");
     match (function, result) {
         (
-            Function::Add | Function::Subtract | Function::Multiply | Function::Divide | Function::Remainder | Function::Power,
+            Function::Add
+            | Function::Subtract
+            | Function::Multiply
+            | Function::Divide
+            | Function::Remainder
+            | Function::Power,
             Type::Float,
         ) => {
             let (left, right) = (&arguments[0], &arguments[1]);
@@ -329,7 +337,7 @@ fn to_text(value: &Value) -> Option<String> {
     }
 }
 
-fn text_function<'t>(function: Function, arguments: &'t [Operand], row: usize) -> Option<Cow<'t, str>> {
+fn text_function(function: Function, arguments: &[Operand], row: usize) -> Option<Cow<'_, str>> {
     let text = arguments[0].text(row)?;
     let count = |place: usize| arguments[place].int(row).map(|count| usize::try_from(count).unwrap_or(0));
     Some(match function {

@@ -443,18 +443,15 @@ fn roles(model: &DataModel, tables: &mut Vec<Table>) -> Result<(Roles, bool), St
     let activity_column = column_of(own, &activity.activity_column)?;
     let end_timestamp_column = optional(&activity.end_timestamp_column)?;
     let sorting_column = optional(&activity.sorting_column)?;
-    let (case_table, case_table_column, made_up) = match &activity.case_table {
-        Some(name) => {
-            let place = find(tables, name)?;
-            let column = activity.case_table_column.as_ref().unwrap_or(&activity.case_column);
-            (place, column_of(&tables[place], column)?, false)
-        }
-        None => {
-            let column = (activity.case_column.clone(), own.row_type(case_column));
-            let made_up = Table::new(&format!("{}_CASES", own.name), [column]);
-            tables.push(made_up);
-            (tables.len() - 1, 0, true)
-        }
+    let (case_table, case_table_column, made_up) = if let Some(name) = &activity.case_table {
+        let place = find(tables, name)?;
+        let column = activity.case_table_column.as_ref().unwrap_or(&activity.case_column);
+        (place, column_of(&tables[place], column)?, false)
+    } else {
+        let column = (activity.case_column.clone(), own.row_type(case_column));
+        let made_up = Table::new(&format!("{}_CASES", own.name), [column]);
+        tables.push(made_up);
+        (tables.len() - 1, 0, true)
     };
     let roles = Roles {
         activity_table,

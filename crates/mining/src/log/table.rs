@@ -48,11 +48,9 @@ impl ColumnData {
             ColumnType::Integer | ColumnType::Boolean => ColumnData::Int(Chunked::default()),
             ColumnType::Float => ColumnData::Float(Chunked::default()),
             ColumnType::Time => ColumnData::Date(Chunked::default()),
-            ColumnType::Text => ColumnData::Text {
-                codes: Chunked::default(),
-                words: Chunked::default(),
-                places: Places::default(),
-            },
+            ColumnType::Text => {
+                ColumnData::Text { codes: Chunked::default(), words: Chunked::default(), places: Places::default() }
+            }
         }
     }
 
@@ -170,8 +168,8 @@ pub(crate) enum KeyPart {
 
 impl KeyPart {
     fn of_float(value: f64) -> Self {
-        let whole = value as i64;
-        if whole as f64 == value && whole != i64::MAX { KeyPart::Int(whole) } else { KeyPart::Float(value.to_bits()) }
+        let is_whole = value.fract().abs() < f64::MIN_POSITIVE && value.abs() < 9.0e18;
+        if is_whole { KeyPart::Int(value as i64) } else { KeyPart::Float(value.to_bits()) }
     }
 
     fn of_cell(cell: Cell<'_>) -> Option<Self> {
@@ -206,9 +204,7 @@ impl Table {
         let columns = columns.into_iter();
         Table {
             name: name.to_owned(),
-            columns: columns
-                .map(|(name, column_type)| (name, column_type, ColumnData::new(column_type)))
-                .collect(),
+            columns: columns.map(|(name, column_type)| (name, column_type, ColumnData::new(column_type))).collect(),
             alive: Chunked::default(),
             alive_count: 0,
             keys: Vec::new(),

@@ -7,7 +7,11 @@ use crate::value::Type;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operator {
     /// A function of one row.
-    Scalar { function: Function, takes: Takes, gives: Gives },
+    Scalar {
+        function: Function,
+        takes: Takes,
+        gives: Gives,
+    },
     /// `DATEDIFF(unit, a, b)`.
     DateDiff,
     /// `NOW()`.
@@ -111,10 +115,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("MINUTE_NOW", Operator::ClockPart(ClockPart::Minute)),
     ("MONTHS_BETWEEN", between(Unit::Months)),
     ("NOW", Operator::Now),
-    (
-        "POWER",
-        scalar(Function::Power, Takes::Exactly(&[Want::Number, Want::Number]), Gives::Always(Type::Float)),
-    ),
+    ("POWER", scalar(Function::Power, Takes::Exactly(&[Want::Number, Want::Number]), Gives::Always(Type::Float))),
     ("PU_AVG", Operator::PullUp(Some(Aggregation::Avg))),
     ("PU_COUNT", Operator::PullUp(Some(Aggregation::Count))),
     ("PU_COUNT_DISTINCT", Operator::PullUp(Some(Aggregation::CountDistinct))),
@@ -129,11 +130,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("REMAP_TIMESTAMPS", Operator::RemapTimestamps),
     (
         "REPLACE",
-        scalar(
-            Function::Replace,
-            Takes::Exactly(&[Want::Text, Want::Text, Want::Text]),
-            Gives::Always(Type::String),
-        ),
+        scalar(Function::Replace, Takes::Exactly(&[Want::Text, Want::Text, Want::Text]), Gives::Always(Type::String)),
     ),
     ("RIGHT", scalar(Function::Right, Takes::Exactly(&[Want::Text, Want::Int]), Gives::Always(Type::String))),
     ("ROUND", scalar(Function::Round, NUMBER, Gives::Same)),
@@ -142,11 +139,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("SQRT", scalar(Function::Sqrt, NUMBER, Gives::Always(Type::Float))),
     (
         "SUBSTRING",
-        scalar(
-            Function::Substring,
-            Takes::Exactly(&[Want::Text, Want::Int, Want::Int]),
-            Gives::Always(Type::String),
-        ),
+        scalar(Function::Substring, Takes::Exactly(&[Want::Text, Want::Int, Want::Int]), Gives::Always(Type::String)),
     ),
     ("SUM", Operator::Aggregate(Some(Aggregation::Sum))),
     ("TODAY", Operator::ClockPart(ClockPart::Today)),
@@ -210,7 +203,10 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let word = word.to_uppercase();
     let measured = known.into_iter().map(|candidate| (distance(&word, &candidate.to_uppercase()), candidate));
     let nearest = measured.min_by_key(|(distance, _)| *distance);
-    nearest.filter(|(distance, _)| *distance <= (word.chars().count() / 3).max(1)).map(|(_, candidate)| candidate)
+    // Two letters that changed places count twice, and are the commonest slip.
+    let letters = word.chars().count();
+    let most = if letters < 4 { 1 } else { (letters / 3).max(2) };
+    nearest.filter(|(distance, _)| *distance <= most).map(|(_, candidate)| candidate)
 }
 
 /// Says `; did you mean "…"?`, or nothing.

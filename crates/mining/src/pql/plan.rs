@@ -411,12 +411,7 @@ impl Node {
     /// Calls `visit` with each node right below.
     pub fn each_child<'a>(&'a self, mut visit: impl FnMut(&'a Node)) {
         match &self.op {
-            Op::Column { .. }
-            | Op::Constant(_)
-            | Op::Now
-            | Op::ClockPart(_)
-            | Op::Aggregate(_)
-            | Op::Dimension(_) => {}
+            Op::Column { .. } | Op::Constant(_) | Op::Now | Op::ClockPart(_) | Op::Aggregate(_) | Op::Dimension(_) => {}
             Op::Apply(_, arguments) => arguments.iter().for_each(visit),
             Op::Compare(_, left, right) | Op::And(left, right) | Op::Or(left, right) | Op::Like(left, right) => {
                 visit(left);

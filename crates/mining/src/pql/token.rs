@@ -28,9 +28,8 @@ pub(crate) enum TokenKind {
 }
 
 /// Signs, longer ones first.
-const SIGNS: [&str; 21] = [
-    "||", "!=", "<>", "<=", ">=", "(", ")", "[", "]", ",", ".", ";", "+", "-", "*", "/", "%", "=", "<", ">", ":",
-];
+const SIGNS: [&str; 21] =
+    ["||", "!=", "<>", "<=", ">=", "(", ")", "[", "]", ",", ".", ";", "+", "-", "*", "/", "%", "=", "<", ">", ":"];
 
 /// Cuts a text into words. What cannot be a word becomes a mistake and is left
 /// out, so that the parser can go on.
@@ -108,12 +107,11 @@ fn variable(rest: &str, at: usize, mistakes: &mut Vec<Mistake>) -> (Option<Token
         return (None, rest.len());
     };
     let name = rest[2..end].strip_prefix('=').map(str::trim);
-    match name.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')) {
-        Some(name) => (Some(TokenKind::Variable(name.to_owned())), end + 2),
-        None => {
-            mistakes.push(Mistake::new(span(at, end + 2), "only <%= NAME %> is understood here"));
-            (None, end + 2)
-        }
+    if let Some(name) = name.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')) {
+        (Some(TokenKind::Variable(name.to_owned())), end + 2)
+    } else {
+        mistakes.push(Mistake::new(span(at, end + 2), "only <%= NAME %> is understood here"));
+        (None, end + 2)
     }
 }
 

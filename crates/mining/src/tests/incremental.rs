@@ -91,7 +91,8 @@ async fn act(house: &House, step: &Step) {
             text.push_str("ID | CASE | ACT | TS:time | H:int\n");
             for (id, case, activity, hour, value) in events {
                 let activity = ["A", "B", "C"][usize::from(*activity)];
-                writeln!(text, "e{id} | c{case} | {activity} | 2026-03-01 {hour:02}:00 | {value}").expect("a string takes it");
+                writeln!(text, "e{id} | c{case} | {activity} | 2026-03-01 {hour:02}:00 | {value}")
+                    .expect("a string takes it");
             }
             ("EV", "ID", Piece::Upsert(rows(&text)))
         }

@@ -16,23 +16,30 @@ fn check(text: &str, expected: &Expect) {
 #[test]
 fn texts_are_read_and_written_again() {
     check(
-        r#"FILTER ev.act LIKE 'Ship%' AND NOT (a.b = 1 OR a.c IS NULL); a.b, SUM(a.c * (1 + 2)) AS total"#,
+        r"FILTER ev.act LIKE 'Ship%' AND NOT (a.b = 1 OR a.c IS NULL); a.b, SUM(a.c * (1 + 2)) AS total",
         &expect![[r#"
             FILTER "ev"."act" LIKE 'Ship%' AND NOT ("a"."b" = 1 OR "a"."c" IS NULL);
             TABLE("a"."b", SUM("a"."c" * (1 + 2)) AS "total");"#]],
     );
     check(
         r#"TABLE(DISTINCT match_activities(NODE['A', 'it''s']) AS "m") ORDER BY "m" desc, a.b ASC LIMIT 3 OFFSET 1;"#,
-        &expect![[r#"TABLE(DISTINCT MATCH_ACTIVITIES(NODE['A', 'it''s']) AS "m") ORDER BY "m" DESC, "a"."b" LIMIT 3 OFFSET 1;"#]],
+        &expect![[
+            r#"TABLE(DISTINCT MATCH_ACTIVITIES(NODE['A', 'it''s']) AS "m") ORDER BY "m" DESC, "a"."b" LIMIT 3 OFFSET 1;"#
+        ]],
     );
-    check("PU_LAST(t, ORDER.case, CASE.when = 1 ORDER BY ORDER.by)", &expect![[r#"TABLE(PU_LAST(t, "ORDER"."case", "CASE"."when" = 1 ORDER BY "ORDER"."by"));"#]]);
+    check(
+        "PU_LAST(t, ORDER.case, CASE.when = 1 ORDER BY ORDER.by)",
+        &expect![[r#"TABLE(PU_LAST(t, "ORDER"."case", "CASE"."when" = 1 ORDER BY "ORDER"."by"));"#]],
+    );
     check(
         "-- a comment\nCASE WHEN x.y <> -1.5e3 THEN <%= LIMIT_H %> END /* another */",
         &expect![[r#"TABLE(CASE WHEN "x"."y" != - 1500.0 THEN <%= LIMIT_H %> END);"#]],
     );
     check(
         "CALC_THROUGHPUT(CASE_START TO LAST_OCCURRENCE['Pay'], REMAP_TIMESTAMPS(e.t, HOURS))",
-        &expect![[r#"TABLE(CALC_THROUGHPUT(CASE_START TO LAST_OCCURRENCE['Pay'], REMAP_TIMESTAMPS("e"."t", HOURS)));"#]],
+        &expect![[
+            r#"TABLE(CALC_THROUGHPUT(CASE_START TO LAST_OCCURRENCE['Pay'], REMAP_TIMESTAMPS("e"."t", HOURS)));"#
+        ]],
     );
 }
 
@@ -41,10 +48,17 @@ fn faults_name_their_place_and_all_are_told() {
     check("SUM(", &expect!["line 1, column 5: expected an expression, the text ends"]);
     check(
         "FILTER a.b = ;\nFILTER a.b IN ();\na.c ||",
-        &expect!["line 1, column 14: expected an expression, found \";\"; line 2, column 16: expected an expression, found \")\"; line 3, column 7: expected an expression, the text ends"],
+        &expect![
+            "line 1, column 14: expected an expression, found \";\"; line 2, column 16: expected an expression, found \")\"; line 3, column 7: expected an expression, the text ends"
+        ],
     );
     check("'open", &expect!["line 1, column 1: this quote is not closed; add ' at its end"]);
-    check("a.b = 99999999999999999999", &expect!["line 1, column 7: the number 99999999999999999999 is too large; line 1, column 27: expected an expression, the text ends"]);
+    check(
+        "a.b = 99999999999999999999",
+        &expect![
+            "line 1, column 7: the number 99999999999999999999 is too large; line 1, column 27: expected an expression, the text ends"
+        ],
+    );
     check("FILTER a.b = 1;", &expect!["line 1, column 16: the query has no columns"]);
     check("a.b = c.d = e.f", &expect!["line 1, column 11: expected the end of the query, found \"=\""]);
     check(
@@ -102,11 +116,18 @@ fn any_expr() -> impl Strategy<Value = Expr> {
             (comparison, boxed(), boxed()).prop_map(|(sign, left, right)| ExprKind::Compare(sign, left, right)),
             (boxed(), boxed()).prop_map(|(left, right)| ExprKind::And(left, right)),
             (boxed(), boxed()).prop_map(|(left, right)| ExprKind::Or(left, right)),
-            (boxed(), boxed(), boxed(), any::<bool>())
-                .prop_map(|(value, low, high, negated)| ExprKind::Between { value, low, high, negated }),
+            (boxed(), boxed(), boxed(), any::<bool>()).prop_map(|(value, low, high, negated)| ExprKind::Between {
+                value,
+                low,
+                high,
+                negated
+            }),
             (boxed(), list(), any::<bool>()).prop_map(|(value, list, negated)| ExprKind::In { value, list, negated }),
-            (boxed(), boxed(), any::<bool>())
-                .prop_map(|(value, pattern, negated)| ExprKind::Like { value, pattern, negated }),
+            (boxed(), boxed(), any::<bool>()).prop_map(|(value, pattern, negated)| ExprKind::Like {
+                value,
+                pattern,
+                negated
+            }),
             (boxed(), any::<bool>()).prop_map(|(value, negated)| ExprKind::IsNull { value, negated }),
             (prop::collection::vec((inner.clone(), inner.clone()), 1..3), prop::option::of(boxed()))
                 .prop_map(|(branches, otherwise)| ExprKind::Case { branches, otherwise }),

@@ -220,7 +220,8 @@ impl House {
 
     /// Lists what was fired: instant, identifier, key.
     async fn fired(&self) -> Vec<(Timestamp, String, String)> {
-        let select = "SELECT evaluated_at, identifier, event_key FROM outbox ORDER BY evaluated_at, identifier, event_key";
+        let select =
+            "SELECT evaluated_at, identifier, event_key FROM outbox ORDER BY evaluated_at, identifier, event_key";
         let rows = self.db.read("test.fired", move |tx| tx.query(select, args![])).await.expect("a read");
         rows.iter()
             .map(|row| (row.get(0).expect("a time"), row.get(1).expect("a text"), row.get(2).expect("a text")))

@@ -1,0 +1,138 @@
+//! What the facade hands out: values without behaviour, named as they are
+//! spoken of.
+
+use base::Timestamp;
+
+use crate::value::Type;
+
+/// A knowledge model in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelSummary {
+    /// `package.key`.
+    pub id: String,
+    /// The package.
+    pub package: String,
+    /// The key in the package.
+    pub key: String,
+    /// What people read.
+    pub display_name: String,
+    /// The last published version.
+    pub published: Option<u64>,
+    /// When the draft was last written.
+    pub changed_at: Timestamp,
+}
+
+/// A knowledge model with its texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelTexts {
+    /// What the list shows.
+    pub summary: ModelSummary,
+    /// The draft, as the user wrote it.
+    pub draft: String,
+    /// The published text.
+    pub published: Option<String>,
+}
+
+/// How much work a trigger is at a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Local: touched cases only.
+    L,
+    /// Keyed: touched groups.
+    K,
+    /// Threshold: a local value against a common figure or against the clock.
+    T,
+    /// Full.
+    F,
+}
+
+/// A trigger of a published model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriggerView {
+    /// Its id.
+    pub id: String,
+    /// What people read.
+    pub name: String,
+    /// The record whose instances it watches.
+    pub record: String,
+    /// Identifier first, then the outputs.
+    pub fields: Vec<FieldView>,
+    /// How much work it is.
+    pub class: Class,
+    /// When and over what it is evaluated, in words.
+    pub cost: String,
+    /// At most this many instances match at once.
+    pub item_limit: u64,
+    /// Instances that match now.
+    pub matched: u64,
+    /// Signals fired since the trigger exists.
+    pub fired: u64,
+}
+
+/// A field of a trigger or an attribute of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldView {
+    /// Its id.
+    pub id: String,
+    /// What people read.
+    pub name: String,
+    /// What it holds.
+    pub field_type: Type,
+    /// Unit, as the model says.
+    pub unit: Option<String>,
+    /// Format, as the model says.
+    pub format: Option<String>,
+    /// Whether it is the identifier.
+    pub is_identifier: bool,
+}
+
+/// A record of a published model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordView {
+    /// Its id.
+    pub id: String,
+    /// What people read.
+    pub name: String,
+    /// Identifier first, then the attributes.
+    pub fields: Vec<FieldView>,
+}
+
+/// What publishing did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The model's id.
+    pub model: String,
+    /// The new version.
+    pub version: u64,
+    /// Its triggers, with class, cost and how many instances match.
+    pub triggers: Vec<TriggerView>,
+}
+
+/// A process clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClockView {
+    /// What it shows.
+    pub now: Timestamp,
+    /// Seconds per second; `None` for the wall clock.
+    pub speed: Option<f64>,
+}
+
+/// A record instance that satisfies a trigger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matched {
+    /// The record instance as text.
+    pub identifier: String,
+    /// The instant since which it matches.
+    pub since: Timestamp,
+    /// 1 for the first time it matched, 2 for the second …
+    pub episode: u64,
+}
+
+/// Figures for a status page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Cases that are open, over all data models with a published model.
+    pub cases_open: u64,
+    /// Signals fired, ever.
+    pub signals: u64,
+}
