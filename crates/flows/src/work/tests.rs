@@ -385,3 +385,28 @@ async fn the_engine_wakes_for_what_comes_and_stops_when_told() {
         assert_eq!(http.requests().len(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_replayed_run_sees_the_time_that_it_saw_before() {
+    let flow = r#"
+flow:
+  - { id: 1, module: "util:FunctionSleep", mapper: { duration: 60 } }
+  - { id: 2, module: "util:SetVariable2", mapper: { name: at, value: "{{now}}" } }
+  - { id: 3, module: "util:FunctionSleep", mapper: { duration: 60 } }
+  - { id: 4, module: "util:SetVariable2", mapper: { name: then, value: "{{2.at}}" } }
+"#;
+    for (_engine, _guard, house) in houses() {
+        let flows = house.engine(Arc::new(ScriptedHttp::default()), 1);
+        flows.put(&ann(), "twice", flow).await.expect("a flow");
+        let run = flows.run_once(&ann(), "twice", json!({})).await.expect("a run");
+        for life in 2..5 {
+            house.engine(Arc::new(ScriptedHttp::default()), life).run_until_idle().await;
+            house.clock.advance(Duration::from_mins(1));
+        }
+        let run = flows.run_details(run).await.expect("a run");
+        let outputs: Vec<_> = run.operations.iter().map(|each| each.output[0].to_string()).collect();
+        let time = "2026-01-01T00:01:00.000Z";
+        let expected = ["{}".into(), format!("{{\"at\":\"{time}\"}}"), "{}".into(), format!("{{\"then\":\"{time}\"}}")];
+        assert_eq!(outputs, expected);
+    }
+}
