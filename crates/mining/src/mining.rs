@@ -41,7 +41,7 @@ pub(crate) struct Post {
     pub(crate) id: DataModelId,
     /// Nothing while it is not loaded, or after it could not be recorded.
     live: Arc<tokio::sync::Mutex<Option<Live>>>,
-    /// What queries stand on; they never wait for an evaluation of others.
+    /// The last root that was evaluated, for those who need no newer one.
     root: parking_lot::Mutex<Option<(Arc<EventLog>, ProcessClock)>>,
     /// The clock was set, or a model published.
     pub(crate) changed: Notify,

@@ -40,6 +40,8 @@ enum Step {
     Vendors(Vec<(u8, u8)>),
     /// The clock shows so many hours after the beginning.
     Clock(u8),
+    /// The process ends and begins.
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -51,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => vec(0..5_u8, 1..3).prop_map(Step::DeleteOrders),
         1 => vec((0..3_u8, 0..5_u8), 1..3).prop_map(Step::Vendors),
         3 => (0..24_u8).prop_map(Step::Clock),
+        1 => Just(Step::Restart),
     ]
 }
 
@@ -86,6 +89,10 @@ async fn act(house: &House, step: &Step) {
     let (table, key, piece) = match step {
         Step::Clock(hours) => {
             return house.set_clock("p.km", &format!("2026-03-01 {hours:02}:30")).await;
+        }
+        Step::Restart => {
+            house.restart();
+            return house.mining().catch_up().await.expect("it follows");
         }
         Step::Events(events) => {
             text.push_str("ID | CASE | ACT | TS:time | H:int\n");
@@ -140,7 +147,7 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
     for (number, step) in steps.iter().enumerate() {
         act(&house, step).await;
         for (trigger, condition) in CONDITIONS {
-            let matched = mining.matched("p.km", trigger).await.expect("a trigger");
+            let matched = house.mining().matched("p.km", trigger).await.expect("a trigger");
             let matched: Vec<String> = matched.into_iter().map(|one| one.identifier).collect();
             prop_assert_eq!(matched, full(&house, condition).await, "{} after step {} of {:?}", trigger, number, steps);
         }
