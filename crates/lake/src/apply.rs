@@ -15,6 +15,7 @@ use crate::arrow_rows::{array_of, to_batches};
 use crate::hot::{Layer, settle};
 use crate::keys::{Coder, Key, KeySet};
 use crate::rest::Rest;
+use crate::route::Route;
 use crate::table::Table;
 use crate::wal::Record;
 
@@ -59,6 +60,7 @@ fn layer_of(change: &Change, shape: &Shape, now: Timestamp) -> Result<Layer, Arr
         replaces: change.mode == Mode::Replace,
         hides,
         shape: shape.clone(),
+        route: Route::default(),
         batches: to_batches(&change.upserts)?,
         since: now,
     })

@@ -19,9 +19,9 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 use arrow::util::display::FormatOptions;
+use pools::SEQ_COLUMN;
 use pools::rows::{Bits, Cell, Column, ColumnType, Dictionary, Rows, Schema, Values};
 use pools::schema::text_of;
-use pools::SEQ_COLUMN;
 
 /// Rows of a batch at most, so that the offsets of texts never run out.
 const BATCH_ROWS_MAX: usize = 32 * 1024;
@@ -69,8 +69,7 @@ pub(crate) fn to_batches(rows: &Rows) -> Result<Vec<RecordBatch>, ArrowError> {
     let mut start = 0;
     while start < rows.len() {
         let count = BATCH_ROWS_MAX.min(rows.len() - start);
-        let columns: Result<Vec<_>, _> =
-            rows.columns().iter().map(|column| array_of(column, start, count)).collect();
+        let columns: Result<Vec<_>, _> = rows.columns().iter().map(|column| array_of(column, start, count)).collect();
         batches.push(RecordBatch::try_new(schema.clone(), columns?)?);
         start += count;
     }
@@ -105,7 +104,7 @@ pub(crate) fn array_of(column: &Column, start: usize, count: usize) -> Result<Ar
 /// Returns a column from the arrays that it is made of, which must be of the
 /// five types.
 pub(crate) fn column_of(name: &str, column_type: ColumnType, arrays: &[ArrayRef]) -> Column {
-    let count: usize = arrays.iter().map(|array| array.len()).sum();
+    let count: usize = arrays.iter().map(arrow::array::Array::len).sum();
     let any_null = arrays.iter().any(|array| array.null_count() > 0);
     let validity = any_null.then(|| {
         let rows = arrays.iter().flat_map(|array| (0..array.len()).map(|row| array.is_valid(row)));
@@ -124,7 +123,7 @@ pub(crate) fn column_of(name: &str, column_type: ColumnType, arrays: &[ArrayRef]
 }
 
 fn gather<T: Copy>(arrays: &[ArrayRef], values: impl Fn(&ArrayRef) -> &[T]) -> Vec<T> {
-    let mut all = Vec::with_capacity(arrays.iter().map(|array| array.len()).sum());
+    let mut all = Vec::with_capacity(arrays.iter().map(arrow::array::Array::len).sum());
     for array in arrays {
         all.extend_from_slice(values(array));
     }
@@ -246,7 +245,9 @@ mod tests {
         ];
         let columns = cells.map(|(name, column_type, cells)| {
             let mut builder = ColumnBuilder::new(name, column_type);
-            cells.into_iter().for_each(|cell| builder.push(cell));
+            for cell in cells {
+                builder.push(cell);
+            }
             builder.finish()
         });
         Rows::new(columns.into())

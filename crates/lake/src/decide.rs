@@ -278,9 +278,8 @@ fn upserts(pieces: &Pieces, net: &Net, shape: &Shape, number: CommitNumber, at: 
 fn whole_piece(pieces: &Pieces, net: &Net) -> Option<usize> {
     let piece = net.kept.first()?.places[0].piece;
     let rows = pieces.0[piece].iter().flatten().next()?.values.len();
-    let as_they_stand = net.kept.iter().enumerate().all(|(row, kept)| {
-        kept.base.is_none() && kept.places[..] == [Place { piece, row }]
-    });
+    let as_they_stand =
+        net.kept.iter().enumerate().all(|(row, kept)| kept.base.is_none() && kept.places[..] == [Place { piece, row }]);
     (rows == net.kept.len() && as_they_stand).then_some(piece)
 }
 

@@ -241,9 +241,7 @@ const BOUND_BYTES_MAX: usize = 32;
 
 fn bounds_of(statistics: &Statistics) -> Option<(Bound, Bound)> {
     match statistics {
-        Statistics::Int64(values) => {
-            Some((Bound::Integer(*values.min_opt()?), Bound::Integer(*values.max_opt()?)))
-        }
+        Statistics::Int64(values) => Some((Bound::Integer(*values.min_opt()?), Bound::Integer(*values.max_opt()?))),
         Statistics::Double(values) => {
             let (low, high) = (*values.min_opt()?, *values.max_opt()?);
             (low.is_finite() && high.is_finite()).then_some((Bound::Float(low), Bound::Float(high)))

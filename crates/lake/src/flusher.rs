@@ -64,16 +64,15 @@ pub(crate) async fn flush(
     let folder = pool.folder.join(folder_name(&known.name));
     let desk = pool.desk(&table);
     let mut desk = desk.lock().await;
-    let mut delta = match desk.take() {
-        Some(delta) => delta,
-        None => {
-            let delta = Delta::open(shared.disk.clone(), pool.id, &folder).await?;
-            // An earlier flush may have committed without our knowing.
-            if let Some((_, rest)) = delta.rest().await? {
-                show(&tasks, pool.id, &table, Arc::new(rest)).await?;
-            }
-            delta
+    let mut delta = if let Some(delta) = desk.take() {
+        delta
+    } else {
+        let delta = Delta::open(shared.disk.clone(), pool.id, &folder).await?;
+        // An earlier flush may have committed without our knowing.
+        if let Some((_, rest)) = delta.rest().await? {
+            show(&tasks, pool.id, &table, Arc::new(rest)).await?;
         }
+        delta
     };
     let (reply, sealed) = oneshot::channel();
     ask(&tasks, Task::Seal { pool: pool.id, table: table.clone(), ceiling, reply }).await?;

@@ -16,6 +16,7 @@ use pools::schema::Shape;
 
 use crate::arrow_rows::{arrow_schema, conform};
 use crate::keys::KeySet;
+use crate::route::Route;
 
 /// Batches smaller than this are joined when layers merge.
 const BATCH_ROWS: usize = 8 * 1024;
@@ -33,6 +34,8 @@ pub(crate) struct Layer {
     pub(crate) hides: Option<KeySet>,
     /// The table's columns and keys after the last commit.
     pub(crate) shape: Shape,
+    /// How columns came by their types meanwhile.
+    pub(crate) route: Route,
     /// Rows in order of `_seq`, which stands last.
     pub(crate) batches: Vec<RecordBatch>,
     /// When the oldest commit in it was taken in.
@@ -57,12 +60,21 @@ impl Layer {
         self.rows() + self.hides.as_ref().map_or(0, KeySet::len) + 1
     }
 
-    /// Returns the rows of an older batch that this layer lets be seen.
+    /// Returns an older batch in the types of this layer.
+    pub(crate) fn raise(&self, older: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        self.route.raise_batch(older, &self.shape.schema)
+    }
+
+    /// Returns the rows of an older batch that this layer lets be seen, in its
+    /// types.
     pub(crate) fn lets_through(&self, older: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        if self.replaces {
+            return Ok(older.slice(0, 0));
+        }
+        let raised = self.raise(older)?;
         match &self.hides {
-            _ if self.replaces => Ok(older.slice(0, 0)),
-            None => Ok(older.clone()),
-            Some(hides) => filter_record_batch(older, &hides.survivors(older)?),
+            None => Ok(raised),
+            Some(hides) => filter_record_batch(&raised, &hides.survivors(&raised)?),
         }
     }
 }
@@ -84,18 +96,25 @@ pub(crate) fn merge(older: &Layer, newer: &Layer) -> Result<Layer, ArrowError> {
     for batch in &newer.batches {
         batches.push(conform(batch, &schema)?);
     }
-    let hides = match (&older.hides, &newer.hides) {
+    let hidden_before = match &older.hides {
         // Below a layer that replaces there is nothing to hide.
-        _ if older.replaces => None,
-        (Some(older), Some(newer)) => Some(newer.with_older(older)?),
-        (hides, None) | (None, hides) => hides.clone(),
+        Some(hides) if !older.replaces => Some(hides.raised(&newer.shape, &newer.route)?),
+        _ => None,
     };
+    let hides = match (hidden_before, &newer.hides) {
+        _ if older.replaces => None,
+        (Some(before), Some(newer)) => Some(newer.with(&before)),
+        (Some(hides), None) => Some(hides),
+        (None, hides) => hides.clone(),
+    };
+    let route = Route::through(&older.route, &older.shape.schema, &newer.route, &newer.shape.schema);
     Ok(Layer {
         first,
         through: newer.through,
         replaces: older.replaces,
         hides,
         shape: newer.shape.clone(),
+        route,
         batches: joined(batches)?,
         since,
     })

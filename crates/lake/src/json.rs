@@ -70,10 +70,7 @@ pub(crate) fn values(array: &ArrayRef) -> Result<Vec<Json>, ArrowError> {
         _ => {
             let options = FormatOptions::default();
             let formatter = ArrayFormatter::try_new(array.as_ref(), &options)?;
-            let text = |row| match array.is_null(row) {
-                true => Json::Null,
-                false => formatter.value(row).to_string().into(),
-            };
+            let text = |row| if array.is_null(row) { Json::Null } else { formatter.value(row).to_string().into() };
             Ok((0..array.len()).map(text).collect())
         }
     }

@@ -2,9 +2,8 @@
 //!
 //! Rows replace each other by key. A key is compared as bytes, in the types
 //! that the key columns have at that time. Types only widen, and whoever asks
-//! "is this older row's key among those?" asks a newer set: so the older row's
-//! values are widened to the set's types, and then either equal bytes mean
-//! equal keys or there are none.
+//! "is this older row's key among those?" asks a newer set: so the older row is
+//! raised to the newer types first, and then equal bytes mean equal keys.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +14,8 @@ use arrow::row::{RowConverter, Rows as KeyRows, SortField};
 use pools::rows::ColumnType;
 use pools::schema::Shape;
 
-use crate::arrow_rows::{arrow_type, position, widened};
+use crate::arrow_rows::{arrow_type, position};
+use crate::route::Route;
 
 /// A key's bytes.
 pub(crate) type Key = Box<[u8]>;
@@ -51,35 +51,20 @@ impl Coder {
         &self.types
     }
 
-    /// Returns the keys of a batch. A key column that it lacks holds nothing.
+    /// Returns the keys of a batch in the coder's own types. A key column that
+    /// the batch lacks holds nothing.
     pub(crate) fn keys(&self, batch: &RecordBatch) -> Result<KeyRows, ArrowError> {
-        let columns: Result<Vec<_>, _> = self
-            .columns
-            .iter()
-            .zip(&self.types)
-            .map(|(name, column_type)| match position(batch.schema_ref(), name) {
-                Some(place) => widened(batch.column(place), &arrow_type(*column_type)),
-                None => Ok(new_null_array(&arrow_type(*column_type), batch.num_rows())),
-            })
-            .collect();
-        self.converter.convert_columns(&columns?)
+        let columns = self.columns.iter().zip(&self.types);
+        let columns = columns.map(|(name, column_type)| match position(batch.schema_ref(), name) {
+            Some(place) => batch.column(place).clone(),
+            None => new_null_array(&arrow_type(*column_type), batch.num_rows()),
+        });
+        self.converter.convert_columns(&columns.collect::<Vec<_>>())
     }
 
     /// Returns the keys of arrays in the coder's own types.
     pub(crate) fn keys_of(&self, columns: &[ArrayRef]) -> Result<KeyRows, ArrowError> {
         self.converter.convert_columns(columns)
-    }
-
-    /// Returns the bytes of a key that another coder, of narrower types, made.
-    fn recode(&self, narrow: &Coder, key: &Key) -> Result<Key, ArrowError> {
-        let parser = narrow.converter.parser();
-        let columns = narrow.converter.convert_rows([parser.parse(key)])?;
-        let wide: Result<Vec<_>, _> = columns
-            .iter()
-            .zip(&self.types)
-            .map(|(column, column_type)| widened(column, &arrow_type(*column_type)))
-            .collect();
-        Ok(self.converter.convert_columns(&wide?)?.row(0).data().into())
     }
 }
 
@@ -106,26 +91,37 @@ impl KeySet {
         self.coder.columns()
     }
 
-    /// Returns the union with an older set of the same table.
-    pub(crate) fn with_older(&self, older: &KeySet) -> Result<KeySet, ArrowError> {
-        let mut keys = self.keys.clone();
-        if older.coder.types == self.coder.types {
-            keys.extend(older.keys.iter().cloned());
-        } else {
-            for key in &older.keys {
-                keys.insert(self.coder.recode(&older.coder, key)?);
-            }
+    /// Returns the same keys in the types of a later table.
+    pub(crate) fn raised(&self, later: &Shape, route: &Route) -> Result<KeySet, ArrowError> {
+        let coder = Coder::new(later)?;
+        if coder.types == self.coder.types {
+            return Ok(self.clone());
         }
-        Ok(KeySet { coder: self.coder.clone(), keys })
+        let parser = self.coder.converter.parser();
+        let columns = self.coder.converter.convert_rows(self.keys.iter().map(|key| parser.parse(key)))?;
+        let columns = columns.iter().zip(&coder.columns).zip(&coder.types);
+        let columns = columns.map(|((column, name), to)| route.raise(name, column, &arrow_type(*to)));
+        let columns: Result<Vec<_>, _> = columns.collect();
+        let keys = coder.keys_of(&columns?)?.iter().map(|key| key.data().into()).collect();
+        Ok(KeySet { coder: Arc::new(coder), keys })
     }
 
-    /// Tells which rows of an older batch are not hidden.
+    /// Returns the union with another set in the same types.
+    pub(crate) fn with(&self, other: &KeySet) -> KeySet {
+        let (most, few) = if self.len() >= other.len() { (self, other) } else { (other, self) };
+        let mut union = most.clone();
+        union.keys.extend(few.keys.iter().cloned());
+        union
+    }
+
+    /// Tells which rows of an older batch, raised to the set's types, are not
+    /// hidden.
     pub(crate) fn survivors(&self, older: &RecordBatch) -> Result<BooleanArray, ArrowError> {
         let keys = self.coder.keys(older)?;
         Ok(keys.iter().map(|key| Some(!self.keys.contains(key.data()))).collect())
     }
 
-    /// Tells how an older batch would fare: the rows that bear one of the keys.
+    /// Tells how many rows of such a batch are hidden.
     pub(crate) fn hidden(&self, older: &RecordBatch) -> Result<usize, ArrowError> {
         let keys = self.coder.keys(older)?;
         Ok(keys.iter().filter(|key| self.keys.contains(key.data())).count())

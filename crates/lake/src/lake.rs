@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use pools::{
     Change, Commit, CommitNumber, Committed, Piece, PoolId, PushJobId, Snapshot, TableInfo, Tables, TablesError,
 };
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -58,11 +59,11 @@ impl Default for Options {
             segment_bytes_max: 16 * MIB,
             retained_bytes_max: 1024 * MIB,
             flush_after: Duration::from_secs(5),
-            freshness: Duration::from_secs(15 * 60),
+            freshness: Duration::from_mins(15),
             flush_bytes: 256 * MIB,
             flush_share: 0.05,
             file_bytes_max: 64 * MIB,
-            sql_time_max: Duration::from_secs(60),
+            sql_time_max: Duration::from_mins(1),
             sql_bytes_max: 512 * MIB as usize,
         }
     }
@@ -78,7 +79,7 @@ pub struct Lake {
     staged: Mutex<HashMap<PushJobId, Vec<Staged>>>,
     tasks: Option<mpsc::Sender<Task>>,
     writer: Option<JoinHandle<()>>,
-    runtime: Option<tokio::runtime::Runtime>,
+    runtime: Threads,
     /// Held while the folder is in use; the system lets go of it even if we
     /// are killed.
     _lock: File,
@@ -101,28 +102,16 @@ impl Lake {
         let data = std::path::absolute(folder).map_err(refused)?;
         disk.make_folder(&data).map_err(refused)?;
         let lock = open::lock(&data)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("lake")
-            .enable_all()
-            .build()
-            .map_err(refused)?;
+        let runtime = Threads::start().map_err(refused)?;
         let shared = Arc::new(Shared { data, disk, clock, options, pools: RwLock::default() });
-        let logs = open::pools(&shared, &runtime)?;
+        let logs = open::pools(&shared, runtime.handle())?;
         let (tasks, waiting) = mpsc::channel(QUEUE_LENGTH);
         let writer = Writer::new(shared.clone(), logs);
         let writer = std::thread::Builder::new()
             .name("lake-writer".into())
             .spawn(move || writer.run(waiting))
             .map_err(refused)?;
-        Ok(Lake {
-            shared,
-            staged: Mutex::default(),
-            tasks: Some(tasks),
-            writer: Some(writer),
-            runtime: Some(runtime),
-            _lock: lock,
-        })
+        Ok(Lake { shared, staged: Mutex::default(), tasks: Some(tasks), writer: Some(writer), runtime, _lock: lock })
     }
 
     /// Brings rows to rest until told to stop. What is still pending then
@@ -189,8 +178,8 @@ impl Lake {
         self.tasks.as_ref().ok_or_else(gone)
     }
 
-    fn runtime(&self) -> &tokio::runtime::Handle {
-        self.runtime.as_ref().expect("it lives as long as the lake").handle()
+    fn runtime(&self) -> &Handle {
+        self.runtime.handle()
     }
 
     fn pool(&self, id: PoolId) -> Arc<Pool> {
@@ -208,15 +197,42 @@ impl Lake {
 
 impl Drop for Lake {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // Not awaited: a caller may be inside a runtime of its own.
-            runtime.shutdown_background();
-        }
+        // A flush under way asks the writer too; it is not waited for.
+        self.runtime.stop();
         self.tasks = None;
         if let Some(writer) = self.writer.take() {
             // The thread reports its own end.
             let _ = writer.join();
         }
+    }
+}
+
+/// The threads on which a lake reads and flushes.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start() -> std::io::Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("lake").enable_all().build()?;
+        Ok(Threads(Some(runtime)))
+    }
+
+    fn handle(&self) -> &Handle {
+        self.0.as_ref().expect("they run as long as the lake is open").handle()
+    }
+
+    /// Stops them without waiting, since a caller may be inside a runtime of
+    /// its own, where nobody may wait.
+    fn stop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

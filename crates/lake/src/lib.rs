@@ -44,6 +44,7 @@ mod pool;
 mod table;
 mod hot;
 mod keys;
+mod route;
 mod arrow_rows;
 mod parquet_piece;
 mod flusher;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pools::PoolId;
+use tokio::runtime::Handle;
 use tracing::info;
 
 use crate::apply::apply;
@@ -31,7 +32,7 @@ pub(crate) fn lock(data: &Path) -> Result<File, Error> {
 }
 
 /// Opens every pool in the data folder and returns their logs.
-pub(crate) fn pools(shared: &Shared, runtime: &tokio::runtime::Runtime) -> Result<HashMap<PoolId, Log>, Error> {
+pub(crate) fn pools(shared: &Shared, runtime: &Handle) -> Result<HashMap<PoolId, Log>, Error> {
     let mut logs = HashMap::new();
     for (name, path) in folders(&shared.data)? {
         let Ok(id) = name.parse::<PoolId>() else { continue };
@@ -58,12 +59,7 @@ fn folders(path: &Path) -> Result<Vec<(String, std::path::PathBuf)>, Error> {
 
 type Tables = std::collections::BTreeMap<String, Arc<Table>>;
 
-fn at_rest(
-    shared: &Shared,
-    runtime: &tokio::runtime::Runtime,
-    pool: &Pool,
-    path: &Path,
-) -> Result<Tables, Error> {
+fn at_rest(shared: &Shared, runtime: &Handle, pool: &Pool, path: &Path) -> Result<Tables, Error> {
     let mut tables = Tables::new();
     for (_, folder) in folders(path)?.into_iter().filter(|(name, _)| name != "~log") {
         let load = async {

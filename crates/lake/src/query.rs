@@ -48,10 +48,10 @@ pub(crate) async fn run(
     let frame = context.execute_logical_plan(plan).await.map_err(of_engine)?;
     let mut stream = frame.execute_stream().await.map_err(of_engine)?;
     let schema = stream.schema();
-    let columns = schema.fields().iter().map(|field| SqlColumn {
-        name: spelled.answer_column(field.name()),
-        kind: kind(field.data_type()),
-    });
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| SqlColumn { name: spelled.answer_column(field.name()), kind: kind(field.data_type()) });
     let mut answer = SqlAnswer { columns: columns.collect(), ..SqlAnswer::default() };
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(of_engine)?;
@@ -144,17 +144,29 @@ fn of_engine(error: DataFusionError) -> SqlError {
     }
 }
 
-/// Strips what the engine says before it says what is wrong, and its own
-/// names for where tables are.
+/// Returns what the engine says without what it says before it says what is
+/// wrong, and without its own names for where tables are.
 fn sentence(text: &str) -> String {
-    let prefixes = ["Error during planning: ", "SQL error: ", "Schema error: ", "Arrow error: ", "Execution error: "];
+    const PREFIXES: [&str; 7] = [
+        "Error during planning: ",
+        "SQL error: ",
+        "Schema error: ",
+        "Arrow error: ",
+        "Execution error: ",
+        "Cast error: ",
+        "Parser error: ",
+    ];
     let mut text = text.trim();
-    while let Some(rest) = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)) {
+    while let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         text = rest.trim();
     }
-    let text = match text.strip_prefix("ParserError(\"").and_then(|text| text.strip_suffix("\")")) {
-        Some(inner) => inner,
-        None => text,
-    };
-    text.trim_end_matches('.').replace(&format!("{CATALOG}.{SCHEMA}."), "")
+    if let Some(inner) = text.strip_prefix("ParserError(\"").and_then(|text| text.strip_suffix("\")")) {
+        text = inner;
+    }
+    let text = text.trim_end_matches('.').replace(&format!("{CATALOG}.{SCHEMA}."), "").replace('\n', " ");
+    let mut letters = text.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(letters).collect(),
+        _ => text,
+    }
 }

@@ -20,6 +20,7 @@ use pools::rows::{ColumnSchema, ColumnType, Schema};
 use pools::schema::Shape;
 use pools::{CommitNumber, PoolId, SEQ_COLUMN, TablesError};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::disk::{Disk, is_full};
@@ -93,7 +94,8 @@ pub(crate) struct Delta {
 impl Delta {
     /// Opens a table's Delta log as far as it has grown, without making one.
     pub(crate) async fn open(disk: Arc<dyn Disk>, pool: PoolId, folder: &Path) -> Result<Delta, TablesError> {
-        let place = Url::from_directory_path(folder).map_err(|()| failed("the data folder must be an absolute path"))?;
+        let place =
+            Url::from_directory_path(folder).map_err(|()| failed("the data folder must be an absolute path"))?;
         let store = Arc::new(LastingStore::new(disk));
         let builder = DeltaTableBuilder::from_url(place.clone()).map_err(failed)?.with_storage_backend(store, place);
         let mut table = builder.build().map_err(failed)?;
@@ -211,11 +213,8 @@ fn has_commits(folder: &Path) -> std::io::Result<bool> {
 
 /// Sixteen bytes that say which table this is.
 fn content_id(app: &str) -> [u8; 16] {
-    let mut id = [0; 16];
-    for (part, salt) in id.chunks_exact_mut(4).zip(*b"loop") {
-        part.copy_from_slice(&crate::checksum::crc32c(&[&[salt], app.as_bytes()]).to_le_bytes());
-    }
-    id
+    let digest = Sha256::digest(app.as_bytes());
+    digest[..16].try_into().expect("a digest is longer")
 }
 
 fn add(file: &Written, now_ms: i64) -> Add {
@@ -290,18 +289,16 @@ fn of_delta(error: DeltaTableError) -> TablesError {
 /// different for names that differ beyond case.
 pub(crate) fn folder_name(table: &str) -> String {
     const LENGTH_MAX: usize = 120;
-    let mut name = String::new();
-    for byte in table.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') {
-            name.push(char::from(byte));
-        } else {
-            name.push_str(&format!("~{byte:02X}"));
-        }
-    }
-    if name.len() > LENGTH_MAX {
-        let checksum = crate::checksum::crc32c(&[table.to_ascii_lowercase().as_bytes()]);
+    let escaped = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') => char::from(byte).to_string(),
+        byte => format!("~{byte:02X}"),
+    };
+    let mut name: String = table.bytes().map(escaped).collect();
+    if name.is_empty() || name.len() > LENGTH_MAX {
+        let digest = Sha256::digest(table.to_ascii_lowercase().as_bytes());
+        let digest = uuid::Uuid::from_slice(&digest[..16]).expect("sixteen bytes").simple();
         name.truncate(LENGTH_MAX);
-        name.push_str(&format!("~~{checksum:08X}"));
+        return format!("{name}~{digest}");
     }
     name
 }

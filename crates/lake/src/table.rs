@@ -16,7 +16,7 @@ use crate::arrow_rows::{arrow_schema, conform, position, seq_field, to_rows};
 use crate::error::failed;
 use crate::files;
 use crate::hot::{Layer, merge_all};
-use crate::keys::{Coder, Key};
+use crate::keys::{Coder, Key, KeySet};
 use crate::rest::{Rest, RestFile};
 
 /// A table at one commit.
@@ -105,18 +105,17 @@ impl Table {
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<(), TablesError> {
         let hot = self.hot()?;
-        let Some(hot) = hot.filter(|hot| hot.replaces || hot.hides.is_some()) else {
-            return files::read(&file.path, wanted, &[], &mut |batch| {
-                Ok(take(conform(&batch, wanted).map_err(failed)?))
-            });
-        };
-        if hot.replaces {
+        if hot.as_ref().is_some_and(|hot| hot.replaces) {
             return Ok(());
         }
-        let keys = hot.hides.as_ref().map_or(&[] as &[String], |hides| hides.columns());
-        files::read(&file.path, wanted, keys, &mut |batch| {
-            let seen = hot.lets_through(&batch).map_err(failed)?;
-            Ok(seen.num_rows() == 0 || take(conform(&seen, wanted).map_err(failed)?))
+        let hides = hot.as_ref().and_then(|hot| hot.hides.as_ref());
+        files::read(&file.path, wanted, hides.map_or(&[], KeySet::columns), &mut |batch| {
+            let seen = match &hot {
+                Some(hot) => hot.lets_through(&batch).map_err(failed)?,
+                None => batch,
+            };
+            let nothing = seen.num_rows() == 0;
+            Ok(nothing || take(conform(&seen, wanted).map_err(failed)?))
         })
     }
 
@@ -153,12 +152,7 @@ impl Table {
     /// Finds the rows that bear one of the keys, with the wanted columns,
     /// `_seq` last. Where several bear the same, the last of them in order of
     /// arrival is the one.
-    pub(crate) fn find(
-        &self,
-        coder: &Coder,
-        keys: &HashSet<Key>,
-        wanted: &SchemaRef,
-    ) -> Result<Found, TablesError> {
+    pub(crate) fn find(&self, coder: &Coder, keys: &HashSet<Key>, wanted: &SchemaRef) -> Result<Found, TablesError> {
         let mut batches = Vec::new();
         let mut problem = None;
         let mut keep = |batch: RecordBatch| match bearing(&batch, coder, keys) {
@@ -241,7 +235,8 @@ pub(crate) fn hidden_in(file: &RestFile, hot: &Layer) -> Result<u64, TablesError
     let nothing = Arc::new(ArrowSchema::empty());
     let mut hidden = 0;
     files::read(&file.path, &nothing, hides.columns(), &mut |batch| {
-        hidden += hides.hidden(&batch).map_err(failed)? as u64;
+        let raised = hot.raise(&batch).map_err(failed)?;
+        hidden += hides.hidden(&raised).map_err(failed)? as u64;
         Ok(true)
     })?;
     Ok(hidden)

@@ -9,12 +9,22 @@ use super::*;
 
 #[derive(Clone, Debug)]
 enum Deed {
-    Push { table: usize, mode: Mode, pieces: Vec<(bool, Rows)> },
-    Flush { table: usize },
-    Release { behind: u64 },
+    Push {
+        table: usize,
+        mode: Mode,
+        pieces: Vec<(bool, Rows)>,
+    },
+    Flush {
+        table: usize,
+    },
+    Release {
+        behind: u64,
+    },
     Restart,
     /// The power goes at the n-th step from here, whatever is done then.
-    PowerFails { step: u64 },
+    PowerFails {
+        step: u64,
+    },
 }
 
 const TABLES: [&str; 2] = ["Orders", "Lines of Orders"];
@@ -65,10 +75,8 @@ fn a_column(name: &'static str, rows: usize) -> impl Strategy<Value = pools::row
 /// A key column in most cases, and a choice of two others.
 fn some_rows() -> impl Strategy<Value = Rows> {
     (0..5usize, prop::bool::weighted(0.95), any::<bool>(), any::<bool>()).prop_flat_map(|(count, id, name, price)| {
-        let column = |wanted, name| match wanted {
-            true => a_column(name, count).prop_map(Some).boxed(),
-            false => Just(None).boxed(),
-        };
+        let column =
+            |wanted, name| if wanted { a_column(name, count).prop_map(Some).boxed() } else { Just(None).boxed() };
         (column(id, "Id"), column(name, "Full Name"), column(price, "price"))
             .prop_map(|(id, name, price)| Rows::new([id, name, price].into_iter().flatten().collect()))
     })
@@ -166,13 +174,13 @@ fn deeds_agree(deeds: Vec<Deed>) {
             pond.agree().await;
         }
         pond.disk.plan(Step::Any, u64::MAX, Fault::Stop);
-        pond.restart();
+        pond.act(Deed::Restart).await;
         pond.agree().await;
     });
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn the_lake_holds_what_its_model_holds(deeds in prop::collection::vec(a_deed(), 1..14)) {

@@ -48,9 +48,7 @@ fn rows(drawing: &str) -> Rows {
                 (text, ColumnType::Integer) => Cell::Integer(text.parse().expect("an integer")),
                 (text, ColumnType::Float) => Cell::Float(text.parse().expect("a float")),
                 (text, ColumnType::Boolean) => Cell::Boolean(text == "true"),
-                (text, ColumnType::Time) => {
-                    Cell::Time(text.parse::<Timestamp>().expect("a time").as_micros())
-                }
+                (text, ColumnType::Time) => Cell::Time(text.parse::<Timestamp>().expect("a time").as_micros()),
                 (text, ColumnType::Text) => Cell::Text(text),
             });
         }

@@ -10,8 +10,7 @@ use super::*;
 
 impl Pond {
     async fn ask(&self, statement: &str, rows_max: usize) -> Result<String, SqlError> {
-        let request =
-            SqlRequest { pool: self.pool.to_string(), statement: statement.into(), rows_max, at_least: None };
+        let request = SqlRequest { pool: self.pool.to_string(), statement: statement.into(), rows_max, at_least: None };
         let answer = Sql::run(&**self.lake(), request).await?;
         let header = answer.columns.iter().map(|column| format!("{}:{}", column.name, column.kind));
         let mut lines = vec![header.collect::<Vec<_>>().join(" ")];
@@ -70,12 +69,14 @@ async fn check(statement: &str, expected: Expect) {
 
 #[tokio::test]
 async fn names_match_in_any_case_quoted_or_not() {
-    let expected = || expect![[r#"
+    let expected = || {
+        expect![[r#"
         Id:integer Name:text
         1 "Ann"
         2 "Bob"
         4 null
-    "#]];
+    "#]]
+    };
     check("SELECT ID, name FROM pushcsv ORDER BY iD", expected()).await;
     check(r#"select "id", "NAME" from "PUSHCSV" order by 1"#, expected()).await;
     check("SELECT p.id, P.`name` FROM PushCsv AS p WHERE \"P\".Id > 0 ORDER BY P.ID;", expected()).await;
@@ -142,7 +143,7 @@ async fn tables_join_group_and_nest() {
         "SELECT count(*), SUM(Price) AS Total, max(PLACED) FROM pushCSV",
         expect![[r#"
             count(*):integer Total:float max(pushCSV.Placed):time
-            3 35.5 "2026-01-02T08:00:00.123Z"
+            3 35.5 "2026-01-02T08:00:00.123456Z"
         "#]],
     )
     .await;
@@ -169,9 +170,12 @@ async fn statements_only_read() {
         "SET datafusion.execution.batch_size = 1",
         "EXPLAIN ANALYZE DELETE FROM pushCSV",
     ] {
-        check(statement, expect![[r"
+        check(
+            statement,
+            expect![[r"
             statements here only read: SELECT, WITH, VALUES or EXPLAIN
-        "]])
+        "]],
+        )
         .await;
     }
 }
@@ -181,18 +185,54 @@ async fn mistakes_are_named() {
     let pond = Pond::new();
     push_all(&pond, false).await;
     for (statement, expected) in [
-        ("", expect![[r"
+        (
+            "",
+            expect![[r"
             there is no statement
-        "]]),
-        ("SELECT 1; SELECT 2", expect![[r"
+        "]],
+        ),
+        (
+            "SELECT 1; SELECT 2",
+            expect![[r"
             only one statement can be run at a time
-        "]]),
-        ("SELECT FROM WHERE", expect![[r""]]),
-        ("SELECT 'open", expect![[r""]]),
-        ("SELECT * FROM nowhere", expect![[r""]]),
-        ("SELECT nothing FROM pushCSV", expect![[r""]]),
-        ("SELECT * FROM '/etc/passwd'", expect![[r""]]),
-        ("SELECT CAST(Name AS INT) FROM pushCSV", expect![[r""]]),
+        "]],
+        ),
+        (
+            "SELECT Id FROM pushCSV WHERE",
+            expect![[r"
+            expected: an expression, found: EOF
+        "]],
+        ),
+        (
+            "SELECT 'open",
+            expect![[r"
+            unterminated string literal at Line: 1, Column: 8
+        "]],
+        ),
+        (
+            "SELECT * FROM nowhere",
+            expect![[r"
+            table 'nowhere' not found
+        "]],
+        ),
+        (
+            "SELECT nothing FROM pushCSV",
+            expect![[r#"
+            no field named nothing. Valid fields are "pushCSV"."Id", "pushCSV"."Price", "pushCSV"."Placed", "pushCSV"."Done", "pushCSV"."Name", "pushCSV"."_CELONIS_CHANGE_DATE"
+        "#]],
+        ),
+        (
+            "SELECT * FROM '/etc/passwd'",
+            expect![[r"
+            table '/etc/passwd' not found
+        "]],
+        ),
+        (
+            "SELECT CAST(Name AS INT) FROM pushCSV",
+            expect![[r"
+            cannot cast string 'Ann' to value of Int32 type
+        "]],
+        ),
     ] {
         pond.answers(statement, &expected).await;
     }
