@@ -35,6 +35,9 @@ pub struct Options {
     pub segment_bytes_max: u64,
     /// Changes that a slow consumer has not released are kept up to this.
     pub retained_bytes_max: u64,
+    /// A consumer that has been behind for longer, without moving, is no
+    /// longer waited for.
+    pub consumer_patience: Duration,
     /// Pending rows whose flush rewrites little or nothing rest after this.
     pub flush_after: Duration,
     /// Pending rows of any table rest after this at the latest.
@@ -58,6 +61,7 @@ impl Default for Options {
         Options {
             segment_bytes_max: 16 * MIB,
             retained_bytes_max: 1024 * MIB,
+            consumer_patience: Duration::from_mins(15),
             flush_after: Duration::from_secs(5),
             freshness: Duration::from_mins(15),
             flush_bytes: 256 * MIB,
@@ -276,7 +280,7 @@ impl Tables for Lake {
     }
 
     fn outcome(&self, pool: PoolId, job: PushJobId) -> BoxFuture<'_, Result<Option<Committed>, TablesError>> {
-        Box::pin(async move { Ok(self.pool(pool).outcome(job)) })
+        Box::pin(async move { self.pool(pool).outcome(job) })
     }
 
     fn list(&self, pool: PoolId) -> BoxFuture<'_, Result<Vec<TableInfo>, TablesError>> {
@@ -324,9 +328,10 @@ impl Tables for Lake {
 
     /// Says how far a consumer is. Rows come to rest in the background, and
     /// the log is cut, only as far as the slowest consumer is; one that is at
-    /// [`CommitNumber::MAX`] takes its leave. Consumers outlive a restart.
+    /// [`CommitNumber::MAX`] takes its leave, and one that stays behind for too
+    /// long is not waited for. Consumers outlive a restart.
     fn release(&self, pool: PoolId, consumer: &str, through: CommitNumber) {
-        let is_news = self.pool(pool).release(consumer, through);
+        let is_news = self.pool(pool).release(consumer, through, self.shared.clock.now());
         if let (true, Ok(tasks)) = (is_news, self.tasks()) {
             // If the queue is full, the next cut takes it down.
             let _ = tasks.try_send(Task::NoteConsumers { pool });

@@ -86,8 +86,9 @@ fn replay(shared: &Shared, pool: &Pool, mut tables: Tables) -> Result<Log, Error
     let folder = pool.log_folder();
     shared.disk.make_folder(&folder).map_err(|source| Error::Disk { path: folder.clone(), source })?;
     let ledger = Ledger::read(&folder).map_err(|source| Error::Disk { path: folder.join("ledger"), source })?;
-    pool.recall(ledger);
-    let (now, ceiling) = (shared.clock.now(), pool.released());
+    let now = shared.clock.now();
+    pool.recall(ledger, now);
+    let ceiling = shared.ceiling(pool);
     let mut news = Vec::new();
     let mut problem = None;
     let log = Log::open(shared.disk.clone(), &folder, pool.id, shared.options.segment_bytes_max, |record| {
@@ -122,6 +123,6 @@ fn replay(shared: &Shared, pool: &Pool, mut tables: Tables) -> Result<Log, Error
         }
     }
     info!(pool = %pool.id, head, tables = tables.len(), "a pool is open");
-    pool.publish(View { head, tables }, news, log.segments());
+    pool.publish(View { head, tables }, news, log.segments(), now);
     Ok(log)
 }

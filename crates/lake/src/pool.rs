@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use base::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use pools::{Change, CommitNumber, Committed, PoolId, PushJobId, TablesError};
 use tokio::sync::watch;
@@ -54,7 +56,17 @@ struct Memory {
     recent: VecDeque<(Arc<Change>, usize)>,
     recent_bytes: usize,
     segments: Vec<Segment>,
-    released: BTreeMap<String, CommitNumber>,
+    consumers: BTreeMap<String, Consumer>,
+    broken: Option<String>,
+}
+
+/// Someone who follows along.
+#[derive(Debug)]
+struct Consumer {
+    through: CommitNumber,
+    /// Since when it has been behind without moving; of no meaning while it is
+    /// at the head.
+    behind_since: Timestamp,
 }
 
 /// What a commit adds to a pool's memory.
@@ -123,15 +135,39 @@ impl Pool {
     }
 
     /// Returns how a job was committed.
-    pub(crate) fn outcome(&self, job: PushJobId) -> Option<Committed> {
+    pub(crate) fn committed(&self, job: PushJobId) -> Option<Committed> {
         self.memory.lock().jobs.get(&job).copied()
     }
 
+    /// Tells what is known about a job. Once the disk has failed, nobody knows
+    /// of a job that was not committed before whether the next start will find
+    /// it in the log.
+    pub(crate) fn outcome(&self, job: PushJobId) -> Result<Option<Committed>, TablesError> {
+        let memory = self.memory.lock();
+        match (memory.jobs.get(&job), &memory.broken) {
+            (Some(committed), _) => Ok(Some(*committed)),
+            (None, None) => Ok(None),
+            (None, Some(detail)) => Err(TablesError::BrokenDisk { detail: detail.clone() }),
+        }
+    }
+
+    /// Takes down that the disk has failed under the log.
+    pub(crate) fn break_down(&self, detail: &str) {
+        self.memory.lock().broken = Some(detail.to_owned());
+    }
+
     /// Puts a new view in place, after the commits that led to it.
-    pub(crate) fn publish(&self, view: View, news: Vec<News>, segments: Vec<Segment>) {
+    pub(crate) fn publish(&self, view: View, news: Vec<News>, segments: Vec<Segment>, now: Timestamp) {
         let head = view.head;
         self.remember(news);
-        self.memory.lock().segments = segments;
+        {
+            let mut memory = self.memory.lock();
+            memory.segments = segments;
+            let shown = *self.head.borrow();
+            for consumer in memory.consumers.values_mut().filter(|consumer| consumer.through >= shown) {
+                consumer.behind_since = now;
+            }
+        }
         *self.view.write() = Arc::new(view);
         self.head.send_if_modified(|shown| std::mem::replace(shown, head) != head);
     }
@@ -145,12 +181,13 @@ impl Pool {
     }
 
     /// Takes up what the ledger remembers.
-    pub(crate) fn recall(&self, ledger: Ledger) {
+    pub(crate) fn recall(&self, ledger: Ledger, now: Timestamp) {
         let mut memory = self.memory.lock();
         for (job, committed) in ledger.jobs {
             memory.learn(job, committed);
         }
-        memory.released = ledger.consumers;
+        let consumers = ledger.consumers.into_iter();
+        memory.consumers = consumers.map(|(name, through)| (name, Consumer { through, behind_since: now })).collect();
     }
 
     /// Returns what the ledger is to remember, and lets go of what is too much.
@@ -166,22 +203,26 @@ impl Pool {
             memory.jobs_in_order.pop_front();
         }
         let jobs = memory.jobs_in_order.iter().map(|job| (*job, memory.jobs[job]));
-        Ledger { jobs: jobs.collect(), consumers: memory.released.clone() }
+        let consumers = memory.consumers.iter().map(|(name, consumer)| (name.clone(), consumer.through));
+        Ledger { jobs: jobs.collect(), consumers: consumers.collect() }
     }
 
     /// Tells how far the slowest consumer is; the far end if there is none.
-    pub(crate) fn released(&self) -> CommitNumber {
-        self.memory.lock().released.values().copied().min().unwrap_or(CommitNumber::MAX)
+    /// One that has been behind for longer than `patience` is not waited for.
+    pub(crate) fn released(&self, now: Timestamp, patience: Duration) -> CommitNumber {
+        let memory = self.memory.lock();
+        let waited_for = memory.consumers.values().filter(|consumer| now.since(consumer.behind_since) <= patience);
+        waited_for.map(|consumer| consumer.through).min().unwrap_or(CommitNumber::MAX)
     }
 
     /// Takes down how far a consumer is; true if it was not known before, or
     /// takes its leave.
-    pub(crate) fn release(&self, consumer: &str, through: CommitNumber) -> bool {
+    pub(crate) fn release(&self, consumer: &str, through: CommitNumber, now: Timestamp) -> bool {
         let mut memory = self.memory.lock();
         if through == CommitNumber::MAX {
-            return memory.released.remove(consumer).is_some();
+            return memory.consumers.remove(consumer).is_some();
         }
-        memory.released.insert(consumer.to_owned(), through).is_none()
+        memory.consumers.insert(consumer.to_owned(), Consumer { through, behind_since: now }).is_none()
     }
 
     /// Returns how many bytes of the log there are.

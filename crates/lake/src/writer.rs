@@ -77,7 +77,10 @@ impl Shared {
     /// Returns the last commit of a pool that may come to rest: all that
     /// consumers are done with, unless they hold up too much.
     pub(crate) fn ceiling(&self, pool: &Pool) -> CommitNumber {
-        if pool.log_bytes() > self.options.retained_bytes_max { CommitNumber::MAX } else { pool.released() }
+        if pool.log_bytes() > self.options.retained_bytes_max {
+            return CommitNumber::MAX;
+        }
+        pool.released(self.clock.now(), self.options.consumer_patience)
     }
 }
 
@@ -155,7 +158,7 @@ impl Writer {
         match log.append(&draft.records) {
             Ok(()) => {
                 let view = View { head: draft.next - 1, tables: draft.tables };
-                pool.publish(view, draft.news, log.segments());
+                pool.publish(view, draft.news, log.segments(), draft.now);
                 for (reply, committed) in waiting {
                     answer(reply, Ok(committed));
                 }
@@ -163,7 +166,10 @@ impl Writer {
             Err(refused) => {
                 let error = match refused {
                     Refused::Full => TablesError::Full,
-                    Refused::Broken(detail) => TablesError::BrokenDisk { detail },
+                    Refused::Broken(detail) => {
+                        pool.break_down(&detail);
+                        TablesError::BrokenDisk { detail }
+                    }
                 };
                 refuse(waiting.into_iter().map(|(reply, _)| reply), &error);
             }
@@ -238,7 +244,7 @@ impl Writer {
         let mut tables = view.tables.clone();
         tables.insert(table.name.to_ascii_lowercase(), Arc::new(table));
         let segments = self.logs.get(&pool.id).map(Log::segments).unwrap_or_default();
-        pool.publish(View { head: view.head, tables }, Vec::new(), segments);
+        pool.publish(View { head: view.head, tables }, Vec::new(), segments, self.shared.clock.now());
     }
 
     /// Cuts from the log what is at rest and no consumer needs. The ledger
@@ -257,7 +263,8 @@ impl Writer {
             warn!(pool = %pool.id, error = %error, "the log could not be cut; it will be tried again");
         }
         let segments = log.segments();
-        pool.publish(View { head: view.head, tables: view.tables.clone() }, Vec::new(), segments);
+        let view = View { head: view.head, tables: view.tables.clone() };
+        pool.publish(view, Vec::new(), segments, self.shared.clock.now());
     }
 
     fn note(&self, pool: &Pool) -> bool {
@@ -285,7 +292,7 @@ impl Draft<'_> {
     /// Adds a job, or recognises it as one that is committed already.
     fn add(&mut self, job: &Job) -> Result<Committed, TablesError> {
         let id = job.commit.job;
-        if let Some(committed) = self.pool.outcome(id).or_else(|| self.by_job.get(&id).copied()) {
+        if let Some(committed) = self.pool.committed(id).or_else(|| self.by_job.get(&id).copied()) {
             return Ok(committed);
         }
         let place = job.commit.table.to_ascii_lowercase();

@@ -2,6 +2,7 @@
 //! gives back is not what it was given.
 
 use std::fs;
+use std::time::Duration;
 
 use expect_test::expect;
 
@@ -71,7 +72,10 @@ async fn a_failed_sync_is_final() {
     let broken = pond.push_job("Orders", pond.job(), by_id(false), one(3)).await;
     assert!(matches!(broken, Err(TablesError::BrokenDisk { .. })), "{broken:?}");
     pond.agree().await;
-    // A restart reads it: the job is there or not, but nothing in between.
+    // Whether the job is in the log can only be told by reading it anew. Then
+    // it is there or not, but nothing in between.
+    let unknown = pond.lake().outcome(pond.pool, job).await;
+    assert!(matches!(unknown, Err(TablesError::BrokenDisk { .. })), "{unknown:?}");
     pond.restart();
     if pond.lake().outcome(pond.pool, job).await.unwrap().is_some() {
         pond.push_model("Orders", job, by_id(false), one(2)).await.unwrap();
@@ -126,11 +130,30 @@ async fn what_a_consumer_still_needs_is_kept() {
     let forgotten = pond.lake().changes(pond.pool, 0, 10).await;
     assert!(matches!(forgotten, Err(TablesError::Forgotten { gone }) if gone <= 30), "{forgotten:?}");
     pond.agree_on_changes(30).await;
-    // A consumer that has taken its leave holds up nothing.
-    pond.lake().release(pond.pool, "model", u64::MAX);
+}
+
+#[tokio::test]
+async fn who_is_gone_is_not_waited_for() {
+    let pond = Pond::new();
+    let ceiling = || {
+        let shared = pond.lake().shared();
+        shared.ceiling(&shared.pool(pond.pool))
+    };
+    pond.push("Orders", by_id(false), one(1)).await.unwrap();
+    pond.lake().release(pond.pool, "quick", 1);
+    pond.lake().release(pond.pool, "slow", 0);
+    assert_eq!(ceiling(), 0);
+    pond.lake().release(pond.pool, "slow", u64::MAX);
+    assert_eq!(ceiling(), 1);
+    // Nothing happened for an hour; only then did "quick" fall behind.
+    pond.clock.advance(Duration::from_hours(1));
     pond.push("Orders", by_id(false), one(2)).await.unwrap();
-    pond.flush("Orders").await.unwrap();
-    assert!(matches!(pond.lake().changes(pond.pool, 41, 10).await, Ok(changes) if changes.len() == 1));
+    pond.clock.advance(Duration::from_mins(10));
+    assert_eq!(ceiling(), 1);
+    pond.clock.advance(Duration::from_mins(6));
+    assert_eq!(ceiling(), u64::MAX);
+    pond.lake().release(pond.pool, "quick", 2);
+    assert_eq!(ceiling(), 2);
 }
 
 /// The segment of a pond with three commits, closed, and where its groups are.
