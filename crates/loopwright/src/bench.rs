@@ -34,10 +34,10 @@ dataModelId: ${{data_model}}
 records:
   - id: ORDER
     displayName: Order
-    pql: '"CASES"'
-    identifier: {id: CASE_ID, displayName: Order, pql: '"CASES"."case_id"'}
+    pql: '"PurchaseEvents_CASES"'
+    identifier: {id: CASE_ID, displayName: Order, pql: '"PurchaseEvents_CASES"."case_id"'}
 filters:
-  - {id: MARKED, displayName: Marked, pql: 'MATCH_ACTIVITIES("PurchaseEvents"."activity", NODE[''Bench mark'']) = 1'}
+  - {id: MARKED, displayName: Marked, pql: 'MATCH_ACTIVITIES(NODE[''Bench mark'']) = 1'}
 triggers:
   - {id: MARK, displayName: Marked, record: ORDER, filterIds: [MARKED], itemLimit: 1000000}
 "#;
@@ -155,8 +155,12 @@ async fn pushes(main: &Client, receiver: &Receiver, pool: &str) -> Result<Vec<Du
     if !book.complaints.is_empty() {
         bail!("the receiver complained: {}", book.complaints.join("; "));
     }
-    let arrived: HashMap<&str, Instant> =
-        book.events.iter().zip(&book.arrived).filter_map(|(event, at)| Some((event["event"]["identifier"].as_str()?, *at))).collect();
+    let arrived: HashMap<&str, Instant> = book
+        .events
+        .iter()
+        .zip(&book.arrived)
+        .filter_map(|(event, at)| Some((event["event"]["identifier"].as_str()?, *at)))
+        .collect();
     let latency = |(number, done): (usize, &Instant)| {
         arrived.get(format!("bench-{number}").as_str()).map(|at| at.saturating_duration_since(*done))
     };

@@ -236,7 +236,7 @@ mod tests {
             egress_allow = 
             callback_http = false
             python = python3
-            log = info
+            log = info,buoyant_kernel=warn,deltalake_core=warn,datafusion=warn
             log_format = text
             stop_seconds = 20
         "#]]

@@ -165,7 +165,8 @@ async fn read_at_most(
 ) -> Result<(Bytes, bool), HttpError> {
     let mut read = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| HttpError::Broken { target: target.to_owned(), detail: error.to_string() })?;
+        let frame =
+            frame.map_err(|error| HttpError::Broken { target: target.to_owned(), detail: error.to_string() })?;
         let Ok(data) = frame.into_data() else { continue };
         let room = bytes_max - read.len();
         read.extend_from_slice(&data[..data.len().min(room)]);

@@ -90,7 +90,8 @@ impl<'a> Push<'a> {
             match job["status"].as_str() {
                 Some("DONE") => return Ok(job),
                 Some("ERROR" | "CANCELED") => {
-                    let log: Vec<&str> = job["logs"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+                    let log: Vec<&str> =
+                        job["logs"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
                     bail!("the push job ended with an error: {}", log.join("; "));
                 }
                 Some(_) => {}

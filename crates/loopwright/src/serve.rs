@@ -80,7 +80,10 @@ fn lock(data: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!("the data folder {} is in use by another server; stop it, or choose another folder by --data", data.display())
+            bail!(
+                "the data folder {} is in use by another server; stop it, or choose another folder by --data",
+                data.display()
+            )
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{} cannot be locked", path.display())),
     }

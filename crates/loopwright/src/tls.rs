@@ -69,11 +69,13 @@ pub(crate) fn identity(tls: &Tls, data: &Path) -> Result<Option<Identity>> {
         Tls::SelfSigned => self_signed(data)?,
         Tls::Files { certificate, key } => (certificate.clone(), key.clone()),
     };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&certificate)
-        .and_then(Iterator::collect)
-        .with_context(|| format!("the certificate {} cannot be read", certificate.display()))?;
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_file_iter(&certificate)
+            .and_then(Iterator::collect)
+            .with_context(|| format!("the certificate {} cannot be read", certificate.display()))?;
     let own = chain.first().cloned().with_context(|| format!("{} holds no certificate", certificate.display()))?;
-    let key = PrivateKeyDer::from_pem_file(&key).with_context(|| format!("the key {} cannot be read", key.display()))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&key).with_context(|| format!("the key {} cannot be read", key.display()))?;
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)

@@ -196,8 +196,7 @@ impl events::LocalSink for HooksOfFlows {
     fn deliver(&self, hook: &str, delivery: events::LocalDelivery) -> BoxFuture<'_, Result<(), events::Busy>> {
         let hook = hook.to_owned();
         Box::pin(async move {
-            let key =
-                format!("{}/{}/{}", delivery.trigger.knowledge_model, delivery.trigger.trigger, delivery.offset);
+            let key = format!("{}/{}/{}", delivery.trigger.knowledge_model, delivery.trigger.trigger, delivery.offset);
             match self.0.accept(&hook, &key, payload_of(&delivery)).await {
                 Ok(_) => Ok(()),
                 Err(error) => {
@@ -216,9 +215,8 @@ impl events::LocalSink for HooksOfFlows {
 fn payload_of(delivery: &events::LocalDelivery) -> Json {
     let body: Json = serde_json::from_slice(&delivery.body).unwrap_or_default();
     let fields = body["event"]["fields"].as_array().into_iter().flatten();
-    let named: serde_json::Map<String, Json> = fields
-        .filter_map(|field| Some((field["id"].as_str()?.to_owned(), field["value"].clone())))
-        .collect();
+    let named: serde_json::Map<String, Json> =
+        fields.filter_map(|field| Some((field["id"].as_str()?.to_owned(), field["value"].clone()))).collect();
     json!({
         "knowledgeModelId": delivery.trigger.knowledge_model,
         "triggerId": delivery.trigger.trigger,

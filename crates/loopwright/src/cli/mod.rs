@@ -165,12 +165,8 @@ impl Arguments {
                 let workspace = workspace.map(|token| Client::bearer(&workspace_url, &token));
                 let values = values(env.as_deref())?;
                 for path in paths {
-                    let target = apply::Target {
-                        main: &client,
-                        workspace: workspace.as_ref(),
-                        values: values.clone(),
-                        dry_run,
-                    };
+                    let target =
+                        apply::Target { main: &client, workspace: workspace.as_ref(), values: values.clone(), dry_run };
                     apply::apply(&path, target, &mut |line| say(line)).await?;
                 }
                 Ok(())
@@ -214,9 +210,8 @@ fn values(file: Option<&std::path::Path>) -> Result<BTreeMap<String, Secret>> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (name, value) = line
-            .split_once('=')
-            .with_context(|| format!("{}, line {}: not NAME=VALUE", file.display(), number + 1))?;
+        let (name, value) =
+            line.split_once('=').with_context(|| format!("{}, line {}: not NAME=VALUE", file.display(), number + 1))?;
         values.insert(name.trim().to_owned(), Secret::new(value.trim()));
     }
     Ok(values)

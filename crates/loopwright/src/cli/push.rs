@@ -96,7 +96,8 @@ async fn send_file(push: &Push<'_>, file: &Path, separator: u8, bar: &ProgressBa
     };
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     // Records of another width go to the server, which names line and column.
-    let mut records = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(bytes);
+    let mut records =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(bytes);
     let mut record = csv::ByteRecord::new();
     let mut header = csv::ByteRecord::new();
     let mut chunk = new_chunk(&header)?;

@@ -99,13 +99,8 @@ async fn receive(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes)
     let arrived = Instant::now();
     let Some(key) = seen.key.lock().clone() else { return StatusCode::SERVICE_UNAVAILABLE };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let believed = key.verify(
-        text("webhook-id"),
-        text("webhook-timestamp"),
-        text("webhook-signature"),
-        &body,
-        SystemClock.now(),
-    );
+    let believed =
+        key.verify(text("webhook-id"), text("webhook-timestamp"), text("webhook-signature"), &body, SystemClock.now());
     let mut book = seen.book.lock();
     if let Err(error) = believed {
         book.complaints.push(format!("a call was not believed: {error}"));

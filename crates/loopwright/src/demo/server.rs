@@ -68,11 +68,9 @@ impl Server {
         let addresses = match addresses {
             Ok(Ok(addresses)) => addresses,
             Ok(Err(error)) => return Err(error.context(format!("its log is {}", log_path.display()))),
-            Err(_) => bail!(
-                "the server was not ready after {} s; its log is {}",
-                START_TIMEOUT.as_secs(),
-                log_path.display()
-            ),
+            Err(_) => {
+                bail!("the server was not ready after {} s; its log is {}", START_TIMEOUT.as_secs(), log_path.display())
+            }
         };
         (plan.listen, plan.workspace_listen) = addresses;
         Ok(Server { child, plan })
@@ -102,7 +100,8 @@ impl Server {
     /// Asks the server to end and waits for it.
     pub(crate) async fn stop(mut self) -> Result<()> {
         if let Some(pid) = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())) {
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM).context("the server cannot be stopped")?;
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+                .context("the server cannot be stopped")?;
         }
         let status = self.child.wait().await.context("the server's end cannot be waited for")?;
         if !status.success() {

@@ -170,7 +170,11 @@ impl Story {
         self.report.check(
             "each event came signed, in the order of its offset",
             trouble.is_empty() && book.events.len() as u64 == signals,
-            if trouble.is_empty() { format!("{} events, {} repeated", book.events.len(), book.repeats) } else { trouble },
+            if trouble.is_empty() {
+                format!("{} events, {} repeated", book.events.len(), book.repeats)
+            } else {
+                trouble
+            },
         );
         self.check_subscription(signals).await?;
         self.check_runs(signals, interrupted).await?;

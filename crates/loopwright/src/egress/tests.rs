@@ -50,7 +50,8 @@ async fn a_name_that_resolves_to_loopback_is_closed_too() {
 #[tokio::test]
 async fn an_opened_port_is_reached_and_only_that_port() {
     let (address, asked) = one_answer(HELLO).await;
-    let egress = Egress::new(vec![format!("127.0.0.1/32:{}", address.port()).parse().expect("a rule")], Origins::default());
+    let egress =
+        Egress::new(vec![format!("127.0.0.1/32:{}", address.port()).parse().expect("a rule")], Origins::default());
     let answer = egress.send(Request::new(Method::GET, format!("http://{address}/x"))).await.expect("an answer");
     assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"hello"[..]));
     assert!(asked.await.expect("the server ran").starts_with("GET /x HTTP/1.1\r\n"));
