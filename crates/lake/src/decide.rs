@@ -27,6 +27,14 @@ pub(crate) enum Staged {
     Delete(Rows),
 }
 
+impl Staged {
+    /// Returns how many rows or keys there are.
+    pub(crate) fn rows(&self) -> usize {
+        let (Staged::Upsert(rows) | Staged::Delete(rows)) = self;
+        rows.len()
+    }
+}
+
 /// What the log will say.
 #[derive(Debug)]
 pub(crate) struct Decision {

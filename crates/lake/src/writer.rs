@@ -27,8 +27,10 @@ use crate::wal::{Record, write_record};
 /// Tasks that wait for the writer at most.
 pub(crate) const QUEUE_LENGTH: usize = 1024;
 
-/// Jobs that share a sync at most.
+/// Jobs that share a sync at most, and their rows, so that a group does not
+/// take all memory.
 const GROUP_JOBS_MAX: usize = 256;
+const GROUP_ROWS_MAX: usize = 500_000;
 
 /// What the writer is asked to do.
 pub(crate) enum Task {
@@ -54,6 +56,12 @@ pub(crate) struct Job {
     pub(crate) commit: Commit,
     pub(crate) pieces: Vec<Staged>,
     pub(crate) reply: oneshot::Sender<Result<Committed, TablesError>>,
+}
+
+impl Job {
+    fn rows(&self) -> usize {
+        self.pieces.iter().map(Staged::rows).sum()
+    }
 }
 
 /// What the writer and everyone else have in common.
@@ -109,7 +117,9 @@ impl Writer {
                         self.other(other);
                     }
                 }
-                next = if group.len() < GROUP_JOBS_MAX { tasks.try_recv().ok() } else { None };
+                let rows: usize = group.iter().map(Job::rows).sum();
+                let has_room = group.len() < GROUP_JOBS_MAX && rows < GROUP_ROWS_MAX;
+                next = if has_room { tasks.try_recv().ok() } else { None };
             }
             self.commit(std::mem::take(&mut group));
         }
