@@ -16,7 +16,7 @@ const SIMULATIONS: [(&str, &str); 0] = [];
 pub(crate) fn run(name: Option<&str>) -> Result<()> {
     let Some(name) = name else {
         for (name, what) in BENCHES {
-            println!("{name:<8} {what}");
+            eprintln!("{name:<8} {what}");
         }
         return Ok(());
     };
@@ -31,10 +31,10 @@ pub(crate) fn run(name: Option<&str>) -> Result<()> {
 pub(crate) fn simulate(name: Option<&str>, seed: Option<u64>) -> Result<()> {
     let Some(name) = name else {
         if SIMULATIONS.is_empty() {
-            println!("no crate has a simulation of its own yet");
+            eprintln!("no crate has a simulation of its own yet");
         }
         for (name, _) in SIMULATIONS {
-            println!("{name}");
+            eprintln!("{name}");
         }
         return Ok(());
     };

@@ -94,12 +94,12 @@ impl House {
         }
         Ok(House { crates })
     }
+}
 
-    fn files(&self, member: &Member, ending: &str) -> Result<Vec<PathBuf>> {
-        let mut found = Vec::new();
-        collect(&member.folder, ending, &mut found)?;
-        Ok(found)
-    }
+fn files(member: &Member, ending: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    collect(&member.folder, ending, &mut found)?;
+    Ok(found)
 }
 
 fn collect(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) -> Result<()> {
@@ -166,7 +166,7 @@ fn tables(house: &House) -> Result<Vec<String>> {
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
     let mut breaches = Vec::new();
     for (name, member) in &house.crates {
-        for file in house.files(member, "sql")? {
+        for file in files(member, "sql")? {
             let sql = std::fs::read_to_string(&file)?;
             for table in words_after(&sql, &["CREATE TABLE IF NOT EXISTS ", "CREATE TABLE "]) {
                 if let Some(other) = owners.insert(table.clone(), name.clone())
@@ -178,7 +178,7 @@ fn tables(house: &House) -> Result<Vec<String>> {
         }
     }
     for (name, member) in &house.crates {
-        for file in house.files(member, "rs")? {
+        for file in files(member, "rs")? {
             let code = std::fs::read_to_string(&file)?;
             for table in words_after(&code, &["INSERT INTO ", "UPDATE ", "DELETE FROM "]) {
                 if let Some(owner) = owners.get(&table).filter(|owner| *owner != name) {
@@ -209,7 +209,7 @@ fn words_after(text: &str, phrases: &[&str]) -> Vec<String> {
 fn names(house: &House) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
     for member in house.crates.values() {
-        for file in house.files(member, "rs")? {
+        for file in files(member, "rs")? {
             let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             if JUNK_ROOMS.contains(&stem.as_str()) {
                 breaches.push(format!("{}: \"{stem}\" is a junk room, not a chapter", shown(&file)));

@@ -262,9 +262,9 @@ impl Application<'_> {
         while let Some(start) = rest.find("${") {
             let (before, placeholder) = rest.split_at(start);
             filled.push_str(before);
-            if placeholder.starts_with("${{") {
+            if let Some(after) = placeholder.strip_prefix("${{") {
                 filled.push_str("${{");
-                rest = &placeholder[3..];
+                rest = after;
                 continue;
             }
             let end = placeholder.find('}').ok_or_else(|| anyhow!("a \"${{\" has no \"}}\""))?;

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value as Json;
 
 /// Time for one call; a push of a large file is many calls.
-const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+const CALL_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Calls one server with one credential.
 #[derive(Clone)]
@@ -55,11 +55,6 @@ impl Client {
             .build();
         let pool = Pool::builder(TokioExecutor::new()).build(connector);
         Client { pool, url: url.trim_end_matches('/').to_owned(), authorization }
-    }
-
-    /// Returns the address of the server.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
     }
 
     /// Sends a call and returns the answer, whatever its status.

@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn the_defaults_stand_alone() {
         let config = load_from(&[], &[]).expect("the defaults are complete");
-        expect![[r#"
+        expect![[r"
             data = loopwright-data
             listen = 127.0.0.1:8080
             workspace_listen = 127.0.0.1:8081
@@ -239,7 +239,7 @@ mod tests {
             log = info,buoyant_kernel=warn,deltalake_core=warn,datafusion=warn
             log_format = text
             stop_seconds = 20
-        "#]]
+        "]]
         .assert_eq(&config.describe());
     }
 

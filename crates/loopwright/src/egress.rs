@@ -69,7 +69,7 @@ impl Egress {
             .enable_http1()
             .wrap_connector(guarded);
         let pool = |client: &mut hyper_util::client::legacy::Builder| {
-            client.pool_idle_timeout(Duration::from_secs(60)).pool_max_idle_per_host(64);
+            client.pool_idle_timeout(Duration::from_mins(1)).pool_max_idle_per_host(64);
         };
         let mut builder = Client::builder(TokioExecutor::new());
         pool(&mut builder);

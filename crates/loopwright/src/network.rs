@@ -89,8 +89,7 @@ fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
     let [a, b, c, _] = address.octets();
     match (a, b, c) {
         (127, ..) => Some("a loopback address"),
-        (10, ..) | (192, 168, _) => Some("a private address"),
-        (172, 16..=31, _) => Some("a private address"),
+        (10, ..) | (192, 168, _) | (172, 16..=31, _) => Some("a private address"),
         (169, 254, _) => Some("a link-local address"),
         (100, 64..=127, _) => Some("an address of a carrier's own network"),
         (0, ..) => Some("an address of this network"),
@@ -112,7 +111,7 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
         (0xfe80..=0xfebf, _) => Some("a link-local address"),
         (0xff00..=0xffff, _) => Some("a multicast address"),
         (0x2001, 0x0db8) | (0x3fff, 0..=0x0fff) => Some("an address for documentation"),
-        (0x2002, _) | (0x2001, 0..=0x01ff) | (0x0100, 0) | (0x5f00, _) => Some("an address for special purposes"),
+        (0x2002 | 0x5f00, _) | (0x2001, 0..=0x01ff) | (0x0100, 0) => Some("an address for special purposes"),
         _ => None,
     }
 }

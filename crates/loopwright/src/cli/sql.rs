@@ -132,12 +132,12 @@ mod tests {
         let columns = ["city", "orders"];
         let cells: Vec<Vec<String>> =
             rows.iter().map(|row| columns.iter().map(|column| text_of(&row[*column])).collect()).collect();
-        expect![[r#"
+        expect![[r"
             city        orders
             ──────────  ──────
             Ulm              7
             Düsseldorf    1024
-            2 rows"#]]
+            2 rows"]]
         .assert_eq(&table(&columns, &cells, &rows).join("\n"));
     }
 }
