@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::audit;
 use base::db::{Control, Db, Tx};
 use base::http::{Http, Method, Request};
 use base::secret::KeyRing;
@@ -17,7 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::callback::{Callback, LocalSink, Sink};
-use crate::change::{Draft, OBJECT, existing, managed, moved};
+use crate::change::{Draft, managed, moved};
 use crate::delivery::Attempt;
 use crate::diagram::Input;
 use crate::error::Error;
@@ -37,8 +36,6 @@ const EXTRACT_MAX: usize = 50;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 1_024;
-/// An old secret signs along for at most so long.
-const OVERLAP_MAX: Duration = Duration::from_hours(7 * 24);
 
 /// What `events` needs from the program.
 #[derive(Clone)]
@@ -306,53 +303,7 @@ impl Events {
         .await
     }
 
-    // Secrets and attempts.
-
-    /// Gives the signing secret to the owner, once.
-    pub async fn read_secret(&self, actor: &Actor, id: SubscriptionId) -> Result<Secret, Error> {
-        let (reader, now) = (actor.clone(), self.now());
-        let newest = self
-            .ports
-            .db
-            .write("events.read_secret", move |tx| {
-                let stored = managed(tx, &reader, id)?;
-                if stored.subscription.owner.id != reader.id {
-                    return Err(Error::NotOwner { id });
-                }
-                let newest = tables::secrets(tx, id)?.into_iter().next().ok_or(Error::SecretAlreadyRead { id })?;
-                if !tables::mark_read(tx, id, newest.made_at, now)? {
-                    return Err(Error::SecretAlreadyRead { id });
-                }
-                audit::record(tx, &reader, "read-secret", OBJECT, &id.to_string(), None, None, now)?;
-                Ok(newest)
-            })
-            .await?;
-        outlet::open_secret(&self.ports.keys, id, &newest)
-    }
-
-    /// Makes a new signing secret and returns it; the old ones sign along for
-    /// `overlap`, so that the receiver may change over in its own time.
-    pub async fn rotate_secret(
-        self: &Arc<Self>,
-        actor: &Actor,
-        id: SubscriptionId,
-        overlap: Duration,
-    ) -> Result<Secret, Error> {
-        let overlap = overlap.min(OVERLAP_MAX);
-        let secret = signature::new_secret(&*self.ports.chance);
-        let sealed = outlet::seal_secret(&self.ports.keys, id, &secret, &*self.ports.chance);
-        self.change(actor, id, "rotate-secret", move |tx, stored, now| {
-            let last = tables::secrets(tx, id)?.first().map_or(Timestamp::EPOCH, |newest| newest.made_at);
-            tables::end_secrets(tx, id, now.plus(overlap), now)?;
-            // Two within a microsecond still have an order.
-            let made_at = now.max(last.plus(Duration::from_micros(1)));
-            let newest = StoredSecret { made_at, sealed: sealed.clone(), valid_until: None, read_at: Some(now) };
-            tables::insert_secret(tx, id, &newest)?;
-            Ok(stored.clone())
-        })
-        .await?;
-        Ok(secret)
-    }
+    // What became of its events.
 
     /// Lists the attempts of a subscription, the latest first.
     pub async fn deliveries(
@@ -392,48 +343,6 @@ impl Events {
         callbacks.delivered += delivered_before;
         callbacks.failures += failures_before;
         Ok(Status { events, callbacks, hooks })
-    }
-
-    // Hooks of this program.
-
-    /// Lets a hook of this program receive a trigger's events from now on.
-    /// Doing so again changes nothing.
-    pub async fn watch(
-        self: &Arc<Self>,
-        actor: &Actor,
-        hook: &str,
-        trigger: &TriggerRef,
-    ) -> Result<SubscriptionId, Error> {
-        let of_hook = hook.to_owned();
-        let known =
-            self.ports.db.read("events.of_hook", move |tx| Ok::<_, Error>(tables::of_hook(tx, &of_hook)?)).await?;
-        if let Some(known) = known.iter().find(|stored| stored.subscription.trigger == *trigger) {
-            return Ok(known.subscription.id);
-        }
-        let draft = Draft {
-            id: SubscriptionId::new(self.now(), &*self.ports.chance),
-            name: hook.to_owned(),
-            trigger: trigger.clone(),
-            sink: Sink::Local { hook: hook.to_owned() },
-            policy: Policy::default(),
-            headers_sealed: Vec::new(),
-            secrets: Vec::new(),
-        };
-        Ok(self.seat_new(actor, draft).await?.id)
-    }
-
-    /// Ends everything that a hook receives.
-    pub async fn unwatch(self: &Arc<Self>, actor: &Actor, hook: &str) -> Result<(), Error> {
-        let of_hook = hook.to_owned();
-        let known =
-            self.ports.db.read("events.of_hook", move |tx| Ok::<_, Error>(tables::of_hook(tx, &of_hook)?)).await?;
-        for stored in known {
-            match self.end(actor, stored.subscription.id, existing).await {
-                Ok(()) | Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 
     // How verbs work.

@@ -92,6 +92,8 @@ mod seat;
 mod roster;
 mod events;
 mod change;
+mod secrets;
+mod hooks;
 mod work;
 mod view;
 mod tables;

@@ -14,15 +14,18 @@
 //! * whoever saves a seat's row has the seat's *pen*, so that two commits
 //!   cannot overtake each other.
 
+mod reading;
+mod saving;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::Timestamp;
-use tokio::sync::{Mutex as Pen, OwnedMutexGuard as HeldPen};
+use tokio::sync::Mutex as Pen;
 
 use crate::callback::Sink;
-use crate::event::{Event, Offset, TriggerRef};
+use crate::event::{Offset, TriggerRef};
 use crate::log::Log;
 use crate::outlet::{Call, Finished, Outlet};
 use crate::seat::Seat;
@@ -30,17 +33,13 @@ use crate::subscription::{State, Subscription, SubscriptionId};
 use crate::tables::{LogId, LogRow, Progress};
 use crate::view::Tally;
 
-/// A result waits at most so long for its commit …
-pub(crate) const SAVE_AFTER: Duration = Duration::from_millis(50);
-/// … and at most so many results wait for one.
-pub(crate) const SAVE_RESULTS: usize = 1_000;
-/// Results that may be unsaved in all; above it no call starts, because the
-/// database does not keep up.
-const UNSAVED_MAX: usize = 4 * SAVE_RESULTS;
-/// Events read from a log at once.
-pub(crate) const READ_EVENTS: usize = 256;
-/// Bytes of events held in memory, over all logs.
-const WINDOW_BYTES_MAX: usize = 64 << 20;
+pub(crate) use reading::READ_EVENTS;
+pub(crate) use saving::Batch;
+#[cfg(test)]
+pub(crate) use saving::{SAVE_AFTER, SAVE_RESULTS};
+
+use saving::UNSAVED_MAX;
+
 /// A nudge that got lost is made up for by a look at all logs.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// After the database refused, it is asked again.
@@ -60,12 +59,6 @@ pub(crate) enum Order {
     Look,
     /// Remove what has grown old.
     Tidy,
-}
-
-/// Progress on its way into one commit, with the pens of those whose it is.
-pub(crate) struct Batch {
-    pub(crate) progress: Vec<Progress>,
-    pub(crate) pens: Vec<HeldPen<()>>,
 }
 
 /// Everyone's place.
@@ -156,13 +149,6 @@ impl Roster {
         }
     }
 
-    /// Notes that a trigger's log has grown; tells whether anybody cares.
-    pub(crate) fn nudge(&mut self, trigger: &TriggerRef) -> bool {
-        let Some(log) = self.log_of.get(trigger) else { return false };
-        self.unread.insert(*log);
-        true
-    }
-
     // Verbs.
 
     /// Returns the pen of a seat.
@@ -247,14 +233,6 @@ impl Roster {
         alarm.min(save).min(look).min(self.tidy_at)
     }
 
-    /// Makes the next turn save, however short the wait was, unless the
-    /// database is in trouble.
-    pub(crate) fn hurry(&mut self) {
-        if !self.unsaved.is_empty() && !self.troubled {
-            self.save_at = Timestamp::EPOCH;
-        }
-    }
-
     /// Takes the outcome of a call.
     pub(crate) fn finished(&mut self, finished: Finished, luck: f64, now: Timestamp) {
         self.calls -= 1;
@@ -267,81 +245,6 @@ impl Roster {
         }
         self.settle(finished, luck, now);
         self.schedule(id, now);
-    }
-
-    /// Takes what was read of a log.
-    pub(crate) fn read(
-        &mut self,
-        log: LogId,
-        after: Offset,
-        read: Result<(LogRow, Vec<Event>), base::db::Error>,
-        now: Timestamp,
-    ) {
-        let Some(known) = self.logs.get_mut(&log) else { return };
-        known.reading = false;
-        let (row, events) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                tracing::error!(%error, log, "a log cannot be read; it is tried again");
-                self.look_at = self.look_at.min(now.plus(PAUSE_AFTER_TROUBLE));
-                return;
-            }
-        };
-        let grown = known.grows_to(row);
-        let waiting = std::mem::take(&mut known.waiting);
-        let last = events.last().map_or(after, |event| event.offset);
-        self.remember(log, events);
-        if grown {
-            self.wake_followers(log, now);
-        }
-        for id in waiting {
-            let Some(cursor) = self.seats.get(&id).map(|seat| seat.subscription.standing.cursor) else { continue };
-            let was_asked_for = cursor >= after && cursor < last.max(after.next()) && cursor < row.head;
-            if was_asked_for && !self.holds(log, cursor.next()) {
-                // Never pass over a gap in silence: an operator must look.
-                tracing::error!(subscription.id = %id, offset = %cursor.next(), "an event is missing from its log");
-                continue;
-            }
-            self.schedule(id, now);
-        }
-    }
-
-    /// Takes where all logs stand.
-    pub(crate) fn looked(&mut self, looked: Result<Vec<LogRow>, base::db::Error>, now: Timestamp) {
-        self.looking = false;
-        self.look_at = now.plus(LOOK_EVERY);
-        let rows = match looked {
-            Ok(rows) => rows,
-            Err(error) => {
-                tracing::error!(%error, "the logs cannot be looked at; it is tried again");
-                return;
-            }
-        };
-        for row in rows {
-            let Some(log) = self.logs.get(&row.log) else { continue };
-            if row.head > log.head || !log.waiting.is_empty() {
-                self.unread.insert(row.log);
-            }
-        }
-    }
-
-    /// Takes the outcome of a commit.
-    pub(crate) fn saved(&mut self, batch: Batch, saved: Result<(), base::db::Error>, now: Timestamp) {
-        self.saving = false;
-        self.troubled = saved.is_err();
-        let Err(error) = saved else {
-            self.save_at = if self.unsaved.is_empty() { Timestamp::FAR_FUTURE } else { now.plus(SAVE_AFTER) };
-            return;
-        };
-        tracing::error!(%error, "deliveries cannot be saved; it is tried again");
-        self.save_at = now.plus(PAUSE_AFTER_TROUBLE);
-        for progress in batch.progress {
-            let Some(seat) = self.seats.get_mut(&progress.id) else { continue };
-            self.results += progress.attempts.len();
-            seat.attempts.splice(0..0, progress.attempts);
-            seat.skips.splice(0..0, progress.skips);
-            self.unsaved.insert(progress.id);
-        }
     }
 
     /// Returns where a subscription stands at this very moment.
@@ -472,53 +375,6 @@ impl Roster {
         Some(call)
     }
 
-    fn read_what_is_missing(&mut self, orders: &mut Vec<Order>) {
-        let mut still_unread = BTreeSet::new();
-        for log in std::mem::take(&mut self.unread) {
-            let Some(known) = self.logs.get_mut(&log) else { continue };
-            if known.reading {
-                still_unread.insert(log);
-                continue;
-            }
-            let cursors = known.waiting.iter().filter_map(|id| self.seats.get(id));
-            let after = cursors.map(|seat| seat.subscription.standing.cursor).min().unwrap_or(known.head);
-            known.reading = true;
-            orders.push(Order::Read { log, after });
-        }
-        self.unread = still_unread;
-    }
-
-    fn batch(&mut self, now: Timestamp) -> Option<Batch> {
-        let is_due = now >= self.save_at || (self.results >= SAVE_RESULTS && !self.troubled);
-        if self.saving || self.unsaved.is_empty() || !is_due {
-            return None;
-        }
-        let mut batch = Batch { progress: Vec::new(), pens: Vec::new() };
-        let mut results = 0;
-        for id in self.unsaved.clone() {
-            let seat = self.seats.get_mut(&id).expect("whoever leaves is taken off this list");
-            // A verb that has the pen saves this progress with its own commit.
-            let Ok(pen) = seat.pen.clone().try_lock_owned() else { continue };
-            if results > 0 && results + seat.attempts.len() > SAVE_RESULTS {
-                break;
-            }
-            results += seat.attempts.len();
-            batch.progress.push(seat.progress(id));
-            batch.pens.push(pen);
-            seat.attempts.clear();
-            seat.skips.clear();
-            self.unsaved.remove(&id);
-        }
-        if batch.progress.is_empty() {
-            // All of them are in a verb's hands; look again soon.
-            self.save_at = now.plus(SAVE_AFTER);
-            return None;
-        }
-        self.results -= results;
-        self.saving = true;
-        Some(batch)
-    }
-
     /// Draws the consequences of an attempt.
     fn settle(&mut self, finished: Finished, luck: f64, now: Timestamp) {
         let id = finished.subscription;
@@ -529,37 +385,5 @@ impl Roster {
             self.results += seat.attempts.len() - results;
             self.note_unsaved(id, now);
         }
-    }
-
-    fn note_unsaved(&mut self, id: SubscriptionId, now: Timestamp) {
-        if self.unsaved.is_empty() && !self.saving {
-            self.save_at = now.plus(SAVE_AFTER);
-        }
-        self.unsaved.insert(id);
-    }
-
-    fn wake_followers(&mut self, log: LogId, now: Timestamp) {
-        let Some(known) = self.logs.get(&log) else { return };
-        for id in known.followers.clone() {
-            self.schedule(id, now);
-        }
-    }
-
-    /// Keeps events at hand. When the room is used up all of it is given back:
-    /// what is needed is read again, and nobody has to keep accounts.
-    fn remember(&mut self, log: LogId, events: Vec<Event>) {
-        if self.window_bytes > WINDOW_BYTES_MAX {
-            self.window_bytes = 0;
-            for known in self.logs.values_mut() {
-                known.forget();
-            }
-        }
-        if let Some(known) = self.logs.get_mut(&log) {
-            self.window_bytes += known.remember(events);
-        }
-    }
-
-    fn holds(&self, log: LogId, offset: Offset) -> bool {
-        self.logs.get(&log).is_some_and(|log| log.window.contains_key(&offset))
     }
 }

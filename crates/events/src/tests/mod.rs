@@ -6,6 +6,7 @@ mod schedule;
 mod tables;
 mod delivery;
 mod verbs;
+mod receivers;
 mod simulation;
 
 use std::any::Any;
