@@ -87,15 +87,53 @@ impl Stream {
 impl Identity {
     /// Returns the identity of a process that is there now.
     pub(crate) fn of(pid: i32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        Some(Identity { pid, start: start_in(&stat)?, boot: boot.trim().to_owned() })
+        Identity::found(pid).ok().flatten()
     }
 
-    /// Tells whether that very process is still there.
+    /// Tells whether that very process is still there, for sure.
     pub(crate) fn is_alive(&self) -> bool {
         Identity::of(self.pid).as_ref() == Some(self)
     }
+
+    /// Tells whether that very process is gone, for sure.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone_by(&Identity::found(self.pid))
+    }
+
+    /// A look that failed (no file handle is left, say) tells nothing. A
+    /// process that is taken for gone would be started beside itself.
+    fn is_gone_by(&self, found: &io::Result<Option<Identity>>) -> bool {
+        matches!(found, Ok(found) if found.as_ref() != Some(self))
+    }
+
+    /// Tells whether this process is over and others of its group are not. A
+    /// number is not used again while a group bears it; that the group is the
+    /// one which is meant, its session says, which the supervisor leads.
+    pub(crate) fn has_left_a_group(&self, supervisor: &Identity) -> bool {
+        let is_of_this_boot = Identity::of(std::process::id() as i32).is_some_and(|own| own.boot == self.boot);
+        let Ok(all) = fs::read_dir("/proc") else { return false };
+        let mut stats = all.flatten().filter_map(|entry| fs::read(entry.path().join("stat")).ok());
+        is_of_this_boot
+            && stats
+                .any(|stat| group_and_session_in(&String::from_utf8_lossy(&stat)) == Some((self.pid, supervisor.pid)))
+    }
+
+    fn found(pid: i32) -> io::Result<Option<Self>> {
+        let stat = match fs::read(format!("/proc/{pid}/stat")) {
+            Ok(stat) => stat,
+            Err(error) if is_no_process(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // A process may give itself any name, also one that is not UTF-8.
+        let Some(start) = start_in(&String::from_utf8_lossy(&stat)) else { return Ok(None) };
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        Ok(Some(Identity { pid, start, boot: boot.trim().to_owned() }))
+    }
+}
+
+/// Such a process was not there, or ended while it was looked at.
+fn is_no_process(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
 }
 
 /// Takes the start time out of `/proc/PID/stat`, unless the process is over and
@@ -110,6 +148,14 @@ fn start_in(stat: &str) -> Option<u64> {
     }
     // The state is field 3, the start time field 22.
     fields.nth(18)?.parse().ok()
+}
+
+/// Takes the process group and the session out of `/proc/PID/stat`.
+fn group_and_session_in(stat: &str) -> Option<(i32, i32)> {
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    // The state is field 3, the group field 5, the session field 6.
+    let mut fields = behind_name.split_whitespace().skip(2);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 /// The folder of a task run.
@@ -135,6 +181,18 @@ impl TaskFolder {
 
     pub(crate) fn task(&self) -> io::Result<TaskFile> {
         self.read("task.json")
+    }
+
+    /// Makes sure that no secret stays in the folder, in whatever state a
+    /// server that is no more has left it.
+    pub(crate) fn forget_all_secrets(&self) -> io::Result<()> {
+        remove(&self.path.join("task.json.new"))?;
+        match self.task() {
+            Ok(task) if task.environment.is_empty() && task.secrets.is_empty() => Ok(()),
+            Ok(task) => self.forget_secrets(&task),
+            // Nobody can run what cannot be read.
+            Err(_) => remove(&self.path.join("task.json")),
+        }
     }
 
     /// Takes the environment and the secrets out of `task.json`.
@@ -218,8 +276,12 @@ impl TaskFolder {
     /// neither do the processes that it tells of.
     fn write<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
         let new = self.path.join(format!("{name}.new"));
-        create(&new)?.write_all(&encode(value)?)?;
-        fs::rename(&new, self.path.join(name))
+        let bytes = encode(value)?;
+        let written = create(&new).and_then(|mut file| file.write_all(&bytes));
+        written.and_then(|()| fs::rename(&new, self.path.join(name))).inspect_err(|_| {
+            // Half of a file may be half of a secret.
+            let _ = fs::remove_file(&new);
+        })
     }
 }
 
@@ -235,6 +297,14 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)
+}
+
+/// Removes a file; one that is not there is as good as removed.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Reads the end of a file; one that is not there is empty.
@@ -262,6 +332,7 @@ mod tests {
         assert_eq!(start_in(&format!("42 (a) b) R) S {numbers}")), Some(4711));
         assert_eq!(start_in(&format!("42 (python3) Z {numbers}")), None);
         assert_eq!(start_in("nonsense"), None);
+        assert_eq!(group_and_session_in(&format!("42 (a) b) R) S {numbers}")), Some((2, 3)));
     }
 
     #[test]
@@ -269,7 +340,38 @@ mod tests {
         let own = Identity::of(std::process::id() as i32).expect("this process is there");
         assert!(own.is_alive());
         assert!(!Identity { start: own.start + 1, ..own.clone() }.is_alive());
-        assert!(!Identity { boot: "another".into(), ..own }.is_alive());
+        let other = Identity { boot: "another".into(), ..own.clone() };
+        assert!(!other.is_alive() && other.is_gone() && !own.is_gone());
+        let no_handle_left = Err(io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error()));
+        assert!(!own.is_gone_by(&no_handle_left), "a look that fails tells nothing");
+        assert!(own.is_gone_by(&Ok(None)));
+    }
+
+    #[test]
+    fn a_process_may_have_any_name() {
+        use std::os::unix::ffi::OsStrExt;
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let program = place.path().join(std::ffi::OsStr::from_bytes(b"\xff) R"));
+        fs::copy("/bin/sleep", &program).expect("a program");
+        let mut child = std::process::Command::new(&program).arg("60").spawn().expect("it starts");
+        let identity = Identity::of(child.id() as i32);
+        child.kill().and_then(|()| child.wait()).expect("it ends");
+        assert!(identity.is_some_and(|identity| identity.is_gone()));
+    }
+
+    #[test]
+    fn no_secret_stays_in_whatever_was_left_behind() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let folder = TaskFolder::at(place.path());
+        folder.forget_all_secrets().expect("nothing is there, nothing to do");
+        let task = TaskFile { program: "sh".into(), secrets: vec!["geheim".into()], ..TaskFile::default() };
+        folder.prepare(&task).expect("the folder is there");
+        fs::write(place.path().join("task.json.new"), "{\"secrets\": [\"geh").expect("half of a file");
+        folder.forget_all_secrets().expect("the folder is there");
+        assert_eq!(folder.task().expect("a task").program, "sh");
+        fs::write(place.path().join("task.json"), "{\"secrets\": [\"geh").expect("half of a file");
+        folder.forget_all_secrets().expect("the folder is there");
+        assert_eq!(fs::read_dir(place.path()).expect("a folder").count(), 0);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
 use crate::decide::{Ending, How};
-use crate::folder::{ExitFile, Identity, TaskFolder};
+use crate::folder::{ExitFile, Identity, Processes, TaskFolder};
 use crate::output;
 
 /// How often an adopted process is looked for.
@@ -30,6 +30,7 @@ pub(crate) async fn attend(folder: TaskFolder, supervisor: Vec<OsString>) -> End
         && folder.exit().is_none()
         && let Err(error) = run_supervisor(&folder, &supervisor).await
     {
+        forget_secrets(&folder);
         return ending(&folder, How::NotStarted(error), None);
     }
     // Ours may have found that another supervisor, from before a restart, was faster.
@@ -78,18 +79,15 @@ async fn run_supervisor(folder: &TaskFolder, supervisor: &[OsString]) -> Result<
 
 /// Waits until a process is over that is not our child.
 async fn wait_for(identity: &Identity) {
-    while identity.is_alive() {
+    while !identity.is_gone() {
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
 /// Makes sure that no secret stays on disk. The supervisor does so at once; but
 /// around a restart two servers may have written the file one after the other.
-fn forget_secrets(folder: &TaskFolder) {
-    if let Ok(task) = folder.task()
-        && !(task.environment.is_empty() && task.secrets.is_empty())
-        && let Err(error) = folder.forget_secrets(&task)
-    {
+pub(crate) fn forget_secrets(folder: &TaskFolder) {
+    if let Err(error) = folder.forget_all_secrets() {
         tracing::warn!(folder = %folder.path.display(), %error, "secrets of a task stay on disk");
     }
 }
@@ -97,8 +95,9 @@ fn forget_secrets(folder: &TaskFolder) {
 /// A supervisor that was killed leaves the process without anyone to tell of
 /// its end; the attempt has failed, so the process must not go on.
 fn end_orphans(folder: &TaskFolder) {
-    if let Some(processes) = folder.processes() {
-        signal_group(&processes.task, Signal::KILL);
+    let Some(Processes { supervisor, task }) = folder.processes() else { return };
+    if let Some(group) = Pid::from_raw(task.pid).filter(|_| task.is_alive() || task.has_left_a_group(&supervisor)) {
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 

@@ -53,8 +53,7 @@ impl Workspace {
     pub async fn submit(&self, actor: &Actor, mut document: Json, version: ApiVersion) -> Result<RunId, Error> {
         let mut request = RunRequest::default();
         if let Some(fields) = document.as_object_mut() {
-            let text = |value: Json| value.as_str().map(str::to_owned);
-            request.idempotency_token = fields.remove("idempotency_token").and_then(text);
+            request.idempotency_token = token_of(fields.remove("idempotency_token"))?;
             if let Some(name) = fields.remove("run_name") {
                 fields.insert("name".into(), name);
             }
@@ -201,6 +200,16 @@ impl Workspace {
     /// Counts the runs by what became of them.
     pub async fn run_counts(&self) -> Result<RunCounts, Error> {
         self.db.read("workspace.run_counts", tables::run_counts).await
+    }
+}
+
+/// Reads an idempotency token. One that was dropped because it is no text
+/// would make two runs of one.
+fn token_of(value: Option<Json>) -> Result<Option<String>, Error> {
+    match value {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(token)) => Ok(Some(token).filter(|token| !token.is_empty())),
+        Some(_) => Err(Error::Parameter { detail: "\"idempotency_token\" must be a text".into() }),
     }
 }
 

@@ -190,6 +190,8 @@ impl Workspace {
                 Err(error) => Err(error.to_string()),
             };
             if let Err(why) = prepared {
+                // A server before this one may have come further.
+                process::forget_secrets(&folder);
                 return Ending { how: How::NotStarted(why), ran: None, error: None, error_trace: None };
             }
         }

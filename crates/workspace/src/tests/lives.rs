@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Gate, House, admin, story};
 use crate::decide::Input;
 use crate::error::Error;
-use crate::folder::TaskFolder;
+use crate::folder::{Identity, TaskFolder};
 use crate::record::advance;
 use crate::run::TaskState;
 use crate::{Options, RunId, tables};
@@ -90,6 +90,36 @@ async fn a_task_that_is_gone_is_a_failed_attempt_of_the_same_run() {
     assert_eq!(first.error.as_deref(), Some("the process is gone and has left no exit status"));
     let runs = house.workspace.runs(crate::RunsQuery::default()).await.expect("a list");
     assert_eq!(runs.items.len(), 1, "there is no second run");
+}
+
+#[tokio::test]
+async fn what_outlives_the_leader_of_its_group_does_not_go_on_either() {
+    let mut house = House::new();
+    let (gate, mut end) = (house.gate("gate"), house.gate("end"));
+    let script = "(read go < $1) & echo $! up; read go < $2";
+    let parameters = json!([gate.to_string(), end.to_string()]);
+    let task = json!({ "spark_python_task": { "python_file": "/Shared/task.sh", "parameters": parameters } });
+    let job = house.job(script, task).await;
+    let run = house.run_now(job).await;
+    house.until_printed(run, "up").await;
+    let view = house.workspace.show_run(run).await.expect("the run is there");
+    let folder = house.workspace.task_folder(run, view.tasks[0].run);
+    let logs = house.workspace.output(run).await.expect("an output").logs;
+    let left = logs.split(' ').next().and_then(|pid| pid.parse().ok()).and_then(Identity::of).expect("a process");
+    house.go_down().await;
+    let processes = folder.processes().expect("pids");
+    kill_process(Pid::from_raw(processes.supervisor.pid).expect("a pid"), Signal::KILL).expect("it is there");
+    end.open();
+    let all_end = async |identity: &Identity| {
+        while identity.is_alive() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, all_end(&processes.task)).await.expect("the leader ends in time");
+    assert!(left.is_alive());
+    house.come_back();
+    assert_eq!(house.until_ended(run).await.state.result, Some("FAILED"));
+    tokio::time::timeout(super::PATIENCE, all_end(&left)).await.expect("the rest of the group ends in time");
 }
 
 #[tokio::test]

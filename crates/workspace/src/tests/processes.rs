@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{House, admin, story, with_parameters};
 use crate::folder::TaskFolder;
-use crate::{ApiVersion, FailedRuns, Options, RunId};
+use crate::{ApiVersion, FailedRuns, Options, Overriding, RunId, RunRequest};
 
 #[tokio::test]
 async fn a_job_runs_and_its_output_can_be_read() {
@@ -242,6 +242,62 @@ async fn tasks_run_in_order_and_as_many_as_there_are_places() {
     let order: Vec<&str> = order.lines().collect();
     assert_eq!((order[0], order[3], order.len()), ("load", "report", 4), "{order:?}");
     assert!(matches!(house.workspace.output(run).await, Err(crate::Error::ManyTasks { tasks: 5, .. })));
+}
+
+#[tokio::test]
+async fn a_list_of_the_caller_takes_the_place_of_the_tasks_own() {
+    let house = House::new();
+    let task = json!({ "spark_python_task": { "python_file": "/Shared/task.sh", "parameters": ["own"] } });
+    let job = house.job("for each; do echo \"<$each>\"; done", task).await;
+    let list = ["--case", "47 11", "{{job.id}}", ""].map(str::to_owned).to_vec();
+    let overriding = Overriding { python_params: Some(list), ..Overriding::default() };
+    let run = house.workspace.run_now(&admin(), job, RunRequest { overriding, ..RunRequest::default() }).await;
+    let view = house.until_ended(run.expect("a run")).await;
+    let output = house.workspace.output(view.run).await.expect("an output");
+    assert_eq!(output.logs, format!("<--case>\n<47 11>\n<{job}>\n<>\n"));
+}
+
+/// A job whose task has a secret in its environment.
+async fn job_with_a_secret(house: &House) -> crate::JobId {
+    house.workspace.create_scope(&admin(), "s").await.expect("a new scope");
+    house.workspace.put_secret(&admin(), "s", "k", &Secret::new("geheim")).await.expect("a new secret");
+    let cluster = json!({ "new_cluster": { "spark_env_vars": { "KEY": "{{secrets/s/k}}" } } });
+    house.job("true", cluster).await
+}
+
+fn assert_no_secret_in(folder: &TaskFolder) {
+    for file in std::fs::read_dir(&folder.path).expect("the folder of the task") {
+        let path = file.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("a text");
+        assert!(!text.contains("geheim"), "{} holds the secret", path.display());
+    }
+}
+
+#[tokio::test]
+async fn no_secret_stays_where_no_supervisor_came() {
+    let mut house = House::asleep(Options::default());
+    house.options.supervisor = vec!["/no/such/supervisor".into()];
+    house.come_back();
+    let job = job_with_a_secret(&house).await;
+    let run = house.run_now(job).await;
+    let view = house.until_ended(run).await;
+    assert_eq!(view.state.result, Some("FAILED"));
+    assert_no_secret_in(&folder_of(&house, run).await);
+}
+
+#[tokio::test]
+async fn no_secret_of_a_server_before_stays_where_the_next_cannot_start_the_task() {
+    let mut house = House::asleep(Options { python: "/bin/sh".into(), ..Options::default() });
+    let job = job_with_a_secret(&house).await;
+    let run = house.run_now(job).await;
+    let folder = folder_of(&house, run).await;
+    // The server before wrote what is to run, and came no further.
+    let task = crate::folder::TaskFile { secrets: vec!["geheim".into()], ..Default::default() };
+    folder.prepare(&task).expect("the disk is there");
+    house.workspace.delete_secret(&admin(), "s", "k").await.expect("it was there");
+    house.wake_up();
+    assert_eq!(house.until_ended(run).await.state.result, Some("FAILED"));
+    assert_no_secret_in(&folder);
 }
 
 async fn folder_of(house: &House, run: RunId) -> TaskFolder {

@@ -250,6 +250,10 @@ fn parameters_must_reach_a_task() {
             ..RunRequest::default()
         };
         run(python("plain")).await.expect("a list of its own needs no reference");
+        let mut number_as_token = settings("two");
+        number_as_token["idempotency_token"] = json!(17);
+        expect![[r#"Invalid parameter-invalid: "idempotency_token" must be a text"#]]
+            .assert_eq(&refused(desk.workspace.submit(&admin(), number_as_token, ApiVersion::V2_1).await));
         expect![[r#"Invalid parameter-invalid: "python_params" may only hold ASCII: use "job_parameters""#]]
             .assert_eq(&refused(run(python("größer")).await));
         expect![[r"Invalid parameter-invalid: parameters have at most 10000 bytes as JSON"]]
