@@ -5,6 +5,8 @@
 //! carry a token, so their values are secrets: sealed at rest, opened only to
 //! send them, and never given back to anyone.
 
+use std::fmt;
+
 use base::http::{HeaderMap, HeaderName, HeaderValue};
 use base::{BoxFuture, Secret, Timestamp};
 use bytes::Bytes;
@@ -20,8 +22,8 @@ const HEADER_BYTES_MAX: usize = 8_192;
 /// What a caller may set, besides names that begin with `x-`.
 const HEADERS_ALLOWED: [&str; 5] = ["authorization", "content-type", "user-agent", "host", "accept"];
 
-/// What a subscription delivers to, as anyone may see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a subscription delivers to, as its owner may see it.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Sink {
     /// A receiver that is called over HTTP.
     Https {
@@ -33,6 +35,16 @@ pub enum Sink {
         /// The hook's name.
         hook: String,
     },
+}
+
+impl fmt::Debug for Sink {
+    /// Shows no secret: what is debugged ends up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Sink::Https { uri } => write!(f, "Https({})", shown(uri)),
+            Sink::Local { hook } => write!(f, "Local({hook})"),
+        }
+    }
 }
 
 /// An HTTP receiver: its address, and the headers that it wants to see.
@@ -96,9 +108,9 @@ impl Callback {
     }
 }
 
-impl std::fmt::Debug for Callback {
-    /// Shows the address without its query, and no header.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Callback {
+    /// Shows the address as far as it may be shown, and no header.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Callback({}, {} headers)", shown(&self.uri), self.headers.len())
     }
 }
@@ -132,15 +144,17 @@ fn parse_headers(headers: &[(String, Secret)]) -> Result<Vec<(HeaderName, Secret
     Ok(parsed)
 }
 
-/// Returns an address as it may be shown: the query may hold a token, the
-/// part before the `@` a password, and an error text travels far.
+/// Returns an address as it may be shown: an error text travels far, and a
+/// token may be in the query, a password before the `@`. Where there is an `@`
+/// that may end a password, all before it is left out, even if it is more.
 pub(crate) fn shown(uri: &str) -> String {
-    let address = uri.split('?').next().unwrap_or_default();
-    let without_credentials = match address.split_once("://").zip(address.rsplit_once('@')) {
-        Some(((scheme, _), (_, rest))) => format!("{scheme}://{rest}"),
-        None => address.to_owned(),
+    let is_clean = Url::parse(uri).is_ok_and(|url| url.username().is_empty() && url.password().is_none());
+    let without_credentials = match uri.split_once("://").zip(uri.rsplit_once('@')) {
+        Some(((scheme, _), (_, rest))) if !is_clean => format!("{scheme}://{rest}"),
+        _ => uri.to_owned(),
     };
-    without_credentials.chars().take(200).collect()
+    let address = without_credentials.split(['?', '#']).next().unwrap_or_default();
+    address.chars().take(200).collect()
 }
 
 /// An event on its way into a hook of this program.

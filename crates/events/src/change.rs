@@ -4,7 +4,8 @@
 //! in waits. Its one transaction saves what deliveries had achieved so far,
 //! reads the row, decides, and writes the decision with its audit row. After
 //! the commit the seat takes over the new standing and is let go. So a verb
-//! that was answered is durable, and the engine acts accordingly.
+//! that was answered is durable, and the engine acts accordingly. Whatever can
+//! go wrong does so before the commit: the seat and its row never disagree.
 //!
 //! Verbs run as tasks of their own: a caller who hangs up in the middle must
 //! not leave a commit behind that the roster has never heard of.
@@ -32,23 +33,22 @@ impl Events {
         let (events, actor) = (self.clone(), actor.clone());
         to_the_end(async move {
             let now = events.now();
-            let draft = Arc::new(draft);
-            let written = draft.clone();
-            let stored = events
+            let keys = events.ports.keys.clone();
+            let (stored, outlet) = events
                 .ports
                 .db
                 .write("events.create", move |tx| {
-                    let stored = written.at_head_of(tables::log_of(tx, &written.trigger)?, &actor, now);
+                    let stored = draft.at_head_of(tables::log_of(tx, &draft.trigger)?, &actor, now);
                     tables::insert(tx, &stored)?;
-                    for secret in &written.secrets {
-                        tables::insert_secret(tx, written.id, secret)?;
+                    for secret in &draft.secrets {
+                        tables::insert_secret(tx, draft.id, secret)?;
                     }
                     let after = audit_view(&stored.subscription);
-                    audit::record(tx, &actor, "create", OBJECT, &written.id.to_string(), None, Some(&after), now)?;
-                    Ok::<_, Error>(stored)
+                    audit::record(tx, &actor, "create", OBJECT, &draft.id.to_string(), None, Some(&after), now)?;
+                    let outlet = Outlet::open(&keys, &stored, &draft.secrets)?;
+                    Ok::<_, Error>((stored, outlet))
                 })
                 .await?;
-            let outlet = Outlet::open(&events.ports.keys, &stored, &draft.secrets)?;
             events.roster().seat(stored.subscription.clone(), stored.log, Arc::new(outlet), now);
             events.nudged.notify_one();
             Ok(stored.subscription)
@@ -81,7 +81,8 @@ impl Events {
             let held = Held::take(&events, id).await?;
             let progress = held.progress.clone();
             let now = events.now();
-            let (stored, secrets) = events
+            let keys = events.ports.keys.clone();
+            let (stored, outlet) = events
                 .ports
                 .db
                 .write("events.change", move |tx| {
@@ -90,17 +91,18 @@ impl Events {
                     let after = edit(tx, &before, now)?;
                     let (before, shown) = (audit_view(&before.subscription), audit_view(&after.subscription));
                     audit::record(tx, &actor, verb, OBJECT, &id.to_string(), Some(&before), Some(&shown), now)?;
-                    let secrets = tables::secrets(tx, id)?;
-                    Ok::<_, Error>((after, secrets))
+                    let outlet = Outlet::open(&keys, &after, &tables::secrets(tx, id)?)?;
+                    Ok::<_, Error>((after, outlet))
                 })
                 .await?;
-            let outlet = Outlet::open(&events.ports.keys, &stored, &secrets)?;
-            held.change(stored.clone(), outlet, now);
+            held.change(stored.clone(), outlet, events.now());
             Ok(stored.subscription)
         })
         .await
     }
 
+    /// Holds a seat, removes the row that `find` allows to be removed, with its
+    /// audit row, and takes the seat away.
     pub(crate) async fn end(
         self: &Arc<Self>,
         actor: &Actor,
@@ -185,7 +187,7 @@ impl Held {
     }
 
     fn end(self) {
-        self.events.roster().end(self.id);
+        self.events.roster().unseat(self.id);
     }
 }
 
@@ -200,16 +202,21 @@ impl Drop for Held {
 
 /// Runs a verb as a task of its own, so that it comes to its end even if the
 /// caller does not wait for it.
-async fn to_the_end<T: Send + 'static>(
+pub(crate) async fn to_the_end<T: Send + 'static>(
     verb: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::spawn(verb).await.unwrap_or(Err(Error::Stopping))
+    match tokio::spawn(verb).await {
+        Ok(answer) => answer,
+        // A bug is the caller's to see, as if there were no task in between.
+        Err(end) if end.is_panic() => std::panic::resume_unwind(end.into_panic()),
+        Err(_) => Err(Error::Stopping),
+    }
 }
 
 /// Finds a subscription that the actor may manage. Those of hooks are nobody's
 /// business out there.
 pub(crate) fn managed(tx: &mut dyn Tx, actor: &Actor, id: SubscriptionId) -> Result<Stored, Error> {
-    let stored = existing(tx, actor, id)?;
+    let stored = existing(tx, id)?;
     if let Sink::Local { .. } = stored.subscription.sink {
         return Err(Error::NotFound { id: id.to_string() });
     }
@@ -219,7 +226,8 @@ pub(crate) fn managed(tx: &mut dyn Tx, actor: &Actor, id: SubscriptionId) -> Res
     Ok(stored)
 }
 
-pub(crate) fn existing(tx: &mut dyn Tx, _actor: &Actor, id: SubscriptionId) -> Result<Stored, Error> {
+/// Finds a subscription, whoever asks.
+pub(crate) fn existing(tx: &mut dyn Tx, id: SubscriptionId) -> Result<Stored, Error> {
     tables::find(tx, id)?.ok_or_else(|| Error::NotFound { id: id.to_string() })
 }
 

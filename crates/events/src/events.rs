@@ -103,6 +103,8 @@ pub struct Events {
     pub(crate) engine: tokio::sync::Mutex<Engine>,
     /// Told when the roster has something new for the engine.
     pub(crate) nudged: Notify,
+    /// Whoever watches or unwatches has it.
+    pub(crate) hooks: tokio::sync::Mutex<()>,
 }
 
 impl Events {
@@ -133,6 +135,7 @@ impl Events {
             roster: Mutex::new(roster),
             engine: tokio::sync::Mutex::default(),
             nudged: Notify::new(),
+            hooks: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -140,8 +143,9 @@ impl Events {
 
     /// Appends events to a trigger's log, in the caller's transaction, and
     /// returns the offset of each. An event whose key is in the log already
-    /// keeps its offset, and nothing changes. Call [`Events::nudge`] after the
-    /// commit.
+    /// keeps its offset, and nothing changes; what has grown old and was removed
+    /// ([`Options::keep_events`]) is no longer known. Call [`Events::nudge`]
+    /// after the commit.
     pub fn append(
         &self,
         tx: &mut dyn Tx,

@@ -12,8 +12,8 @@ use crate::tables::LogRow;
 
 /// Where a log stands, who follows it, and which of its events are at hand.
 pub(crate) struct Log {
+    /// The last offset that is known to be there.
     pub(crate) head: Offset,
-    pub(crate) trimmed: Offset,
     pub(crate) followers: BTreeSet<SubscriptionId>,
     /// Events at hand.
     pub(crate) window: BTreeMap<Offset, Arc<Event>>,
@@ -28,7 +28,6 @@ impl Log {
     pub(crate) fn at(row: LogRow) -> Self {
         Log {
             head: row.head,
-            trimmed: row.trimmed,
             followers: BTreeSet::new(),
             window: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -39,7 +38,6 @@ impl Log {
     /// Takes over where the log stands; tells whether it has grown. Reads may
     /// come back out of order, and a log never shrinks.
     pub(crate) fn grows_to(&mut self, row: LogRow) -> bool {
-        self.trimmed = self.trimmed.max(row.trimmed);
         let grown = row.head > self.head;
         self.head = self.head.max(row.head);
         grown

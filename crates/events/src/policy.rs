@@ -1,7 +1,8 @@
 //! How patient a subscription is: its retries, probes and deadlines.
 //!
 //! Everything here is arithmetic over values. Chance comes in as `luck`, a
-//! fraction in `0.0..1.0` that the caller drew.
+//! fraction in `0.0..1.0` that the caller drew. Each pause that is named here
+//! is spread by 20 % to either side.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// A receiver that did not answer in time is left alone at least this long:
 /// asking an overloaded one sooner makes it slower still.
 const AFTER_TIMEOUT_MIN: Duration = Duration::from_mins(1);
-/// A local hook without room is asked again after at most this long.
+/// The longest pause before a local hook without room is asked again.
 const BUSY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What happens to an event whose attempts are used up.
@@ -135,6 +136,13 @@ impl Policy {
         let first = Duration::from_millis(self.probe_first_ms);
         let max = Duration::from_millis(self.probe_max_ms);
         patience.stretch(jittered(failed_for.saturating_add(first).min(max), luck))
+    }
+
+    /// Returns the longest pause that there can be between two attempts.
+    pub(crate) fn pause_max(&self) -> Duration {
+        let retry_ms = self.retry_pauses_ms.iter().copied().max().unwrap_or(0);
+        let own = Duration::from_millis(retry_ms.max(self.probe_max_ms));
+        jittered(own, 1.0).max(RETRY_AFTER_MAX)
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) enum Order {
     Save(Batch),
     /// Look where all logs stand; bring back [`Roster::looked`].
     Look,
-    /// Remove what has grown old.
+    /// Remove what has grown old; bring back [`Roster::tidied`].
     Tidy,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct Roster {
     look_at: Timestamp,
     looking: bool,
     tidy_at: Timestamp,
-    /// The time of the last turn.
+    /// The latest time that it was told.
     seen: Timestamp,
 }
 
@@ -116,8 +116,12 @@ impl Roster {
     // Coming and going.
 
     /// Gives a subscription its seat.
-    pub(crate) fn seat(&mut self, subscription: Subscription, log: LogRow, outlet: Arc<Outlet>, now: Timestamp) {
+    pub(crate) fn seat(&mut self, mut subscription: Subscription, log: LogRow, outlet: Arc<Outlet>, now: Timestamp) {
         let id = subscription.id;
+        // If the wall clock was set back while the program was away, what was
+        // to wait a minute does not wait for the old time to come round.
+        let due = &mut subscription.standing.due;
+        *due = (*due).min(now.plus(subscription.policy.pause_max()));
         self.log_of.insert(subscription.trigger.clone(), log.log);
         let known = self.logs.entry(log.log).or_insert_with(|| Log::at(log));
         known.followers.insert(id);
@@ -131,8 +135,9 @@ impl Roster {
         self.schedule(id, now);
     }
 
-    /// Takes a seat away. A call in flight may end; it counts for nothing.
-    fn unseat(&mut self, id: SubscriptionId) {
+    /// Takes away the seat of a subscription whose end was committed. A call in
+    /// flight may end; it counts for nothing.
+    pub(crate) fn unseat(&mut self, id: SubscriptionId) {
         let Some(seat) = self.seats.remove(&id) else { return };
         if let Some(alarm) = seat.alarm {
             self.alarms.remove(&(alarm, id));
@@ -190,19 +195,14 @@ impl Roster {
         self.release(id, now);
     }
 
-    /// Takes away the seat of a subscription whose end was committed.
-    pub(crate) fn end(&mut self, id: SubscriptionId) {
-        self.unseat(id);
-    }
-
     // The engine.
 
     /// Says what is to be done now.
-    pub(crate) fn turn(&mut self, now: Timestamp, may_call: bool) -> Vec<Order> {
+    pub(crate) fn turn(&mut self, now: Timestamp) -> Vec<Order> {
         self.follow_the_clock(now);
         self.ring(now);
         let mut orders = Vec::new();
-        while may_call && self.calls < self.calls_max && self.results < UNSAVED_MAX {
+        while self.calls < self.calls_max && self.results < UNSAVED_MAX {
             let Some(id) = self.ready.pop_front() else { break };
             if let Some(call) = self.begin(id, now) {
                 orders.push(Order::Call(Box::new(call)));
@@ -217,10 +217,18 @@ impl Roster {
             orders.push(Order::Look);
         }
         if now >= self.tidy_at {
-            self.tidy_at = now.plus(TIDY_EVERY);
+            // One at a time: the next is due when this one has ended.
+            self.tidy_at = Timestamp::FAR_FUTURE;
             orders.push(Order::Tidy);
         }
         orders
+    }
+
+    /// Says what is left to do when the program stops: nothing new begins, and
+    /// what came back is saved at once.
+    pub(crate) fn last_turn(&mut self, now: Timestamp) -> Option<Order> {
+        self.hurry();
+        self.batch(now).map(Order::Save)
     }
 
     /// Returns when [`Roster::turn`] has something to do at the latest, if
@@ -235,6 +243,8 @@ impl Roster {
 
     /// Takes the outcome of a call.
     pub(crate) fn finished(&mut self, finished: Finished, luck: f64, now: Timestamp) {
+        // A pause that begins now must not be taken for one of before.
+        self.follow_the_clock(now);
         self.calls -= 1;
         let id = finished.subscription;
         let Some(seat) = self.seats.get_mut(&id) else { return };
@@ -245,6 +255,11 @@ impl Roster {
         }
         self.settle(finished, luck, now);
         self.schedule(id, now);
+    }
+
+    /// Notes that a tidying has ended, well or not.
+    pub(crate) fn tidied(&mut self, now: Timestamp) {
+        self.tidy_at = now.plus(TIDY_EVERY);
     }
 
     /// Returns where a subscription stands at this very moment.
@@ -379,9 +394,8 @@ impl Roster {
     fn settle(&mut self, finished: Finished, luck: f64, now: Timestamp) {
         let id = finished.subscription;
         let Some(seat) = self.seats.get_mut(&id) else { return };
-        let Some(log) = self.logs.get(&seat.log) else { return };
         let results = seat.attempts.len();
-        if seat.settle(finished, luck, log.head, log.trimmed, now) {
+        if seat.settle(finished, luck, now) {
             self.results += seat.attempts.len() - results;
             self.note_unsaved(id, now);
         }

@@ -71,19 +71,11 @@ impl Seat {
 
     /// Draws the consequences of an attempt; tells whether there is something
     /// to save.
-    pub(crate) fn settle(
-        &mut self,
-        finished: Finished,
-        luck: f64,
-        head: Offset,
-        trimmed: Offset,
-        now: Timestamp,
-    ) -> bool {
+    pub(crate) fn settle(&mut self, finished: Finished, luck: f64, now: Timestamp) -> bool {
         let Finished { outcome, mut attempt, .. } = finished;
         let before = &self.subscription.standing;
         let input = Input::Attempted { generation: attempt.generation, offset: attempt.offset, outcome, luck };
-        let around = Around { policy: &self.subscription.policy, head, trimmed, now };
-        let next = decide(before, input, &around).unwrap_or(Next::Stays);
+        let next = decide(before, input, &self.around(now)).unwrap_or(Next::Stays);
         attempt.verdict = match (&next, outcome) {
             (Next::Stays, _) if attempt.generation != before.generation => Verdict::Late,
             (Next::Skips(..), _) => Verdict::Skipped,
@@ -92,22 +84,15 @@ impl Seat {
             (Next::Becomes(standing), _) if standing.state == State::Rejected => Verdict::Rejected,
             _ => Verdict::Failed,
         };
-        let (mut standing, skipped) = match next {
-            Next::Becomes(standing) => (standing, None),
-            Next::Skips(standing, skipped) => (standing, Some(skipped)),
-            Next::Stays | Next::Ends => (before.clone(), None),
-        };
-        if matches!(standing.state, State::Failed { .. } | State::Rejected) {
-            standing.reason.clone_from(&attempt.detail);
+        match next {
+            Next::Becomes(standing) => self.becomes(standing, &mut attempt),
+            Next::Skips(standing, skipped) => {
+                self.skips.push(SkipRecord { generation: standing.generation, skipped, at: now });
+                self.becomes(standing, &mut attempt);
+            }
+            // A result that changes nothing has nothing to say about the state either.
+            Next::Stays | Next::Ends => {}
         }
-        if matches!(attempt.verdict, Verdict::Failed | Verdict::Busy) && standing.delivers() {
-            attempt.next_at = Some(standing.due);
-        }
-        if let Some(skipped) = skipped {
-            self.skips.push(SkipRecord { generation: standing.generation, skipped, at: now });
-        }
-        announce(&self.subscription, &standing);
-        self.subscription.standing = standing;
         // A hook may be full for days. That it still is says nothing new.
         let is_news = attempt.verdict != Verdict::Busy || attempt.number == 1;
         if is_news {
@@ -116,15 +101,34 @@ impl Seat {
         is_news
     }
 
+    /// Lets an attempt say why the new state is what it is, and the new state
+    /// when the next attempt comes.
+    fn becomes(&mut self, mut standing: Standing, attempt: &mut Attempt) {
+        if matches!(standing.state, State::Failed { .. } | State::Rejected) {
+            standing.reason.clone_from(&attempt.detail);
+        }
+        if matches!(attempt.verdict, Verdict::Failed | Verdict::Busy) && standing.delivers() {
+            attempt.next_at = Some(standing.due);
+        }
+        announce(&self.subscription, &standing);
+        self.subscription.standing = standing;
+    }
+
     /// Looks at the clock; tells whether that changed anything.
     pub(crate) fn let_time_pass(&mut self, now: Timestamp) -> bool {
-        let standing = &self.subscription.standing;
-        let policy = &self.subscription.policy;
-        let around = Around { policy, head: standing.cursor, trimmed: Offset::START, now };
-        let Ok(Next::Becomes(next)) = decide(standing, Input::Clock, &around) else { return false };
+        let Ok(Next::Becomes(next)) = decide(&self.subscription.standing, Input::Clock, &self.around(now)) else {
+            return false;
+        };
         announce(&self.subscription, &next);
         self.subscription.standing = next;
         true
+    }
+
+    /// Returns what matters to what happens by itself. Where the log stands
+    /// does not: only verbs ask for that, and they read it in their transaction.
+    fn around(&self, now: Timestamp) -> Around<'_> {
+        let Subscription { policy, standing, .. } = &self.subscription;
+        Around { policy, head: standing.cursor, trimmed: Offset::START, now }
     }
 }
 

@@ -19,9 +19,8 @@ const OVERLAP_MAX: Duration = Duration::from_hours(7 * 24);
 impl Events {
     /// Gives the signing secret to the owner, once.
     pub async fn read_secret(&self, actor: &Actor, id: SubscriptionId) -> Result<Secret, Error> {
-        let (reader, now) = (actor.clone(), self.now());
-        let newest = self
-            .ports
+        let (reader, now, keys) = (actor.clone(), self.now(), self.ports.keys.clone());
+        self.ports
             .db
             .write("events.read_secret", move |tx| {
                 let stored = managed(tx, &reader, id)?;
@@ -33,10 +32,10 @@ impl Events {
                     return Err(Error::SecretAlreadyRead { id });
                 }
                 audit::record(tx, &reader, "read-secret", OBJECT, &id.to_string(), None, None, now)?;
-                Ok(newest)
+                // A secret that cannot be opened was not read.
+                outlet::open_secret(&keys, id, &newest)
             })
-            .await?;
-        outlet::open_secret(&self.ports.keys, id, &newest)
+            .await
     }
 
     /// Makes a new signing secret and returns it; the old ones sign along for

@@ -54,6 +54,10 @@ impl SigningKey {
     pub fn new(secret: &Secret) -> Result<Self, SignatureError> {
         let text = secret.expose().strip_prefix(PREFIX).ok_or(SignatureError::NotASecret)?;
         let bytes = STANDARD.decode(text).map_err(|_| SignatureError::NotASecret)?;
+        // Everybody has the empty key.
+        if bytes.is_empty() {
+            return Err(SignatureError::NotASecret);
+        }
         let mac = Hmac::new_from_slice(&bytes).map_err(|_| SignatureError::NotASecret)?;
         Ok(SigningKey(mac))
     }

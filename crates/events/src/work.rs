@@ -52,7 +52,7 @@ impl Events {
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut engine = self.engine.lock().await;
         loop {
-            self.turn(&mut engine, true);
+            self.turn(&mut engine);
             let nap = self.roster().wakes_at().since(self.now()).min(NAP_MAX);
             let Engine { calls, chores } = &mut *engine;
             tokio::select! {
@@ -74,7 +74,7 @@ impl Events {
     pub async fn step(&self) {
         let mut engine = self.engine.lock().await;
         loop {
-            self.turn(&mut engine, true);
+            self.turn(&mut engine);
             if let Some(done) = engine.chores.next().await {
                 self.bring_back(done);
             } else if let Some(Some(finished)) = engine.calls.next().now_or_never() {
@@ -88,8 +88,8 @@ impl Events {
     /// Starts nothing new, and saves what is still coming back.
     async fn wind_down(&self, engine: &mut Engine) {
         loop {
-            self.roster().hurry();
-            self.turn(engine, false);
+            let order = self.roster().last_turn(self.now());
+            self.begin(engine, order);
             let Engine { calls, chores } = &mut *engine;
             tokio::select! {
                 Some(done) = chores.next() => self.bring_back(done),
@@ -99,8 +99,12 @@ impl Events {
         }
     }
 
-    fn turn(&self, engine: &mut Engine, may_call: bool) {
-        let orders = self.roster().turn(self.now(), may_call);
+    fn turn(&self, engine: &mut Engine) {
+        let orders = self.roster().turn(self.now());
+        self.begin(engine, orders);
+    }
+
+    fn begin(&self, engine: &mut Engine, orders: impl IntoIterator<Item = Order>) {
         for order in orders {
             match order {
                 Order::Call(call) => engine.calls.push(call.make(self.ports.clone()).boxed()),
@@ -139,8 +143,12 @@ impl Events {
             Done::Read { log, after, read } => self.roster().read(log, after, read, now),
             Done::Saved { batch, saved } => self.roster().saved(batch, saved, now),
             Done::Looked(looked) => self.roster().looked(looked, now),
-            Done::Tidied(Ok(())) => {}
-            Done::Tidied(Err(error)) => tracing::warn!(%error, "old events could not be removed; it is tried again"),
+            Done::Tidied(tidied) => {
+                self.roster().tidied(now);
+                if let Err(error) = tidied {
+                    tracing::warn!(%error, "old events could not be removed; it is tried again");
+                }
+            }
         }
     }
 

@@ -85,10 +85,10 @@ impl Roster {
         }
     }
 
-    /// Makes the next turn save, however short the wait was, unless the
+    /// Makes the next batch due, however short the wait was, unless the
     /// database is in trouble.
-    pub(crate) fn hurry(&mut self) {
-        if !self.unsaved.is_empty() && !self.troubled {
+    pub(super) fn hurry(&mut self) {
+        if !self.troubled {
             self.save_at = Timestamp::EPOCH;
         }
     }

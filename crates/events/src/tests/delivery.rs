@@ -288,6 +288,20 @@ async fn a_hook_without_room_is_asked_again_for_as_long_as_it_takes() {
     assert_eq!(hook.stored.lock().len(), 2);
 }
 
+#[tokio::test]
+async fn two_who_watch_for_the_same_hook_get_the_same_subscription() {
+    let hook = Arc::new(Hook::default());
+    let house = House::build(Arc::new(ScriptedHttp::default()), hook.clone()).await;
+    let (ada, trigger, events) = (ada(), late_orders(), &house.events);
+    let (one, other) = tokio::join!(events.watch(&ada, "flow/1", &trigger), events.watch(&ada, "flow/1", &trigger));
+    assert_eq!(one.expect("it is watched"), other.expect("it is watched already"));
+    // Whoever stops watching waits for those who have begun to.
+    let (watched, unwatched) = tokio::join!(events.watch(&ada, "flow/2", &trigger), events.unwatch(&ada, "flow/2"));
+    watched.expect("it is watched");
+    unwatched.expect("it is no longer watched");
+    assert_eq!(house.events.status().await.expect("counts").hooks.subscriptions, 1);
+}
+
 /// Answers every call with 200 and tells when there was one.
 #[derive(Default)]
 struct Bell {

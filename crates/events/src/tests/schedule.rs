@@ -20,7 +20,7 @@ struct Asked {
 
 fn turn(roster: &mut Roster, now: Timestamp) -> Asked {
     let mut asked = Asked::default();
-    for order in roster.turn(now, true) {
+    for order in roster.turn(now) {
         match order {
             Order::Call(call) => asked.calls.push(*call),
             Order::Read { after, .. } => asked.reads.push(after),
@@ -229,4 +229,58 @@ fn that_a_hook_is_still_full_is_no_news() {
         now = roster.standing(id(1)).expect("it has a seat").due;
     }
     assert_eq!(noted, 1);
+}
+
+#[test]
+fn a_pause_that_begins_after_the_clock_was_set_back_is_as_long_as_any() {
+    let mut roster = seated(1, 9, 1);
+    let call = turn(&mut roster, NOW).calls.remove(0);
+    // The result comes in before the next turn could see the new time.
+    let yesterday = NOW.minus(Duration::from_hours(24));
+    roster.finished(answered(&call, Outcome::Failed(Patience::Own)), 0.5, yesterday);
+    assert!(turn(&mut roster, yesterday.plus(Duration::from_millis(999))).calls.is_empty());
+    assert_eq!(turn(&mut roster, yesterday.plus(Duration::from_secs(1))).calls.len(), 1);
+}
+
+#[test]
+fn after_a_restart_with_the_clock_set_back_nobody_waits_longer_than_the_longest_pause() {
+    let mut roster = Roster::new(9, NOW);
+    let tomorrow = NOW.plus(Duration::from_hours(24));
+    let standing = Standing { attempts: 1, due: tomorrow, ..Standing::new(Offset::START) };
+    roster.seat(Subscription { standing, ..subscription(1) }, log(1), outlet(), NOW);
+    roster.read(1, Offset::START, Ok((log(1), events(1..=1))), NOW);
+    assert!(turn(&mut roster, NOW.plus(Duration::from_mins(59))).calls.is_empty());
+    // Nothing asks for more patience than the hour that a receiver may ask for.
+    let in_an_hour = NOW.plus(Duration::from_hours(1));
+    assert_eq!(turn(&mut roster, in_an_hour).calls.len(), 1);
+}
+
+#[test]
+fn a_late_result_does_not_say_why_a_subscription_failed() {
+    let mut roster = seated(1, 9, 3);
+    let call = turn(&mut roster, NOW).calls.remove(0);
+    // While the probe is under way, its owner takes an event out by hand.
+    let failed = Standing {
+        state: State::Failed { since: NOW },
+        reason: "500 Internal Server Error".into(),
+        generation: 2,
+        cursor: Offset(1),
+        ..Standing::new(Offset::START)
+    };
+    roster.change(Subscription { standing: failed.clone(), ..subscription(1) }, outlet(), log(3), NOW);
+    roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
+    assert_eq!(roster.standing(id(1)).expect("it has a seat"), failed);
+}
+
+#[test]
+fn one_tidying_ends_before_the_next_begins() {
+    let mut roster = Roster::new(9, NOW);
+    let tidies = |roster: &mut Roster, minutes| {
+        let orders = roster.turn(NOW.plus(Duration::from_mins(minutes)));
+        orders.iter().filter(|order| matches!(order, Order::Tidy)).count()
+    };
+    assert_eq!((tidies(&mut roster, 9), tidies(&mut roster, 10)), (0, 1));
+    assert_eq!(tidies(&mut roster, 60), 0, "the first is still at it");
+    roster.tidied(NOW.plus(Duration::from_hours(1)));
+    assert_eq!((tidies(&mut roster, 69), tidies(&mut roster, 70)), (0, 1));
 }

@@ -91,6 +91,22 @@ async fn a_request_is_checked_at_the_door() {
     assert!(Callback::parse("http://127.0.0.1:9/in", &[], true).is_ok(), "http is an option");
 }
 
+#[test]
+fn what_is_shown_of_an_address_is_no_secret() {
+    for (uri, expected) in [
+        ("https://receiver.example/in?key=s3cret", "https://receiver.example/in"),
+        ("https://receiver.example/in#s3cret", "https://receiver.example/in"),
+        ("https://receiver.example/users/@ada", "https://receiver.example/users/@ada"),
+        ("https://ada:s3cret@receiver.example/in", "https://receiver.example/in"),
+        ("https://ada:s3?cret@receiver.example/in", "https://receiver.example/in"),
+        ("https://ada:s3/cr@et@receiver.example", "https://receiver.example"),
+    ] {
+        assert_eq!(callback::shown(uri), expected);
+        let shown = format!("{:?}", Sink::Https { uri: uri.into() });
+        assert_eq!(shown, format!("Https({expected})"));
+    }
+}
+
 #[tokio::test]
 async fn only_the_owner_or_an_administrator_manages_it() {
     let (house, _http) = House::scripted().await;
@@ -278,6 +294,29 @@ async fn the_secret_is_read_once_and_by_its_owner() {
     );
     let rotated = house.events.rotate_secret(&ada(), id, Duration::ZERO).await.expect("a new one");
     assert!(!rotated.matches(secret.expose()));
+}
+
+#[tokio::test]
+async fn a_seal_that_cannot_be_opened_stops_a_verb_before_it_changes_anything() {
+    let (house, http) = House::scripted().await;
+    let id = house.subscribe().await;
+    let spoil = |tx: &mut dyn base::db::Tx| {
+        tx.execute("UPDATE subscription_secrets SET sealed = $1", base::args![vec![0_u8; 60]])
+    };
+    house.db.write("test.spoil", spoil).await.expect("it is spoiled");
+    for refused in [house.events.read_secret(&ada(), id).await.err(), house.events.pause(&ada(), id).await.err()] {
+        assert_eq!(refused.expect("it is refused").code(), "secret-sealed");
+    }
+    assert_eq!(house.standing(id).await.state, State::Active);
+    let read = house.db.read("test.read", |tx| {
+        tx.query("SELECT 1 FROM subscription_secrets WHERE read_at IS NOT NULL", base::args![])
+    });
+    assert_eq!(read.await.expect("rows").len(), 0, "what nobody got to see was not read");
+    // Deliveries go on with the key that was opened when it took its seat.
+    http.push(200, "");
+    house.append([1]).await;
+    house.events.step().await;
+    assert_eq!(http.requests().len(), 2);
 }
 
 #[tokio::test]
