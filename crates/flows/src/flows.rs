@@ -192,6 +192,10 @@ impl Flows {
             return Err(Error::NotRunnable { key: key.to_owned(), first: first.to_string(), count: errors.len() });
         }
         let (actor, hash, now) = (actor.clone(), flow.draft.clone(), self.clock.now());
+        let before = self.published(&flow).await?;
+        // A schedule that stays as it was goes on as it went.
+        let keeps_time = before.as_ref().is_some_and(|before| before.schedule == program.schedule);
+        let next_at = first_time(&program, now);
         let hook = hook_of(&flow.key, &program);
         let flow_key = flow.key.clone();
         let number = self
@@ -203,6 +207,9 @@ impl Flows {
                 }
                 let number = flow.version.unwrap_or(0) + 1;
                 tables::add_version(tx, &flow_key, number, &hash, &actor.id, now)?;
+                if flow.active && !keeps_time {
+                    tables::set_active(tx, &flow_key, true, next_at)?;
+                }
                 if let Some(hook) = &hook {
                     tables::make_hook(tx, hook, &flow_key)?;
                 }
@@ -213,21 +220,26 @@ impl Flows {
             })
             .await?;
         if flow.active && flow.published.as_deref() != Some(&flow.draft) {
-            if let Some(before) = &flow.published {
-                let before = self.program(before).await?;
-                if before.start != program.start {
-                    self.unwatch(key, &before).await?;
-                }
+            if before.as_ref().is_none_or(|before| before.start != program.start) {
+                self.unwatch(key, before.as_deref()).await?;
             }
-            self.switch_on(key).await?;
+            self.watch(key, &program).await?;
         }
+        // Its time may be another now, and items may have waited for it.
+        self.nudge.notify_one();
         Ok(number)
     }
 
-    /// Switches the schedule or hook of the published version on.
+    /// Switches the schedule or hook of the published version on. Where it is
+    /// on already its schedule goes on as it went: whoever activates every
+    /// hour must not put off what is due every two.
     pub async fn activate(&self, actor: &Actor, key: &str) -> Result<(), Error> {
-        let next_at = self.switch_on(key).await?;
+        let flow = self.flow(key).await?;
+        let Some(hash) = &flow.published else { return Err(Error::NotPublished { key: key.to_owned() }) };
+        let program = self.program(hash).await?;
+        self.watch(key, &program).await?;
         let (actor, key, now) = (actor.clone(), key.to_owned(), self.clock.now());
+        let next_at = first_time(&program, now);
         self.db
             .write("flows.activate", move |tx| {
                 let flow = known(tx, &key)?;
@@ -244,23 +256,6 @@ impl Flows {
         Ok(())
     }
 
-    /// Asks for the signals of the published version, and tells when its
-    /// schedule is next due. Repeating it changes nothing.
-    async fn switch_on(&self, key: &str) -> Result<Option<base::Timestamp>, Error> {
-        let flow = self.flow(key).await?;
-        let Some(hash) = &flow.published else { return Err(Error::NotPublished { key: key.to_owned() }) };
-        let program = self.program(hash).await?;
-        self.watch(key, &program).await?;
-        let now = self.clock.now();
-        let next_at = program.schedule.as_ref().filter(|schedule| schedule.is_timed());
-        let next_at = next_at.and_then(|schedule| schedule.clone().anchored_at(now).next_after(now));
-        if flow.active {
-            let key = key.to_owned();
-            self.db.write("flows.reschedule", move |tx| tables::set_active(tx, &key, true, next_at)).await?;
-        }
-        Ok(next_at)
-    }
-
     /// Asks for the signals that start a flow, if any do.
     pub(crate) async fn watch(&self, key: &str, program: &Program) -> Result<(), Error> {
         let (Some(hook), Some(signals)) = (hook_of(key, program), self.signals.get()) else { return Ok(()) };
@@ -269,16 +264,19 @@ impl Flows {
         watched.map_err(|source| Error::Signal { key: key.to_owned(), source })
     }
 
-    async fn unwatch(&self, key: &str, program: &Program) -> Result<(), Error> {
-        let (Some(hook), Some(signals)) = (hook_of(key, program), self.signals.get()) else { return Ok(()) };
+    /// Asks for no more signals. What a program that can no longer be read
+    /// listened to is not known, but where it listened is.
+    async fn unwatch(&self, key: &str, program: Option<&Program>) -> Result<(), Error> {
+        let hook = program.map_or_else(|| Some(hook_name(key)), |program| hook_of(key, program));
+        let (Some(hook), Some(signals)) = (hook, self.signals.get()) else { return Ok(()) };
         signals.unwatch(&hook).await.map_err(|source| Error::Signal { key: key.to_owned(), source })
     }
 
     /// Switches the schedule or hook off. Live runs go on to their end.
     pub async fn deactivate(&self, actor: &Actor, key: &str) -> Result<(), Error> {
         let flow = self.flow(key).await?;
-        if let Some(hash) = &flow.published {
-            self.unwatch(key, &*self.program(hash).await?).await?;
+        if flow.published.is_some() {
+            self.unwatch(key, self.published(&flow).await?.as_deref()).await?;
         }
         let (actor, key, now) = (actor.clone(), key.to_owned(), self.clock.now());
         self.db
@@ -379,8 +377,18 @@ fn known(tx: &mut dyn db::Tx, key: &str) -> Result<FlowRow, Error> {
 pub(crate) fn hook_of(key: &str, program: &Program) -> Option<String> {
     match program.start {
         Start::Nothing => None,
-        Start::Signal { .. } => Some(format!("flow.{key}")),
+        Start::Signal { .. } => Some(hook_name(key)),
     }
+}
+
+fn hook_name(key: &str) -> String {
+    format!("flow.{key}")
+}
+
+/// Returns when a program that is switched on now is first due.
+fn first_time(program: &Program, now: base::Timestamp) -> Option<base::Timestamp> {
+    let schedule = program.schedule.as_ref().filter(|schedule| schedule.is_timed())?;
+    schedule.clone().anchored_at(now).next_after(now)
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

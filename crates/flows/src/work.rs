@@ -21,6 +21,7 @@ use std::time::Duration;
 use base::Timestamp;
 use base::error::chain;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
@@ -66,7 +67,11 @@ impl Flows {
 
     async fn work(self: &Arc<Self>, stop: &CancellationToken, until_idle: bool) {
         let mut desk = Desk::default();
+        let mut cut_off_at = None;
         loop {
+            if stop.is_cancelled() {
+                cut_off_at.get_or_insert_with(|| Instant::now() + self.options.grace);
+            }
             let mut wait = LOOK_AT_LEAST_EVERY;
             if !stop.is_cancelled() {
                 match self.take_up(&mut desk, stop).await {
@@ -86,9 +91,9 @@ impl Flows {
             }
             tokio::select! {
                 biased;
-                Some(done) = desk.tasks.join_next_with_id() => self.put_down(&mut desk, done).await,
+                Some(done) = desk.tasks.join_next_with_id() => self.put_down(&mut desk, done, stop),
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
-                () = tokio::time::sleep(self.options.grace), if stop.is_cancelled() => {
+                () = sleep_until(cut_off_at) => {
                     tracing::warn!(runs = desk.tasks.len(), "effects in flight did not end in time");
                     desk.tasks.shutdown().await;
                     return;
@@ -150,7 +155,12 @@ impl Flows {
         Ok(self.db.read("flows.agenda", move |tx| tables::agenda(tx, now, runs_max)).await?)
     }
 
-    async fn put_down(&self, desk: &mut Desk, done: Result<(tokio::task::Id, (RunId, Option<Held>)), JoinError>) {
+    fn put_down(
+        self: &Arc<Self>,
+        desk: &mut Desk,
+        done: Result<(tokio::task::Id, (RunId, Option<Held>)), JoinError>,
+        stop: &CancellationToken,
+    ) {
         match done {
             Ok((task, (run, held))) => {
                 desk.in_hand.remove(&task);
@@ -163,16 +173,23 @@ impl Flows {
             }
             Err(error) => {
                 let Some(run) = desk.in_hand.remove(&error.id()) else { return };
-                desk.runs.remove(&run);
                 tracing::error!(%run, %error, "a run broke the engine and is parked");
-                self.hold(run, RunState::Parked, "the engine failed on this run; see the log".into()).await;
+                // It stays in hand until that is written: whoever took it up
+                // before would break again, at once.
+                let (flows, stop) = (self.clone(), stop.clone());
+                let reason = "the engine failed on this run; see the log".to_owned();
+                let task = desk.tasks.spawn(async move {
+                    flows.hold(run, RunState::Parked, reason, &stop).await;
+                    (run, None)
+                });
+                desk.in_hand.insert(task.id(), run);
             }
         }
     }
 
-    /// Returns the published program of a flow. One that can no longer be read
+    /// Returns the published program of a flow, if it has one. One that can no longer be read
     /// must not keep all others from running, so it counts as none.
-    async fn published(&self, flow: &FlowRow) -> Result<Option<Arc<Program>>, Error> {
+    pub(crate) async fn published(&self, flow: &FlowRow) -> Result<Option<Arc<Program>>, Error> {
         let Some(hash) = &flow.published else { return Ok(None) };
         match self.program(hash).await {
             Ok(program) => Ok(Some(program)),
@@ -207,7 +224,10 @@ impl Flows {
                 })
                 .await?;
         }
-        for (hook, flow) in &agenda.hooks {
+        // While more runs are due than can be worked on, items wait on their
+        // hook: that is where they are counted, and held back at the source.
+        let has_room = agenda.runs.len() <= self.options.concurrency;
+        for (hook, flow) in agenda.hooks.iter().filter(|_| has_room) {
             let Some(program) = self.published(flow).await? else { continue };
             // A version that starts on something else leaves the queue alone.
             if hook_of(&flow.key, &program).as_ref() != Some(hook) {
@@ -215,7 +235,7 @@ impl Flows {
             }
             let Start::Signal { results_max, .. } = program.start else { continue };
             let is_sequential = program.is_sequential;
-            let starts = if is_sequential { 1 } else { STARTS_AT_ONCE };
+            let starts = if is_sequential { 1 } else { STARTS_AT_ONCE.min(2 * self.options.concurrency) };
             let runs: Vec<_> = (0..starts).map(|_| self.new_run(flow, &program, "signal")).collect();
             let hook = hook.clone();
             started |= self
@@ -244,26 +264,40 @@ impl Flows {
         Ok(started)
     }
 
-    async fn hold(&self, run: RunId, state: RunState, reason: String) {
+    /// Holds a run. While the database refuses that, the run stays in hand.
+    async fn hold(&self, run: RunId, state: RunState, reason: String, stop: &CancellationToken) {
         tracing::warn!(%run, reason, "a run is held until a person decides");
         let now = self.clock.now();
-        let held = self.db.write("flows.hold", move |tx| {
-            let Some(row) = tables::run(tx, run)? else { return Ok(false) };
-            let barrier = Barrier {
-                run,
-                now,
-                settled: None,
-                asked: None,
-                again: None,
-                operations: Vec::new(),
-                operation_count: row.info.operations,
-                then: Then::Held(state, reason.clone()),
-            };
-            tables::record(tx, &barrier)
-        });
-        if let Err(error) = held.await {
-            tracing::error!(%run, error = %chain(&error), "a run cannot be held");
+        loop {
+            let reason = reason.clone();
+            let held = self.db.write("flows.hold", move |tx| {
+                let Some(row) = tables::run(tx, run)? else { return Ok(false) };
+                let barrier = Barrier {
+                    run,
+                    now,
+                    settled: None,
+                    asked: None,
+                    again: None,
+                    operations: Vec::new(),
+                    operation_count: row.info.operations,
+                    then: Then::Held(state, reason.clone()),
+                };
+                tables::record(tx, &barrier)
+            });
+            let Err(error) = held.await else { return };
+            tracing::error!(%run, error = %chain(&error), "a run cannot be held yet");
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(DATABASE_RETRY) => {}
+            }
         }
+    }
+}
+
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

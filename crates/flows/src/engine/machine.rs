@@ -208,6 +208,12 @@ impl Machine {
         std::mem::take(&mut self.operations)
     }
 
+    /// Forgets operations with higher numbers; they are only counted.
+    pub fn forget_operations_after(&mut self, number: u64) {
+        let kept = self.operations.partition_point(|operation| operation.number <= number);
+        self.operations.truncate(kept);
+    }
+
     /// Returns how many operations there were in all.
     pub fn operation_count(&self) -> u64 {
         self.operation_count

@@ -91,7 +91,7 @@ impl Flows {
         let (actor, now) = (actor.clone(), self.clock.now());
         self.db
             .write("flows.decide", move |tx| {
-                tables::run(tx, id)?.ok_or(Error::UnknownRun { id })?;
+                let before = tables::run(tx, id)?.ok_or(Error::UnknownRun { id })?.info;
                 let (verb, held) = match decision {
                     Decision::Repeat => ("repeat", tables::release(tx, id, now)?),
                     Decision::Abandon => ("abandon", tables::abandon(tx, id, now)?),
@@ -99,7 +99,8 @@ impl Flows {
                 if !held {
                     return Err(Error::NotHeld { id });
                 }
-                audit::record(tx, &actor, verb, "run", &id.to_string(), None, None, now)?;
+                let before = json!({"state": before.state, "reason": before.reason});
+                audit::record(tx, &actor, verb, "run", &id.to_string(), Some(&before), None, now)?;
                 Ok(())
             })
             .await?;

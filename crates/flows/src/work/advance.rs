@@ -67,7 +67,7 @@ impl Flows {
             Ok(held) => held,
             Err(Obstacle::NotLive) => return None,
             Err(Obstacle::Hold(state, reason)) => {
-                self.hold(run, state, reason).await;
+                self.hold(run, state, reason, stop).await;
                 return None;
             }
             Err(Obstacle::Later(error)) => {
@@ -145,7 +145,12 @@ impl Flows {
             match machine.walk(self.options.steps_at_once) {
                 Stop::Effect(intent) => return Walked::Effect(intent),
                 Stop::End(ending) => return Walked::End(ending),
-                Stop::Pause => tokio::task::yield_now().await,
+                Stop::Pause => {
+                    // A long way without an effect must not fill the memory
+                    // with what will not be kept.
+                    machine.forget_operations_after(self.options.operations_kept_max);
+                    tokio::task::yield_now().await;
+                }
             }
         }
     }

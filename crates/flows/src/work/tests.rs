@@ -410,3 +410,128 @@ flow:
         assert_eq!(outputs, expected);
     }
 }
+
+#[tokio::test]
+async fn what_is_due_keeps_its_time_when_it_is_activated_or_published_again() {
+    let flow = |interval: u32, name: &str| {
+        format!(
+            "name: {name}\nscheduling: {{ type: indefinitely, interval: {interval} }}\nflow:\n  - {{ id: 1, module: \"util:SetVariable2\", mapper: {{ name: a, value: b }} }}\n"
+        )
+    };
+    for (_engine, _guard, house) in houses() {
+        let flows = house.engine(Arc::new(ScriptedHttp::default()), 1);
+        publish(&flows, "regular", &flow(3_600, "one")).await;
+        let next_at = async || flows.list().await.expect("flows")[0].next_at.map(|at| at.as_millis() / 60_000);
+        let first = next_at().await;
+        house.clock.advance(Duration::from_mins(50));
+        publish(&flows, "regular", &flow(3_600, "one")).await;
+        assert_eq!(next_at().await, first, "activated again");
+        publish(&flows, "regular", &flow(3_600, "two")).await;
+        assert_eq!(next_at().await, first, "another version with the same schedule");
+        publish(&flows, "regular", &flow(900, "two")).await;
+        assert_eq!(next_at().await, first.map(|minutes| minutes + 5), "a schedule of 15 minutes begins now");
+        flows.deactivate(&ann(), "regular").await.expect("it is switched off");
+        flows.put(&ann(), "regular", &flow(900, "three")).await.expect("a draft");
+        flows.publish(&ann(), "regular").await.expect("a version");
+        assert_eq!(next_at().await, None, "what is off stays off");
+    }
+}
+
+#[tokio::test]
+async fn a_new_version_wakes_the_engine() {
+    for (_engine, _guard, house) in houses() {
+        let flows = house.engine(Arc::new(ScriptedHttp::default()), 1);
+        publish(&flows, "pay", POST_ONCE).await;
+        // Nothing else is to be seen of the wakes before.
+        flows.run_until_idle().await;
+        while futures_now(flows.nudge.notified()).await {}
+        flows.put(&ann(), "pay", &POST_ONCE.replace("pay", "repay")).await.expect("a draft");
+        flows.publish(&ann(), "pay").await.expect("a version");
+        assert!(futures_now(flows.nudge.notified()).await);
+    }
+}
+
+/// Tells whether something is there now.
+async fn futures_now(future: impl Future<Output = ()>) -> bool {
+    tokio::select! {
+        biased;
+        () = future => true,
+        () = std::future::ready(()) => false,
+    }
+}
+
+#[tokio::test]
+async fn items_wait_on_their_hook_while_the_engine_is_busy() {
+    for (_engine, _guard, mut house) in houses() {
+        house.options.concurrency = 1;
+        house.options.hook_queue_max = 8;
+        let flows = house.engine(Arc::new(ScriptedHttp::default()), 1);
+        publish(&flows, "pay", POST_ONCE).await;
+        let accept = async |n: u32| flows.accept("flow.pay", &n.to_string(), json!({"n": n})).await;
+        for n in 0..8 {
+            accept(n).await.expect("room");
+        }
+        die_in_flight(&house, Arc::new(Silence(ScriptedHttp::default()))).await;
+        assert_eq!(flows.list().await.expect("flows")[0].waiting, 6, "two became runs, of which one is worked on");
+        accept(8).await.expect("room");
+        accept(9).await.expect("room");
+        assert!(matches!(accept(10).await, Err(Error::Busy { waiting: 8, .. })));
+
+        let http = Arc::new(ScriptedHttp::default());
+        for _ in 0..9 {
+            http.push(200, "ok");
+        }
+        let flows = house.engine(http.clone(), 3);
+        flows.run_until_idle().await;
+        let counts = flows.counts().await.expect("counts");
+        assert_eq!((counts.succeeded, counts.held), (9, 1), "all of them had their turn");
+    }
+}
+
+/// Counts how often the engine looks.
+struct CountedClock(Arc<SimClock>, std::sync::atomic::AtomicUsize);
+
+impl base::Clock for CountedClock {
+    fn now(&self) -> Timestamp {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.0.now()
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_held_yet_does_not_keep_the_engine_hot() {
+    for (engine, _guard, house) in houses() {
+        if engine != "SQLite" {
+            continue;
+        }
+        let flows = house.engine(Arc::new(ScriptedHttp::default()), 1);
+        publish(&flows, "pay", POST_ONCE).await;
+        flows.accept("flow.pay", "1", json!({"n": 7})).await.expect("room");
+        die_in_flight(&house, Arc::new(Silence(ScriptedHttp::default()))).await;
+        // As on a disk that is full: it can be read, and not written.
+        let full = "CREATE TRIGGER full BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'full'); END";
+        house.db.write("test.fill", move |tx| tx.execute(full, base::args![])).await.expect("a trigger");
+
+        let clock = Arc::new(CountedClock(house.clock.clone(), std::sync::atomic::AtomicUsize::new(0)));
+        let keys = Arc::new(KeyRing::generate(&SeededChance::new(1)));
+        let chance = Arc::new(SeededChance::new(3));
+        let http = Arc::new(ScriptedHttp::default());
+        let flows = Flows::new(house.db.clone(), http, keys, clock.clone(), chance, house.options.clone());
+        let flows = Arc::new(flows);
+        let stop = CancellationToken::new();
+        let work = tokio::spawn(flows.clone().run(stop.clone()));
+        for _ in 0..200 {
+            assert_eq!(flows.counts().await.expect("counts").held, 0);
+        }
+        let looks = clock.1.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(looks < 50, "{looks} looks");
+
+        let empty = "DROP TRIGGER full";
+        house.db.write("test.empty", move |tx| tx.execute(empty, base::args![])).await.expect("no trigger");
+        while flows.counts().await.expect("counts").held == 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        work.await.expect("the engine ends");
+    }
+}

@@ -347,3 +347,22 @@ flow:
 "#;
     assert!(play(flow, &[json!({})]).ends_with("3 success {\"sum\":50005000}\nsuccess\n"));
 }
+
+#[test]
+fn what_is_not_kept_is_still_counted() {
+    let flow = r#"
+flow:
+  - { id: 1, module: "builtin:BasicRepeater", mapper: { repeats: 50 } }
+  - { id: 2, module: "util:SetVariable2", mapper: { name: a, value: "{{1.i}}" } }
+"#;
+    let program = Arc::new(Program::compile(flow).expect("a flow that can be read"));
+    let run = "00000000-0000-7000-8000-000000000001".parse().expect("an id");
+    let facts = Facts { run, flow: "f".into(), name: "F".into(), variables: Value::Absent, seed: 1 };
+    let mut machine = Machine::new(program, facts, Vec::new(), Timestamp::from_millis(0));
+    while matches!(machine.walk(10), Stop::Pause) {
+        machine.forget_operations_after(7);
+    }
+    machine.forget_operations_after(7);
+    let numbers: Vec<u64> = machine.take_operations().iter().map(|operation| operation.number).collect();
+    assert_eq!((numbers, machine.operation_count()), ((1..=7).collect(), 51));
+}
