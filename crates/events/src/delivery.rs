@@ -14,7 +14,7 @@ use crate::diagram::Outcome;
 use crate::event::{EventId, Offset};
 use crate::policy::Patience;
 
-/// First bytes of an answer that are kept for people.
+/// So many bytes of an answer are kept for people.
 pub(crate) const ANSWER_BYTES_KEPT: usize = 512;
 
 /// How an attempt ended, as the delivery log says it.
@@ -81,7 +81,7 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// Why there was no answer, or why it is not a success.
     pub detail: String,
-    /// The first bytes of the answer.
+    /// The first 512 bytes of the answer, as text.
     pub answer: String,
     /// When the event is tried next; nothing if it is not.
     pub next_at: Option<Timestamp>,

@@ -3,6 +3,11 @@
 //! Here one reads what each verb does. How it does so safely beside the
 //! deliveries is told in `change`; what may happen in which state, in
 //! `diagram`.
+//!
+//! Every verb on a subscription is answered with [`Error::NotFound`] if there
+//! is none (those of hooks count as none), with [`Error::NotOwner`] unless the
+//! actor made it or is an administrator, and with [`Error::Refused`] where the
+//! diagram has no arrow. Then nothing has changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,7 +171,8 @@ impl Events {
     // Subscriptions.
 
     /// Makes a subscription to the events that come from now on. Its callback
-    /// must be there: any HTTP answer to a HEAD counts.
+    /// must be there: any HTTP answer to a HEAD within 10 s counts, or else it
+    /// is [`Error::CallbackFailed`].
     pub async fn create(
         self: &Arc<Self>,
         actor: &Actor,
@@ -209,6 +215,7 @@ impl Events {
     }
 
     /// Replaces the definition and sets the subscription going, from any state.
+    /// The callback is not asked first: the next delivery will tell.
     pub async fn update(
         self: &Arc<Self>,
         actor: &Actor,
@@ -259,7 +266,9 @@ impl Events {
         self.take(actor, id, "resume-from-latest", Input::ResumeFromLatest).await
     }
 
-    /// Starts again at an offset; 0 means as early as possible.
+    /// Starts again at an offset; 0 means as early as possible. Refused before
+    /// the subscription's own beginning, where events are no longer kept, and
+    /// beyond the next event; what it leaves out ahead is passed over, on record.
     pub async fn replay(
         self: &Arc<Self>,
         actor: &Actor,
@@ -271,6 +280,7 @@ impl Events {
 
     /// Takes up to 50 undelivered events out by hand and returns the bodies
     /// that the callback would have received. A second call returns the next.
+    /// Refused while the subscription is active or paused.
     pub async fn extract(self: &Arc<Self>, actor: &Actor, id: SubscriptionId) -> Result<Vec<Bytes>, Error> {
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let taken = bodies.clone();

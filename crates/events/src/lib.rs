@@ -1,12 +1,9 @@
 //! The event subscription engine: telling others, in order, and never losing a word.
 //!
-//! Somebody fires *events*: a trigger's condition became true for a case. Each
-//! trigger has one *log*, in which an event has an [`Offset`] for ever. A
-//! [`Subscription`] is a standing request to receive what a log gets; it is
-//! little more than a *cursor* into the log, so ten thousand of them cost no
-//! more than their rows. The engine hands the event behind each cursor to the
-//! subscription's [`Sink`], signed, one at a time, and moves the cursor when
-//! the receiver has it. Why an event was fired, this crate never knows.
+//! Somebody fires *events*: a trigger's condition became true for a case. The
+//! engine keeps them, and hands them to everyone who subscribed to the trigger:
+//! signed, one at a time, again and again until the receiver has them. Why an
+//! event was fired, this crate never knows.
 //!
 //! ```text
 //!   append(tx, …)          ┌ cursor ─▶ POST, signed      (a receiver out there)
@@ -14,29 +11,46 @@
 //!                1 2 3 4 … └ cursor ─▶ hook              (a flow in this program)
 //! ```
 //!
+//! # Words
+//!
+//! * Each trigger has one *log*; an event's place in it is its [`Offset`], for
+//!   ever. The last offset given out is the log's *head*.
+//! * A [`Subscription`] is little more than a *cursor* into a log: ten thousand
+//!   of them cost no more than their rows. The event right behind the cursor is
+//!   its *head event*. Where events go is its [`Sink`].
+//! * A *delivery* hands one event to one subscription; an [`Attempt`] is one
+//!   try of it. An attempt at the head event of a failed subscription is a *probe*.
+//! * The *generation* rises whenever a subscription starts over. What comes
+//!   back from an older one is *late*, and counts for nothing.
+//! * In memory each subscription has a *seat*. A verb *holds* the seat while it
+//!   commits; whoever saves the row has the seat's *pen*.
+//!
 //! # The states
 //!
 //! ```text
-//!                   create
-//!                     │      ┌──────────── update, replay
-//!                     ▼      ▼     │
-//!     resume …    ┌────────────┐   │    pause     ┌────────┐
-//!        ┌───────▶│   ACTIVE   │───┴─────────────▶│ PAUSED │
-//!        │        └────────────┘                  └────────┘
-//!        │  attempts │      ▲ the head event is        │
-//!        │  used up  ▼      │ received; update, replay │
-//!        │        ┌────────────┐                       │
-//!        │        │   FAILED   │                       │
-//!        │        └────────────┘                       │
-//!        │   8 hours │                                 │
-//!        │           ▼           update                │
-//!        │        ┌────────────┐ ───────▶ ACTIVE       │
-//!        │        │ SUSPENDED  │                       │
-//!        │        └────────────┘                       │
-//!        └───── resume, resume from latest, update, replay
+//!                  create
+//!                    │
+//!                    ▼           pause
+//!             ┌────────────┐ ───────────────────────────────▶ ┌────────────┐
+//!   ┌───────▶ │   ACTIVE   │                                  │   PAUSED   │
+//!   │         └────────────┘ ◀─────────────────────────────── └────────────┘
+//!   │ attempts   │      ▲        resume, resume from latest,
+//!   │ used up    │      │        update, replay
+//!   │            │      │
+//!   │            ▼      │ the head event is received;
+//!   │         ┌────────────┐  update, replay
+//!   │         │   FAILED   │
+//!   │         └────────────┘
+//!   │            │ 8 hours, by setting more or less
+//!   │            ▼
+//!   │ update  ┌────────────┐
+//!   └──────── │ SUSPENDED  │   the queue is destroyed, or by setting kept
+//!             └────────────┘
 //!
-//!     delete ends it from any state. By setting: ACTIVE or FAILED ──declined──▶
-//!     REJECTED ──update, replay──▶ ACTIVE.
+//!   any state ──delete──▶ the end       ACTIVE ──update, replay──▶ ACTIVE, anew
+//!   by setting:  ACTIVE, FAILED ──declined──▶ REJECTED ──update, replay──▶ ACTIVE
+//!   SKIP_ERRORS: where it would fail or be rejected, the event is passed over,
+//!                on record, and the subscription is ACTIVE
 //! ```
 //!
 //! [`decide`] is this diagram as a function, and `tests/transitions.rs` prints
@@ -47,14 +61,28 @@
 //! * **Conservation.** Every appended event is, for every subscription that was
 //!   there, delivered, still queued, or covered by a durable record that says
 //!   why not ([`Skipped`], a suspension, a delete).
-//! * **Order.** Only the head is tried; within a generation a receiver first
-//!   sees events by increasing offset. Offsets are never given out twice.
+//! * **Order.** Only the head event is tried, and never twice at once; within a
+//!   generation a receiver first sees events by increasing offset.
 //! * **Identity.** (subscription, offset) is one event id and one byte string
 //!   for ever, over retries, replays and restarts.
 //! * **The cursor never lies.** It does not pass an event without its success
 //!   or its record; what a crash forgets is delivered again, never lost.
 //! * **Silence.** After a pause, a suspension or a delete is answered, no call
 //!   starts.
+//!
+//! # What cannot happen here
+//!
+//! * An offset is given out twice: it moves in the transaction that appends.
+//! * A receiver sees an event whose append was rolled back: the engine reads
+//!   only what is committed.
+//! * A slow receiver holds up another subscription, as long as there are slots
+//!   for calls ([`Options::calls_max`]).
+//! * A slow database fills the memory: above 4,000 unsaved results no call
+//!   starts, and above 64 MiB of events at hand they are read anew.
+//! * A secret leaves through a log, an audit row or an error: headers and
+//!   signing secrets lie sealed, and addresses are shown without their query.
+//! * Something waits for ever: calls, pauses and commits all have an end, and
+//!   none of them outlasts a clock that is set back.
 //!
 //! # How it is built: decide, record, act
 //!
@@ -71,31 +99,36 @@
 //!
 //! # Reading on
 //!
-//! In this order: `event` and `callback` (what goes where), `subscription` and
-//! `diagram` (what it is, and what becomes of it), `policy`, `delivery` and
-//! [`signature`] (how a call looks and ends), `seat` and `roster` (whose turn it is),
-//! `events` and `change` (the verbs), `work` (the loop), `tables` (the SQL);
-//! then `tests/simulation.rs`, which lives through it all by seed.
+//! In the order of the `mod` lines below. Whoever has ten minutes reads
+//! `subscription` and `diagram` (what it is, and what becomes of it), `roster`
+//! (whose turn it is) and `change` (how a verb gets in between); then
+//! `tests/simulation.rs`, which lives through it all by seed.
 
-mod error;
+// What goes where.
 mod event;
 mod callback;
+// What a subscription is, and what becomes of it.
 mod subscription;
 mod diagram;
 mod refusal;
 mod policy;
+// How a call looks, and how it ends.
 mod delivery;
 pub mod signature;
 mod outlet;
+// Whose turn it is.
 mod log;
 mod seat;
 mod roster;
+// The verbs, and how they are carried out.
 mod events;
-mod change;
 mod secrets;
 mod hooks;
-mod work;
+mod change;
 mod view;
+mod error;
+// The loop, and the SQL.
+mod work;
 mod tables;
 
 pub use callback::{Busy, Callback, LocalDelivery, LocalSink, NoHooks, Sink};

@@ -49,7 +49,8 @@ pub enum OnSuspension {
     Keep,
 }
 
-/// The delivery settings of one subscription.
+/// The delivery settings of one subscription. Every pause is spread by 20 % to
+/// either side; a receiver that asks for patience gets up to an hour of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {

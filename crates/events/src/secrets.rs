@@ -17,7 +17,8 @@ use crate::tables::{self, StoredSecret};
 const OVERLAP_MAX: Duration = Duration::from_hours(7 * 24);
 
 impl Events {
-    /// Gives the signing secret to the owner, once.
+    /// Gives the newest signing secret to the owner, once; the second time it
+    /// is [`Error::SecretAlreadyRead`]. Not even an administrator reads it.
     pub async fn read_secret(&self, actor: &Actor, id: SubscriptionId) -> Result<Secret, Error> {
         let (reader, now, keys) = (actor.clone(), self.now(), self.ports.keys.clone());
         self.ports
@@ -39,7 +40,8 @@ impl Events {
     }
 
     /// Makes a new signing secret and returns it; the old ones sign along for
-    /// `overlap`, so that the receiver may change over in its own time.
+    /// `overlap`, at most 7 days, so that the receiver may change over in its
+    /// own time.
     pub async fn rotate_secret(
         self: &Arc<Self>,
         actor: &Actor,

@@ -66,8 +66,9 @@ impl Roster {
             self.wake_followers(log, now);
         }
         for id in waiting {
-            let Some(cursor) = self.seats.get(&id).map(|seat| seat.subscription.standing.cursor) else { continue };
-            let was_asked_for = cursor >= after && cursor < last.max(after.next()) && cursor < row.head;
+            let Some(seat) = self.seats.get(&id) else { continue };
+            let cursor = seat.subscription.standing.cursor;
+            let was_asked_for = seat.may_be_called(row.head) && cursor >= after && cursor < last.max(after.next());
             if was_asked_for && !self.holds(log, cursor.next()) {
                 // Never pass over a gap in silence: an operator must look.
                 tracing::error!(subscription.id = %id, offset = %cursor.next(), "an event is missing from its log");

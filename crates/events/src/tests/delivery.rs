@@ -152,19 +152,15 @@ async fn only_the_head_is_tried_until_it_is_received() {
 
 #[tokio::test]
 async fn retry_after_may_be_a_date() {
-    let (house, http) = House::scripted().await;
+    let (mut house, _http) = House::scripted().await;
     let id = house.subscribe().await;
     let mut later = reply(503, "");
     later.headers.insert("retry-after", "Thu, 01 Jan 2026 00:05:00 GMT".parse().expect("a header value"));
-    drop(http);
-    let http = Arc::new(ScriptedHttp::new([Ok(later)]));
-    let ports = Ports { http: http.clone(), ..house.ports.clone() };
-    let events = Events::open(ports, Options::default()).await.expect("it opens");
+    house.ports.http = Arc::new(ScriptedHttp::new([Ok(later)]));
+    house.crash().await;
     house.append([1]).await;
-    events.nudge(&late_orders());
-    events.step().await;
-    house.clock.advance(Duration::from_millis(50));
-    events.step().await;
+    house.events.step().await;
+    house.save().await;
     assert_eq!(house.standing(id).await.due.to_string(), "2026-01-01T00:05:00.000Z");
 }
 
@@ -332,4 +328,11 @@ async fn a_nudge_wakes_the_engine_and_a_stop_saves_what_it_did() {
     assert_eq!(house.standing(id).await.cursor, Offset(1));
     house.append([2]).await;
     assert_eq!(house.events.get(&ada(), id).await.expect("it is there").queued, 1);
+}
+
+#[tokio::test]
+#[should_panic(expected = "a bug in a verb")]
+async fn a_bug_in_a_verb_is_not_taken_for_a_stop() {
+    let verb = change::to_the_end::<()>(async { panic!("a bug in a verb") });
+    let _never = verb.await;
 }

@@ -273,6 +273,19 @@ fn a_late_result_does_not_say_why_a_subscription_failed() {
 }
 
 #[test]
+fn the_last_turn_saves_at_once_and_begins_nothing() {
+    let mut roster = seated(1, 9, 3);
+    let call = turn(&mut roster, NOW).calls.remove(0);
+    let later = NOW.plus(Duration::from_mins(10));
+    roster.finished(answered(&call, Outcome::Delivered), 0.5, later);
+    // The next event is due, and so are a look at the logs and a tidying.
+    let Some(Order::Save(batch)) = roster.last_turn(later) else { panic!("there is something to save") };
+    assert_eq!(batch.progress[0].standing.cursor, Offset(1));
+    roster.saved(batch, Ok(()), later);
+    assert!(roster.last_turn(later).is_none());
+}
+
+#[test]
 fn one_tidying_ends_before_the_next_begins() {
     let mut roster = Roster::new(9, NOW);
     let tidies = |roster: &mut Roster, minutes| {
