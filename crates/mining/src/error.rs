@@ -101,6 +101,12 @@ pub enum Error {
         /// Of which kind its error was.
         kind: Kind,
     },
+    /// An evaluation stopped half-way, which is a mistake of ours.
+    #[error("the evaluation stopped unexpectedly: {detail}")]
+    Broken {
+        /// What it said.
+        detail: String,
+    },
     /// The control database failed.
     #[error(transparent)]
     Database(#[from] base::db::Error),
@@ -119,6 +125,7 @@ impl Coded for Error {
             | Error::BadDataModel { .. }
             | Error::BadSpeed { .. } => Kind::Invalid,
             Error::Overtaken { .. } => Kind::Conflict,
+            Error::Broken { .. } => Kind::Internal,
             Error::Tables(error) => error.kind(),
             Error::DataModels { kind, .. } => *kind,
             Error::Database(error) => error.kind(),
@@ -141,6 +148,7 @@ impl Coded for Error {
             Error::Overtaken { .. } => "knowledge-model-overtaken",
             Error::Tables(error) => error.code(),
             Error::DataModels { .. } => "data-models-failed",
+            Error::Broken { .. } => "evaluation-broken",
             Error::Database(error) => error.code(),
         }
     }

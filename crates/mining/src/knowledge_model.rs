@@ -1,8 +1,9 @@
 //! A knowledge model as a person writes it: YAML with PQL inside.
 //!
 //! The form is the one known from Celonis Studio, with `triggers:` added. Only
-//! what is evaluated is read; unknown keys are no mistake, because the stored
-//! text is the user's and leaves again as it came.
+//! what is evaluated is read here; what a text says beyond that is the subject
+//! of [`notices`](crate::notices). The stored text is the user's and leaves
+//! again as it came.
 
 use std::collections::HashSet;
 
@@ -181,10 +182,6 @@ pub struct TriggerText {
     /// Whether what matches already at the first publication fires.
     #[serde(default)]
     pub fire_existing: bool,
-    /// When it fires; read so that a wish that is not offered yet is refused
-    /// rather than passed over.
-    #[serde(default, rename = "fireOn")]
-    pub _fire_on: FireOn,
 }
 
 fn item_limit() -> u64 {
@@ -202,26 +199,10 @@ pub enum WhenFull {
     ReplaceExisting,
 }
 
-/// When a trigger fires.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum FireOn {
-    /// When an instance starts to match.
-    #[default]
-    Enter,
-}
-
 impl KnowledgeModel {
     /// Parses a text; a mistake is told with its line.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let model: KnowledgeModel = serde_saphyr::from_str(text).map_err(|error| {
-            let place = error.location();
-            Error::Yaml {
-                line: place.map_or(1, |place| place.line()),
-                column: place.map_or(1, |place| place.column()),
-                detail: first_line(&error.to_string()),
-            }
-        })?;
+        let model: KnowledgeModel = serde_saphyr::from_str(text).map_err(|error| not_yaml(&error))?;
         model.refuse_doubles()?;
         Ok(model)
     }
@@ -288,6 +269,16 @@ fn refuse_double<'a>(kind: &str, ids: impl IntoIterator<Item = &'a Spanned<Strin
         }
     }
     Ok(())
+}
+
+/// Says where a text is not what it should be.
+pub(crate) fn not_yaml(error: &serde_saphyr::Error) -> Error {
+    let place = error.location();
+    Error::Yaml {
+        line: place.map_or(1, |place| place.line()),
+        column: place.map_or(1, |place| place.column()),
+        detail: first_line(&error.to_string()),
+    }
 }
 
 /// Returns the line on which a text stands, from 1.

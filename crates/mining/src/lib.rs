@@ -12,20 +12,45 @@
 //!   the clock reaches a deadline ────────┘
 //! ```
 //!
+//! The words of this crate: a *case* is one run of the business process, its
+//! *events* stand in the order of (time, sorting column, arrival). A *record
+//! instance* is what a trigger watches, an order or a vendor. The instances
+//! that satisfy a trigger are its *matched set*; one that enters it begins an
+//! *episode* and fires a *signal*. A *root* is the event log at one commit. The
+//! *process clock* is what NOW() reads; a *deadline* is an instant of it at
+//! which time alone changes an answer.
+//!
 //! What holds, always:
 //!
 //! * Triggers are evaluated at commits and at deadlines, nowhere else; nothing
 //!   polls. The only reader of the process clock is this crate.
-//! * The same evaluator takes all cases or a list of touched ones, so the two
-//!   cannot disagree; a property test holds them to it.
-//! * A signal is fired exactly once per episode: the matched set, the number up
+//! * A signal fires exactly once per episode: the matched set, the number up
 //!   to which a model has fired and the appended events share a transaction
 //!   that is conditional on nobody else having written.
-//! * What matched before a trigger was published, or before its logic changed,
-//!   is known and does not fire.
+//! * The same evaluator takes all cases or a list of touched ones, so the two
+//!   cannot disagree; a property test holds them to it.
+//! * What matched before a trigger was published, or before its logic or the
+//!   joins of its data model changed, is known and does not fire.
+//! * What a knowledge model says about a trigger is obeyed or refused; what has
+//!   no effect elsewhere is [told](Notice).
+//! * A question holds a root, never a lock, while it is answered.
+//! * A data model that cannot be followed is reported, rests, and keeps no
+//!   other one from being followed.
 //!
-//! Read on in this order: [`value`], [`pql`], [`log`], [`evaluate`], then the
-//! knowledge model, its triggers, the watch, and [`Mining`], the facade.
+//! What does not hold: after a restart, or when a table was replaced, the log
+//! is loaded at the head of its pool. What entered and left again in commits
+//! that nobody had evaluated until then fires no signal.
+//!
+//! Read on in this order:
+//!
+//! 1. [`value`], [`ports`]: values, and what is asked of the neighbours;
+//! 2. [`pql`], [`log`], [`evaluate`]: from text to plan, from rows to roots,
+//!    from both to answers;
+//! 3. `knowledge_model`, `notices`, `trigger`: what a person writes, checked;
+//! 4. `clock`, `matched_set`, `watch`: who matches a trigger, and until when;
+//! 5. `tables`, `live`, `post`: what is stored, what is in memory, and how the
+//!    second follows the rows and the first follows the second;
+//! 6. [`Mining`], the facade, and `work`, which follows in the background.
 
 mod error;
 pub mod value;
@@ -34,17 +59,21 @@ pub mod pql;
 pub mod log;
 pub mod evaluate;
 mod knowledge_model;
+mod notices;
 mod trigger;
 mod clock;
+mod matched_set;
 mod watch;
 mod tables;
 mod live;
+mod post;
 mod views;
 mod mining;
 mod work;
 
 pub use error::Error;
 pub use mining::Mining;
+pub use notices::Notice;
 pub use ports::{DataModels, Outbox, Signal};
 pub use value::{Answer, AnswerColumn, Type, Value};
 pub use views::{

@@ -22,10 +22,12 @@ use crate::clock::ProcessClock;
 use crate::evaluate::Evaluator;
 use crate::knowledge_model::KnowledgeModel;
 use crate::log::{Applied, EventLog};
+use crate::matched_set::{Difference, Enter, signal};
 use crate::ports::Outbox;
+use crate::post::Shown;
 use crate::tables::{self, Progress};
-use crate::trigger::{Published, check_model};
-use crate::watch::{Difference, Enter, Watch, Which, signal};
+use crate::trigger::{OpenCases, Published, check_model};
+use crate::watch::{Watch, Which};
 use crate::{Error, Signal};
 
 /// Items that one closure moves at most.
@@ -98,15 +100,17 @@ impl Live {
         wall_now: Timestamp,
         at: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let published = check_model(id, &KnowledgeModel::parse(text)?, self.log.catalog())?;
+        let published = check_model(id, &KnowledgeModel::parse(text)?, &self.model, self.log.catalog())?;
         self.models.retain(|model| model.id != id);
         let now = self.clock.now(wall_now);
         let (name, through) = (id.to_owned(), self.log.number);
-        let triggers: Vec<String> = published.triggers.iter().map(|trigger| trigger.id.clone()).collect();
+        let noted = published.noted();
         let (progress, states) = desk.db.write_blocking("mining.take_over", move |tx| {
             let progress = tables::take_over(tx, &name, through, now)?;
+            // Another version of the data model may have changed what they mean.
+            tables::put_triggers(tx, &name, &noted)?;
             let mut states = Vec::new();
-            for trigger in &triggers {
+            for (trigger, _, _) in &noted {
                 let (silent, _) = tables::trigger(tx, &name, trigger)?;
                 states.push((silent, tables::stored(tx, &name, trigger)?));
             }
@@ -119,7 +123,11 @@ impl Live {
         self.models.push(LiveModel { id: id.to_owned(), published, watches, progress });
         self.models.sort_by(|one, other| one.id.cmp(&other.id));
         let place = self.models.iter().position(|model| model.id == id).expect("it was just put there");
-        let instant = at.unwrap_or(progress.at);
+        let model = &self.models[place];
+        let all_silent = model.watches.iter().all(|watch| watch.silent);
+        // What time alone has changed since the last evaluation fires at its
+        // own instant, unless all that matches now is only to be noted.
+        let instant = at.unwrap_or(if all_silent { now.max(progress.at) } else { progress.at });
         // A replay that was set back while nobody followed starts from there,
         // silently.
         let set_back = matches!(self.clock, ProcessClock::Replay { .. }) && now < instant;
@@ -179,18 +187,9 @@ impl Live {
         Ok(())
     }
 
-    /// Counts the cases that are open.
-    pub(crate) fn open_cases(&self, wall_now: Timestamp) -> u64 {
-        let now = self.clock.now(wall_now).as_millis();
-        let roles = &self.log.catalog().roles;
-        let Some(open) = self.models.iter().find_map(|model| model.published.open.as_ref()) else {
-            return self.log.table(roles.case_table).len() as u64;
-        };
-        let evaluator = Evaluator::new(self.log.clone(), open.program.clone(), now);
-        evaluator.everything(|scope| {
-            let selected = scope.selected(open.selection.target, &open.selection.conditions);
-            selected.into_iter().filter(|selected| *selected).count() as u64
-        })
+    /// Returns what makes a case open, if a model says so.
+    pub(crate) fn open_cases(&self) -> Option<Arc<OpenCases>> {
+        self.models.iter().find_map(|model| model.published.open.clone())
     }
 
     /// Evaluates a model at an instant and records by how much it differs.
@@ -247,6 +246,7 @@ impl LiveModel {
                 for (place, part) in &chunk {
                     let (trigger, silent) = &named[*place];
                     tables::leave(tx, &model, trigger, &part.leaves)?;
+                    tables::displace(tx, &model, trigger, &part.displaced)?;
                     tables::enter(tx, &model, trigger, &part.enters, at)?;
                     if !silent && !part.enters.is_empty() {
                         let signals: Vec<Signal> =
@@ -279,16 +279,31 @@ impl LiveModel {
     }
 }
 
+/// Counts the cases that are open; every case is, if no model says otherwise.
+pub(crate) fn open_cases(shown: &Shown, wall_now: Timestamp) -> u64 {
+    let Some(open) = &shown.open else {
+        return shown.root.table(shown.root.catalog().roles.case_table).len() as u64;
+    };
+    let now = shown.clock.now(wall_now).as_millis();
+    let evaluator = Evaluator::new(shown.root.clone(), open.program.clone(), now);
+    evaluator.everything(|scope| {
+        let selected = scope.selected(open.selection.target, &open.selection.conditions);
+        selected.into_iter().filter(|selected| *selected).count() as u64
+    })
+}
+
 /// Cuts the differences of all triggers into closures; at least one, even of
 /// nothing. Whoever leaves does so before others enter.
 fn chunks(differences: &[Difference]) -> Vec<BTreeMap<usize, Difference>> {
     enum Item {
         Leave(Arc<str>),
+        Displace(Arc<str>),
         Enter(Enter),
     }
     let mut items = Vec::new();
     for (place, difference) in differences.iter().enumerate() {
         items.extend(difference.leaves.iter().map(|identifier| (place, Item::Leave(identifier.clone()))));
+        items.extend(difference.displaced.iter().map(|identifier| (place, Item::Displace(identifier.clone()))));
         items.extend(difference.enters.iter().map(|enter| (place, Item::Enter(enter.clone()))));
     }
     let mut chunks = vec![BTreeMap::new()];
@@ -300,6 +315,7 @@ fn chunks(differences: &[Difference]) -> Vec<BTreeMap<usize, Difference>> {
         let part = chunk.entry(place).or_default();
         match item {
             Item::Leave(identifier) => part.leaves.push(identifier),
+            Item::Displace(identifier) => part.displaced.push(identifier),
             Item::Enter(enter) => part.enters.push(enter),
         }
     }

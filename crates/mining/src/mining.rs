@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use base::db::{Control, Db};
 use base::{Actor, Chance, Clock, Timestamp, audit};
-use pools::{DataModel, DataModelId, Tables, TablesError};
+use pools::{DataModel, DataModelId, Tables};
 use serde_json::json;
-use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::sync::Notify;
 
 use crate::clock::ProcessClock;
 use crate::evaluate;
 use crate::knowledge_model::KnowledgeModel;
-use crate::live::{Desk, Followed, Live};
-use crate::log::{self, EventLog};
+use crate::live::{Desk, Live, open_cases};
+use crate::notices::{self, Notice};
 use crate::ports::{DataModels, Outbox};
+use crate::post::{Post, Shown, blocking};
 use crate::pql::check::Checker;
 use crate::pql::operators::hint;
 use crate::trigger::{Published, Trigger, check_model};
@@ -22,36 +23,15 @@ use crate::value::Answer;
 use crate::views::{ClockView, Counters, Matched, ModelSummary, ModelTexts, Publication, RecordView, TriggerView};
 use crate::{Error, tables};
 
-/// Changes read at once while following.
-const CHANGES_AT_ONCE: usize = 256;
-
 /// Process intelligence over the rows of all pools.
 pub struct Mining {
     pub(crate) desk: Desk,
     pub(crate) tables: Arc<dyn Tables>,
-    data_models: Arc<dyn DataModels>,
+    pub(crate) data_models: Arc<dyn DataModels>,
     pub(crate) clock: Arc<dyn Clock>,
-    posts: parking_lot::Mutex<HashMap<DataModelId, Arc<Post>>>,
+    pub(crate) posts: parking_lot::Mutex<HashMap<DataModelId, Arc<Post>>>,
     /// Something was published.
     pub(crate) published: Notify,
-}
-
-/// The place from which a data model is followed.
-pub(crate) struct Post {
-    pub(crate) id: DataModelId,
-    /// Nothing while it is not loaded, or after it could not be recorded.
-    live: Arc<tokio::sync::Mutex<Option<Live>>>,
-    /// The last root that was evaluated, for those who need no newer one.
-    root: parking_lot::Mutex<Option<(Arc<EventLog>, ProcessClock)>>,
-    /// The clock was set, or a model published.
-    pub(crate) changed: Notify,
-}
-
-impl Post {
-    /// Returns the number up to which every commit was evaluated.
-    pub(crate) fn evaluated(&self) -> u64 {
-        self.root.lock().as_ref().map_or(0, |(root, _)| root.number)
-    }
 }
 
 impl Mining {
@@ -117,18 +97,16 @@ impl Mining {
     pub async fn publish(&self, actor: &Actor, model: &str) -> Result<Publication, Error> {
         let text = self.draft(model).await?;
         let parsed = KnowledgeModel::parse(&text)?;
+        let notices = notices::read(model, &text)?;
         let data_model = self.data_models.find(parsed.data_model()).await?;
         let post = self.post(data_model.id);
-        let mut guard = self.caught_up(&post, Some(data_model)).await?;
-        let live = guard.as_mut().expect("a model that was caught up with is loaded");
-        let published = check_model(model, &parsed, live.log.catalog())?;
-        let noted: Vec<(String, String, bool)> = published
-            .triggers
-            .iter()
-            .map(|trigger| (trigger.id.clone(), trigger.logic.clone(), trigger.fire_existing))
-            .collect();
+        let guard = self.caught_up(&post).await?;
+        let live = guard.as_ref().expect("a model that was caught up with is loaded");
+        let published = check_model(model, &parsed, &live.model, live.log.catalog())?;
+        let noted = published.noted();
         let (actor, id, now) = (actor.clone(), model.to_owned(), self.clock.now());
         let (written, data_model) = (text.clone(), live.model.id);
+        let told: Vec<String> = notices.iter().map(ToString::to_string).collect();
         let (version, before) = self
             .desk
             .db
@@ -136,27 +114,36 @@ impl Mining {
                 let before = tables::published(tx, &id)?;
                 let version = tables::publish(tx, &id, &written, data_model, &actor.name, now)?;
                 tables::put_triggers(tx, &id, &noted)?;
-                let (told_before, told) = (json!({ "version": version - 1 }), json!({ "version": version }));
-                audit::record(tx, &actor, "publish", "knowledge-model", &id, Some(&told_before), Some(&told), now)?;
+                let (before_it, it) =
+                    (json!({ "version": version - 1 }), json!({ "version": version, "notices": told }));
+                audit::record(tx, &actor, "publish", "knowledge-model", &id, Some(&before_it), Some(&it), now)?;
                 Ok::<_, Error>((version, before))
             })
             .await?;
-        if let Some((_, before)) = before.filter(|(_, before)| *before != data_model) {
-            // It stands on another data model now; the old one forgets it.
-            *self.post(before).live.clone().lock_owned().await = None;
-        }
-        let (desk, id, wall_now) = (self.desk.clone(), model.to_owned(), now);
-        let guard = self
-            .on_live(guard, &post, move |live| {
-                let at = live.clock.now(wall_now);
-                live.take_over(&desk, &id, &text, wall_now, Some(at))
-            })
-            .await?;
-        drop(guard);
+        let (desk, id) = (self.desk.clone(), model.to_owned());
+        let take_over = move |live: &mut Live| {
+            let at = live.clock.now(now);
+            live.take_over(&desk, &id, &text, now, Some(at))
+        };
+        // The post is given back before another one is asked for: two
+        // publications that cross must not wait for each other.
+        drop(self.with_live(guard, &post, take_over).await?);
         post.changed.notify_one();
+        if let Some((_, before)) = before.filter(|(_, before)| *before != data_model) {
+            self.leave(model, before).await;
+        }
         self.published.notify_one();
         tracing::info!(knowledge_model.id = model, version, "knowledge model published");
+        for notice in &notices {
+            tracing::warn!(knowledge_model.id = model, %notice, "knowledge model says something that has no effect");
+        }
         Ok(Publication { model: model.to_owned(), version, triggers: self.triggers(model).await? })
+    }
+
+    /// Lists what the published text says without effect.
+    pub async fn notices(&self, model: &str) -> Result<Vec<Notice>, Error> {
+        let (text, _) = self.published_text(model).await?;
+        notices::read(model, &text)
     }
 
     /// Lists the knowledge models by id.
@@ -237,12 +224,9 @@ impl Mining {
     pub async fn counters(&self) -> Result<Counters, Error> {
         let signals = self.desk.db.read("mining.counters", |tx| Ok::<_, Error>(tables::fired(tx)?)).await?;
         let posts: Vec<Arc<Post>> = self.posts.lock().values().cloned().collect();
-        let mut cases_open = 0;
-        for post in posts {
-            let guard = post.live.clone().lock_owned().await;
-            let now = self.clock.now();
-            cases_open += blocking(move || Ok(guard.as_ref().map_or(0, |live| live.open_cases(now)))).await?;
-        }
+        let shown: Vec<Shown> = posts.iter().filter_map(|post| post.shown()).collect();
+        let now = self.clock.now();
+        let cases_open = blocking(move || Ok(shown.iter().map(|shown| open_cases(shown, now)).sum())).await?;
         Ok(Counters { cases_open, signals })
     }
 
@@ -258,7 +242,7 @@ impl Mining {
         }
         let data_model = self.data_model_of(model).await?;
         let post = self.post(data_model.id);
-        let guard = self.caught_up(&post, Some(data_model.clone())).await?;
+        let guard = self.caught_up(&post).await?;
         let wall = self.clock.now();
         let (actor, id) = (actor.clone(), data_model.id);
         let before = self
@@ -284,13 +268,11 @@ impl Mining {
             .await?;
         let clock = ProcessClock::Replay { shown: now, wall, speed };
         let desk = self.desk.clone();
-        let guard = self
-            .on_live(guard, &post, move |live| {
-                live.clock = clock;
-                if now < before.now(wall) { live.set_back(&desk, now) } else { live.walk(&desk, now) }
-            })
-            .await?;
-        drop(guard);
+        let set = move |live: &mut Live| {
+            live.clock = clock;
+            if now < before.now(wall) { live.set_back(&desk, now) } else { live.walk(&desk, now) }
+        };
+        drop(self.with_live(guard, &post, set).await?);
         post.changed.notify_one();
         Ok(clock.view(wall))
     }
@@ -302,179 +284,13 @@ impl Mining {
         Ok(clock.view(self.clock.now()))
     }
 
-    // Following.
-
-    /// Evaluates every commit that is durable now and every deadline that has
-    /// passed, of every data model with a published model.
-    pub async fn catch_up(&self) -> Result<(), Error> {
-        for id in self.followed().await? {
-            self.caught_up(&self.post(id), None).await?;
+    /// Lets the data model that a knowledge model stood on forget it.
+    async fn leave(&self, model: &str, before: DataModelId) {
+        let post = self.post(before);
+        if let Some(live) = &mut *post.live.clone().lock_owned().await {
+            live.models.retain(|followed| followed.id != model);
         }
-        Ok(())
-    }
-
-    /// Lists the data models with a published model.
-    pub(crate) async fn followed(&self) -> Result<Vec<DataModelId>, Error> {
-        self.desk.db.read("mining.followed", |tx| Ok(tables::published_data_models(tx)?)).await
-    }
-
-    /// Catches up with one data model; returns its pool and the wall time at
-    /// which it has to be looked at again though no row came.
-    pub(crate) async fn follow_once(&self, post: &Arc<Post>) -> Result<(pools::PoolId, Option<Timestamp>), Error> {
-        let guard = self.caught_up(post, None).await?;
-        let live = guard.as_ref().expect("a model that was caught up with is loaded");
-        let next = live.next_deadline().and_then(|instant| live.clock.wall_at(instant));
-        Ok((live.model.pool, next))
-    }
-
-    pub(crate) fn post(&self, id: DataModelId) -> Arc<Post> {
-        let mut posts = self.posts.lock();
-        let make =
-            || Arc::new(Post { id, live: Arc::default(), root: parking_lot::Mutex::default(), changed: Notify::new() });
-        posts.entry(id).or_insert_with(make).clone()
-    }
-
-    /// Loads a data model if need be and evaluates every commit that is durable
-    /// now and every deadline that has passed.
-    async fn caught_up(
-        &self,
-        post: &Arc<Post>,
-        wanted: Option<DataModel>,
-    ) -> Result<OwnedMutexGuard<Option<Live>>, Error> {
-        let mut guard = post.live.clone().lock_owned().await;
-        // A data model with other tables or keys is loaded anew.
-        if let (Some(live), Some(wanted)) = (&*guard, &wanted)
-            && live.model != *wanted
-        {
-            *guard = None;
-        }
-        if guard.is_none() {
-            guard = self.load(guard, post, wanted, None).await?;
-        }
-        let live = guard.as_ref().expect("it was loaded if it was not");
-        let (pool, model) = (live.model.pool, live.model.clone());
-        let head = *self.tables.head(pool).borrow();
-        loop {
-            let number = guard.as_ref().map_or(0, |live| live.log.number);
-            if number >= head {
-                break;
-            }
-            let changes = match self.tables.changes(pool, number, CHANGES_AT_ONCE).await {
-                Ok(changes) => changes,
-                Err(TablesError::Forgotten { .. }) => {
-                    guard = self.load(guard, post, Some(model.clone()), None).await?;
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            if changes.is_empty() {
-                // The commits up to the head left nothing behind to follow.
-                guard = self
-                    .on_live(guard, post, move |live| {
-                        Arc::make_mut(&mut live.log).number = head;
-                        Ok(())
-                    })
-                    .await?;
-                break;
-            }
-            let (desk, wall_now) = (self.desk.clone(), self.clock.now());
-            let (followed, back) = self
-                .with_live(guard, post, move |live| {
-                    for change in &changes {
-                        if live.commit(&desk, change, wall_now)? == Followed::Reload {
-                            return Ok(Followed::Reload);
-                        }
-                    }
-                    Ok(Followed::Yes)
-                })
-                .await?;
-            guard = back;
-            if followed == Followed::Reload {
-                guard = self.load(guard, post, Some(model.clone()), Some(wall_now)).await?;
-            }
-        }
-        let (desk, wall_now) = (self.desk.clone(), self.clock.now());
-        let guard = self
-            .on_live(guard, post, move |live| {
-                let now = live.clock.now(wall_now);
-                live.walk(&desk, now)
-            })
-            .await?;
-        let number = guard.as_ref().map_or(0, |live| live.log.number);
-        self.tables.release(pool, &format!("mining:{}", post.id), number);
-        Ok(guard)
-    }
-
-    /// Loads a data model and takes over its published models. `arrived` is the
-    /// wall time of the commit that asked for it, if one did.
-    async fn load(
-        &self,
-        mut guard: OwnedMutexGuard<Option<Live>>,
-        post: &Arc<Post>,
-        wanted: Option<DataModel>,
-        arrived: Option<Timestamp>,
-    ) -> Result<OwnedMutexGuard<Option<Live>>, Error> {
-        *guard = None;
-        let model = match wanted {
-            Some(model) => model,
-            None => self.data_models.find(&post.id.to_string()).await?,
-        };
-        let log = log::load(&*self.tables, &model).await?;
-        let id = model.id;
-        let clock = self.desk.db.read("mining.clock", move |tx| Ok::<_, Error>(tables::clock(tx, id)?)).await?;
-        tracing::info!(
-            data_model.key = %model.key,
-            commit = log.number,
-            cases = log.case_count(),
-            rows_without_case_or_time = log.excluded(),
-            "data model loaded"
-        );
-        let (desk, wall_now) = (self.desk.clone(), self.clock.now());
-        let at = arrived.map(|wall| clock.now(wall));
-        let guard = blocking(move || {
-            *guard = Some(Live::open(&desk, model, log, clock, wall_now, at)?);
-            Ok(guard)
-        })
-        .await?;
-        Ok(show(guard, post))
-    }
-
-    async fn on_live(
-        &self,
-        guard: OwnedMutexGuard<Option<Live>>,
-        post: &Arc<Post>,
-        work: impl FnOnce(&mut Live) -> Result<(), Error> + Send + 'static,
-    ) -> Result<OwnedMutexGuard<Option<Live>>, Error> {
-        self.with_live(guard, post, work).await.map(|((), guard)| guard)
-    }
-
-    /// Works on a loaded data model on a thread of its own. If that fails, what
-    /// is in memory may be ahead of what is stored; it is dropped, and the next
-    /// one to ask loads it anew.
-    async fn with_live<T: Send + 'static>(
-        &self,
-        mut guard: OwnedMutexGuard<Option<Live>>,
-        post: &Arc<Post>,
-        work: impl FnOnce(&mut Live) -> Result<T, Error> + Send + 'static,
-    ) -> Result<(T, OwnedMutexGuard<Option<Live>>), Error> {
-        let (result, guard) = blocking(move || {
-            let live = guard.as_mut().expect("only a loaded data model is worked on");
-            let worked = work(live);
-            if worked.is_err() {
-                *guard = None;
-            }
-            worked.map(|result| (result, guard))
-        })
-        .await?;
-        Ok((result, show(guard, post)))
-    }
-
-    /// Returns a root that holds every commit that is durable now.
-    async fn fresh_root(&self, data_model: DataModelId) -> Result<(Arc<EventLog>, ProcessClock), Error> {
-        let post = self.post(data_model);
-        let guard = self.caught_up(&post, None).await?;
-        let live = guard.as_ref().expect("a model that was caught up with is loaded");
-        Ok((live.log.clone(), live.clock))
+        post.changed.notify_one();
     }
 
     /// Returns how many cases the triggers of a data model have looked at.
@@ -486,12 +302,12 @@ impl Mining {
 
     async fn checked(&self, model: &str) -> Result<Published, Error> {
         let (text, data_model) = self.published_text(model).await?;
-        let shown = self.post(data_model).root.lock().clone();
-        let (root, _) = match shown {
-            Some(shown) => shown,
-            None => self.fresh_root(data_model).await?,
+        let data_model = self.data_models.find(&data_model.to_string()).await?;
+        let root = match self.post(data_model.id).shown() {
+            Some(shown) => shown.root,
+            None => self.fresh_root(data_model.id).await?.0,
         };
-        check_model(model, &KnowledgeModel::parse(&text)?, root.catalog())
+        check_model(model, &KnowledgeModel::parse(&text)?, &data_model, root.catalog())
     }
 
     async fn draft(&self, model: &str) -> Result<String, Error> {
@@ -525,23 +341,6 @@ impl Mining {
             }
             Err(error) => Err(error),
         }
-    }
-}
-
-/// Publishes the root for queries.
-fn show(guard: OwnedMutexGuard<Option<Live>>, post: &Arc<Post>) -> OwnedMutexGuard<Option<Live>> {
-    if let Some(live) = &*guard {
-        *post.root.lock() = Some((live.log.clone(), live.clock));
-    }
-    guard
-}
-
-/// Computes on a thread where it may take its time.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
-        Err(_) => Err(Error::Database(base::db::Error::Unavailable { detail: "it is shutting down".into() })),
     }
 }
 

@@ -62,26 +62,15 @@ pub trait Outbox: Send + Sync {
 impl DataModels for Pools {
     fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<DataModel, Error>> {
         Box::pin(async move {
-            let failed = |error: pools::Error| match error.kind() {
-                Kind::NotFound => Error::UnknownDataModel { reference: reference.to_owned() },
-                kind => Error::DataModels { detail: error.to_string(), kind },
-            };
-            if let Ok(id) = reference.parse() {
-                return self.data_model_by_id(id).await.map_err(failed);
-            }
-            if let Some((pool, key)) = reference.split_once('/') {
-                let pool = self.pool(pool).await.map_err(failed)?;
-                return self.data_model(pool.id, key).await.map_err(failed);
-            }
-            let mut found = None;
-            for pool in self.list().await.map_err(failed)? {
-                for model in self.data_models(pool.id).await.map_err(failed)? {
-                    if model.key == reference && found.replace(model).is_some() {
-                        return Err(Error::AmbiguousDataModel { reference: reference.to_owned() });
-                    }
+            self.find_data_model(reference).await.map_err(|error| match error {
+                pools::Error::AmbiguousDataModel { .. } => {
+                    Error::AmbiguousDataModel { reference: reference.to_owned() }
                 }
-            }
-            found.ok_or_else(|| Error::UnknownDataModel { reference: reference.to_owned() })
+                error => match error.kind() {
+                    Kind::NotFound => Error::UnknownDataModel { reference: reference.to_owned() },
+                    kind => Error::DataModels { detail: error.to_string(), kind },
+                },
+            })
         })
     }
 }

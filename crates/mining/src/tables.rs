@@ -9,8 +9,8 @@ use base::{Timestamp, db::Value};
 use pools::DataModelId;
 
 use crate::clock::ProcessClock;
+use crate::matched_set::{Enter, Standing, Stored};
 use crate::views::{Matched, ModelSummary};
-use crate::watch::{Enter, Stored};
 
 /// How far a model has fired, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +168,7 @@ pub(crate) fn put_triggers(tx: &mut dyn Tx, model: &str, triggers: &[(String, St
     for gone in before.keys() {
         tx.execute("UPDATE mining_triggers SET logic = '' WHERE model = $1 AND trigger_id = $2", args![model, gone])?;
         tx.execute(
-            "UPDATE mining_matched SET matched = 0 WHERE model = $1 AND trigger_id = $2 AND matched = 1",
+            "UPDATE mining_matched SET matched = 0 WHERE model = $1 AND trigger_id = $2 AND matched <> 0",
             args![model, gone],
         )?;
     }
@@ -214,7 +214,7 @@ pub(crate) fn stored(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<Hash
     )?;
     let mut stored = HashMap::new();
     for row in &rows {
-        let one = Stored { matched: row.get(1)?, episode: row.get(2)?, since: row.get(3)? };
+        let one = Stored { standing: Standing::of(row.get(1)?), episode: row.get(2)?, since: row.get(3)? };
         stored.insert(Arc::from(row.get::<String>(0)?), one);
     }
     Ok(stored)
@@ -234,9 +234,24 @@ pub(crate) fn enter(tx: &mut dyn Tx, model: &str, trigger: &str, enters: &[Enter
 }
 
 pub(crate) fn leave(tx: &mut dyn Tx, model: &str, trigger: &str, leaves: &[Arc<str>]) -> Result<(), Error> {
-    let sets: Vec<Vec<Value>> = leaves.iter().map(|identifier| args![model, trigger, &**identifier].to_vec()).collect();
+    place(tx, model, trigger, leaves, Standing::Out)
+}
+
+pub(crate) fn displace(tx: &mut dyn Tx, model: &str, trigger: &str, displaced: &[Arc<str>]) -> Result<(), Error> {
+    place(tx, model, trigger, displaced, Standing::Displaced)
+}
+
+fn place(
+    tx: &mut dyn Tx,
+    model: &str,
+    trigger: &str,
+    identifiers: &[Arc<str>],
+    standing: Standing,
+) -> Result<(), Error> {
+    let set = |identifier: &Arc<str>| args![model, trigger, &**identifier, standing.code()].to_vec();
+    let sets: Vec<Vec<Value>> = identifiers.iter().map(set).collect();
     tx.execute_many(
-        "UPDATE mining_matched SET matched = 0 WHERE model = $1 AND trigger_id = $2 AND identifier = $3",
+        "UPDATE mining_matched SET matched = $4 WHERE model = $1 AND trigger_id = $2 AND identifier = $3",
         &sets,
     )?;
     Ok(())

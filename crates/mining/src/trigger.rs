@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use pools::DataModel;
+use serde_json::json;
 use serde_saphyr::Spanned;
 use sha2::{Digest, Sha256};
 
@@ -23,7 +25,15 @@ pub struct Published {
     /// The triggers.
     pub triggers: Vec<Arc<Trigger>>,
     /// What makes a case open, if the model has a filter of that name.
-    pub open: Option<OpenCases>,
+    pub open: Option<Arc<OpenCases>>,
+}
+
+impl Published {
+    /// Returns id, logic and `fireExisting` of each trigger, as they are noted.
+    pub(crate) fn noted(&self) -> Vec<(String, String, bool)> {
+        let note = |trigger: &Arc<Trigger>| (trigger.id.clone(), trigger.logic.clone(), trigger.fire_existing);
+        self.triggers.iter().map(note).collect()
+    }
 }
 
 /// The condition that makes a case open.
@@ -69,10 +79,15 @@ pub struct Trigger {
     pub(crate) in_case: bool,
 }
 
-/// Checks a model against a catalog.
-pub fn check_model(id: &str, model: &KnowledgeModel, catalog: &Arc<Catalog>) -> Result<Published, Error> {
+/// Checks a model against a data model that was loaded, and its catalog.
+pub fn check_model(
+    id: &str,
+    model: &KnowledgeModel,
+    data_model: &DataModel,
+    catalog: &Arc<Catalog>,
+) -> Result<Published, Error> {
     let vocabulary = model.vocabulary();
-    let checking = Checking { id, model, catalog, vocabulary: &vocabulary };
+    let checking = Checking { id, model, data_model, catalog, vocabulary: &vocabulary };
     let mut records = Vec::new();
     for record in &model.records {
         records.push(checking.record(record)?);
@@ -105,6 +120,7 @@ pub fn check_model(id: &str, model: &KnowledgeModel, catalog: &Arc<Catalog>) -> 
 struct Checking<'a> {
     id: &'a str,
     model: &'a KnowledgeModel,
+    data_model: &'a DataModel,
     catalog: &'a Arc<Catalog>,
     vocabulary: &'a Vocabulary,
 }
@@ -234,6 +250,13 @@ impl Checking<'_> {
             values.push(node);
         }
         let ids = record.filter_ids.iter().chain(&text.filter_ids).collect();
+        if text.item_limit == 0 {
+            return Err(self.refused(
+                &path,
+                &text.id,
+                "\"itemLimit\" is 0: with no room for one instance it never fires",
+            ));
+        }
         let (selection, conditions) = self.selection(&mut checker, target, &path, ids)?;
         if selection.conditions.is_empty() {
             return Err(self.refused(&path, &text.id, "it needs at least one filter in \"filterIds\""));
@@ -264,13 +287,16 @@ impl Checking<'_> {
     }
 
     /// Digests what decides which instances match: the record's place and
-    /// identifier, the filters, and all that they may refer to.
+    /// identifier, the filters, all that they may refer to, and how the tables
+    /// of the data model hang together.
     fn logic(&self, record: &Record, conditions: &str) -> String {
         let mut hash = Sha256::new();
         let mut words: Vec<String> = Vec::new();
         words.extend(self.vocabulary.variables.iter().map(|(id, value)| format!("{id}={value}")));
         words.extend(self.vocabulary.attributes.iter().map(|((record, id), pql)| format!("{record}.{id}={pql}")));
         words.sort();
+        let joins = json!([self.data_model.id, self.data_model.foreign_keys, self.data_model.activity]);
+        words.push(joins.to_string());
         for part in [&record.pql.value, &record.identifier.pql.value, conditions]
             .into_iter()
             .chain(words.iter().map(String::as_str))
@@ -281,12 +307,12 @@ impl Checking<'_> {
         hash.finalize().iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
-    fn open(&self) -> Result<Option<OpenCases>, Error> {
+    fn open(&self) -> Result<Option<Arc<OpenCases>>, Error> {
         let Some(filter) = self.model.filters.iter().find(|filter| filter.id.value == "OPEN") else { return Ok(None) };
         let mut checker = Checker::new(self.catalog.clone(), self.vocabulary);
         let target = Grain::Table(self.catalog.roles.case_table);
         let (selection, _) = self.selection(&mut checker, target, "filters.OPEN", vec![&filter.id])?;
-        Ok(Some(OpenCases { program: Arc::new(checker.finish()), selection }))
+        Ok(Some(Arc::new(OpenCases { program: Arc::new(checker.finish()), selection })))
     }
 }
 

@@ -11,14 +11,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use base::Timestamp;
-use serde_json::Value as Json;
 
 use crate::evaluate::{Evaluator, InScope};
 use crate::knowledge_model::WhenFull;
 use crate::log::{EventLog, NO_ROW};
-use crate::ports::{Field, Signal};
+use crate::matched_set::{Difference, Enter, Standing, Stored, kind};
+use crate::ports::Field;
 use crate::trigger::Trigger;
-use crate::value::{Type, Value};
+use crate::value::Value;
 
 /// Which cases are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,39 +27,6 @@ pub(crate) enum Which {
     All,
     /// These.
     Cases(Vec<u32>),
-}
-
-/// What is durable of a record instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
-    /// It matches.
-    pub(crate) matched: bool,
-    /// For the how-manieth time.
-    pub(crate) episode: u64,
-    /// Since this instant.
-    pub(crate) since: Timestamp,
-}
-
-/// A record instance that starts to match.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Enter {
-    pub(crate) identifier: Arc<str>,
-    pub(crate) episode: u64,
-    pub(crate) typed: Json,
-    pub(crate) fields: Vec<Field>,
-}
-
-/// By how much the target differs from what is stored.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Difference {
-    pub(crate) enters: Vec<Enter>,
-    pub(crate) leaves: Vec<Arc<str>>,
-}
-
-impl Difference {
-    pub(crate) fn len(&self) -> usize {
-        self.enters.len() + self.leaves.len()
-    }
 }
 
 /// A trigger on a root.
@@ -119,7 +86,7 @@ impl Watch {
         silent: bool,
     ) -> Self {
         let evaluator = Evaluator::new(log, trigger.program.clone(), 0);
-        let matched = stored.values().filter(|stored| stored.matched).count() as u64;
+        let matched = stored.values().filter(|stored| stored.standing == Standing::In).count() as u64;
         Watch {
             trigger,
             silent,
@@ -163,7 +130,11 @@ impl Watch {
         }
         let due = self.deadlines.queue.range(..=(now, u32::MAX)).map(|(_, case)| *case);
         let cases: Vec<u32> = due.collect();
-        (!cases.is_empty()).then_some(Which::Cases(cases))
+        if cases.is_empty() {
+            return None;
+        }
+        // As at a commit: whoever waits for room is looked at too.
+        Some(if self.overflowing { Which::All } else { Which::Cases(cases) })
     }
 
     /// Looks at cases at an instant and tells the difference to what is stored.
@@ -199,64 +170,82 @@ impl Watch {
         if *which == Which::All {
             // After a restart the target starts empty; what is stored must
             // leave all the same if it no longer matches.
-            changed.extend(
-                self.stored.iter().filter(|(_, stored)| stored.matched).map(|(identifier, _)| identifier.clone()),
-            );
+            let known = self.stored.iter().filter(|(_, stored)| stored.standing != Standing::Out);
+            changed.extend(known.map(|(identifier, _)| identifier.clone()));
         }
         self.decide(changed, &found, now)
     }
 
     fn decide(&mut self, changed: Vec<Arc<str>>, found: &[(Arc<str>, u32)], now: i64) -> Difference {
-        let is_stored = |identifier: &Arc<str>| self.stored.get(identifier).is_some_and(|stored| stored.matched);
+        let is_known = |identifier: &Arc<str>| self.standing(identifier) != Standing::Out;
         let mut leaves: Vec<Arc<str>> = changed;
-        leaves.retain(|identifier| !self.counts.contains_key(identifier) && is_stored(identifier));
+        leaves.retain(|identifier| !self.counts.contains_key(identifier) && is_known(identifier));
         leaves.sort();
         leaves.dedup();
         let mut seen = HashSet::new();
         let mut entering: Vec<(Arc<str>, u32)> = found
             .iter()
-            .filter(|(identifier, _)| !is_stored(identifier) && seen.insert(identifier.clone()))
+            .filter(|(identifier, _)| !is_known(identifier) && seen.insert(identifier.clone()))
             .cloned()
             .collect();
 
-        let kept = self.matched - leaves.len() as u64;
-        let room = self.trigger.item_limit.saturating_sub(kept) as usize;
-        self.overflowing = entering.len() > room && self.trigger.when_full == WhenFull::KeepExisting;
-        if entering.len() > room {
+        let limit = self.trigger.item_limit;
+        let leaving = leaves.iter().filter(|identifier| self.standing(identifier) == Standing::In).count();
+        let kept = self.matched - leaving as u64;
+        let room = limit.saturating_sub(kept);
+        let mut displaced = Vec::new();
+        self.overflowing = false;
+        if entering.len() as u64 > room {
             match self.trigger.when_full {
-                WhenFull::KeepExisting => entering.truncate(room),
+                WhenFull::KeepExisting => {
+                    entering.truncate(room as usize);
+                    self.overflowing = true;
+                }
                 WhenFull::ReplaceExisting => {
-                    entering.truncate(self.trigger.item_limit as usize);
-                    let oldest = self.oldest(&leaves, entering.len() - room.min(entering.len()));
-                    leaves.extend(oldest);
+                    entering.truncate(limit as usize);
+                    displaced = self.oldest(&leaves, (kept + entering.len() as u64).saturating_sub(limit));
                 }
             }
         }
         let enters = self.describe(&entering, now);
-        Difference { enters, leaves }
+        Difference { enters, leaves, displaced }
     }
 
-    fn oldest(&self, leaving: &[Arc<str>], count: usize) -> Vec<Arc<str>> {
-        let staying = self.stored.iter().filter(|(identifier, stored)| stored.matched && !leaving.contains(identifier));
-        let mut staying: Vec<_> = staying.map(|(identifier, stored)| (stored.since, identifier.clone())).collect();
+    fn standing(&self, identifier: &Arc<str>) -> Standing {
+        self.stored.get(identifier).map_or(Standing::Out, |stored| stored.standing)
+    }
+
+    fn oldest(&self, leaving: &[Arc<str>], count: u64) -> Vec<Arc<str>> {
+        let leaving: HashSet<&Arc<str>> = leaving.iter().collect();
+        let staying = self.stored.iter().filter(|(_, stored)| stored.standing == Standing::In);
+        let mut staying: Vec<_> = staying
+            .filter(|(identifier, _)| !leaving.contains(identifier))
+            .map(|(identifier, stored)| (stored.since, identifier.clone()))
+            .collect();
         staying.sort();
-        staying.into_iter().take(count).map(|(_, identifier)| identifier).collect()
+        staying.into_iter().take(count as usize).map(|(_, identifier)| identifier).collect()
     }
 
     /// Takes over what has become durable.
     pub(crate) fn accept(&mut self, difference: &Difference, at: Timestamp) {
         for identifier in &difference.leaves {
-            if let Some(stored) = self.stored.get_mut(identifier) {
-                stored.matched = false;
-                self.matched -= 1;
-            }
+            self.put(identifier, Standing::Out);
+        }
+        for identifier in &difference.displaced {
+            self.put(identifier, Standing::Displaced);
         }
         for enter in &difference.enters {
-            let stored = Stored { matched: true, episode: enter.episode, since: at };
+            let stored = Stored { standing: Standing::In, episode: enter.episode, since: at };
             self.stored.insert(enter.identifier.clone(), stored);
             self.matched += 1;
         }
         self.silent = false;
+    }
+
+    fn put(&mut self, identifier: &Arc<str>, standing: Standing) {
+        let stored = self.stored.get_mut(identifier).expect("what leaves has been in");
+        self.matched -= u64::from(stored.standing == Standing::In);
+        stored.standing = standing;
     }
 
     /// Lists the instances that satisfy the trigger, with their case.
@@ -362,34 +351,5 @@ impl Watch {
             })
         };
         entering.iter().filter_map(enter).collect()
-    }
-}
-
-/// Writes the signal of an instance that starts to match.
-pub(crate) fn signal(model: &str, trigger: &str, enter: &Enter, at: Timestamp) -> Signal {
-    let mut fields = enter.fields.clone();
-    fields.push(Field {
-        id: "evaluatedAt".to_owned(),
-        value: Json::from(at.to_string()),
-        kind: kind(Type::Date),
-        is_identifier: false,
-    });
-    Signal {
-        knowledge_model: model.to_owned(),
-        trigger: trigger.to_owned(),
-        key: format!("{trigger}/{}/{}", enter.identifier, enter.episode),
-        identifier: enter.identifier.to_string(),
-        typed_identifier: enter.typed.clone(),
-        fields,
-        evaluated_at: at,
-    }
-}
-
-fn kind(field_type: Type) -> &'static str {
-    match field_type {
-        Type::Int => "INT",
-        Type::Float => "FLOAT",
-        Type::Date => "DATE",
-        Type::String => "STRING",
     }
 }

@@ -2,10 +2,16 @@
 //!
 //! One task per data model with a published model: it catches up, then waits
 //! for the next commit of its pool, the next deadline of its clock, or a word
-//! that something was published or set. A data model that cannot be followed
-//! now is tried again at the next commit, and after a while in any case.
+//! that something was published or set. It ends when no published model stands
+//! on the data model any more, and gives up its place at the pool.
+//!
+//! A data model that cannot be followed now is reported and tried again after
+//! a rest, which grows as long as it fails. New commits do not cut the rest
+//! short: a busy pool would make one broken model a busy loop. Publishing and
+//! setting the clock do, for they may be the remedy.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,26 +20,35 @@ use pools::{DataModelId, PoolId};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::mining::{Mining, Post};
+use crate::mining::Mining;
+use crate::post::Post;
+use crate::{Error, tables};
 
 /// The longest wait without another look; a wall clock may be set meanwhile.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// How long a data model rests that could not be followed.
-const REST: Duration = Duration::from_secs(5);
+/// How long a data model rests that could not be followed once.
+const REST: Duration = Duration::from_secs(1);
+
+/// What a follower waits for.
+struct Wait {
+    /// For a commit of this pool that was not evaluated.
+    pool: PoolId,
+    /// At most so long.
+    at_most: Duration,
+}
 
 impl Mining {
     /// Follows commits and deadlines until told to stop.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
-        let mut followed: HashSet<DataModelId> = HashSet::new();
+        let mut followed: HashMap<DataModelId, tokio::task::Id> = HashMap::new();
         loop {
             match self.followed().await {
                 Ok(ids) => {
                     for id in ids {
-                        if followed.insert(id) {
-                            tasks.spawn(self.clone().follow(id, stop.clone()));
-                        }
+                        let spawn = || tasks.spawn(self.clone().follow(id, stop.clone())).id();
+                        followed.entry(id).or_insert_with(spawn);
                     }
                 }
                 Err(error) => tracing::warn!(error = %chain(&error), "the published models could not be listed"),
@@ -41,6 +56,10 @@ impl Mining {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.published.notified() => {}
+                Some(ended) = tasks.join_next_with_id() => {
+                    let task = ended.map_or_else(|stopped| stopped.id(), |(task, ())| task);
+                    followed.retain(|_, follower| *follower != task);
+                }
                 () = tokio::time::sleep(WAIT_MAX) => {}
             }
         }
@@ -49,30 +68,70 @@ impl Mining {
 
     async fn follow(self: Arc<Self>, id: DataModelId, stop: CancellationToken) {
         let post = self.post(id);
-        let mut pool = None;
+        post.take_place();
+        let mut rest = REST;
         while !stop.is_cancelled() {
-            let wait = match self.follow_once(&post).await {
-                Ok((found, next)) => {
-                    pool = Some(found);
-                    next.map_or(WAIT_MAX, |at| at.since(self.clock.now()).min(WAIT_MAX))
+            match self.follow_once(&post).await {
+                Ok(ControlFlow::Break(())) => {
+                    self.abandon(&post).await;
+                    return;
+                }
+                Ok(ControlFlow::Continue(wait)) => {
+                    rest = REST;
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = self.next_commit(wait.pool, &post) => {}
+                        () = post.changed.notified() => {}
+                        () = tokio::time::sleep(wait.at_most) => {}
+                    }
                 }
                 Err(error) => {
-                    tracing::warn!(data_model.id = %id, error = %chain(&error), "data model is not followed for now");
-                    REST
+                    tracing::warn!(data_model.id = %id, error = %chain(&error), ?rest, "data model is not followed for now");
+                    drop(error);
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = post.changed.notified() => {}
+                        () = tokio::time::sleep(rest) => {}
+                    }
+                    rest = (rest * 2).min(WAIT_MAX);
                 }
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.next_commit(pool, &post) => {}
-                () = post.changed.notified() => {}
-                () = tokio::time::sleep(wait) => {}
             }
         }
+        self.give_up_place(&post);
+    }
+
+    /// Catches up with a data model, if a published model stands on it, and
+    /// says what to wait for.
+    async fn follow_once(&self, post: &Arc<Post>) -> Result<ControlFlow<(), Wait>, Error> {
+        if !self.followed().await?.contains(&post.id) {
+            return Ok(ControlFlow::Break(()));
+        }
+        let guard = self.caught_up(post).await?;
+        let live = guard.as_ref().expect("a model that was caught up with is loaded");
+        let next = live.next_deadline().and_then(|instant| live.clock.wall_at(instant));
+        let at_most = next.map_or(WAIT_MAX, |at| at.since(self.clock.now()).min(WAIT_MAX));
+        Ok(ControlFlow::Continue(Wait { pool: live.model.pool, at_most }))
+    }
+
+    /// Evaluates every commit that is durable now and every deadline that has
+    /// passed, of every data model with a published model. One that fails does
+    /// not keep the others from it; the first error is returned.
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        let mut result = Ok(());
+        for id in self.followed().await? {
+            let caught_up = self.caught_up(&self.post(id)).await.map(drop);
+            result = result.and(caught_up);
+        }
+        result
+    }
+
+    /// Lists the data models with a published model.
+    async fn followed(&self) -> Result<Vec<DataModelId>, Error> {
+        self.desk.db.read("mining.followed", |tx| Ok(tables::published_data_models(tx)?)).await
     }
 
     /// Returns when the pool has a commit that was not evaluated yet.
-    async fn next_commit(&self, pool: Option<PoolId>, post: &Post) {
-        let Some(pool) = pool else { return std::future::pending().await };
+    async fn next_commit(&self, pool: PoolId, post: &Post) {
         let evaluated = post.evaluated();
         let mut head = self.tables.head(pool);
         if head.wait_for(|head| *head > evaluated).await.is_err() {

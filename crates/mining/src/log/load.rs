@@ -1,6 +1,6 @@
 //! From the rows of a pool to a root.
 
-use pools::{DataModel, Tables};
+use pools::{DataModel, Tables, TablesError};
 
 use super::event_log::{Applied, EventLog};
 use crate::Error;
@@ -33,7 +33,11 @@ pub async fn load(tables: &dyn Tables, model: &DataModel) -> Result<EventLog, Er
         let last = numbers.iter().copied().max().unwrap_or(0);
         let mut log = EventLog::new(model, &loaded, first).map_err(refused)?;
         while log.number < last {
-            let changes = tables.changes(model.pool, log.number, CHANGES_AT_ONCE).await?;
+            let changes = match tables.changes(model.pool, log.number, CHANGES_AT_ONCE).await {
+                // The first table is older than what is kept; read it again.
+                Err(TablesError::Forgotten { .. }) => continue 'again,
+                changes => changes?,
+            };
             if changes.is_empty() {
                 break;
             }

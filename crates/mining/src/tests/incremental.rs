@@ -126,7 +126,7 @@ async fn act(house: &House, step: &Step) {
 
 /// Asks a freshly loaded log, without triggers, cases or deadlines.
 async fn full(house: &House, condition: &str) -> Vec<String> {
-    let root = log::load(&*house.tables as &dyn Tables, &house.data_model).await.expect("it loads");
+    let root = log::load(&*house.tables as &dyn Tables, &house.data_model.now()).await.expect("it loads");
     let now = house.mining().clock("p.km").await.expect("a clock").now.as_millis();
     let words = Vocabulary::default();
     let query = format!("FILTER {condition}; TABLE(DISTINCT \"ORDERS\".\"CASE\" AS \"case\") ORDER BY \"case\"");

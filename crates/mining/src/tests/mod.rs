@@ -6,6 +6,11 @@ mod queries;
 mod triggers;
 mod incremental;
 mod late_steps;
+mod following;
+mod engines;
+mod neighbours;
+mod notices;
+mod test_tables;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,11 +21,11 @@ use base::testing::{self, DatabaseGuard};
 use base::time::SimClock;
 use base::{Actor, BoxFuture, Timestamp, args};
 use parking_lot::Mutex;
-use pools::memory::MemTables;
 use pools::rows::{Cell, ColumnBuilder, ColumnType};
-use pools::{ActivityTable, Commit, DataModel, DataModelId, Mode, Piece, PoolId, PushJobId, Rows, Tables};
+use pools::{ActivityTable, Commit, DataModel, DataModelId, Mode, Piece, PoolId, PushJobId, Rows, Tables as _};
 use serde_json::json;
 
+use self::test_tables::TestTables;
 use crate::{DataModels, Error, Mining, Outbox, Signal};
 
 /// Reads rows from a text with a header: `name` or `name:type`, cells between
@@ -96,13 +101,21 @@ fn model(tables: &[&str], case_table: Option<&str>, foreign_keys: &[(&str, &str,
     .expect("a data model")
 }
 
-struct OneModel(DataModel);
+/// The data model of the house, which a test may replace.
+struct OneModel(Mutex<DataModel>);
+
+impl OneModel {
+    fn now(&self) -> DataModel {
+        self.0.lock().clone()
+    }
+}
 
 impl DataModels for OneModel {
     fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<DataModel, Error>> {
         Box::pin(async move {
-            if reference == self.0.key || reference == self.0.id.to_string() {
-                return Ok(self.0.clone());
+            let model = self.now();
+            if reference == model.key || reference == model.id.to_string() {
+                return Ok(model);
             }
             Err(Error::UnknownDataModel { reference: reference.to_owned() })
         })
@@ -124,6 +137,8 @@ const OUTBOX: &[Migration] = &[Migration {
     sql: "CREATE TABLE outbox (trigger_id TEXT, event_key TEXT, identifier TEXT, fields TEXT, evaluated_at BIGINT,
           PRIMARY KEY (trigger_id, event_key))",
 }];
+
+const MIGRATIONS: &[&[Migration]] = &[base::MIGRATIONS, crate::MIGRATIONS, OUTBOX];
 
 impl Outbox for TestOutbox {
     fn append(&self, tx: &mut dyn Tx, signals: &[Signal]) -> Result<(), Error> {
@@ -152,10 +167,10 @@ impl Outbox for TestOutbox {
 }
 
 struct House {
-    _guard: DatabaseGuard,
+    _guard: Option<DatabaseGuard>,
     db: Db<Control>,
-    tables: Arc<MemTables>,
-    data_model: DataModel,
+    tables: Arc<TestTables>,
+    data_model: Arc<OneModel>,
     clock: Arc<SimClock>,
     outbox: Mutex<Arc<TestOutbox>>,
     mining: Mutex<Arc<Mining>>,
@@ -164,14 +179,18 @@ struct House {
 
 impl House {
     fn new(data_model: DataModel) -> Self {
-        let migrations = &[base::MIGRATIONS, crate::MIGRATIONS, OUTBOX];
-        let (_, guard, db) = testing::databases::<Control>(migrations).remove(0);
-        let tables = Arc::new(MemTables::new());
+        let (_, guard, db) = testing::databases::<Control>(MIGRATIONS).remove(0);
+        House { _guard: Some(guard), ..House::on(db, data_model) }
+    }
+
+    fn on(db: Db<Control>, data_model: DataModel) -> Self {
+        let tables = Arc::new(TestTables::default());
+        let data_model = Arc::new(OneModel(Mutex::new(data_model)));
         let clock = Arc::new(SimClock::at(at("2026-03-01 00:00")));
         let outbox = Arc::new(TestOutbox::default());
         let mining = start(&db, &tables, &data_model, &outbox, &clock);
         House {
-            _guard: guard,
+            _guard: None,
             db,
             tables,
             data_model,
@@ -236,15 +255,15 @@ impl House {
 
 fn start(
     db: &Db<Control>,
-    tables: &Arc<MemTables>,
-    data_model: &DataModel,
+    tables: &Arc<TestTables>,
+    data_model: &Arc<OneModel>,
     outbox: &Arc<TestOutbox>,
     clock: &Arc<SimClock>,
 ) -> Arc<Mining> {
     Arc::new(Mining::new(
         db.clone(),
         tables.clone(),
-        Arc::new(OneModel(data_model.clone())),
+        data_model.clone(),
         outbox.clone(),
         clock.clone(),
         Arc::new(SeededChance::new(1)),
