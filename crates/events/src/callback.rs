@@ -181,7 +181,9 @@ pub struct Busy;
 
 /// Stores events in the hooks of this program.
 pub trait LocalSink: Send + Sync {
-    /// Stores a delivery durably; returning means that it will not be lost.
+    /// Stores a delivery durably; `Ok` means that it will not be lost. It ends
+    /// by itself and soon, as a write to the database does: the engine sets no
+    /// timeout, and tries nothing else of this hook and trigger meanwhile.
     fn deliver(&self, hook: &str, delivery: LocalDelivery) -> BoxFuture<'_, Result<(), Busy>>;
 }
 

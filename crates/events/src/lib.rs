@@ -81,8 +81,9 @@
 //!   starts, and above 64 MiB of events at hand they are read anew.
 //! * A secret leaves through a log, an audit row or an error: headers and
 //!   signing secrets lie sealed, and addresses are shown without their query.
-//! * Something waits for ever: calls, pauses and commits all have an end, and
-//!   none of them outlasts a clock that is set back.
+//! * A call or a pause without an end: calls have a timeout, pauses a longest
+//!   length, and both keep it when the clock is set back. Only a deadline by
+//!   the wall clock, the suspension, goes where the clock goes.
 //!
 //! # How it is built: decide, record, act
 //!

@@ -116,17 +116,13 @@ impl Roster {
     // Coming and going.
 
     /// Gives a subscription its seat.
-    pub(crate) fn seat(&mut self, mut subscription: Subscription, log: LogRow, outlet: Arc<Outlet>, now: Timestamp) {
+    pub(crate) fn seat(&mut self, subscription: Subscription, log: LogRow, outlet: Arc<Outlet>, now: Timestamp) {
         let id = subscription.id;
-        // If the wall clock was set back while the program was away, what was
-        // to wait a minute does not wait for the old time to come round.
-        let due = &mut subscription.standing.due;
-        *due = (*due).min(now.plus(subscription.policy.pause_max()));
         self.log_of.insert(subscription.trigger.clone(), log.log);
         let known = self.logs.entry(log.log).or_insert_with(|| Log::at(log));
         known.followers.insert(id);
         let grown = known.grows_to(log);
-        self.seats.insert(id, Seat::new(subscription, log.log, outlet));
+        self.seats.insert(id, Seat::new(subscription, log.log, outlet, now));
         if grown {
             self.wake_followers(log.log, now);
         }
@@ -187,8 +183,7 @@ impl Roster {
         seat.attempts.clear();
         seat.skips.clear();
         self.unsaved.remove(&id);
-        seat.subscription = subscription;
-        seat.outlet = outlet;
+        seat.take_over(subscription, outlet, now);
         if self.logs.get_mut(&log.log).is_some_and(|known| known.grows_to(log)) {
             self.wake_followers(log.log, now);
         }

@@ -37,9 +37,9 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// Gives a subscription a place where nothing has happened yet.
-    pub(crate) fn new(subscription: Subscription, log: LogId, outlet: Arc<Outlet>) -> Self {
+    pub(crate) fn new(subscription: Subscription, log: LogId, outlet: Arc<Outlet>, now: Timestamp) -> Self {
         Seat {
-            subscription,
+            subscription: within_reach(subscription, now),
             log,
             outlet,
             pen: Arc::default(),
@@ -51,6 +51,12 @@ impl Seat {
             attempts: Vec::new(),
             skips: Vec::new(),
         }
+    }
+
+    /// Takes over what a verb has written.
+    pub(crate) fn take_over(&mut self, subscription: Subscription, outlet: Arc<Outlet>, now: Timestamp) {
+        self.subscription = within_reach(subscription, now);
+        self.outlet = outlet;
     }
 
     /// Tells whether its next event is to be tried, once it is due.
@@ -130,6 +136,15 @@ impl Seat {
         let Subscription { policy, standing, .. } = &self.subscription;
         Around { policy, head: standing.cursor, trimmed: Offset::START, now }
     }
+}
+
+/// Brings the next attempt within reach. If the wall clock was set back since
+/// the row was written, what was to wait a minute does not wait for the old
+/// time to come round.
+fn within_reach(mut subscription: Subscription, now: Timestamp) -> Subscription {
+    let latest = now.plus(subscription.policy.pause_max());
+    subscription.standing.due = subscription.standing.due.min(latest);
+    subscription
 }
 
 /// Tells the operator that a subscription has changed its state by itself.

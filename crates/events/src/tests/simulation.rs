@@ -1,5 +1,5 @@
-//! Random lives of subscriptions: verbs, answers, time and crashes in any
-//! order, all of it drawn from one seed.
+//! Random lives of subscriptions: verbs, answers, time, clocks set back and
+//! crashes in any order, all of it drawn from one seed.
 //!
 //! A crash drops the engine with everything that it had not saved and opens
 //! another one on the same database; receivers may have received what they
@@ -118,7 +118,11 @@ impl World {
                 self.house.append(keys).await;
             }
             25..68 => self.answer().await,
-            68..86 => {
+            68..70 => {
+                self.tell("the clock is set back by an hour");
+                self.house.clock.set(self.house.clock.now().minus(Duration::from_hours(1)));
+            }
+            70..86 => {
                 const SPANS_MS: [u64; 9] = [1, 50, 50, 1_200, 20_000, 150_000, 150_000, 3_600_000, 5 * 3_600_000];
                 let span = Duration::from_millis(SPANS_MS[self.draw(SPANS_MS.len() as u64) as usize]);
                 self.tell(format!("{span:?} pass"));
@@ -288,8 +292,9 @@ impl World {
             reader.generation = again.expect("the diagram has this arrow").standing.generation;
         }
         self.step().await;
-        // One probe interval at the longest, jitter included, and a commit.
-        self.house.clock.advance(Duration::from_secs(361));
+        // The longest probe interval, jitter included, or an hour for those who
+        // waited for a time that the clock has gone back from; and a commit.
+        self.house.clock.advance(Duration::from_hours(1));
         self.step().await;
         self.house.clock.advance(Duration::from_millis(50));
         self.step().await;
