@@ -3,9 +3,15 @@
 //! The content type is not looked at: clients send JSON as text, as nothing,
 //! and as JSON, and what counts is whether it reads as JSON.
 
-use axum::body::Bytes;
+use std::error::Error;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::multipart::MultipartError;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request};
+use futures::{StreamExt, stream};
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -15,6 +21,52 @@ use crate::fault::{Fault, Place};
 /// Bytes of a JSON or YAML body at most. Chunks of a push job have their own limit.
 pub(crate) const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
+/// How long a body may be silent.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long a document may take as a whole: a byte now and then is no way to
+/// send one. Chunks take as long as they take.
+const DOCUMENT_TIME_MAX: Duration = Duration::from_mins(2);
+
+/// Says that a body was silent for too long.
+#[derive(Debug)]
+struct Silence;
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the body stopped coming")
+    }
+}
+
+impl Error for Silence {}
+
+/// How long the bodies of a surface may be, for the message.
+#[derive(Clone, Copy)]
+pub(crate) struct BytesMax(usize);
+
+/// Returns the layer that limits the bodies of a surface.
+pub(crate) fn at_most(bytes: usize) -> (DefaultBodyLimit, Extension<BytesMax>) {
+    (DefaultBodyLimit::max(bytes), Extension(BytesMax(bytes)))
+}
+
+/// Lets a body end with an error when nothing has come for some time, so that
+/// a caller who fell silent does not hold what was taken up for it.
+pub(crate) fn without_silence(request: Request, silence_max: Duration) -> Request {
+    request.map(|body| {
+        let pieces = Some(body.into_data_stream());
+        let timed = stream::unfold(pieces, move |pieces| async move {
+            let mut pieces = pieces?;
+            match tokio::time::timeout(silence_max, pieces.next()).await {
+                Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
+                Ok(Some(Err(error))) => Some((Err(error), None)),
+                Ok(None) => None,
+                Err(_) => Some((Err(axum::Error::new(Silence)), None)),
+            }
+        });
+        // Whoever unpacks a body asks once more behind its end.
+        Body::from_stream(timed.fuse())
+    })
+}
+
 /// A JSON body.
 pub(crate) struct Json<T>(pub(crate) T);
 
@@ -22,7 +74,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Fault;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
-        let bytes = whole(Bytes::from_request(request, state).await)?;
+        let bytes = whole(request, state).await?;
         parse(&bytes).map(Json)
     }
 }
@@ -34,7 +86,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MaybeJson<T> {
     type Rejection = Fault;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
-        let bytes = whole(Bytes::from_request(request, state).await)?;
+        let bytes = whole(request, state).await?;
         if bytes.trim_ascii().is_empty() {
             return Ok(MaybeJson(None));
         }
@@ -49,7 +101,7 @@ impl<S: Send + Sync> FromRequest<S> for Text {
     type Rejection = Fault;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
-        let bytes = whole(Bytes::from_request(request, state).await)?;
+        let bytes = whole(request, state).await?;
         match String::from_utf8(bytes.into()) {
             Ok(text) if text.trim().is_empty() => {
                 Err(Fault::new(StatusCode::BAD_REQUEST, "body-empty", "the body is empty"))
@@ -99,15 +151,47 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     })
 }
 
-/// Returns the bytes of a body that is not too long.
-fn whole(read: Result<Bytes, BytesRejection>) -> Result<Bytes, Fault> {
+/// Returns the bytes of a body that is not too long and not too slow.
+async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Fault> {
+    let bytes_max = request.extensions().get::<BytesMax>().map_or(DOCUMENT_BYTES_MAX, |max| max.0);
+    let read = tokio::time::timeout(DOCUMENT_TIME_MAX, Bytes::from_request(request, state)).await;
+    let read: Result<Bytes, BytesRejection> = read.map_err(|_| too_slow())?;
     read.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = format!("the body is longer than {DOCUMENT_BYTES_MAX} bytes");
-            Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-long", detail)
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => too_long(bytes_max),
+        _ if is_silence(&rejection) => too_slow(),
         status => Fault::new(status, "body-broken", rejection.body_text()),
     })
+}
+
+/// Says why a form cannot be read.
+pub(crate) fn broken_form(attribute: &'static str, error: &MultipartError) -> Fault {
+    match error.status() {
+        _ if is_silence(error) => too_slow(),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-long", "the form is longer than is taken here")
+        }
+        _ => Fault::invalid(attribute, "form-broken", format!("the form cannot be read: {}", error.body_text())),
+    }
+}
+
+fn too_long(bytes_max: usize) -> Fault {
+    let detail = format!("the body is longer than {bytes_max} bytes");
+    Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-long", detail)
+}
+
+fn too_slow() -> Fault {
+    Fault::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "the body did not come in time")
+}
+
+fn is_silence(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<Silence>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 fn place_of(before: &[u8]) -> Place {

@@ -12,6 +12,7 @@
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -23,6 +24,9 @@ use http::{HeaderValue, StatusCode};
 use tracing::{error, warn};
 
 use crate::door::{AskedPath, RequestId};
+
+/// Bytes of a refusal by the framework that are read.
+const FRAMEWORK_TEXT_BYTES_MAX: usize = 2_048;
 
 /// A line and a column of a text, both counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +76,16 @@ impl Fault {
     /// Says in which place of the body the fault lies.
     pub(crate) fn at(self, place: Place) -> Self {
         Fault { place: Some(place), ..self }
+    }
+
+    /// Makes the fault of a request that the framework refused in plain text.
+    async fn of_framework(status: StatusCode, text: Body) -> Self {
+        let text = to_bytes(text, FRAMEWORK_TEXT_BYTES_MAX).await.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        if status.is_server_error() {
+            return Fault { cause: Some(text), ..Fault::internal() };
+        }
+        Fault::new(status, "request-malformed", text)
     }
 
     fn internal() -> Self {
@@ -162,9 +176,19 @@ pub(crate) async fn speak(State(voice): State<Voice>, request: Request, next: Ne
     let id = RequestId::of(&request);
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| Fault::panicked().into_response());
-    let Some(fault) = response.extensions_mut().remove::<Fault>() else { return response };
+    let fault = match response.extensions_mut().remove::<Fault>() {
+        Some(fault) => fault,
+        None if is_unspoken(&response) => {
+            let (parts, body) = response.into_parts();
+            response = parts.status.into_response();
+            *response.headers_mut() = parts.headers;
+            Fault::of_framework(parts.status, body).await
+        }
+        None => return response,
+    };
     fault.log(&id);
     let mut spoken = voice(&fault, &id);
+    spoken.extensions_mut().insert(Spoken);
     // `Retry-After` and `Allow` were set where they were known.
     for (name, value) in response.headers() {
         if !matches!(*name, http::header::CONTENT_TYPE | http::header::CONTENT_LENGTH) {
@@ -172,6 +196,21 @@ pub(crate) async fn speak(State(voice): State<Voice>, request: Request, next: Ne
         }
     }
     spoken
+}
+
+/// Marks an answer that a surface has given its body, for surfaces around it.
+#[derive(Clone, Copy)]
+struct Spoken;
+
+/// Tells whether the framework refused a request by itself, a path that is not
+/// UTF-8, say. It does so in plain text, and no handler does.
+fn is_unspoken(response: &Response) -> bool {
+    if response.extensions().get::<Spoken>().is_some() {
+        return false;
+    }
+    let is_failure = response.status().is_client_error() || response.status().is_server_error();
+    let kind = response.headers().get(http::header::CONTENT_TYPE);
+    is_failure && kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
 
 /// Answers a path that no route has.

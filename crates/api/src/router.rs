@@ -12,7 +12,7 @@ use tower::ServiceExt;
 use crate::app::App;
 use crate::door::{self, Door};
 use crate::fault::{self, Voice};
-use crate::{health, intelligence, own, path, problem, push, ui, workspace};
+use crate::{body, health, intelligence, own, path, problem, push, ui, workspace};
 
 /// Returns the service of the main listener: our own interface, the compatible
 /// ones, the browser's files.
@@ -41,5 +41,6 @@ fn behind_door(listener: &'static str, routes: Router<App>, app: App) -> Router 
     let routes = routes.layer(from_fn_with_state(door, door::pass)).with_state(app);
     // A router looks at the path before its layers do, so that tidying it has
     // to stand in front of the router.
-    Router::new().fallback_service(routes.map_request(path::tidied))
+    let routes = routes.map_request(|request| body::without_silence(path::tidied(request), body::SILENCE_MAX));
+    Router::new().fallback_service(routes)
 }

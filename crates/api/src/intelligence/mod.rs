@@ -10,13 +10,12 @@ mod triggers;
 mod subscriptions;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, patch, post, put};
 
 use crate::app::App;
-use crate::caller;
 use crate::fault::{self, Voice};
+use crate::{body, caller};
 
 /// Bytes of a request at most: the longest is a subscription with its headers.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -40,7 +39,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/subscriptions/{subscription}/events", patch(subscriptions::extract))
         .fallback(fault::unknown_path)
         .method_not_allowed_fallback(fault::unknown_method)
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .layer(body::at_most(REQUEST_BYTES_MAX))
         .layer(from_fn_with_state(app.clone(), caller::sign_in))
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
 }

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use base::Timestamp;
 use flows::{
-    FlowDetails, FlowInfo, FlowState, Notice, Operation, OperationStatus, Outcome, RunDetails, RunInfo, RunState,
-    Severity,
+    Decision, FlowDetails, FlowInfo, FlowState, Notice, Operation, OperationStatus, Outcome, RunDetails, RunId,
+    RunInfo, RunState, Severity,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,20 @@ struct Step {
 pub(super) struct Wanted {
     #[serde(default = "usual")]
     limit: u32,
+}
+
+/// What becomes of a run that is held.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decided {
+    decision: DecisionWord,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum DecisionWord {
+    Repeat,
+    Abandon,
 }
 
 fn usual() -> u32 {
@@ -213,9 +227,27 @@ pub(super) async fn run(
     Path(run): Path<String>,
 ) -> Result<Json<RunWithOperations>, Fault> {
     rights::use_flows(&app, &actor).await?;
-    let unknown = |_| Fault::not_found("run-unknown", format!("run \"{run}\" does not exist"));
-    let id = run.parse().map_err(unknown)?;
-    Ok(Json(app.flows.run_details(id).await?.into()))
+    Ok(Json(app.flows.run_details(read_id(&run)?).await?.into()))
+}
+
+/// Takes a person's decision about a run that is in doubt or parked.
+pub(super) async fn decide(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(run): Path<String>,
+    body::Json(decided): body::Json<Decided>,
+) -> Result<StatusCode, Fault> {
+    rights::edit_flows(&app, &actor).await?;
+    let decision = match decided.decision {
+        DecisionWord::Repeat => Decision::Repeat,
+        DecisionWord::Abandon => Decision::Abandon,
+    };
+    app.flows.decide(&actor, read_id(&run)?, decision).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn read_id(run: &str) -> Result<RunId, Fault> {
+    run.parse().map_err(|_| Fault::not_found("run-unknown", format!("run \"{run}\" does not exist")))
 }
 
 impl From<FlowInfo> for Flow {

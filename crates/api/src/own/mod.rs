@@ -14,12 +14,11 @@ mod audit;
 mod status;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
 
 use crate::app::App;
-use crate::body::DOCUMENT_BYTES_MAX;
+use crate::body::{self, DOCUMENT_BYTES_MAX};
 use crate::fault::{self, Voice};
 use crate::{caller, problem};
 
@@ -53,6 +52,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/flows/{flow}/runs", get(flows::runs))
         .route("/flows/{flow}/variables", put(flows::set_variables))
         .route("/runs/{run}", get(flows::run))
+        .route("/runs/{run}/decide", post(flows::decide))
         .route("/subscriptions/{subscription}", get(subscriptions::show))
         .route("/subscriptions/{subscription}/secret", get(subscriptions::secret).post(subscriptions::rotate))
         .route("/subscriptions/{subscription}/deliveries", get(subscriptions::deliveries))
@@ -65,7 +65,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/me", get(status::me))
         .fallback(fault::unknown_path)
         .method_not_allowed_fallback(fault::unknown_method)
-        .layer(DefaultBodyLimit::max(DOCUMENT_BYTES_MAX))
+        .layer(body::at_most(DOCUMENT_BYTES_MAX))
         .layer(from_fn_with_state(app.clone(), caller::sign_in))
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
 }

@@ -5,7 +5,7 @@
 
 use access::Permission;
 use axum::Json;
-use axum::extract::multipart::Field;
+use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use http::StatusCode;
 use pools::{ChunkKind, ChunkUpload};
@@ -13,12 +13,16 @@ use serde_json::{Value, json};
 
 use super::jobs::read_id;
 use crate::app::App;
+use crate::body;
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
 
 /// The part that is a chunk; another name is a mistake that people make.
 const PART: &str = "file";
+
+/// Names of other parts that a message tells at most.
+const OTHERS_MAX: usize = 10;
 
 /// Adds rows to insert or to replace.
 pub(super) async fn upsert(
@@ -89,6 +93,8 @@ async fn take(
                 stream(part, &mut begun).await?;
                 upload = Some(begun);
             }
+            // A form can have millions of parts; their names are only for a message.
+            _ if others.len() >= OTHERS_MAX => {}
             other => others.push(format!("\"{}\"", other.unwrap_or_default())),
         }
     }
@@ -112,6 +118,6 @@ fn no_part(others: &[String]) -> Fault {
     Fault::invalid(PART, "chunk-part-missing", detail)
 }
 
-fn broken(error: axum::extract::multipart::MultipartError) -> Fault {
-    Fault::invalid(PART, "form-broken", format!("the form cannot be read: {}", error.body_text()))
+fn broken(error: MultipartError) -> Fault {
+    body::broken_form(PART, &error)
 }

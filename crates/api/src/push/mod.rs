@@ -21,8 +21,8 @@ use tower::ServiceBuilder;
 use tower_http::decompression::{DecompressionBody, RequestDecompressionLayer};
 
 use crate::app::App;
-use crate::caller;
 use crate::fault::{self, Fault, Voice};
+use crate::{body, caller};
 
 /// Bytes of a JSON document at most. A chunk has the limit of `pools`.
 const DOCUMENT_BYTES_MAX: usize = 1 << 20;
@@ -77,7 +77,7 @@ fn spoken(routes: Router<App>, app: &App) -> Router<App> {
     routes
         .fallback(fault::unknown_path)
         .method_not_allowed_fallback(fault::unknown_method)
-        .layer(DefaultBodyLimit::max(DOCUMENT_BYTES_MAX))
+        .layer(body::at_most(DOCUMENT_BYTES_MAX))
         .layer(from_fn_with_state(app.clone(), caller::sign_in))
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
 }

@@ -22,7 +22,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use base::chance::SeededChance;
-use base::db::{self, Control};
+use base::db::{self, Control, Db};
 use base::secret::KeyRing;
 use base::sql::{Sql, SqlAnswer, SqlColumn, SqlError, SqlRequest};
 use base::testing::{DatabaseGuard, ScriptedHttp, databases};
@@ -51,6 +51,8 @@ struct House {
     stranger: String,
     /// What answers the calls that go out.
     http: Arc<ScriptedHttp>,
+    /// Where the flows keep their runs.
+    flows_db: Db<db::Flows>,
     _guards: (DatabaseGuard, DatabaseGuard, tempfile::TempDir),
 }
 
@@ -77,6 +79,7 @@ impl House {
         ];
         let (_, control_guard, control) = databases::<Control>(migrations).remove(0);
         let (_, flows_guard, flows_db) = databases::<db::Flows>(&[base::MIGRATIONS, flows::MIGRATIONS]).remove(0);
+        let of_flows = flows_db.clone();
         let http = Arc::new(ScriptedHttp::default());
         let tables: Arc<dyn pools::Tables> = Arc::new(pools::memory::MemTables::new());
 
@@ -132,6 +135,7 @@ impl House {
             stranger: stranger.credential.text().expose().to_owned(),
             app,
             http,
+            flows_db: of_flows,
             _guards: (control_guard, flows_guard, folder),
         }
     }
@@ -155,6 +159,14 @@ impl House {
     async fn call_workspace(&self, what: &str, body: impl Into<Body>) -> Answer {
         let authorization = format!("Bearer {WORKSPACE_TOKEN}");
         send(&self.workspace, request(what, Some(&authorization), body)).await
+    }
+
+    /// Brings a run into doubt, as a program does that ended at a bad time.
+    async fn hold(&self, run: flows::RunId) {
+        let held = self.flows_db.write("test.hold", move |tx| {
+            tx.execute("UPDATE runs SET state = 'in-doubt', reason = 'who knows' WHERE id = $1", base::args![run])
+        });
+        assert_eq!(held.await.expect("a run"), 1);
     }
 
     /// Makes the pool "Purchasing" and returns its id.

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::json;
 
-use super::{House, check};
+use super::{House, app_key, check, request, send};
 
 #[tokio::test]
 async fn whoever_has_no_key_or_no_right_is_told_so() {
@@ -633,4 +633,47 @@ async fn a_data_model_is_put_in_versions() {
             }
         "#]],
     );
+}
+
+#[tokio::test]
+async fn a_held_run_is_decided_once_and_the_audit_tells_by_whom() {
+    let house = House::open().await;
+    // Its request may have been sent when the program ended.
+    let flow = "flow:\n  - { id: 1, module: \"http:ActionSendData\", mapper: { url: \"https://x.example/pay\", method: post } }\n";
+    house.call("PUT /api/v1/flows/pay", flow).await;
+    let made = house.call("POST /api/v1/flows/pay/run", "").await.json();
+    let decide = format!("POST /api/v1/runs/{}/decide", made["id"].as_str().expect("an id"));
+    let abandon = r#"{"decision":"abandon"}"#;
+    check(
+        &house.call(&decide, abandon).await,
+        expect![[r#"
+            409 application/problem+json
+            {
+              "type": "urn:loopwright:problem:run-not-held",
+              "title": "Conflict",
+              "status": 409,
+              "detail": "run \"<1>\" does not wait for a decision",
+              "instance": "<2>",
+              "code": "run-not-held"
+            }
+        "#]],
+    );
+    let id: flows::RunId = made["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+    house.hold(id).await;
+    let stranger = send(&house.main, request(&decide, Some(&app_key(&house.stranger)), abandon)).await;
+    assert_eq!(stranger.status, 403);
+    assert_eq!(house.call(&decide, r#"{"decision":"wait"}"#).await.status, 400);
+    assert_eq!(house.call(&decide, r#"{"decision":"repeat"}"#).await.status, 204);
+    assert_eq!(house.call(&decide, abandon).await.status, 409, "it goes on");
+    house.hold(id).await;
+    assert_eq!(house.call(&decide, abandon).await.status, 204);
+    let run = house.call(&format!("GET /api/v1/runs/{id}"), "").await.json();
+    assert_eq!((run["state"].as_str(), run["outcome"].as_str()), (Some("ended"), Some("error")));
+    assert_eq!(house.call("POST /api/v1/runs/4711/decide", abandon).await.status, 404);
+    let told = house.flows_db.read("test.audit", |tx| {
+        tx.query("SELECT actor_id, verb FROM audit WHERE object_kind = 'run' ORDER BY sequence", base::args![])
+    });
+    let told: Vec<(String, String)> =
+        told.await.expect("rows").iter().map(|row| (row.get(0).expect("text"), row.get(1).expect("text"))).collect();
+    assert_eq!(told, [("admin".into(), "repeat".into()), ("admin".into(), "abandon".into())]);
 }

@@ -76,7 +76,7 @@ async fn whoever_has_no_token_learns_nothing() {
         expect![[r#"
         200 application/json
         {
-          "oidc_endpoint": "http://localhost/oidc",
+          "oidc_endpoint": "http://127.0.0.1:8081/oidc",
           "workspace_id": "1",
           "account_id": "<1>",
           "cloud": "AWS"
@@ -225,24 +225,6 @@ async fn what_a_run_cannot_do_is_refused() {
         }
     "#]],
     );
-    let notebook = r#"{"job_id": 12345, "notebook_params": {"case_id": "4711"}}"#;
-    check(
-        &house.call_workspace("POST /api/2.1/jobs/run-now", notebook).await,
-        expect![[r#"
-        400 application/json
-        {
-          "error_code": "INVALID_PARAMETER_VALUE",
-          "message": "\"notebook_params\" is not supported by this workspace: use \"job_parameters\"",
-          "details": [
-            {
-              "@type": "type.googleapis.com/google.rpc.RequestInfo",
-              "request_id": "<1>",
-              "serving_data": ""
-            }
-          ]
-        }
-    "#]],
-    );
     check(
         &house.call_workspace("GET /api/2.1/jobs/runs/get?run_id=7", "").await,
         expect![[r#"
@@ -295,6 +277,49 @@ async fn what_a_run_cannot_do_is_refused() {
         }
     "#]],
     );
+}
+
+#[tokio::test]
+async fn parameters_that_reach_no_task_are_refused_with_those_that_would() {
+    let house = House::open().await;
+    let run_now = "POST /api/2.1/jobs/run-now";
+    let unknown = r#"{"job_id": 12345, "notebook_params": {"case_id": "4711"}}"#;
+    assert_eq!(house.call_workspace(run_now, unknown).await.status, 404);
+    let id = house.call_workspace("POST /api/2.1/jobs/create", job()).await.json()["job_id"].clone();
+    let with = async |name: &str, value: serde_json::Value| {
+        house.call_workspace(run_now, json!({ "job_id": id, name: value }).to_string()).await
+    };
+    let refused = with("notebook_params", json!({ "case_id": "4711", "threshold_days": "5" })).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["error_code"].as_str()),
+        (400, Some("INVALID_PARAMETER_VALUE"))
+    );
+    let message = refused.json()["message"].as_str().unwrap_or_default().replace(&id.to_string(), "<job>");
+    expect![[r#""notebook_params" only reach a "notebook_task", and job <job> has none: each of its tasks is a "spark_python_task". Send "python_params", the list of its arguments, or "job_parameters", to which the task's own parameters refer as {{job.parameters.NAME}}"#]]
+        .assert_eq(&message);
+    for (family, sort) in [
+        ("python_named_params", "python_wheel_task"),
+        ("jar_params", "spark_jar_task"),
+        ("sql_params", "sql_task"),
+        ("spark_submit_params", "spark_submit_task"),
+        ("dbt_commands", "dbt_task"),
+        ("pipeline_params", "pipeline_task"),
+    ] {
+        let refused = with(family, json!(["x"])).await;
+        assert_eq!(refused.status, 400, "{family}");
+        assert!(refused.body.contains(sort), "{}", refused.body);
+    }
+    assert_eq!(with("only", json!(["score"])).await.status, 400);
+    // What is not set says nothing.
+    for nothing in [json!(null), json!({}), json!([])] {
+        assert_eq!(with("notebook_params", nothing).await.status, 200);
+    }
+    let run = with("python_params", json!(["--case", "4711"])).await.json();
+    let run = house.call_workspace(&format!("GET /api/2.1/jobs/runs/get?run_id={}", run["run_id"]), "").await.json();
+    assert_eq!(run["overriding_parameters"], json!({ "python_params": ["--case", "4711"] }));
+    assert_eq!(with("python_params", json!("--case 4711")).await.status, 400);
+    let number = json!({ "idempotency_token": 17, "tasks": [] });
+    assert_eq!(house.call_workspace("POST /api/2.1/jobs/runs/submit", number.to_string()).await.status, 400);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::multipart::{MultipartError, MultipartRejection};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -60,13 +61,15 @@ async fn read_json(request: Request) -> Result<Import, Fault> {
 }
 
 async fn read_form(request: Request) -> Result<Import, Fault> {
-    let broken =
-        |detail: String| Fault::invalid("content", "form-broken", format!("the form cannot be read: {detail}"));
-    let mut form = Multipart::from_request(request, &()).await.map_err(|error| broken(error.body_text()))?;
+    let broken = |error: MultipartError| body::broken_form("content", &error);
+    let no_form = |error: MultipartRejection| {
+        Fault::invalid("content", "form-broken", format!("the form cannot be read: {}", error.body_text()))
+    };
+    let mut form = Multipart::from_request(request, &()).await.map_err(no_form)?;
     let mut import = Import::default();
-    while let Some(part) = form.next_field().await.map_err(|error| broken(error.body_text()))? {
+    while let Some(part) = form.next_field().await.map_err(broken)? {
         let name = part.name().unwrap_or_default().to_owned();
-        let bytes = part.bytes().await.map_err(|error| broken(error.body_text()))?;
+        let bytes = part.bytes().await.map_err(broken)?;
         let text = || String::from_utf8_lossy(&bytes).trim().to_owned();
         match name.as_str() {
             "path" => import.path = Some(text()),

@@ -14,7 +14,6 @@ mod files;
 mod secrets;
 mod identity;
 
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -22,7 +21,7 @@ use workspace::ApiVersion;
 
 use crate::app::App;
 use crate::fault::{self, Voice};
-use crate::health;
+use crate::{body, health};
 
 /// Bytes of a request at most; the real one says the same.
 const REQUEST_BYTES_MAX: usize = 10 << 20;
@@ -54,7 +53,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .merge(behind_sign_in)
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .layer(body::at_most(REQUEST_BYTES_MAX))
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
 }
 

@@ -59,16 +59,16 @@ pub(super) struct Wanted {
     expand_tasks: bool,
 }
 
-/// Parameters that belong to sorts of tasks which this workspace does not run.
-const OTHER_SORTS: [(&str, &str); 8] = [
-    ("notebook_params", ": use \"job_parameters\""),
-    ("python_named_params", ": use \"job_parameters\" or \"python_params\""),
-    ("jar_params", ""),
-    ("sql_params", ""),
-    ("spark_submit_params", ""),
-    ("dbt_commands", ""),
-    ("pipeline_params", ""),
-    ("only", ""),
+/// Families of parameters, and the one sort of task that each of them reaches.
+/// This workspace runs none of these; `python_params` reach what it runs.
+const FAMILIES: [(&str, &str); 7] = [
+    ("notebook_params", "notebook_task"),
+    ("python_named_params", "python_wheel_task"),
+    ("jar_params", "spark_jar_task"),
+    ("sql_params", "sql_task"),
+    ("spark_submit_params", "spark_submit_task"),
+    ("dbt_commands", "dbt_task"),
+    ("pipeline_params", "pipeline_task"),
 ];
 
 /// Starts a run of a job.
@@ -77,7 +77,7 @@ pub(super) async fn run_now(
     Caller(actor): Caller,
     body::Json(asked): body::Json<RunNow>,
 ) -> Result<Json<Value>, Fault> {
-    refuse_other_sorts(&asked.others)?;
+    refuse_what_reaches_nothing(&app, &asked).await?;
     let mut request = RunRequest {
         queue: asked.queue.map(|queue| queue.enabled),
         idempotency_token: asked.idempotency_token.filter(|token| !token.is_empty()),
@@ -186,19 +186,33 @@ pub(super) async fn delete(
     Ok(Json(json!({})))
 }
 
-/// A parameter that is taken and has no effect would be a lie.
-fn refuse_other_sorts(others: &Map<String, Value>) -> Result<(), Fault> {
-    for (word, hint) in OTHER_SORTS {
-        let says_something = match others.get(word) {
-            None | Some(Value::Null) => false,
-            Some(Value::Object(members)) => !members.is_empty(),
-            Some(Value::Array(items)) => !items.is_empty(),
-            Some(_) => true,
-        };
-        if says_something {
-            let detail = format!("\"{word}\" is not supported by this workspace{hint}");
-            return Err(Fault::invalid(word, "setting-not-supported", detail));
-        }
+/// Refuses parameters that would be taken and have no effect: that would be a
+/// lie. Which job it is about comes first, for one that is not there.
+async fn refuse_what_reaches_nothing(app: &App, asked: &RunNow) -> Result<(), Fault> {
+    if says_something(asked.others.get("only")) {
+        let detail = "\"only\" is not supported by this workspace: a run is one of all tasks";
+        return Err(Fault::invalid("only", "setting-not-supported", detail));
     }
-    Ok(())
+    let Some((family, sort)) = FAMILIES.into_iter().find(|(family, _)| says_something(asked.others.get(*family)))
+    else {
+        return Ok(());
+    };
+    let job = app.workspace.job(JobId(asked.job_id.0)).await?;
+    let detail = format!(
+        "\"{family}\" only reach a \"{sort}\", and job {} has none: each of its tasks is a \"spark_python_task\". \
+         Send \"python_params\", the list of its arguments, or \"job_parameters\", to which the task's own \
+         parameters refer as {{{{job.parameters.NAME}}}}",
+        job.id
+    );
+    Err(Fault::invalid(family, "parameter-family-mismatch", detail))
+}
+
+/// Clients send what they do not set as null, or empty.
+fn says_something(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::Object(members)) => !members.is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(_) => true,
+    }
 }
