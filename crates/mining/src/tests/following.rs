@@ -56,6 +56,25 @@ async fn a_data_model_that_no_model_needs_is_given_up() {
 }
 
 #[tokio::test]
+async fn publications_that_cross_do_not_wait_for_each_other() {
+    let house = house().await;
+    let on = |key: &str, data_model: &str| {
+        let text = one_trigger(CHANGED, "").replace("key: km", &format!("key: {key}"));
+        text.replace("dataModelId: orders", &format!("dataModelId: {data_model}"))
+    };
+    house.publish(&on("one", "orders")).await;
+    house.publish(&on("two", "others")).await;
+    let (one, two) = (on("one", "others"), on("two", "orders"));
+    let cross = async { tokio::join!(house.publish(&one), house.publish(&two)) };
+    let crossed = tokio::time::timeout(std::time::Duration::from_secs(30), cross).await;
+    crossed.expect("neither waits for the other");
+    change(&house, "x", "5").await;
+    house.mining().catch_up().await.expect("it follows");
+    let signals = house.mining().counters().await.expect("figures").signals;
+    assert_eq!((house.fired().await.len() as u64, signals), (2, 2), "each model fires on its new data model");
+}
+
+#[tokio::test]
 async fn a_new_version_of_the_data_model_is_picked_up_silently() {
     let house = house().await;
     house.publish(&one_trigger(CHANGED, "")).await;

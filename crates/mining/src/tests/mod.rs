@@ -114,6 +114,11 @@ impl DataModels for OneModel {
     fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<DataModel, Error>> {
         Box::pin(async move {
             let model = self.now();
+            // The same tables under another name.
+            let others = DataModelId::from_bytes([8; 16]);
+            if reference == "others" || reference == others.to_string() {
+                return Ok(DataModel { id: others, key: "others".into(), ..model });
+            }
             if reference == model.key || reference == model.id.to_string() {
                 return Ok(model);
             }
@@ -134,8 +139,8 @@ struct TestOutbox {
 
 const OUTBOX: &[Migration] = &[Migration {
     name: "test/0001_outbox",
-    sql: "CREATE TABLE outbox (trigger_id TEXT, event_key TEXT, identifier TEXT, fields TEXT, evaluated_at BIGINT,
-          PRIMARY KEY (trigger_id, event_key))",
+    sql: "CREATE TABLE outbox (model TEXT, trigger_id TEXT, event_key TEXT, identifier TEXT, fields TEXT,
+          evaluated_at BIGINT, PRIMARY KEY (model, trigger_id, event_key))",
 }];
 
 const MIGRATIONS: &[&[Migration]] = &[base::MIGRATIONS, crate::MIGRATIONS, OUTBOX];
@@ -154,8 +159,16 @@ impl Outbox for TestOutbox {
             let fields = signal.fields.iter().map(|field| format!("{}={}", field.id, field.value));
             let fields = fields.collect::<Vec<_>>().join(" ");
             tx.execute(
-                "INSERT INTO outbox (trigger_id, event_key, identifier, fields, evaluated_at) VALUES ($1, $2, $3, $4, $5)",
-                args![&signal.trigger, &signal.key, &signal.identifier, fields, signal.evaluated_at],
+                "INSERT INTO outbox (model, trigger_id, event_key, identifier, fields, evaluated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+                args![
+                    &signal.knowledge_model,
+                    &signal.trigger,
+                    &signal.key,
+                    &signal.identifier,
+                    fields,
+                    signal.evaluated_at
+                ],
             )?;
         }
         Ok(())
