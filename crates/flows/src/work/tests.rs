@@ -520,7 +520,7 @@ async fn a_run_that_cannot_be_held_yet_does_not_keep_the_engine_hot() {
         let flows = Arc::new(flows);
         let stop = CancellationToken::new();
         let work = tokio::spawn(flows.clone().run(stop.clone()));
-        for _ in 0..200 {
+        for _ in 0..1_000 {
             assert_eq!(flows.counts().await.expect("counts").held, 0);
         }
         let looks = clock.1.load(std::sync::atomic::Ordering::Relaxed);
