@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use flate2::read::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
 use super::{ClientFlags, say};
 use crate::client::Client;
@@ -37,6 +38,9 @@ pub(crate) struct PushFlags {
     /// Replace the table instead of adding to it.
     #[arg(long)]
     replace: bool,
+    /// Make the pool if it does not exist.
+    #[arg(long)]
+    create_pool: bool,
     /// What separates fields.
     #[arg(long, default_value = ",")]
     separator: char,
@@ -46,7 +50,10 @@ pub(crate) struct PushFlags {
 
 pub(super) async fn run(flags: PushFlags) -> Result<()> {
     let client = flags.client.client();
-    let pool = pool_id(&client, &flags.pool).await?;
+    let pool = match pool_id(&client, &flags.pool).await {
+        Err(_) if flags.create_pool => new_pool(&client, &flags.pool).await?,
+        found => found?,
+    };
     let plan = PushPlan {
         pool,
         table: flags.table.clone(),
@@ -81,8 +88,13 @@ pub(super) async fn pool_id(client: &Client, pool: &str) -> Result<String> {
     let found = all.find(|known| known["name"] == pool || known["id"] == pool);
     match found.and_then(|pool| pool["id"].as_str()) {
         Some(id) => Ok(id.to_owned()),
-        None => bail!("there is no pool \"{pool}\""),
+        None => bail!("there is no pool \"{pool}\"; `loopwright push --create-pool` makes one"),
     }
+}
+
+async fn new_pool(client: &Client, name: &str) -> Result<String> {
+    let made = client.post("/api/v1/pools", &json!({ "name": name })).await?;
+    made["id"].as_str().map(str::to_owned).context("the server did not name the pool")
 }
 
 async fn send_file(push: &Push<'_>, file: &Path, separator: u8, bar: &ProgressBar) -> Result<u64> {
