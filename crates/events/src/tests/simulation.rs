@@ -215,7 +215,10 @@ impl World {
         };
         let mut ledger = self.receivers.ledger.lock();
         let reader = ledger.reader(id);
-        reader.silent = !matches!(after.state, State::Active | State::Failed { .. });
+        // A refusal commits nothing: a crash may yet undo the state that it named.
+        if allowed {
+            reader.silent = !matches!(after.state, State::Active | State::Failed { .. });
+        }
         if verb == "replay" && allowed {
             reader.settled.clear();
         }
@@ -291,11 +294,17 @@ impl World {
             reader.first_seen.clear();
             reader.generation = again.expect("the diagram has this arrow").standing.generation;
         }
+        // One that failed, and whose events were all taken out by hand, has
+        // nothing to be probed with before there is another.
+        self.appended += 1;
+        self.house.append([self.appended]).await;
         self.step().await;
-        // The longest probe interval, jitter included, or an hour for those who
-        // waited for a time that the clock has gone back from; and a commit.
-        self.house.clock.advance(Duration::from_hours(1));
-        self.step().await;
+        // The longest probe interval, jitter included; and again up to an hour
+        // for those who waited for a time that the clock has gone back from.
+        for _ in 0..10 {
+            self.house.clock.advance(Duration::from_mins(6));
+            self.step().await;
+        }
         self.house.clock.advance(Duration::from_millis(50));
         self.step().await;
         self.check().await;
