@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use base::Secret;
-use events::signature::SigningKey;
 use serde_json::json;
 
 use crate::cli::say;
@@ -109,13 +108,7 @@ async fn prepare(main: &Client, receiver: &Receiver) -> Result<String> {
     let model = format!("/api/v1/models/{}", segment(MODEL));
     main.put_text(&model, "application/yaml", MODEL_TEXT.replace("${{data_model}}", id)).await?;
     main.post(&format!("{model}/publish"), &json!({})).await?;
-    let path = format!("/intelligence/api/knowledge-models/{}/triggers/MARK/subscriptions", segment(MODEL));
-    let request = json!({ "name": "bench", "callbackInfo": { "uri": receiver.url(), "protocol": "HTTPS" } });
-    let made = main.post(&path, &request).await?;
-    let id = made["id"].as_str().ok_or_else(|| anyhow!("the server did not name the subscription"))?;
-    let secret = main.get(&format!("/api/v1/subscriptions/{}/secret", segment(id))).await?;
-    let secret = Secret::new(secret["secret"].as_str().unwrap_or_default());
-    receiver.believe(SigningKey::new(&secret)?);
+    receiver.subscribe(main, MODEL, "MARK").await?;
     Ok(pool)
 }
 

@@ -23,6 +23,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use base::chance::SeededChance;
 use base::db::{self, Control, Db};
+use base::http::{Http, HttpError};
 use base::secret::KeyRing;
 use base::sql::{Sql, SqlAnswer, SqlColumn, SqlError, SqlRequest};
 use base::testing::{DatabaseGuard, ScriptedHttp, databases};
@@ -35,6 +36,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::App;
@@ -53,7 +56,22 @@ struct House {
     http: Arc<ScriptedHttp>,
     /// Where the flows keep their runs.
     flows_db: Db<db::Flows>,
+    /// What seals their connections.
+    keys: Arc<KeyRing>,
     _guards: (DatabaseGuard, DatabaseGuard, tempfile::TempDir),
+}
+
+/// A way out on which nobody ever answers.
+#[derive(Default)]
+struct Silent {
+    asked: Notify,
+}
+
+impl Http for Silent {
+    fn send(&self, _request: base::http::Request) -> BoxFuture<'_, Result<base::http::Response, HttpError>> {
+        self.asked.notify_one();
+        Box::pin(std::future::pending())
+    }
 }
 
 /// An answer, read to its end.
@@ -109,7 +127,7 @@ impl House {
         let workspace = ::workspace::Workspace::new(
             control.clone(),
             folder.path().join("workspace"),
-            keys,
+            keys.clone(),
             clock.clone(),
             chance.clone(),
             ::workspace::Options::default(),
@@ -136,6 +154,7 @@ impl House {
             app,
             http,
             flows_db: of_flows,
+            keys,
             _guards: (control_guard, flows_guard, folder),
         }
     }
@@ -161,12 +180,25 @@ impl House {
         send(&self.workspace, request(what, Some(&authorization), body)).await
     }
 
-    /// Brings a run into doubt, as a program does that ended at a bad time.
+    /// Brings a run into doubt: an engine ends while its request is under way,
+    /// and the next one cannot know whether it arrived.
     async fn hold(&self, run: flows::RunId) {
-        let held = self.flows_db.write("test.hold", move |tx| {
-            tx.execute("UPDATE runs SET state = 'in-doubt', reason = 'who knows' WHERE id = $1", base::args![run])
-        });
-        assert_eq!(held.await.expect("a run"), 1);
+        let silent = Arc::new(Silent::default());
+        let (db, keys) = (self.flows_db.clone(), self.keys.clone());
+        let (clock, chance) = (self.app.clock.clone(), self.app.chance.clone());
+        let first = flows::Flows::new(db, silent.clone(), keys, clock, chance, flows::Options::default());
+        let ending = tokio::spawn(Arc::new(first).run(CancellationToken::new()));
+        silent.asked.notified().await;
+        ending.abort();
+        assert!(ending.await.is_err(), "it ended at a bad time");
+
+        let stop = CancellationToken::new();
+        let next = tokio::spawn(self.app.flows.clone().run(stop.clone()));
+        while self.app.flows.run_details(run).await.expect("a run").info.state != flows::RunState::InDoubt {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        next.await.expect("an engine ends when it is told");
     }
 
     /// Makes the pool "Purchasing" and returns its id.

@@ -8,19 +8,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
-use base::Clock;
 use base::time::SystemClock;
+use base::{Clock, Secret};
 use events::signature::SigningKey;
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+use crate::client::{Client, segment};
 
 /// Receives events until it is dropped.
 pub(crate) struct Receiver {
@@ -69,13 +71,24 @@ impl Receiver {
     }
 
     /// The address of the callback.
-    pub(crate) fn url(&self) -> String {
+    fn url(&self) -> String {
         format!("http://{}/events", self.address)
     }
 
-    /// Hands in the secret of the subscription; before that, nothing is believed.
-    pub(crate) fn believe(&self, key: SigningKey) {
+    /// Subscribes to a trigger over the public API and returns the
+    /// subscription's id. From here on calls that bear its signature are
+    /// believed, and no others.
+    pub(crate) async fn subscribe(&self, main: &Client, model: &str, trigger: &str) -> Result<String> {
+        let (model, trigger) = (segment(model), segment(trigger));
+        let path = format!("/intelligence/api/knowledge-models/{model}/triggers/{trigger}/subscriptions");
+        let callback = json!({ "uri": self.url(), "protocol": "HTTPS" });
+        let made = main.post(&path, &json!({ "name": "receiver", "callbackInfo": callback })).await?;
+        let id = made["id"].as_str().ok_or_else(|| anyhow!("the server did not name the subscription"))?.to_owned();
+        let secret = main.get(&format!("/api/v1/subscriptions/{}/secret", segment(&id))).await?;
+        let secret = Secret::new(secret["secret"].as_str().unwrap_or_default());
+        let key = SigningKey::new(&secret).context("the subscription's secret cannot be used")?;
         *self.state.key.lock() = Some(key);
+        Ok(id)
     }
 
     /// Returns what was seen so far.

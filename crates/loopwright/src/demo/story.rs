@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use base::Secret;
-use events::signature::SigningKey;
 use serde_json::{Value as Json, json};
 
 use super::example::{self, FLOW, MODEL, POOL, TABLE, TRIGGER};
@@ -62,8 +60,8 @@ impl Story {
         let target = apply::Target { main: &main, workspace: Some(&workspace), values, dry_run: false };
         apply::apply(&folder, target, &mut |line| say(&format!("  {line}"))).await?;
 
-        let subscription = subscribe(&main, &receiver).await?;
-        say(&format!("a subscription sends every signal to {}", receiver.url()));
+        let subscription = receiver.subscribe(&main, MODEL, TRIGGER).await?;
+        say(&format!("a subscription sends every signal to {}", receiver.address()));
         let report = Report {
             pool: pool.clone(),
             history_ends: example::HISTORY_ENDS.to_owned(),
@@ -275,22 +273,6 @@ impl Story {
         let rows = self.main.sql(&self.pool, query).await?;
         rows.first().and_then(|row| row["n"].as_u64()).ok_or_else(|| anyhow!("\"{query}\" returned no number"))
     }
-}
-
-/// Creates the subscription over the public API and hands its secret to the receiver.
-async fn subscribe(main: &Client, receiver: &Receiver) -> Result<String> {
-    let path =
-        format!("/intelligence/api/knowledge-models/{}/triggers/{}/subscriptions", segment(MODEL), segment(TRIGGER));
-    let request = json!({
-        "name": "demo receiver",
-        "callbackInfo": { "uri": receiver.url(), "protocol": "HTTPS" },
-    });
-    let made = main.post(&path, &request).await?;
-    let id = made["id"].as_str().ok_or_else(|| anyhow!("the server did not name the subscription"))?.to_owned();
-    let secret = main.get(&format!("/api/v1/subscriptions/{}/secret", segment(&id))).await?;
-    let secret = Secret::new(secret["secret"].as_str().unwrap_or_default());
-    receiver.believe(SigningKey::new(&secret).context("the subscription's secret cannot be used")?);
-    Ok(id)
 }
 
 fn ended_runs(status: &Json) -> u64 {
