@@ -108,12 +108,19 @@ impl Application<'_> {
         Ok(())
     }
 
-    /// Stores the draft, sets the clock, and publishes.
+    /// Stores the draft, sets the clock, and publishes. A model whose published
+    /// text is this one already is left alone, its clock included: it may have
+    /// moved on since.
     async fn knowledge_model(&mut self, model: &KnowledgeModel) -> Result<()> {
         let text = self.fill_text(&self.read(&model.file)?)?;
         let path = format!("/api/v1/models/{}", segment(&model.id));
+        if model.publish && self.published_text(&path).await?.as_deref() == Some(text.as_str()) {
+            (self.say)(&format!("knowledge model \"{}\" is there", model.id));
+            return Ok(());
+        }
         if self.target.dry_run {
-            (self.say)(&format!("knowledge model \"{}\" would be put", model.id));
+            let word = if model.publish { "published" } else { "put" };
+            (self.say)(&format!("knowledge model \"{}\" would be {word}", model.id));
             return Ok(());
         }
         self.target.main.put_text(&path, "application/yaml", text).await?;
@@ -127,6 +134,16 @@ impl Application<'_> {
             (self.say)(&format!("knowledge model \"{}\" is stored as a draft", model.id));
         }
         Ok(())
+    }
+
+    /// Reads the published text of a model; nothing if there is none.
+    async fn published_text(&self, path: &str) -> Result<Option<String>> {
+        let answer = self.target.main.call(Method::GET, path, None, bytes::Bytes::new()).await?;
+        if answer.status == http::StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let model = answer.json(&Method::GET, path)?;
+        Ok(model["publishedText"].as_str().map(str::to_owned))
     }
 
     async fn workspace(&mut self, part: &manifest::Workspace) -> Result<()> {

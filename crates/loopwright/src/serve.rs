@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
@@ -26,6 +26,9 @@ use crate::workers;
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn serve(config: Config) -> Result<()> {
+    // Listened to from the first moment on: a server that is told to stop while
+    // it starts, stops cleanly too.
+    let stop_signals = StopSignals::listen()?;
     let _lock = lock(&config.data)?;
     let main = bind("listen", config.listen).await?;
     let workspace = match config.workspace_listen {
@@ -58,7 +61,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     }
     info!(main = %addresses.main, "the server is ready");
 
-    until_told_to_stop().await?;
+    stop_signals.wait().await;
     info!("the server is stopping");
     // First no new requests, then no new work; what runs comes to its end.
     doors.cancel();
@@ -124,12 +127,24 @@ async fn listen(listener: TcpListener, identity: Option<Identity>, router: axum:
     }
 }
 
-async fn until_told_to_stop() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The two signals that ask a server to stop.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self> {
+        Ok(StopSignals {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?,
+        })
     }
-    Ok(())
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -18,6 +18,9 @@ use tokio::process::{Child, Command};
 /// The administrator of every test.
 pub(crate) const KEY: &str = "tester:only-for-tests";
 
+/// A token of its local workspace.
+pub(crate) const WORKSPACE_TOKEN: &str = "dapi-only-for-tests";
+
 /// Starts the program with a folder and free ports, not yet ready.
 pub(crate) fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loopwright"));
@@ -25,6 +28,7 @@ pub(crate) fn command(data: &Path) -> Command {
         .args(["serve", "--listen", "127.0.0.1:0", "--workspace-listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .env("LOOPWRIGHT_BOOTSTRAP_APP_KEY", KEY)
+        .env("LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN", WORKSPACE_TOKEN)
         .env("LOOPWRIGHT_LOG", "warn")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -37,6 +41,7 @@ pub(crate) fn command(data: &Path) -> Command {
 pub(crate) struct House {
     pub(crate) child: Child,
     pub(crate) url: String,
+    pub(crate) workspace_url: String,
     client: Client<HttpConnector, Full<Bytes>>,
     key: String,
 }
@@ -52,10 +57,12 @@ impl House {
             child.stderr.take().expect("piped").read_to_string(&mut words).await.expect("readable");
             panic!("the program ended before it was ready: {words}");
         };
-        let url = line.strip_prefix("listening on ").expect("the contract's line").to_owned();
+        let url = line.strip_prefix("listening on ").expect("the main listener's line").to_owned();
+        let line = lines.next_line().await.expect("a readable output").expect("a second line");
+        let workspace_url = line.strip_prefix("listening on ").expect("the workspace's line").to_owned();
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        House { child, url, client, key: BASE64.encode(KEY) }
+        House { child, url, workspace_url, client, key: BASE64.encode(KEY) }
     }
 
     /// Calls as somebody else.

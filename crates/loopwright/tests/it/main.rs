@@ -1,5 +1,6 @@
 //! The whole house: the real program, real sockets, a real folder.
 
 mod bad_input;
+mod files;
 mod house;
 mod life;
