@@ -105,6 +105,9 @@ pub struct Flows {
     programs: Mutex<HashMap<String, Arc<Program>>>,
 }
 
+/// Rows of the audit trail in one answer.
+const AUDIT_ROWS_MAX: usize = 1_000;
+
 /// Compiled texts that are kept.
 const PROGRAMS_MAX: usize = 256;
 
@@ -347,6 +350,15 @@ impl Flows {
     async fn flow(&self, key: &str) -> Result<FlowRow, Error> {
         let key = key.to_owned();
         self.db.read("flows.flow", move |tx| known(tx, &key)).await
+    }
+
+    /// Reads at most `limit` rows of the audit trail of flows, runs and
+    /// connections, newest first, before a sequence number if there is one.
+    /// They lie in the flows' own file, because a change and its row share a
+    /// transaction; whoever calls this has asked for the right to read them.
+    pub async fn audit(&self, before_sequence: Option<u64>, limit: usize) -> Result<Vec<audit::Entry>, Error> {
+        let limit = limit.min(AUDIT_ROWS_MAX);
+        Ok(self.db.read("flows.audit", move |tx| audit::page(tx, before_sequence, limit)).await?)
     }
 
     /// Returns the compiled text with this hash.

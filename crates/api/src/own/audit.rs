@@ -1,5 +1,6 @@
 //! The audit trail: who changed what.
 
+use access::{Permission, Scope};
 use axum::Json;
 use axum::extract::State;
 use base::Timestamp;
@@ -13,13 +14,27 @@ use crate::body::Query;
 use crate::caller::Caller;
 use crate::fault::Fault;
 
-/// Which part of the trail is wanted.
+/// Which part of which trail is wanted.
 #[derive(Deserialize)]
 pub(super) struct Wanted {
+    #[serde(default)]
+    of: Trail,
     /// Entries before this one; the latest if it is left out.
     before: Option<u64>,
     #[serde(default = "usual")]
     limit: usize,
+}
+
+/// There are two trails, because there are two databases, each with its own
+/// chain of hashes.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Trail {
+    /// Keys, permissions, pools, subscriptions, models, jobs.
+    #[default]
+    Control,
+    /// Flows, runs, connections.
+    Flows,
 }
 
 fn usual() -> usize {
@@ -59,7 +74,13 @@ pub(super) async fn list(
     Caller(actor): Caller,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Vec<Row>>, Fault> {
-    let entries = app.access.audit(&actor, wanted.before, wanted.limit).await?;
+    let entries = match wanted.of {
+        Trail::Control => app.access.audit(&actor, wanted.before, wanted.limit).await?,
+        Trail::Flows => {
+            app.access.require(&actor, Permission::ReadAudit, &Scope::Team).await?;
+            app.flows.audit(wanted.before, wanted.limit).await?
+        }
+    };
     Ok(Json(entries.into_iter().map(Row::from).collect()))
 }
 
