@@ -24,9 +24,24 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) 
 }
 
 /// Starts a cargo command with the cargo that runs us.
+///
+/// What cargo told *us* about our own package is taken out of the environment:
+/// build scripts that watch those variables would believe that they have
+/// changed, and half the house would be built again whenever a person builds
+/// by hand in between.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments);
+    for (name, _) in std::env::vars_os() {
+        let about_us = name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || ABOUT_US.contains(&name));
+        if about_us {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
+
+/// Variables that cargo sets for a program that it runs, besides `CARGO_PKG_…`.
+const ABOUT_US: [&str; 4] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_BIN_NAME", "CARGO_CRATE_NAME"];
 
 /// Runs a command to its end; anything but success is an error that shows it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
