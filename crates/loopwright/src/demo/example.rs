@@ -71,6 +71,11 @@ impl Log {
         self.rows.len()
     }
 
+    /// Returns how many rows stand before `time`.
+    pub(crate) fn rows_before(&self, time: Timestamp) -> usize {
+        self.rows.partition_point(|(at, _)| *at < time)
+    }
+
     /// Takes the rows before `time` (and at it, if `inclusive`) that were not
     /// taken yet, at most `rows_max`, as CSV with its header; nothing if there
     /// are none.

@@ -1,11 +1,12 @@
 //! Playing the log: history in one job, then live, step by step on the
 //! model's process clock.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use anyhow::Result;
 use base::Timestamp;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde_json::json;
 
 use super::example::{self, Log};
@@ -25,6 +26,17 @@ const TYPES: [(&str, &str); 5] = [
     ("timestamp", "DATETIME"),
 ];
 
+/// A bar that shows rows, rate and the time left.
+fn bar_of(rows: usize, part: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:32} {pos:>5}/{len} rows  {rate}  {eta} left  {msg}")
+        .expect("the template is well-formed")
+        .with_key("rate", |state: &ProgressState, line: &mut dyn Write| {
+            // A line that cannot be written is a picture less, no failure.
+            let _ = write!(line, "{:.0} rows/s", state.per_sec());
+        });
+    ProgressBar::new(rows as u64).with_style(style).with_message(part)
+}
+
 /// Plays one log into one pool.
 pub(super) struct Replay {
     log: Log,
@@ -42,9 +54,8 @@ impl Replay {
             types: TYPES.map(|(name, kind)| (name.to_owned(), kind.to_owned())).to_vec(),
             ..PushPlan::default()
         };
-        let style = ProgressStyle::with_template("{bar:32} {pos:>5}/{len} rows  {per_sec}  {eta} left  {msg}")
-            .expect("the template is well-formed");
-        let bar = ProgressBar::new(log.len() as u64).with_style(style);
+        let ends: Timestamp = example::HISTORY_ENDS.parse().expect("the example's own date");
+        let bar = bar_of(log.rows_before(ends), "history");
         Ok(Replay { log, plan, bar, step: 0 })
     }
 
@@ -55,7 +66,6 @@ impl Replay {
 
     /// Pushes everything before the live part, in one job of several chunks.
     pub(super) async fn history(&mut self, client: &Client) -> Result<u64> {
-        self.bar.set_message("history");
         let ends: Timestamp = example::HISTORY_ENDS.parse().expect("the example's own date");
         let push = Push::create(client, &self.plan).await?;
         let mut rows = 0;
@@ -65,6 +75,9 @@ impl Replay {
             self.bar.inc(count as u64);
         }
         push.execute().await?;
+        self.bar.finish_and_clear();
+        // The live part is played at another pace, so it has a bar of its own.
+        self.bar = bar_of(self.log.len() - rows as usize, "live");
         Ok(rows)
     }
 
