@@ -127,9 +127,15 @@ mod secrets;
 mod hooks;
 mod change;
 mod view;
+mod history;
 mod tail;
 // What people are told.
 mod notice;
+mod telling;
+mod notifying;
+// How much there may be.
+mod retention;
+mod limits;
 mod error;
 // The loop, and the SQL.
 mod work;

@@ -16,6 +16,7 @@
 
 mod reading;
 mod saving;
+mod chores;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -38,14 +39,13 @@ pub(crate) use saving::Batch;
 #[cfg(test)]
 pub(crate) use saving::{SAVE_AFTER, SAVE_RESULTS};
 
+use chores::{TIDY_EVERY, WATCH_EVERY};
 use saving::UNSAVED_MAX;
 
 /// A nudge that got lost is made up for by a look at all logs.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// After the database refused, it is asked again.
 const PAUSE_AFTER_TROUBLE: Duration = Duration::from_secs(1);
-/// What has grown old is removed.
-const TIDY_EVERY: Duration = Duration::from_mins(10);
 
 /// What the engine is to do.
 pub(crate) enum Order {
@@ -59,6 +59,10 @@ pub(crate) enum Order {
     Look,
     /// Remove what has grown old; bring back [`Roster::tidied`].
     Tidy,
+    /// Look who is too far behind; bring back [`Roster::watched`].
+    Watch,
+    /// Send notices; bring back [`Roster::told`].
+    Tell,
 }
 
 /// Everyone's place.
@@ -85,6 +89,10 @@ pub(crate) struct Roster {
     look_at: Timestamp,
     looking: bool,
     tidy_at: Timestamp,
+    watch_at: Timestamp,
+    /// When notices are to be sent.
+    tell_at: Timestamp,
+    telling: bool,
     /// The latest time that it was told.
     seen: Timestamp,
 }
@@ -109,6 +117,10 @@ impl Roster {
             look_at: now.plus(LOOK_EVERY),
             looking: false,
             tidy_at: now.plus(TIDY_EVERY),
+            watch_at: now.plus(WATCH_EVERY),
+            // What waited when the program ended has waited long enough.
+            tell_at: now,
+            telling: false,
             seen: now,
         }
     }
@@ -182,6 +194,7 @@ impl Roster {
         self.results -= seat.attempts.len();
         seat.attempts.clear();
         seat.skips.clear();
+        seat.notices.clear();
         self.unsaved.remove(&id);
         seat.take_over(subscription, outlet, now);
         if self.logs.get_mut(&log.log).is_some_and(|known| known.grows_to(log)) {
@@ -211,11 +224,7 @@ impl Roster {
             self.looking = true;
             orders.push(Order::Look);
         }
-        if now >= self.tidy_at {
-            // One at a time: the next is due when this one has ended.
-            self.tidy_at = Timestamp::FAR_FUTURE;
-            orders.push(Order::Tidy);
-        }
+        self.chores_due(now, &mut orders);
         orders
     }
 
@@ -233,7 +242,8 @@ impl Roster {
         let nothing_to_save = self.saving || self.unsaved.is_empty();
         let save = if nothing_to_save { Timestamp::FAR_FUTURE } else { self.save_at };
         let look = if self.looking { Timestamp::FAR_FUTURE } else { self.look_at };
-        alarm.min(save).min(look).min(self.tidy_at)
+        let tell = if self.telling { Timestamp::FAR_FUTURE } else { self.tell_at };
+        alarm.min(save).min(look).min(self.tidy_at).min(self.watch_at).min(tell)
     }
 
     /// Takes the outcome of a call.
@@ -250,11 +260,6 @@ impl Roster {
         }
         self.settle(finished, luck, now);
         self.schedule(id, now);
-    }
-
-    /// Notes that a tidying has ended, well or not.
-    pub(crate) fn tidied(&mut self, now: Timestamp) {
-        self.tidy_at = now.plus(TIDY_EVERY);
     }
 
     /// Returns where a subscription stands at this very moment.
@@ -291,7 +296,8 @@ impl Roster {
         if back.is_zero() {
             return;
         }
-        for at in [&mut self.save_at, &mut self.look_at, &mut self.tidy_at] {
+        let times = [&mut self.save_at, &mut self.look_at, &mut self.tidy_at, &mut self.watch_at, &mut self.tell_at];
+        for at in times {
             *at = at.minus(back);
         }
         let ids: Vec<SubscriptionId> = self.seats.keys().copied().collect();
@@ -316,7 +322,8 @@ impl Roster {
             if seat.held {
                 continue;
             }
-            if seat.let_time_pass(now) {
+            let head = self.logs.get(&seat.log).map_or(Offset::START, |log| log.head);
+            if seat.let_time_pass(head, now) {
                 self.note_unsaved(id, now);
                 // Suspending stops calls: it is not left to wait for company.
                 self.save_at = now;
@@ -337,7 +344,11 @@ impl Roster {
         let standing = &seat.subscription.standing;
         let mut alarm = Timestamp::FAR_FUTURE;
         if let State::Failed { since } = standing.state {
-            alarm = since.plus(seat.subscription.policy.suspend_after());
+            let policy = &seat.subscription.policy;
+            alarm = since.plus(policy.suspend_after());
+            if let Some(after) = policy.next_alert(standing.alerts) {
+                alarm = alarm.min(since.plus(after));
+            }
         }
         let head = self.logs.get(&seat.log).map_or(Offset::START, |log| log.head);
         if seat.may_be_called(head) {
@@ -390,7 +401,8 @@ impl Roster {
         let id = finished.subscription;
         let Some(seat) = self.seats.get_mut(&id) else { return };
         let results = seat.attempts.len();
-        if seat.settle(finished, luck, now) {
+        let head = self.logs.get(&seat.log).map_or(Offset::START, |log| log.head);
+        if seat.settle(finished, luck, head, now) {
             self.results += seat.attempts.len() - results;
             self.note_unsaved(id, now);
         }

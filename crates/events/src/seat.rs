@@ -5,12 +5,14 @@ use std::sync::Arc;
 use base::Timestamp;
 use tokio::sync::Mutex as Pen;
 
+use crate::callback::Sink;
 use crate::delivery::{Attempt, Verdict};
 use crate::diagram::{Around, Input, Next, Outcome, decide};
 use crate::event::Offset;
 use crate::outlet::{Finished, Outlet};
 use crate::subscription::{Standing, State, Subscription, SubscriptionId};
 use crate::tables::{LogId, Progress, SkipRecord};
+use crate::telling::{self, NewNotice};
 
 /// A subscription as the engine has it: a little ahead of its row.
 pub(crate) struct Seat {
@@ -33,6 +35,8 @@ pub(crate) struct Seat {
     pub(crate) attempts: Vec<Attempt>,
     /// Skips that no commit has saved.
     pub(crate) skips: Vec<SkipRecord>,
+    /// Notices that no commit has saved.
+    pub(crate) notices: Vec<NewNotice>,
 }
 
 impl Seat {
@@ -50,6 +54,7 @@ impl Seat {
             ready: false,
             attempts: Vec::new(),
             skips: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -72,12 +77,13 @@ impl Seat {
             standing: self.subscription.standing.clone(),
             attempts: self.attempts.clone(),
             skips: self.skips.clone(),
+            notices: self.notices.clone(),
         }
     }
 
     /// Draws the consequences of an attempt; tells whether there is something
     /// to save.
-    pub(crate) fn settle(&mut self, finished: Finished, luck: f64, now: Timestamp) -> bool {
+    pub(crate) fn settle(&mut self, finished: Finished, luck: f64, head: Offset, now: Timestamp) -> bool {
         let Finished { outcome, mut attempt, .. } = finished;
         let before = &self.subscription.standing;
         let input = Input::Attempted { generation: attempt.generation, offset: attempt.offset, outcome, luck };
@@ -91,10 +97,10 @@ impl Seat {
             _ => Verdict::Failed,
         };
         match next {
-            Next::Becomes(standing) => self.becomes(standing, &mut attempt),
+            Next::Becomes(standing) => self.becomes(standing, &mut attempt, head, now),
             Next::Skips(standing, skipped) => {
                 self.skips.push(SkipRecord { generation: standing.generation, skipped, at: now });
-                self.becomes(standing, &mut attempt);
+                self.becomes(standing, &mut attempt, head, now);
             }
             // A result that changes nothing has nothing to say about the state either.
             Next::Stays | Next::Ends => {}
@@ -109,25 +115,53 @@ impl Seat {
 
     /// Lets an attempt say why the new state is what it is, and the new state
     /// when the next attempt comes.
-    fn becomes(&mut self, mut standing: Standing, attempt: &mut Attempt) {
+    fn becomes(&mut self, mut standing: Standing, attempt: &mut Attempt, head: Offset, now: Timestamp) {
         if matches!(standing.state, State::Failed { .. } | State::Rejected) {
             standing.reason.clone_from(&attempt.detail);
         }
         if matches!(attempt.verdict, Verdict::Failed | Verdict::Busy) && standing.delivers() {
             attempt.next_at = Some(standing.due);
         }
+        self.turns(standing, head, now);
+    }
+
+    /// Takes a new standing over, and notes what there is to tell of it.
+    fn turns(&mut self, standing: Standing, head: Offset, now: Timestamp) {
         announce(&self.subscription, &standing);
-        self.subscription.standing = standing;
+        let before = std::mem::replace(&mut self.subscription.standing, standing);
+        self.notices.extend(telling::changed(&self.subscription, &before, head, now));
     }
 
     /// Looks at the clock; tells whether that changed anything.
-    pub(crate) fn let_time_pass(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn let_time_pass(&mut self, head: Offset, now: Timestamp) -> bool {
         let Ok(Next::Becomes(next)) = decide(&self.subscription.standing, Input::Clock, &self.around(now)) else {
             return false;
         };
-        announce(&self.subscription, &next);
-        self.subscription.standing = next;
+        self.turns(next, head, now);
         true
+    }
+
+    /// Stops holding on to events that are too many or too old to be kept.
+    /// A hook, which nobody could update, goes on with fresh ones.
+    pub(crate) fn is_overtaken(&mut self, head: Offset, now: Timestamp) {
+        let id = self.subscription.id;
+        let inputs: &[Input] = match self.subscription.sink {
+            Sink::Https { .. } => &[Input::Retention],
+            Sink::Local { .. } => &[Input::Retention, Input::Update],
+        };
+        for input in inputs {
+            let around = Around { head, ..self.around(now) };
+            match decide(&self.subscription.standing, *input, &around) {
+                Ok(Next::Becomes(standing)) => self.turns(standing, head, now),
+                Ok(Next::Skips(standing, skipped)) => {
+                    let (first, last) = (skipped.first, skipped.last);
+                    tracing::error!(subscription.id = %id, %first, %last, "events are lost: they waited too long");
+                    self.skips.push(SkipRecord { generation: standing.generation, skipped, at: now });
+                    self.turns(standing, head, now);
+                }
+                Ok(Next::Stays | Next::Ends) | Err(_) => {}
+            }
+        }
     }
 
     /// Returns what matters to what happens by itself. Where the log stands

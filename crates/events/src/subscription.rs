@@ -75,6 +75,8 @@ pub struct Standing {
     pub delivered: u64,
     /// Attempts failed in all.
     pub failures: u64,
+    /// How many alerts of its policy were raised since it failed.
+    pub alerts: u32,
 }
 
 /// Where a subscription stands in the diagram.
@@ -153,6 +155,7 @@ impl Standing {
             last_success: LastSuccess::None,
             delivered: 0,
             failures: 0,
+            alerts: 0,
         }
     }
 
@@ -203,17 +206,20 @@ pub enum SkipReason {
     Extracted,
     /// The queue was destroyed by a suspension.
     Suspension,
+    /// It was too far behind: so much, or such old events, are not kept.
+    Retention,
 }
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [SkipReason; 6] = [
+    pub const ALL: [SkipReason; 7] = [
         SkipReason::Errors,
         SkipReason::Rejection,
         SkipReason::ResumedFromLatest,
         SkipReason::ReplayedAhead,
         SkipReason::Extracted,
         SkipReason::Suspension,
+        SkipReason::Retention,
     ];
 
     /// Reads the word.
@@ -230,6 +236,7 @@ impl SkipReason {
             SkipReason::ReplayedAhead => "replayed-ahead",
             SkipReason::Extracted => "extracted",
             SkipReason::Suspension => "suspension",
+            SkipReason::Retention => "retention",
         }
     }
 }

@@ -54,6 +54,7 @@ impl Roster {
             batch.pens.push(pen);
             seat.attempts.clear();
             seat.skips.clear();
+            seat.notices.clear();
             self.unsaved.remove(&id);
         }
         if batch.progress.is_empty() {
@@ -81,6 +82,7 @@ impl Roster {
             self.results += progress.attempts.len();
             seat.attempts.splice(0..0, progress.attempts);
             seat.skips.splice(0..0, progress.skips);
+            seat.notices.splice(0..0, progress.notices);
             self.unsaved.insert(progress.id);
         }
     }

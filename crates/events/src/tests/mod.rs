@@ -6,6 +6,9 @@ mod schedule;
 mod tables;
 mod delivery;
 mod verbs;
+mod notices;
+mod retention;
+mod looking_on;
 mod receivers;
 mod simulation;
 
@@ -32,6 +35,8 @@ struct House {
     db: Db<Control>,
     clock: Arc<SimClock>,
     ports: Ports,
+    /// What the engine is opened with again after a crash.
+    options: Options,
     events: Arc<Events>,
 }
 
@@ -51,8 +56,9 @@ impl House {
         let keys = Arc::new(KeyRing::generate(&*chance));
         let notifier = Arc::new(LogNotifier);
         let ports = Ports { db: db.clone(), http, local, notifier, keys, clock: clock.clone(), chance };
-        let events = Events::open(ports.clone(), Options::default()).await.expect("an empty database opens");
-        House { _guard: guard, db, clock, ports, events }
+        let options = Options::default();
+        let events = Events::open(ports.clone(), options.clone()).await.expect("an empty database opens");
+        House { _guard: guard, db, clock, ports, options, events }
     }
 
     /// Makes a house whose network answers the probe of one subscription and
@@ -67,7 +73,8 @@ impl House {
     /// Drops the engine with all that it has not saved, and opens another one
     /// on the same database.
     async fn crash(&mut self) {
-        self.events = Events::open(self.ports.clone(), Options::default()).await.expect("the database opens again");
+        let opened = Events::open(self.ports.clone(), self.options.clone()).await;
+        self.events = opened.expect("the database opens again");
     }
 
     async fn append(&self, keys: impl IntoIterator<Item = u64>) -> Vec<Offset> {

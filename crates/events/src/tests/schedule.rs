@@ -25,7 +25,7 @@ fn turn(roster: &mut Roster, now: Timestamp) -> Asked {
             Order::Call(call) => asked.calls.push(*call),
             Order::Read { after, .. } => asked.reads.push(after),
             Order::Save(batch) => asked.batch = Some(batch),
-            Order::Look | Order::Tidy => {}
+            Order::Look | Order::Tidy | Order::Watch | Order::Tell => {}
         }
     }
     asked
