@@ -22,6 +22,12 @@
 //!   try of it. An attempt at the head event of a failed subscription is a *probe*.
 //! * The *generation* rises whenever a subscription starts over. What comes
 //!   back from an older one is *late*, and counts for nothing.
+//! * A *notice* tells the owner of a subscription what nobody asked for: that
+//!   it failed, was suspended, is active again. An *alert* is a notice that a
+//!   failed one comes closer to its suspension. A [`Notifier`] takes them to
+//!   people.
+//! * *Retention* is how much a log keeps: delivered events for replays, queued
+//!   ones for whoever *lags*. Paused ones and kept queues lag too.
 //! * In memory each subscription has a *seat*. A verb *holds* the seat while it
 //!   commits; whoever saves the row has the seat's *pen*.
 //!
@@ -49,6 +55,8 @@
 //!
 //!   any state ──delete──▶ the end       ACTIVE ──update, replay──▶ ACTIVE, anew
 //!   by setting:  ACTIVE, FAILED ──declined──▶ REJECTED ──update, replay──▶ ACTIVE
+//!   any state but SUSPENDED with its queue destroyed ──too far behind──▶ SUSPENDED,
+//!                the queue destroyed, on record
 //!   SKIP_ERRORS: where it would fail or be rejected, the event is passed over,
 //!                on record, and the subscription is ACTIVE
 //! ```
@@ -67,6 +75,12 @@
 //!   for ever, over retries, replays and restarts.
 //! * **The cursor never lies.** It does not pass an event without its success
 //!   or its record; what a crash forgets is delivered again, never lost.
+//! * **Telling.** Every durable change of a state is told in one notice, written
+//!   in the commit of the change: a crash neither swallows nor repeats it. It
+//!   is sent at least once. Hooks tell nobody.
+//! * **Retention.** Nothing is removed from a log while a subscription still
+//!   holds it. Whoever lags too far is suspended first, with a durable record
+//!   of what that costs, and was told at 80 % of the way, if it got there slowly.
 //! * **Silence.** After a pause, a suspension or a delete is answered, no call
 //!   starts.
 //!
@@ -79,6 +93,9 @@
 //!   for calls ([`Options::calls_max`]).
 //! * A slow database fills the memory: above 4,000 unsaved results no call
 //!   starts, and above 64 MiB of events at hand they are read anew.
+//! * A dead receiver fills the disk: queues have a largest size and age
+//!   ([`Options::queue_bytes_max`], [`Options::queue_age_max`]).
+//! * Notices hold up deliveries: sending them is a chore of its own.
 //! * A secret leaves through a log, an audit row or an error: headers and
 //!   signing secrets lie sealed, and addresses are shown without their query.
 //! * A call or a pause without an end: calls have a timeout, pauses a longest
@@ -93,7 +110,8 @@
 //! 2. A *verb* records its decision in one transaction with its audit row,
 //!    before it is answered. What *deliveries* achieve is recorded in groups,
 //!    at most 50 ms or 1,000 results later: a crash in between repeats calls,
-//!    with the same id and bytes, and loses nothing.
+//!    with the same id and bytes, and loses nothing. A notice is recorded with
+//!    the decision that it tells of.
 //! 3. The engine acts. Its schedule, the `roster`, lives in memory and is
 //!    rebuilt from rows; [`Events::run`] asks it what is due, makes the calls,
 //!    and feeds their outcomes back as the next inputs.
