@@ -113,7 +113,9 @@ mod subscription;
 mod diagram;
 mod refusal;
 mod policy;
+mod pace;
 // How a call looks, and how it ends.
+mod load;
 mod delivery;
 pub mod signature;
 mod outlet;
@@ -144,10 +146,13 @@ pub use subscription::{LastSuccess, Owner, Queue, SkipReason, Skipped, Standing,
 pub use view::{DeliveryFilter, Listed, Page, Paging, Sort, SortField, Status, Tally};
 
 /// The tables of this crate. They come after those of `base`.
-pub const MIGRATIONS: &[base::db::Migration] = &[base::db::Migration {
-    name: "events/0001_logs_and_subscriptions",
-    sql: include_str!("../migrations/0001_logs_and_subscriptions.sql"),
-}];
+pub const MIGRATIONS: &[base::db::Migration] = &[
+    base::db::Migration {
+        name: "events/0001_logs_and_subscriptions",
+        sql: include_str!("../migrations/0001_logs_and_subscriptions.sql"),
+    },
+    base::db::Migration { name: "events/0002_batches", sql: include_str!("../migrations/0002_batches.sql") },
+];
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ mod progress;
 
 use base::db::{Error, Row};
 
-pub(crate) use logs::{LogId, LogRow, append, log_of, logs, read_log, totals, trim};
+pub(crate) use logs::{LogId, LogRow, append, log_of, logs, read_log, read_log_within, totals, trim};
 pub(crate) use progress::{Progress, SkipRecord, deliveries, forget_deliveries, insert_skip, save_progress, skips};
 pub(crate) use secrets::{StoredSecret, end_secrets, insert_secret, mark_read, secrets};
 pub(crate) use subscriptions::{
