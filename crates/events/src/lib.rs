@@ -2,7 +2,7 @@
 //!
 //! Somebody fires *events*: a trigger's condition became true for a case. The
 //! engine keeps them, and hands them to everyone who subscribed to the trigger:
-//! signed, one at a time, again and again until the receiver has them. Why an
+//! signed, in order, again and again until the receiver has them. Why an
 //! event was fired, this crate never knows.
 //!
 //! ```text
@@ -20,6 +20,11 @@
 //!   its *head event*. Where events go is its [`Sink`].
 //! * A *delivery* hands one event to one subscription; an [`Attempt`] is one
 //!   try of it. An attempt at the head event of a failed subscription is a *probe*.
+//! * A call carries one event, or by setting a *batch* of them: the head event
+//!   and those right behind it. The receiver has all of a batch or none.
+//! * The *pace* of a subscription is how fast it is called, and with how many
+//!   events at once: its limit, and what its receiver's answers have taught.
+//! * A call waits for a slot in a *lane*: the fast, the slow, or that of probes.
 //! * The *generation* rises whenever a subscription starts over. What comes
 //!   back from an older one is *late*, and counts for nothing.
 //! * In memory each subscription has a *seat*. A verb *holds* the seat while it
@@ -49,6 +54,7 @@
 //!
 //!   any state ──delete──▶ the end       ACTIVE ──update, replay──▶ ACTIVE, anew
 //!   by setting:  ACTIVE, FAILED ──declined──▶ REJECTED ──update, replay──▶ ACTIVE
+//!   FAILED, REJECTED ──skip one; extract, if nothing is left──▶ ACTIVE
 //!   SKIP_ERRORS: where it would fail or be rejected, the event is passed over,
 //!                on record, and the subscription is ACTIVE
 //! ```
@@ -61,8 +67,9 @@
 //! * **Conservation.** Every appended event is, for every subscription that was
 //!   there, delivered, still queued, or covered by a durable record that says
 //!   why not ([`Skipped`], a suspension, a delete).
-//! * **Order.** Only the head event is tried, and never twice at once; within a
-//!   generation a receiver first sees events by increasing offset.
+//! * **Order.** Only the head event is tried, alone or at the head of a batch,
+//!   and never twice at once; within a generation a receiver first sees events
+//!   by increasing offset.
 //! * **Identity.** (subscription, offset) is one event id and one byte string
 //!   for ever, over retries, replays and restarts.
 //! * **The cursor never lies.** It does not pass an event without its success
@@ -75,21 +82,29 @@
 //! * An offset is given out twice: it moves in the transaction that appends.
 //! * A receiver sees an event whose append was rolled back: the engine reads
 //!   only what is committed.
-//! * A slow receiver holds up another subscription, as long as there are slots
-//!   for calls ([`Options::calls_max`]).
-//! * A slow database fills the memory: above 4,000 unsaved results no call
-//!   starts, and above 64 MiB of events at hand they are read anew.
+//! * Slow receivers use up the slots of the others ([`Options::calls_max`]):
+//!   those that are known to be slow get a quarter of them, and probes have a
+//!   few of their own. Only as many as fall silent all at once hold slots until
+//!   their first timeout.
+//! * An event that is wrong costs its neighbours in a batch their delivery: a
+//!   batch that fails is none of the attempts that are counted against anyone,
+//!   and its head event is tried alone.
+//! * A receiver is called more often than its limit allows: over any second no
+//!   more than the limit and as much again that was saved up, restarts included.
+//! * A slow database or a large event fills the memory: above 4,000 unsaved
+//!   results no call starts, a read brings about 4 MiB at most, and above 64 MiB
+//!   of events at hand those that were read first are given back.
 //! * A secret leaves through a log, an audit row or an error: headers and
 //!   signing secrets lie sealed, and addresses are shown without their query.
-//! * A call or a pause without an end: calls have a timeout, pauses a longest
-//!   length, and both keep it when the clock is set back. Only a deadline by
+//! * A call or a pause without an end: calls have a timeout, those of hooks
+//!   too, pauses a longest length, and both keep it when the clock is set back. Only a deadline by
 //!   the wall clock, the suspension, goes where the clock goes.
 //!
 //! # How it is built: decide, record, act
 //!
 //! 1. [`decide`] says what becomes of a subscription; so do the little
-//!    functions of `policy` (how long to wait) and `delivery` (what an answer
-//!    means). All of it is pure.
+//!    functions of `policy` (how long to wait), `pace` (how fast to go) and
+//!    `delivery` (what an answer means). All of it is pure.
 //! 2. A *verb* records its decision in one transaction with its audit row,
 //!    before it is answered. What *deliveries* achieve is recorded in groups,
 //!    at most 50 ms or 1,000 results later: a crash in between repeats calls,

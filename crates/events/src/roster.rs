@@ -38,7 +38,7 @@ pub(crate) use lanes::{Lane, Slots};
 pub(crate) use reading::READ_EVENTS;
 #[cfg(test)]
 pub(crate) use reading::WINDOW_BYTES_MAX;
-pub(crate) use saving::Batch;
+pub(crate) use saving::Group;
 #[cfg(test)]
 pub(crate) use saving::{SAVE_AFTER, SAVE_RESULTS};
 
@@ -61,7 +61,7 @@ pub(crate) enum Order {
     /// [`Roster::read`].
     Read { log: LogId, after: Offset, bytes_max: usize },
     /// Save progress; bring back [`Roster::saved`].
-    Save(Batch),
+    Save(Group),
     /// Look where all logs stand; bring back [`Roster::looked`].
     Look,
     /// Remove what has grown old; bring back [`Roster::tidied`].
@@ -207,8 +207,8 @@ impl Roster {
             }
         }
         self.read_what_is_missing(&mut orders);
-        if let Some(batch) = self.batch(now) {
-            orders.push(Order::Save(batch));
+        if let Some(group) = self.group(now) {
+            orders.push(Order::Save(group));
         }
         if now >= self.look_at && !self.looking {
             self.looking = true;
@@ -226,7 +226,7 @@ impl Roster {
     /// what came back is saved at once.
     pub(crate) fn last_turn(&mut self, now: Timestamp) -> Option<Order> {
         self.hurry();
-        self.batch(now).map(Order::Save)
+        self.group(now).map(Order::Save)
     }
 
     /// Returns when [`Roster::turn`] has something to do at the latest, if

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::{Event, Offset};
 use crate::events::Events;
 use crate::outlet::Finished;
-use crate::roster::{Batch, Order, READ_EVENTS};
+use crate::roster::{Group, Order, READ_EVENTS};
 use crate::tables::{self, LogId, LogRow};
 
 /// Rows that one closure of the tidying removes at most.
@@ -40,7 +40,7 @@ pub(crate) struct Engine {
 /// A chore that came to an end.
 enum Done {
     Read { log: LogId, after: Offset, read: Result<(LogRow, Vec<Event>), Error> },
-    Saved { batch: Batch, saved: Result<(), Error> },
+    Saved { group: Group, saved: Result<(), Error> },
     Looked(Result<Vec<LogRow>, Error>),
     Tidied(Result<(), Error>),
 }
@@ -125,10 +125,10 @@ impl Events {
                 Done::Read { log, after, read }
             }
             .boxed(),
-            Order::Save(batch) => async move {
-                let progress = batch.progress.clone();
+            Order::Save(group) => async move {
+                let progress = group.progress.clone();
                 let saved = db.write("events.save", move |tx| tables::save_progress(tx, &progress)).await;
-                Done::Saved { batch, saved }
+                Done::Saved { group, saved }
             }
             .boxed(),
             Order::Look => async move { Done::Looked(db.read("events.look", tables::logs).await) }.boxed(),
@@ -142,7 +142,7 @@ impl Events {
         let now = self.now();
         match done {
             Done::Read { log, after, read } => self.roster().read(log, after, read, now),
-            Done::Saved { batch, saved } => self.roster().saved(batch, saved, now),
+            Done::Saved { group, saved } => self.roster().saved(group, saved, now),
             Done::Looked(looked) => self.roster().looked(looked, now),
             Done::Tidied(tidied) => {
                 self.roster().tidied(now);

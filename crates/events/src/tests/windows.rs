@@ -51,8 +51,8 @@ fn a_long_log_is_read_in_pieces_and_the_oldest_are_forgotten() {
             seen.push(call.load.first().offset.0);
             roster.finished(schedule::answered(&call, Outcome::Delivered), 0.5, NOW);
         }
-        if let Some(Order::Save(batch)) = roster.last_turn(NOW) {
-            roster.saved(batch, Ok(()), NOW);
+        if let Some(Order::Save(group)) = roster.last_turn(NOW) {
+            roster.saved(group, Ok(()), NOW);
         }
     }
     assert_eq!(seen, (1..=200).collect::<Vec<_>>());
