@@ -59,7 +59,14 @@ impl Events {
                 biased;
                 () = stop.cancelled() => break,
                 Some(done) = chores.next() => self.bring_back(done),
-                Some(finished) = calls.next() => self.finished(finished),
+                Some(finished) = calls.next() => {
+                    self.finished(finished);
+                    // Whoever has ended meanwhile comes along: a turn of the
+                    // roster for each would be many turns for little.
+                    while let Some(Some(finished)) = calls.next().now_or_never() {
+                        self.finished(finished);
+                    }
+                }
                 () = self.nudged.notified() => {}
                 () = tokio::time::sleep(nap) => {}
             }

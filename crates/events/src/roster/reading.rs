@@ -31,6 +31,8 @@ pub(crate) const WINDOW_BYTES_MAX: usize = 64 << 20;
 pub(super) struct Window {
     bytes: usize,
     pieces: VecDeque<Piece>,
+    /// Logs that were not read to their end: their readers will be back.
+    unfinished: BTreeSet<LogId>,
 }
 
 struct Piece {
@@ -43,6 +45,15 @@ impl Window {
     pub(super) fn forget_log(&mut self, id: LogId, log: &mut Log) {
         self.bytes -= log.forget_all();
         self.pieces.retain(|piece| piece.log != id);
+        self.unfinished.remove(&id);
+    }
+
+    /// Returns how much each of so many reads may bring: what they and those
+    /// who will be back bring shall fit into half of the window, so that nobody
+    /// drives out what another has not got round to.
+    fn share(&self, reads: usize) -> usize {
+        let readers = self.unfinished.len().max(reads).max(1);
+        (WINDOW_BYTES_MAX / 2 / readers).clamp(READ_BYTES_MIN, READ_BYTES_MAX)
     }
 }
 
@@ -69,12 +80,7 @@ impl Roster {
             missing.push((log, after));
         }
         self.unread = still_unread;
-        // What all of them bring shall fit into half of the window: then nobody
-        // drives out what another has not got round to.
-        let bytes_max = match missing.len() {
-            0 => return,
-            readers => (WINDOW_BYTES_MAX / 2 / readers).clamp(READ_BYTES_MIN, READ_BYTES_MAX),
-        };
+        let bytes_max = self.window.share(missing.len());
         orders.extend(missing.into_iter().map(|(log, after)| Order::Read { log, after, bytes_max }));
     }
 
@@ -99,6 +105,11 @@ impl Roster {
         let grown = known.grows_to(row);
         let waiting = std::mem::take(&mut known.waiting);
         let last = events.last().map_or(after, |event| event.offset);
+        if last < row.head {
+            self.window.unfinished.insert(log);
+        } else {
+            self.window.unfinished.remove(&log);
+        }
         self.remember(log, events);
         if grown {
             self.wake_followers(log, now);

@@ -13,7 +13,8 @@
 //! * *identity*: an offset has one id and one byte string for ever, alone or in
 //!   a batch, a batch of the same extent too, and every call is signed;
 //! * *pace*: nobody is called more often within a second than its limit and
-//!   what was saved up allow, and what failed in a batch is tried alone;
+//!   what was saved up allow, what failed in a batch is tried alone, and there
+//!   are never more calls than slots;
 //! * *thrift*: what was acknowledged is sent again only after a crash or for a
 //!   replay;
 //! * *silence*: after a pause, a suspension or a delete is answered, no call
@@ -80,6 +81,7 @@ impl World {
             world.house.options = Options { calls_max: 4, probes_max: 1, ..Options::default() };
             world.house.crash().await;
         }
+        world.receivers.ledger.lock().calls_max = world.house.options.calls_max;
         for policy in [
             Policy::default(),
             Policy { rate_per_second: Some(2), ..Policy::default() },
