@@ -142,6 +142,7 @@ impl Roster {
         }
         self.unsaved.remove(&id);
         self.results -= seat.attempts.len();
+        self.window.forget_reader(id);
         let Some(log) = self.logs.get_mut(&seat.log) else { return };
         log.followers.remove(&id);
         log.waiting.remove(&id);

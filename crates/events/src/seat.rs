@@ -96,14 +96,12 @@ impl Seat {
     }
 
     /// Returns the form of its next call. What has failed once is tried alone,
-    /// and so is a probe.
+    /// and so is a probe: after a failure the pace has narrowed to one event.
     pub(crate) fn form(&self) -> Form {
-        let Subscription { policy, standing, sink, .. } = &self.subscription;
-        match (sink, standing.state) {
-            (Sink::Local { .. }, _) => Form::Object,
-            _ if policy.batch_events_max <= 1 => Form::Object,
-            (_, State::Active) if standing.attempts == 0 => Form::Array { events_max: self.pace.width(policy) },
-            _ => Form::Array { events_max: 1 },
+        let Subscription { policy, sink, .. } = &self.subscription;
+        match sink {
+            Sink::Https { .. } if policy.batch_events_max > 1 => Form::Array { events_max: self.pace.width(policy) },
+            Sink::Https { .. } | Sink::Local { .. } => Form::Object,
         }
     }
 

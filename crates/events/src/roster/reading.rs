@@ -12,6 +12,7 @@ use base::Timestamp;
 use super::{LOOK_EVERY, Order, PAUSE_AFTER_TROUBLE, Roster};
 use crate::event::{Event, Offset, TriggerRef};
 use crate::log::Log;
+use crate::subscription::SubscriptionId;
 use crate::tables::{LogId, LogRow};
 
 /// Events read from a log at once …
@@ -31,8 +32,9 @@ pub(crate) const WINDOW_BYTES_MAX: usize = 64 << 20;
 pub(super) struct Window {
     bytes: usize,
     pieces: VecDeque<Piece>,
-    /// Logs that were not read to their end: their readers will be back.
-    unfinished: BTreeSet<LogId>,
+    /// Those who waited for a read that did not come to the end of their log:
+    /// they will be back.
+    lagging: BTreeSet<SubscriptionId>,
 }
 
 struct Piece {
@@ -45,14 +47,18 @@ impl Window {
     pub(super) fn forget_log(&mut self, id: LogId, log: &mut Log) {
         self.bytes -= log.forget_all();
         self.pieces.retain(|piece| piece.log != id);
-        self.unfinished.remove(&id);
     }
 
-    /// Returns how much each of so many reads may bring: what they and those
-    /// who will be back bring shall fit into half of the window, so that nobody
-    /// drives out what another has not got round to.
-    fn share(&self, reads: usize) -> usize {
-        let readers = self.unfinished.len().max(reads).max(1);
+    /// Takes note that a subscription is gone.
+    pub(super) fn forget_reader(&mut self, id: SubscriptionId) {
+        self.lagging.remove(&id);
+    }
+
+    /// Returns how much a read may bring while so many wait for one: what is
+    /// read for them and for those who will be back shall fit into half of the
+    /// window, so that nobody drives out what another has not got round to.
+    fn share(&self, waiting: usize) -> usize {
+        let readers = self.lagging.len().max(waiting).max(1);
         (WINDOW_BYTES_MAX / 2 / readers).clamp(READ_BYTES_MIN, READ_BYTES_MAX)
     }
 }
@@ -67,7 +73,7 @@ impl Roster {
 
     pub(super) fn read_what_is_missing(&mut self, orders: &mut Vec<Order>) {
         let mut still_unread = BTreeSet::new();
-        let mut missing = Vec::new();
+        let (mut missing, mut waiting) = (Vec::new(), 0);
         for log in std::mem::take(&mut self.unread) {
             let Some(known) = self.logs.get_mut(&log) else { continue };
             if known.reading {
@@ -76,11 +82,12 @@ impl Roster {
             }
             let cursors = known.waiting.iter().filter_map(|id| self.seats.get(id));
             let after = cursors.map(|seat| seat.subscription.standing.cursor).min().unwrap_or(known.head);
+            waiting += known.waiting.len();
             known.reading = true;
             missing.push((log, after));
         }
         self.unread = still_unread;
-        let bytes_max = self.window.share(missing.len());
+        let bytes_max = self.window.share(waiting);
         orders.extend(missing.into_iter().map(|(log, after)| Order::Read { log, after, bytes_max }));
     }
 
@@ -105,16 +112,16 @@ impl Roster {
         let grown = known.grows_to(row);
         let waiting = std::mem::take(&mut known.waiting);
         let last = events.last().map_or(after, |event| event.offset);
-        if last < row.head {
-            self.window.unfinished.insert(log);
-        } else {
-            self.window.unfinished.remove(&log);
-        }
         self.remember(log, events);
         if grown {
             self.wake_followers(log, now);
         }
         for id in waiting {
+            if last < row.head {
+                self.window.lagging.insert(id);
+            } else {
+                self.window.lagging.remove(&id);
+            }
             let Some(seat) = self.seats.get(&id) else { continue };
             let cursor = seat.subscription.standing.cursor;
             let was_asked_for = seat.may_be_called(row.head) && cursor >= after && cursor < last.max(after.next());

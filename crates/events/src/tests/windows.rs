@@ -76,6 +76,20 @@ fn a_long_log_is_read_in_pieces_and_the_oldest_are_forgotten() {
 }
 
 #[test]
+fn many_who_lag_in_one_log_share_the_window_too() {
+    let mut roster = Roster::new(Slots::new(99, 1), NOW);
+    for number in 1..=40 {
+        let standing = Standing::new(Offset((u64::from(number) - 1) * 20));
+        roster.seat(Subscription { standing, ..subscription(number) }, row(1, 800), outlet(), NOW);
+    }
+    let mut reads = Reads::default();
+    while reads.received.len() < 400 {
+        reads.turn(&mut roster, 800);
+    }
+    assert!(reads.events_read <= 400 + 40, "{} events read for 400", reads.events_read);
+}
+
+#[test]
 fn many_who_lag_share_the_window_and_nobody_reads_in_vain() {
     // Forty logs with a reader each, all of them far behind.
     let mut roster = Roster::new(Slots::new(99, 1), NOW);
