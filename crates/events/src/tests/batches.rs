@@ -171,6 +171,8 @@ async fn what_is_new_does_not_travel_with_a_replay() {
     answers(&house, &http, [200, 200, 200]).await;
     house.events.pause(&ada(), id).await.expect("it is paused");
     house.append(6..=9).await;
+    // All of them are at hand.
+    house.events.step().await;
     house.events.replay(&ada(), id, Offset(1)).await.expect("from the beginning");
     answers(&house, &http, [200, 200, 200, 200, 200]).await;
     let replays: Vec<String> = http.requests()[4..]
