@@ -32,12 +32,15 @@ pub(crate) const WINDOW_BYTES_MAX: usize = 64 << 20;
 pub(super) struct Window {
     bytes: usize,
     pieces: VecDeque<Piece>,
+    /// The number of the next piece.
+    next_piece: u64,
     /// Those who waited for a read that did not come to the end of their log:
     /// they will be back.
     lagging: BTreeSet<SubscriptionId>,
 }
 
 struct Piece {
+    number: u64,
     log: LogId,
     offsets: RangeInclusive<Offset>,
 }
@@ -169,14 +172,16 @@ impl Roster {
         let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
         let offsets = first.offset..=last.offset;
         if let Some(known) = self.logs.get_mut(&log) {
-            self.window.bytes += known.remember(events);
-            self.window.pieces.push_back(Piece { log, offsets });
+            let number = self.window.next_piece;
+            self.window.next_piece += 1;
+            self.window.bytes += known.remember(number, events);
+            self.window.pieces.push_back(Piece { number, log, offsets });
         }
         // The latest piece stays, however large it is: somebody waits for it.
         while self.window.bytes > WINDOW_BYTES_MAX && self.window.pieces.len() > 1 {
             let Some(oldest) = self.window.pieces.pop_front() else { return };
             if let Some(known) = self.logs.get_mut(&oldest.log) {
-                self.window.bytes -= known.forget(oldest.offsets);
+                self.window.bytes -= known.forget(oldest.number, oldest.offsets);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::schedule::{NOW, answered, id, outlet, subscription};
 use super::*;
-use crate::log::size_of;
+use crate::log::{Log, size_of};
 use crate::outlet::Call;
 use crate::roster::{Order, Roster, Slots, WINDOW_BYTES_MAX};
 use crate::tables::{LogId, LogRow};
@@ -57,6 +57,18 @@ impl Reads {
         self.served += 1;
         assert!(roster.window_bytes() <= WINDOW_BYTES_MAX);
     }
+}
+
+#[test]
+fn a_piece_takes_along_only_what_no_later_piece_has_brought() {
+    let mut log = Log::at(row(1, 8), late_orders());
+    let mut bytes = log.remember(1, (5..=8).map(large).collect());
+    bytes += log.remember(2, (1..=6).map(large).collect());
+    assert_eq!(bytes, 8 * size_of(&large(1)));
+    bytes -= log.forget(1, Offset(5)..=Offset(8));
+    assert_eq!(log.window.keys().map(|offset| offset.0).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(bytes, 6 * size_of(&large(1)));
+    assert_eq!(log.forget_all(), bytes);
 }
 
 #[test]
