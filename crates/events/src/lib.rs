@@ -2,7 +2,7 @@
 //!
 //! Somebody fires *events*: a trigger's condition became true for a case. The
 //! engine keeps them, and hands them to everyone who subscribed to the trigger:
-//! signed, one at a time, again and again until the receiver has them. Why an
+//! signed, in order, again and again until the receiver has them. Why an
 //! event was fired, this crate never knows.
 //!
 //! ```text
@@ -20,6 +20,11 @@
 //!   its *head event*. Where events go is its [`Sink`].
 //! * A *delivery* hands one event to one subscription; an [`Attempt`] is one
 //!   try of it. An attempt at the head event of a failed subscription is a *probe*.
+//! * A call carries one event, or by setting a *batch* of them: the head event
+//!   and those right behind it. The receiver has all of a batch or none.
+//! * The *pace* of a subscription is how fast it is called, and with how many
+//!   events at once: its limit, and what its receiver's answers have taught.
+//! * A call waits for a slot in a *lane*: the fast, the slow, or that of probes.
 //! * The *generation* rises whenever a subscription starts over. What comes
 //!   back from an older one is *late*, and counts for nothing.
 //! * A *notice* tells the owner of a subscription what nobody asked for: that
@@ -55,6 +60,7 @@
 //!
 //!   any state ──delete──▶ the end       ACTIVE ──update, replay──▶ ACTIVE, anew
 //!   by setting:  ACTIVE, FAILED ──declined──▶ REJECTED ──update, replay──▶ ACTIVE
+//!   FAILED, REJECTED ──skip one; extract, if nothing is left──▶ ACTIVE
 //!   any state but SUSPENDED with its queue destroyed ──too far behind──▶ SUSPENDED,
 //!                the queue destroyed, on record
 //!   SKIP_ERRORS: where it would fail or be rejected, the event is passed over,
@@ -69,8 +75,9 @@
 //! * **Conservation.** Every appended event is, for every subscription that was
 //!   there, delivered, still queued, or covered by a durable record that says
 //!   why not ([`Skipped`], a suspension, a delete).
-//! * **Order.** Only the head event is tried, and never twice at once; within a
-//!   generation a receiver first sees events by increasing offset.
+//! * **Order.** Only the head event is tried, alone or at the head of a batch,
+//!   and never twice at once; within a generation a receiver first sees events
+//!   by increasing offset.
 //! * **Identity.** (subscription, offset) is one event id and one byte string
 //!   for ever, over retries, replays and restarts.
 //! * **The cursor never lies.** It does not pass an event without its success
@@ -89,24 +96,32 @@
 //! * An offset is given out twice: it moves in the transaction that appends.
 //! * A receiver sees an event whose append was rolled back: the engine reads
 //!   only what is committed.
-//! * A slow receiver holds up another subscription, as long as there are slots
-//!   for calls ([`Options::calls_max`]).
-//! * A slow database fills the memory: above 4,000 unsaved results no call
-//!   starts, and above 64 MiB of events at hand they are read anew.
+//! * Slow receivers use up the slots of the others ([`Options::calls_max`]):
+//!   those that are known to be slow get a quarter of them, and probes have a
+//!   few of their own. Only as many as fall silent all at once hold slots until
+//!   their first timeout.
+//! * An event that is wrong costs its neighbours in a batch their delivery: a
+//!   batch that fails is none of the attempts that are counted against anyone,
+//!   and its head event is tried alone.
+//! * A receiver is called more often than its limit allows: over any second no
+//!   more than the limit and as much again that was saved up, restarts included.
+//! * A slow database or a large event fills the memory: above 4,000 unsaved
+//!   results no call starts, a read brings about 4 MiB at most, and above 64 MiB
+//!   of events at hand those that were read first are given back.
 //! * A dead receiver fills the disk: queues have a largest size and age
 //!   ([`Options::queue_bytes_max`], [`Options::queue_age_max`]).
 //! * Notices hold up deliveries: sending them is a chore of its own.
 //! * A secret leaves through a log, an audit row or an error: headers and
 //!   signing secrets lie sealed, and addresses are shown without their query.
-//! * A call or a pause without an end: calls have a timeout, pauses a longest
-//!   length, and both keep it when the clock is set back. Only a deadline by
+//! * A call or a pause without an end: calls have a timeout, those of hooks
+//!   too, pauses a longest length, and both keep it when the clock is set back. Only a deadline by
 //!   the wall clock, the suspension, goes where the clock goes.
 //!
 //! # How it is built: decide, record, act
 //!
 //! 1. [`decide`] says what becomes of a subscription; so do the little
-//!    functions of `policy` (how long to wait) and `delivery` (what an answer
-//!    means). All of it is pure.
+//!    functions of `policy` (how long to wait), `pace` (how fast to go) and
+//!    `delivery` (what an answer means). All of it is pure.
 //! 2. A *verb* records its decision in one transaction with its audit row,
 //!    before it is answered. What *deliveries* achieve is recorded in groups,
 //!    at most 50 ms or 1,000 results later: a crash in between repeats calls,
@@ -131,7 +146,9 @@ mod subscription;
 mod diagram;
 mod refusal;
 mod policy;
+mod pace;
 // How a call looks, and how it ends.
+mod load;
 mod delivery;
 pub mod signature;
 mod outlet;
@@ -178,6 +195,7 @@ pub const MIGRATIONS: &[base::db::Migration] = &[
         name: "events/0001_logs_and_subscriptions",
         sql: include_str!("../migrations/0001_logs_and_subscriptions.sql"),
     },
+    base::db::Migration { name: "events/0002_batches", sql: include_str!("../migrations/0002_batches.sql") },
     base::db::Migration { name: "events/0003_notices", sql: include_str!("../migrations/0003_notices.sql") },
 ];
 

@@ -204,6 +204,8 @@ pub enum SkipReason {
     ReplayedAhead,
     /// The owner took them out by hand.
     Extracted,
+    /// The owner passed over them by hand.
+    ByHand,
     /// The queue was destroyed by a suspension.
     Suspension,
     /// It was too far behind: so much, or such old events, are not kept.
@@ -212,12 +214,13 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [SkipReason; 7] = [
+    pub const ALL: [SkipReason; 8] = [
         SkipReason::Errors,
         SkipReason::Rejection,
         SkipReason::ResumedFromLatest,
         SkipReason::ReplayedAhead,
         SkipReason::Extracted,
+        SkipReason::ByHand,
         SkipReason::Suspension,
         SkipReason::Retention,
     ];
@@ -235,6 +238,7 @@ impl SkipReason {
             SkipReason::ResumedFromLatest => "resumed-from-latest",
             SkipReason::ReplayedAhead => "replayed-ahead",
             SkipReason::Extracted => "extracted",
+            SkipReason::ByHand => "by-hand",
             SkipReason::Suspension => "suspension",
             SkipReason::Retention => "retention",
         }

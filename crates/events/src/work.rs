@@ -21,7 +21,7 @@ use crate::events::{Events, Options, Ports};
 use crate::notifying;
 use crate::outlet::Finished;
 use crate::retention::{self, Watched};
-use crate::roster::{Batch, Order, READ_EVENTS};
+use crate::roster::{Group, Order, READ_EVENTS};
 use crate::tables::{self, Keep, LogId, LogRow};
 
 /// Rows that one closure of the tidying removes at most.
@@ -44,7 +44,7 @@ pub(crate) struct Engine {
 /// A chore that came to an end.
 enum Done {
     Read { log: LogId, after: Offset, read: Result<(LogRow, Vec<Event>), Error> },
-    Saved { batch: Batch, saved: Result<(), Error> },
+    Saved { group: Group, saved: Result<(), Error> },
     Looked(Result<Vec<LogRow>, Error>),
     Tidied(Result<(), Error>),
     Watched(Result<Watched, Error>),
@@ -65,7 +65,14 @@ impl Events {
                 biased;
                 () = stop.cancelled() => break,
                 Some(done) = chores.next() => self.bring_back(done),
-                Some(finished) = calls.next() => self.finished(finished),
+                Some(finished) = calls.next() => {
+                    self.finished(finished);
+                    // Whoever has ended meanwhile comes along: a turn of the
+                    // roster for each would be many turns for little.
+                    while let Some(Some(finished)) = calls.next().now_or_never() {
+                        self.finished(finished);
+                    }
+                }
                 () = self.nudged.notified() => {}
                 () = tokio::time::sleep(nap) => {}
             }
@@ -125,15 +132,16 @@ impl Events {
         let now = self.now();
         match order {
             Order::Call(_) => unreachable!("calls are no chores"),
-            Order::Read { log, after } => async move {
-                let read = db.read("events.read_log", move |tx| tables::read_log(tx, log, after, READ_EVENTS)).await;
+            Order::Read { log, after, bytes_max } => async move {
+                let read = move |tx: &mut dyn Tx| tables::read_log_within(tx, log, after, READ_EVENTS, bytes_max);
+                let read = db.read("events.read_log", read).await;
                 Done::Read { log, after, read }
             }
             .boxed(),
-            Order::Save(batch) => async move {
-                let progress = Arc::new(batch.progress.clone());
+            Order::Save(group) => async move {
+                let progress = group.progress.clone();
                 let saved = db.write("events.save", move |tx| tables::save_progress(tx, &progress)).await;
-                Done::Saved { batch, saved }
+                Done::Saved { group, saved }
             }
             .boxed(),
             Order::Look => async move { Done::Looked(db.read("events.look", tables::logs).await) }.boxed(),
@@ -150,9 +158,9 @@ impl Events {
         let now = self.now();
         match done {
             Done::Read { log, after, read } => self.roster().read(log, after, read, now),
-            Done::Saved { batch, saved } => {
-                let tells = batch.progress.iter().any(|progress| !progress.notices.is_empty());
-                self.roster().saved(batch, saved, now);
+            Done::Saved { group, saved } => {
+                let tells = group.progress.iter().any(|progress| !progress.notices.is_empty());
+                self.roster().saved(group, saved, now);
                 if tells {
                     self.has_told();
                 }

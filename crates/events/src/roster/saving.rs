@@ -4,6 +4,7 @@
 //! in between repeats those calls. A commit that failed gives everything back,
 //! in order, to be saved with what came since.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::Timestamp;
@@ -22,9 +23,9 @@ pub(crate) const SAVE_RESULTS: usize = 1_000;
 pub(super) const UNSAVED_MAX: usize = 4 * SAVE_RESULTS;
 
 /// Progress on its way into one commit, with the pens of those whose it is.
-pub(crate) struct Batch {
-    pub(crate) progress: Vec<Progress>,
-    pub(crate) pens: Vec<HeldPen<()>>,
+pub(crate) struct Group {
+    pub(crate) progress: Arc<Vec<Progress>>,
+    _pens: Vec<HeldPen<()>>,
 }
 
 impl Roster {
@@ -35,12 +36,12 @@ impl Roster {
         self.unsaved.insert(id);
     }
 
-    pub(super) fn batch(&mut self, now: Timestamp) -> Option<Batch> {
+    pub(super) fn group(&mut self, now: Timestamp) -> Option<Group> {
         let is_due = now >= self.save_at || (self.results >= SAVE_RESULTS && !self.troubled);
         if self.saving || self.unsaved.is_empty() || !is_due {
             return None;
         }
-        let mut batch = Batch { progress: Vec::new(), pens: Vec::new() };
+        let (mut progress, mut pens) = (Vec::new(), Vec::new());
         let mut results = 0;
         for id in self.unsaved.clone() {
             let seat = self.seats.get_mut(&id).expect("whoever leaves is taken off this list");
@@ -50,25 +51,22 @@ impl Roster {
                 break;
             }
             results += seat.attempts.len();
-            batch.progress.push(seat.progress(id));
-            batch.pens.push(pen);
-            seat.attempts.clear();
-            seat.skips.clear();
-            seat.notices.clear();
+            progress.push(seat.take_progress(id));
+            pens.push(pen);
             self.unsaved.remove(&id);
         }
-        if batch.progress.is_empty() {
+        if progress.is_empty() {
             // All of them are in a verb's hands; look again soon.
             self.save_at = now.plus(SAVE_AFTER);
             return None;
         }
         self.results -= results;
         self.saving = true;
-        Some(batch)
+        Some(Group { progress: Arc::new(progress), _pens: pens })
     }
 
     /// Takes the outcome of a commit.
-    pub(crate) fn saved(&mut self, batch: Batch, saved: Result<(), base::db::Error>, now: Timestamp) {
+    pub(crate) fn saved(&mut self, group: Group, saved: Result<(), base::db::Error>, now: Timestamp) {
         self.saving = false;
         self.troubled = saved.is_err();
         let Err(error) = saved else {
@@ -77,7 +75,7 @@ impl Roster {
         };
         tracing::error!(%error, "deliveries cannot be saved; it is tried again");
         self.save_at = now.plus(PAUSE_AFTER_TROUBLE);
-        for progress in batch.progress {
+        for progress in Arc::unwrap_or_clone(group.progress) {
             let Some(seat) = self.seats.get_mut(&progress.id) else { continue };
             self.results += progress.attempts.len();
             seat.attempts.splice(0..0, progress.attempts);
@@ -87,7 +85,7 @@ impl Roster {
         }
     }
 
-    /// Makes the next batch due, however short the wait was, unless the
+    /// Makes the next group due, however short the wait was, unless the
     /// database is in trouble.
     pub(super) fn hurry(&mut self) {
         if !self.troubled {

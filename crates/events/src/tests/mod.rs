@@ -2,7 +2,11 @@
 //! database, a clock that moves when told, seeded chance, a scripted network.
 
 mod transitions;
+mod pace;
 mod schedule;
+mod lanes;
+mod windows;
+mod batches;
 mod tables;
 mod delivery;
 mod verbs;

@@ -5,37 +5,37 @@ use base::http::HeaderMap;
 use super::*;
 use crate::delivery::{Attempt, Verdict};
 use crate::outlet::{Call, Finished, Outlet};
-use crate::roster::{Batch, Order, Roster, SAVE_AFTER, SAVE_RESULTS};
+use crate::roster::{Group, Order, Roster, SAVE_AFTER, SAVE_RESULTS, Slots};
 use crate::tables::LogRow;
 
-const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// What a turn asked for.
 #[derive(Default)]
-struct Asked {
-    calls: Vec<Call>,
-    reads: Vec<Offset>,
-    batch: Option<Batch>,
+pub(super) struct Asked {
+    pub(super) calls: Vec<Call>,
+    pub(super) reads: Vec<Offset>,
+    pub(super) group: Option<Group>,
 }
 
-fn turn(roster: &mut Roster, now: Timestamp) -> Asked {
+pub(super) fn turn(roster: &mut Roster, now: Timestamp) -> Asked {
     let mut asked = Asked::default();
     for order in roster.turn(now) {
         match order {
             Order::Call(call) => asked.calls.push(*call),
             Order::Read { after, .. } => asked.reads.push(after),
-            Order::Save(batch) => asked.batch = Some(batch),
+            Order::Save(group) => asked.group = Some(group),
             Order::Look | Order::Tidy | Order::Watch | Order::Tell => {}
         }
     }
     asked
 }
 
-fn id(number: u8) -> SubscriptionId {
+pub(super) fn id(number: u8) -> SubscriptionId {
     SubscriptionId::from_bytes([number; 16])
 }
 
-fn subscription(number: u8) -> Subscription {
+pub(super) fn subscription(number: u8) -> Subscription {
     Subscription {
         id: id(number),
         name: "orders".into(),
@@ -50,15 +50,15 @@ fn subscription(number: u8) -> Subscription {
     }
 }
 
-fn outlet() -> Arc<Outlet> {
+pub(super) fn outlet() -> Arc<Outlet> {
     Arc::new(Outlet::Https { uri: "https://receiver.example".into(), headers: HeaderMap::new(), keys: Vec::new() })
 }
 
-fn log(head: u64) -> LogRow {
+pub(super) fn log(head: u64) -> LogRow {
     LogRow { log: 1, head: Offset(head), trimmed: Offset::START }
 }
 
-fn events(offsets: std::ops::RangeInclusive<u64>) -> Vec<Event> {
+pub(super) fn events(offsets: std::ops::RangeInclusive<u64>) -> Vec<Event> {
     let event = |offset| Event {
         id: event::event_id(&late_orders(), &format!("order {offset}")),
         offset: Offset(offset),
@@ -68,9 +68,14 @@ fn events(offsets: std::ops::RangeInclusive<u64>) -> Vec<Event> {
     offsets.map(event).collect()
 }
 
+/// So many slots for calls that are no probes.
+pub(super) fn slots(calls_max: usize) -> Slots {
+    Slots::new(calls_max + 1, 1)
+}
+
 /// Seats subscriptions before a log of so many events, all at hand.
-fn seated(subscriptions: u8, calls_max: usize, head: u64) -> Roster {
-    let mut roster = Roster::new(calls_max, NOW);
+pub(super) fn seated(subscriptions: u8, calls_max: usize, head: u64) -> Roster {
+    let mut roster = Roster::new(slots(calls_max), NOW);
     for number in 1..=subscriptions {
         roster.seat(subscription(number), log(head), outlet(), NOW);
     }
@@ -79,11 +84,12 @@ fn seated(subscriptions: u8, calls_max: usize, head: u64) -> Roster {
     roster
 }
 
-fn answered(call: &Call, outcome: Outcome) -> Finished {
+pub(super) fn answered(call: &Call, outcome: Outcome) -> Finished {
     let attempt = Attempt {
         generation: call.generation,
-        offset: call.event.offset,
-        event_id: call.event.id,
+        offset: call.load.first().offset,
+        through: call.load.through(),
+        event_id: call.load.first().id,
         number: call.number,
         started_at: NOW,
         took_ms: 1,
@@ -116,16 +122,16 @@ fn results_are_saved_in_groups_after_a_while_or_a_thousand() {
     let mut call = turn(&mut roster, NOW).calls.remove(0);
     assert_eq!(roster.wakes_at(), NOW.plus(SAVE_AFTER));
     let later = NOW.plus(SAVE_AFTER);
-    let batch = turn(&mut roster, later).batch.expect("it is time");
-    assert_eq!((batch.progress[0].standing.cursor, batch.progress[0].attempts.len()), (Offset(1), 1));
-    roster.saved(batch, Ok(()), later);
+    let group = turn(&mut roster, later).group.expect("it is time");
+    assert_eq!((group.progress[0].standing.cursor, group.progress[0].attempts.len()), (Offset(1), 1));
+    roster.saved(group, Ok(()), later);
     for _ in 0..SAVE_RESULTS {
         roster.finished(answered(&call, Outcome::Delivered), 0.5, later);
         let mut asked = turn(&mut roster, later);
         call = asked.calls.remove(0);
-        if let Some(batch) = asked.batch {
-            assert_eq!(batch.progress[0].attempts.len(), SAVE_RESULTS);
-            assert_eq!(batch.progress[0].standing.cursor, Offset(1 + SAVE_RESULTS as u64));
+        if let Some(group) = asked.group {
+            assert_eq!(group.progress[0].attempts.len(), SAVE_RESULTS);
+            assert_eq!(group.progress[0].standing.cursor, Offset(1 + SAVE_RESULTS as u64));
             return;
         }
     }
@@ -140,12 +146,12 @@ fn what_could_not_be_saved_is_saved_later() {
     let later = NOW.plus(SAVE_AFTER);
     let asked = turn(&mut roster, later);
     roster.finished(answered(&asked.calls[0], Outcome::Delivered), 0.5, later);
-    roster.saved(asked.batch.expect("it is time"), Err(base::db::Error::Full), later);
-    assert!(turn(&mut roster, later).batch.is_none(), "not at once");
-    let batch = turn(&mut roster, later.plus(Duration::from_secs(1))).batch.expect("it is tried again");
-    let offsets: Vec<_> = batch.progress[0].attempts.iter().map(|attempt| attempt.offset).collect();
+    roster.saved(asked.group.expect("it is time"), Err(base::db::Error::Full), later);
+    assert!(turn(&mut roster, later).group.is_none(), "not at once");
+    let group = turn(&mut roster, later.plus(Duration::from_secs(1))).group.expect("it is tried again");
+    let offsets: Vec<_> = group.progress[0].attempts.iter().map(|attempt| attempt.offset).collect();
     assert_eq!(offsets, [Offset(1), Offset(2)]);
-    assert_eq!(batch.progress[0].standing.cursor, Offset(2));
+    assert_eq!(group.progress[0].standing.cursor, Offset(2));
 }
 
 #[test]
@@ -174,9 +180,9 @@ fn a_late_result_counts_for_nothing_but_is_kept_for_people() {
     assert!(turn(&mut roster, NOW).calls.is_empty(), "the old call is still under way");
     roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
     let again = turn(&mut roster, NOW).calls.remove(0);
-    assert_eq!((again.generation, again.event.offset), (2, Offset(1)));
-    let batch = turn(&mut roster, NOW.plus(SAVE_AFTER)).batch.expect("it is time");
-    assert_eq!(batch.progress[0].attempts[0].verdict, Verdict::Late);
+    assert_eq!((again.generation, again.load.first().offset), (2, Offset(1)));
+    let group = turn(&mut roster, NOW.plus(SAVE_AFTER)).group.expect("it is time");
+    assert_eq!(group.progress[0].attempts[0].verdict, Verdict::Late);
 }
 
 #[test]
@@ -185,16 +191,16 @@ fn whoever_has_the_pen_saves() {
     let call = turn(&mut roster, NOW).calls.remove(0);
     roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
     let pen = roster.pen(id(1)).expect("it has a seat").try_lock_owned().expect("nobody has it");
-    assert!(turn(&mut roster, NOW.plus(SAVE_AFTER)).batch.is_none(), "a verb is about to save it");
+    assert!(turn(&mut roster, NOW.plus(SAVE_AFTER)).group.is_none(), "a verb is about to save it");
     drop(pen);
     let later = NOW.plus(SAVE_AFTER).plus(SAVE_AFTER);
-    assert!(turn(&mut roster, later).batch.is_some());
-    assert!(roster.pen(id(1)).expect("it has a seat").try_lock_owned().is_ok(), "the batch was dropped with its pens");
+    assert!(turn(&mut roster, later).group.is_some());
+    assert!(roster.pen(id(1)).expect("it has a seat").try_lock_owned().is_ok(), "the group was dropped with its pens");
 }
 
 #[test]
 fn a_gap_in_the_log_stops_the_reader() {
-    let mut roster = Roster::new(9, NOW);
+    let mut roster = Roster::new(slots(9), NOW);
     roster.seat(subscription(1), log(3), outlet(), NOW);
     assert_eq!(turn(&mut roster, NOW).reads, [Offset(0)]);
     roster.read(1, Offset(0), Ok((log(3), events(2..=3))), NOW);
@@ -221,9 +227,9 @@ fn that_a_hook_is_still_full_is_no_news() {
     for _ in 0..5 {
         let asked = turn(&mut roster, now);
         roster.finished(answered(&asked.calls[0], Outcome::Busy), 0.5, now);
-        noted += asked.batch.map_or(0, |batch| {
-            let attempts = batch.progress[0].attempts.len();
-            roster.saved(batch, Ok(()), now);
+        noted += asked.group.map_or(0, |group| {
+            let attempts = group.progress[0].attempts.len();
+            roster.saved(group, Ok(()), now);
             attempts
         });
         now = roster.standing(id(1)).expect("it has a seat").due;
@@ -244,7 +250,7 @@ fn a_pause_that_begins_after_the_clock_was_set_back_is_as_long_as_any() {
 
 #[test]
 fn after_a_restart_with_the_clock_set_back_nobody_waits_longer_than_the_longest_pause() {
-    let mut roster = Roster::new(9, NOW);
+    let mut roster = Roster::new(slots(9), NOW);
     let tomorrow = NOW.plus(Duration::from_hours(24));
     let standing = Standing { attempts: 1, due: tomorrow, ..Standing::new(Offset::START) };
     roster.seat(Subscription { standing, ..subscription(1) }, log(1), outlet(), NOW);
@@ -279,15 +285,15 @@ fn the_last_turn_saves_at_once_and_begins_nothing() {
     let later = NOW.plus(Duration::from_mins(10));
     roster.finished(answered(&call, Outcome::Delivered), 0.5, later);
     // The next event is due, and so are a look at the logs and a tidying.
-    let Some(Order::Save(batch)) = roster.last_turn(later) else { panic!("there is something to save") };
-    assert_eq!(batch.progress[0].standing.cursor, Offset(1));
-    roster.saved(batch, Ok(()), later);
+    let Some(Order::Save(group)) = roster.last_turn(later) else { panic!("there is something to save") };
+    assert_eq!(group.progress[0].standing.cursor, Offset(1));
+    roster.saved(group, Ok(()), later);
     assert!(roster.last_turn(later).is_none());
 }
 
 #[test]
 fn one_tidying_ends_before_the_next_begins() {
-    let mut roster = Roster::new(9, NOW);
+    let mut roster = Roster::new(slots(9), NOW);
     let tidies = |roster: &mut Roster, minutes| {
         let orders = roster.turn(NOW.plus(Duration::from_mins(minutes)));
         orders.iter().filter(|order| matches!(order, Order::Tidy)).count()
