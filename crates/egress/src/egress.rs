@@ -39,18 +39,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where our own listeners stand.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Origins {
+pub struct Origins {
     /// `loopwright://this`.
-    pub(crate) this: Option<SocketAddr>,
+    pub this: Option<SocketAddr>,
     /// `loopwright://workspace`.
-    pub(crate) workspace: Option<SocketAddr>,
+    pub workspace: Option<SocketAddr>,
     /// The certificate that both present, where TLS is on; no other is accepted.
-    pub(crate) certificate: Option<CertificateDer<'static>>,
+    pub certificate: Option<CertificateDer<'static>>,
 }
 
 /// Sends requests under the egress rules. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Egress {
+pub struct Egress {
     outside: Client<HttpsConnector<Guarded>, Full<Bytes>>,
     inside: Client<HttpsConnector<ToOurselves>, Full<Bytes>>,
     inside_scheme: &'static str,
@@ -60,7 +60,7 @@ impl Egress {
     /// Makes the door with the ranges that `allowed` opens, and the way to
     /// ourselves. Certificates of others are checked against the well-known
     /// authorities.
-    pub(crate) fn new(allowed: Vec<Allowed>, origins: Origins) -> Self {
+    pub fn new(allowed: Vec<Allowed>, origins: Origins) -> Self {
         let guarded = Guarded { allowed: allowed.into() };
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
