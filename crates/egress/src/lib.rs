@@ -10,6 +10,7 @@
 //! (docs/decisions/0009-a-crate-for-the-way-out.md).
 
 mod egress;
+mod connections;
 mod network;
 
 pub use egress::{Egress, Origins};
