@@ -58,13 +58,14 @@ pub(crate) struct Connections<C> {
 
 #[derive(Default)]
 struct Idle {
-    by_origin: HashMap<Origin, Vec<(Open, Instant)>>,
+    by_origin: HashMap<Origin, Vec<(Box<Open>, Instant)>>,
     count: usize,
     /// Somebody looks for those that were idle for too long.
     swept: bool,
 }
 
-/// An open connection: the handle, and the machine that moves its bytes.
+/// An open connection: the handle, and the machine that moves its bytes. It
+/// is large, and therefore boxed where it changes hands.
 struct Open {
     sender: SendRequest<Full<Bytes>>,
     machine: http1::Connection<Stream, Full<Bytes>>,
@@ -94,7 +95,8 @@ where
             let was_kept = kept.is_some();
             let mut open = match kept {
                 Some(open) => open,
-                None => self.connect(&origin).await?,
+                // Rare and large: it must not make every call's future large.
+                None => Box::pin(self.connect(&origin)).await?,
             };
             if was_kept && !open.is_well().await {
                 continue;
@@ -113,7 +115,7 @@ where
         }
     }
 
-    async fn connect(&self, origin: &Origin) -> Result<Open, Failure> {
+    async fn connect(&self, origin: &Origin) -> Result<Box<Open>, Failure> {
         let (scheme, authority) = origin.clone();
         let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
         let uri = uri.map_err(|error| Failure::Connect(error.into()))?;
@@ -121,18 +123,18 @@ where
         poll_fn(|cx| connector.poll_ready(cx)).await.map_err(Failure::Connect)?;
         let stream = connector.call(uri).await.map_err(Failure::Connect)?;
         let (sender, machine) = http1::handshake(stream).await.map_err(Failure::Broken)?;
-        Ok(Open { sender, machine, over: false })
+        Ok(Box::new(Open { sender, machine, over: false }))
     }
 
     /// Takes the connection that was used last.
-    fn take(&self, origin: &Origin) -> Option<Open> {
+    fn take(&self, origin: &Origin) -> Option<Box<Open>> {
         let mut idle = self.idle.lock();
         let (open, _) = idle.by_origin.get_mut(origin)?.pop()?;
         idle.count -= 1;
         Some(open)
     }
 
-    fn keep(self: &Arc<Self>, origin: Origin, open: Open) {
+    fn keep(self: &Arc<Self>, origin: Origin, open: Box<Open>) {
         let mut idle = self.idle.lock();
         if idle.count >= IDLE_MAX {
             idle.make_room();
