@@ -144,10 +144,16 @@ pub use subscription::{LastSuccess, Owner, Queue, SkipReason, Skipped, Standing,
 pub use view::{DeliveryFilter, Listed, Page, Paging, Sort, SortField, Status, Tally};
 
 /// The tables of this crate. They come after those of `base`.
-pub const MIGRATIONS: &[base::db::Migration] = &[base::db::Migration {
-    name: "events/0001_logs_and_subscriptions",
-    sql: include_str!("../migrations/0001_logs_and_subscriptions.sql"),
-}];
+pub const MIGRATIONS: &[base::db::Migration] = &[
+    base::db::Migration {
+        name: "events/0001_logs_and_subscriptions",
+        sql: include_str!("../migrations/0001_logs_and_subscriptions.sql"),
+    },
+    base::db::Migration {
+        name: "events/0005_attempts_by_key",
+        sql: include_str!("../migrations/0005_attempts_by_key.sql"),
+    },
+];
 
 #[cfg(test)]
 mod tests;
