@@ -77,7 +77,7 @@
 //!   only what is committed.
 //! * A slow receiver holds up another subscription, as long as there are slots
 //!   for calls ([`Options::calls_max`]).
-//! * A slow database fills the memory: above 4,000 unsaved results no call
+//! * A slow database fills the memory: above 2,000 unsaved results no call
 //!   starts, and above 64 MiB of events at hand they are read anew.
 //! * A secret leaves through a log, an audit row or an error: headers and
 //!   signing secrets lie sealed, and addresses are shown without their query.
