@@ -108,9 +108,10 @@ impl Egress {
         *outgoing.uri_mut() = uri;
         *outgoing.headers_mut() = headers;
         outgoing.headers_mut().entry(header::USER_AGENT).or_insert(HeaderValue::from_static("loopwright"));
-        let answer = match ours {
-            true => self.inside.call(outgoing, response_bytes_max).await,
-            false => self.outside.call(outgoing, response_bytes_max).await,
+        let answer = if ours {
+            self.inside.call(outgoing, response_bytes_max).await
+        } else {
+            self.outside.call(outgoing, response_bytes_max).await
         };
         let Answer { parts, body, truncated } = answer.map_err(|failure| error_of(&failure, &target_of(&target)))?;
         Ok(Response { status: parts.status, headers: parts.headers, body, truncated })

@@ -105,7 +105,7 @@ async fn large_queue(receiver: &Receiver, scale: Scale, table: &mut Table) -> Re
 
 async fn first_record(receiver: &Receiver) -> Result<Record> {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(60) {
+    while begun.elapsed() < Duration::from_mins(1) {
         if receiver.count()? > 0 {
             return receiver.records()?.first().copied().context("a count has its records");
         }
@@ -127,9 +127,9 @@ async fn traffic(receiver: &Receiver, scale: Scale, table: &mut Table) -> Result
         let begun = receiver.count()?;
         tokio::time::sleep(scale.window / 3 + Duration::from_secs(1)).await;
         if end == "a stop" {
-            engine.stop()?
+            engine.stop()?;
         } else {
-            engine.kill()?
+            engine.kill()?;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
         parts.push((end, begun as usize, receiver.count()? as usize));
@@ -151,6 +151,10 @@ async fn traffic(receiver: &Receiver, scale: Scale, table: &mut Table) -> Result
     let most = |end: &str| after.iter().filter(|(of, _)| *of == end).map(|(_, millis)| *millis).fold(0.0, f64::max);
     table.add("duplicates after SIGKILL, of traffic", "ms", most("SIGKILL"), Goal::AtMost(200.0, 50.0), None);
     table.add("duplicates after a stop", "ms", most("a stop"), Goal::AtMost(0.0, 0.0), None);
+    let house = House::open(folder.path()).await?;
+    let failures = house.events.status().await?.callbacks.failures;
+    say(&format!("  {failures} attempts had no answer, and were made again"));
+    house.close().await?;
     // Conservation and order, over all of it: no gap in what anybody saw.
     let mut next = std::collections::HashMap::new();
     for record in &records {

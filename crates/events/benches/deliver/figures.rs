@@ -2,9 +2,11 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use base::Clock as _;
+use base::time::SystemClock;
 
 /// Ticks of the kernel's clock in a second, as Linux tells processor time.
 const TICKS: f64 = 100.0;
@@ -20,8 +22,7 @@ pub(crate) fn say(line: &str) {
 
 /// The wall clock, in microseconds; the same for all processes.
 pub(crate) fn wall_micros() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    SystemClock.now().as_micros()
 }
 
 /// Returns the processor time that a process has used, its threads together.

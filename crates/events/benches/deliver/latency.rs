@@ -91,12 +91,13 @@ pub(crate) async fn at_rates(receiver: &Receiver, folder: &Path, scale: Scale, t
     house.run();
     steady(&house, receiver, 500.0, Duration::from_secs(1), |_| true).await?;
     let half = table.rate_max.map_or(5_000.0, |rate| rate / 2.0);
-    let goals = [(Goal::AtMost(50.0, 15.0), Goal::AtMost(40.0, 15.0)), (Goal::AtMost(150.0, 40.0), Goal::None)];
-    for (rate, (arrival, append)) in [2_000.0, half].into_iter().zip(goals) {
+    let loads = [
+        ("2,000 events/s".to_owned(), 2_000.0, Goal::AtMost(50.0, 15.0), Goal::AtMost(40.0, 15.0)),
+        (format!("half of the maximum, {half:.0} events/s"), half, Goal::AtMost(150.0, 40.0), Goal::None),
+    ];
+    for (what, rate, arrival, append) in loads {
         let met = steady(&house, receiver, rate, scale.window, |_| true).await?;
         let all = met.arrivals(|_| true);
-        let what =
-            if rate == half { format!("half of the maximum, {rate:.0} events/s") } else { "2,000 events/s".into() };
         table.add(&format!("durable to first byte, {what}, p50"), "ms", share(&all, 0.50), Goal::None, None);
         table.add(&format!("durable to first byte, {what}, p99"), "ms", share(&all, 0.99), arrival, None);
         table.add(&format!("the append itself, {what}, p50"), "ms", share(&met.appends, 0.50), Goal::None, None);

@@ -233,7 +233,7 @@ pub(crate) async fn replay(receiver: &Receiver, folder: &Path, scale: Scale, tab
     let cpu = (cpu_seconds(std::process::id())?, receiver.cpu()?);
     house.run();
     while house.received() < all {
-        if begun.elapsed() > Duration::from_secs(600) {
+        if begun.elapsed() > Duration::from_mins(10) {
             bail!("the replay stands still at {} of {all}", house.received());
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
