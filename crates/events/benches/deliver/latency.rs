@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::Scale;
 use crate::figures::{Goal, Table, say, share, wall_micros};
 use crate::house::{House, append};
+use crate::limit::Caller;
 use crate::receiver::Receiver;
 
 /// Logs and subscriptions, one of each to one of the other.
@@ -25,6 +26,9 @@ struct Met {
     appends: Vec<f64>,
     /// From that answer to the first byte at the receiver, by receiver.
     arrivals: HashMap<u32, Vec<f64>>,
+    /// From the sending of a bare call in the same moments to its first byte:
+    /// what the machine itself takes.
+    bare: Vec<f64>,
 }
 
 impl Met {
@@ -43,6 +47,7 @@ async fn steady(
     whole: impl Fn(u32) -> bool,
 ) -> Result<Met> {
     receiver.forget()?;
+    let beside = tokio::spawn(bare(Caller::connect(receiver, PAIRS).await?, length));
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let (begun, mut asked, mut tasks) = (Instant::now(), 0, JoinSet::new());
@@ -66,23 +71,42 @@ async fn steady(
         answered.insert(event, at);
     }
     let expected = answered.keys().filter(|(who, _)| whole(*who)).count();
+    let sent = beside.await??;
     for _ in 0..200 {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        if receiver.count()? >= expected as u64 {
+        if receiver.count()? >= (expected + sent.len()) as u64 {
             break;
         }
     }
     let mut arrivals: HashMap<u32, Vec<f64>> = HashMap::new();
+    let mut bare = Vec::new();
     for record in receiver.records()? {
+        if record.who == PAIRS as u32 {
+            bare.extend(sent.get(&record.offset).map(|at| (record.at - at).max(0) as f64 / 1_000.0));
+        }
         if let Some(at) = answered.get(&(record.who, record.offset)) {
             // It may be faster than the answer finds its way to its caller.
             arrivals.entry(record.who).or_default().push((record.at - at).max(0) as f64 / 1_000.0);
         }
     }
-    let met = Met { appends, arrivals };
+    let met = Met { appends, arrivals, bare };
     let arrived = met.arrivals(&whole).len();
     ensure!(arrived == expected, "{arrived} of {expected} events arrived at {rate} events/s");
     Ok(met)
+}
+
+/// Makes a bare call now and then, and returns when each was sent.
+async fn bare(mut caller: Caller, length: Duration) -> Result<HashMap<u64, i64>> {
+    let (mut ticks, begun, mut sent) = (tokio::time::interval(5 * TICK), Instant::now(), HashMap::new());
+    for offset in 1.. {
+        ticks.tick().await;
+        if begun.elapsed() > length {
+            break;
+        }
+        sent.insert(offset, wall_micros());
+        caller.call(offset).await?;
+    }
+    Ok(sent)
 }
 
 pub(crate) async fn at_rates(receiver: &Receiver, folder: &Path, scale: Scale, table: &mut Table) -> Result<()> {
@@ -100,6 +124,7 @@ pub(crate) async fn at_rates(receiver: &Receiver, folder: &Path, scale: Scale, t
         let all = met.arrivals(|_| true);
         table.add(&format!("durable to first byte, {what}, p50"), "ms", share(&all, 0.50), Goal::None, None);
         table.add(&format!("durable to first byte, {what}, p99"), "ms", share(&all, 0.99), arrival, None);
+        table.add(&format!("a bare call beside it, {what}, p99"), "ms", share(&met.bare, 0.99), Goal::None, None);
         table.add(&format!("the append itself, {what}, p50"), "ms", share(&met.appends, 0.50), Goal::None, None);
         table.add(&format!("the append itself, {what}, p99"), "ms", share(&met.appends, 0.99), append, None);
     }

@@ -28,13 +28,16 @@ pub(crate) struct Loops {
 impl Loops {
     pub(crate) async fn start(receiver: &Receiver, connections: usize) -> Result<Self> {
         let (answered, mut tasks) = (Arc::new(AtomicU64::new(0)), JoinSet::new());
-        let key = SigningKey::new(&new_secret(&SystemChance))?;
         for who in 0..connections {
-            let stream = TcpStream::connect(receiver.address()).await?;
-            stream.set_nodelay(true)?;
-            let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-            tasks.spawn(async move { Ok(connection.await?) });
-            tasks.spawn(calls(sender, receiver.url("instant", who), key.clone(), answered.clone()));
+            let mut caller = Caller::connect(receiver, who).await?;
+            let answered = answered.clone();
+            tasks.spawn(async move {
+                for offset in 1.. {
+                    caller.call(offset).await?;
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(())
+            });
         }
         Ok(Loops { _tasks: tasks, answered })
     }
@@ -44,37 +47,51 @@ impl Loops {
     }
 }
 
-async fn calls(
-    mut sender: SendRequest<Full<Bytes>>,
-    url: String,
+/// A connection, and what is sent over it.
+pub(crate) struct Caller {
+    sender: SendRequest<Full<Bytes>>,
     key: SigningKey,
-    answered: Arc<AtomicU64>,
-) -> Result<()> {
-    let body = Bytes::from(vec![b'x'; 1_024]);
-    let authority = url.split('/').nth(2).unwrap_or_default().to_owned();
-    let path = url.splitn(4, '/').nth(3).unwrap_or_default();
-    for offset in 1_u64.. {
+    authority: String,
+    path: String,
+    body: Bytes,
+}
+
+impl Caller {
+    pub(crate) async fn connect(receiver: &Receiver, who: usize) -> Result<Self> {
+        let stream = TcpStream::connect(receiver.address()).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Caller {
+            sender,
+            key: SigningKey::new(&new_secret(&SystemChance))?,
+            authority: receiver.address().to_string(),
+            path: format!("/instant/{who}"),
+            body: Bytes::from(vec![b'x'; 1_024]),
+        })
+    }
+
+    pub(crate) async fn call(&mut self, offset: u64) -> Result<()> {
         let now = SystemClock.now();
         let id = format!("018f3a1c-0000-8000-8000-{offset:012}");
-        let request = Request::post(format!("/{path}"))
-            .header("host", &authority)
+        let request = Request::post(&self.path)
+            .header("host", &self.authority)
             .header("authorization", "Bearer of-this-receiver")
             .header("content-type", "application/json")
             .header("user-agent", "Loopwright")
             .header("webhook-timestamp", now.as_millis() / 1_000)
-            .header("webhook-signature", key.sign(&id, now, &body))
+            .header("webhook-signature", self.key.sign(&id, now, &self.body))
             .header("webhook-id", id)
             .header("loopwright-subscription", "018f3a1c-0000-8000-8000-000000000000")
             .header("loopwright-offset", offset)
             .header("loopwright-attempt", 1)
             .header("loopwright-replay", "false")
-            .body(Full::new(body.clone()))?;
-        sender.ready().await?;
-        let mut answer = sender.send_request(request).await?.into_body();
+            .body(Full::new(self.body.clone()))?;
+        self.sender.ready().await?;
+        let mut answer = self.sender.send_request(request).await?.into_body();
         while let Some(frame) = answer.frame().await {
             frame?;
         }
-        answered.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
-    Ok(())
 }
