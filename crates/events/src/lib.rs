@@ -105,7 +105,7 @@
 //!   and its head event is tried alone.
 //! * A receiver is called more often than its limit allows: over any second no
 //!   more than the limit and as much again that was saved up, restarts included.
-//! * A slow database or a large event fills the memory: above 4,000 unsaved
+//! * A slow database or a large event fills the memory: above 2,000 unsaved
 //!   results no call starts, a read brings about 4 MiB at most, and above 64 MiB
 //!   of events at hand those that were read first are given back.
 //! * A dead receiver fills the disk: queues have a largest size and age
@@ -197,6 +197,10 @@ pub const MIGRATIONS: &[base::db::Migration] = &[
     },
     base::db::Migration { name: "events/0002_batches", sql: include_str!("../migrations/0002_batches.sql") },
     base::db::Migration { name: "events/0003_notices", sql: include_str!("../migrations/0003_notices.sql") },
+    base::db::Migration {
+        name: "events/0004_attempts_by_key",
+        sql: include_str!("../migrations/0004_attempts_by_key.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ impl Outlet {
             let key = SigningKey::new(&text).map_err(|_| base::db::Error::Shape { column: 1 })?;
             valid.push(ValidKey { key, valid_until: secret.valid_until });
         }
-        Ok(Outlet::Https { uri: callback.uri().to_owned(), headers: callback.header_map(), keys: valid })
+        let headers = template(id, callback.header_map());
+        Ok(Outlet::Https { uri: callback.uri().to_owned(), headers, keys: valid })
     }
 }
 
@@ -162,15 +163,6 @@ impl Call {
     }
 
     fn request(&self, uri: &str, headers: &HeaderMap, keys: &[ValidKey], body: Bytes, at: Timestamp) -> Request {
-        const NAMES: [HeaderName; 7] = [
-            HeaderName::from_static("webhook-id"),
-            HeaderName::from_static("webhook-timestamp"),
-            HeaderName::from_static("webhook-signature"),
-            HeaderName::from_static("loopwright-subscription"),
-            HeaderName::from_static("loopwright-offset"),
-            HeaderName::from_static("loopwright-attempt"),
-            HeaderName::from_static("loopwright-replay"),
-        ];
         let id = self.load.id();
         let valid = keys.iter().filter(|valid| valid.valid_until.is_none_or(|until| at < until));
         let signatures: Vec<String> = valid.map(|valid| valid.key.sign(&id, at, &body)).collect();
@@ -178,16 +170,13 @@ impl Call {
             id,
             signature::seconds(at).to_string(),
             signatures.join(" "),
-            self.subscription.to_string(),
             self.load.offsets(),
             self.number.to_string(),
             self.replay.to_string(),
         ];
         let mut request = Request::new(Method::POST, uri);
         request.headers = headers.clone();
-        request.headers.entry("content-type").or_insert(HeaderValue::from_static("application/json"));
-        request.headers.entry("user-agent").or_insert(HeaderValue::from_static("Loopwright"));
-        for (name, value) in NAMES.into_iter().zip(values) {
+        for (name, value) in CHANGING.into_iter().zip(values) {
             let value = HeaderValue::try_from(value).expect("ids, numbers and base64 fit into a header");
             request.headers.insert(name, value);
         }
@@ -196,6 +185,29 @@ impl Call {
         request.response_bytes_max = ANSWER_BYTES_MAX;
         request
     }
+}
+
+/// The headers that are different in every call.
+const CHANGING: [HeaderName; 6] = [
+    HeaderName::from_static("webhook-id"),
+    HeaderName::from_static("webhook-timestamp"),
+    HeaderName::from_static("webhook-signature"),
+    HeaderName::from_static("loopwright-offset"),
+    HeaderName::from_static("loopwright-attempt"),
+    HeaderName::from_static("loopwright-replay"),
+];
+
+/// Makes the headers that all calls of a subscription have, with a place for
+/// those that differ, so that a call copies them once and nothing grows.
+fn template(id: SubscriptionId, mut headers: HeaderMap) -> HeaderMap {
+    headers.entry("content-type").or_insert(HeaderValue::from_static("application/json"));
+    headers.entry("user-agent").or_insert(HeaderValue::from_static("Loopwright"));
+    let id = HeaderValue::try_from(id.to_string()).expect("an id fits into a header");
+    headers.insert("loopwright-subscription", id);
+    for name in CHANGING {
+        headers.insert(name, HeaderValue::from_static(""));
+    }
+    headers
 }
 
 /// Keeps the first bytes of an answer as text. A zero byte has no place in a

@@ -16,6 +16,7 @@ use futures::future::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
+use crate::diagram::Outcome;
 use crate::event::{Event, Offset};
 use crate::events::{Events, Options, Ports};
 use crate::notifying;
@@ -193,7 +194,11 @@ impl Events {
     }
 
     fn finished(&self, finished: Finished) {
-        let luck = self.ports.chance.fraction();
+        // Chance costs a call to the operating system; who succeeds needs none.
+        let luck = match finished.outcome {
+            Outcome::Delivered => 0.0,
+            _ => self.ports.chance.fraction(),
+        };
         self.roster().finished(finished, luck, self.now());
     }
 }

@@ -18,9 +18,10 @@ use crate::tables::Progress;
 pub(crate) const SAVE_AFTER: Duration = Duration::from_millis(50);
 /// … and at most so many results wait for one.
 pub(crate) const SAVE_RESULTS: usize = 1_000;
-/// Results that may be unsaved in all; above it no call starts, because the
-/// database does not keep up.
-pub(super) const UNSAVED_MAX: usize = 4 * SAVE_RESULTS;
+/// Results that may wait while others are being saved; above it no call starts,
+/// because the database does not keep up. A crash repeats at most these, those
+/// being saved, and the calls in flight.
+pub(super) const UNSAVED_MAX: usize = 2 * SAVE_RESULTS;
 
 /// Progress on its way into one commit, with the pens of those whose it is.
 pub(crate) struct Group {

@@ -122,7 +122,7 @@ pub(crate) fn deliveries(
         &format!(
             "SELECT generation, log_offset, attempt, event_id, started_at, took_ms, result, status, detail, answer,
                next_at, COALESCE(through_offset, log_offset) {WHERE}
-             ORDER BY started_at DESC, generation DESC, log_offset DESC, attempt DESC LIMIT $5 OFFSET $6"
+             ORDER BY generation DESC, log_offset DESC, attempt DESC LIMIT $5 OFFSET $6"
         ),
         args![id, result, from, to, paging.size, paging.page.saturating_mul(paging.size).min(i64::MAX as u64)],
     )?;

@@ -1,5 +1,7 @@
 //! What leaves, and what does not.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use base::http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -54,7 +56,9 @@ async fn an_opened_port_is_reached_and_only_that_port() {
         Egress::new(vec![format!("127.0.0.1/32:{}", address.port()).parse().expect("a rule")], Origins::default());
     let answer = egress.send(Request::new(Method::GET, format!("http://{address}/x"))).await.expect("an answer");
     assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"hello"[..]));
-    assert!(asked.await.expect("the server ran").starts_with("GET /x HTTP/1.1\r\n"));
+    let asked = asked.await.expect("the server ran");
+    assert!(asked.starts_with("GET /x HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.contains(&format!("host: {address}\r\n")), "{asked}");
     let other = egress.send(Request::new(Method::GET, "http://127.0.0.1:9/")).await;
     assert!(matches!(other, Err(HttpError::Forbidden { .. })));
 }
@@ -105,4 +109,99 @@ async fn what_is_no_address_is_refused_without_its_query() {
         let error = egress.send(Request::new(Method::GET, url)).await.expect_err("no address");
         assert_eq!(error.to_string(), text);
     }
+}
+
+/// Answers `calls` calls on every connection with `reply`, then closes it;
+/// returns the address and how many connections there were.
+async fn server(calls: usize, reply: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound port");
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut buffer = [0; 1024];
+                for _ in 0..calls {
+                    // A small request comes in one piece.
+                    if stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {
+                        stream.write_all(reply.as_bytes()).await.expect("a reader");
+                    }
+                }
+            });
+        }
+    });
+    (address, connections)
+}
+
+const HELLO_AND_STAY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+
+async fn hello(egress: &Egress, address: SocketAddr) -> Response {
+    egress.send(Request::new(Method::GET, format!("http://{address}/"))).await.expect("an answer")
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let (address, connections) = server(10, HELLO_AND_STAY).await;
+    let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")], Origins::default());
+    for _ in 0..10 {
+        assert_eq!(&hello(&egress, address).await.body[..], b"hello");
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn calls_at_the_same_time_have_a_connection_each() {
+    let (address, connections) = server(2, HELLO_AND_STAY).await;
+    let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")], Origins::default());
+    for _ in 0..2 {
+        let answers = futures::future::join_all((0..20).map(|_| hello(&egress, address))).await;
+        assert!(answers.iter().all(|answer| &answer.body[..] == b"hello"));
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 20);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_meanwhile_is_no_failed_call() {
+    let (address, connections) = server(1, HELLO_AND_STAY).await;
+    let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")], Origins::default());
+    for round in 1..=5 {
+        assert_eq!(&hello(&egress, address).await.body[..], b"hello");
+        assert_eq!(connections.load(Ordering::SeqCst), round);
+        // Whatever else goes over the network lets the close arrive.
+        let (elsewhere, _) = one_answer(HELLO).await;
+        hello(&egress, elsewhere).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_with_an_unread_rest_is_not_used_again() {
+    let (address, connections) = server(10, HELLO_AND_STAY).await;
+    let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")], Origins::default());
+    for _ in 0..3 {
+        let mut request = Request::new(Method::GET, format!("http://{address}/"));
+        request.response_bytes_max = 2;
+        let answer = egress.send(request).await.expect("an answer");
+        assert_eq!((&answer.body[..], answer.truncated), (&b"he"[..], true));
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_ends_and_so_does_its_connection() {
+    let (address, connections) = server(0, "").await;
+    let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")], Origins::default());
+    let hangs = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let mut request = Request::new(Method::GET, format!("http://{}/x", hangs.local_addr().expect("a bound port")));
+    request.timeout = Duration::from_millis(20);
+    let (answer, stream) = tokio::join!(egress.send(request), hangs.accept());
+    assert!(matches!(answer, Err(HttpError::Timeout { after_ms: 20, .. })));
+    let mut rest = Vec::new();
+    stream.expect("a caller").0.read_to_end(&mut rest).await.expect("the caller closes");
+    assert!(rest.starts_with(b"GET /x "));
+    // A server that closes without an answer is an error, and says where.
+    let error = egress.send(Request::new(Method::GET, format!("http://{address}/"))).await.expect_err("no answer");
+    assert!(matches!(error, HttpError::Broken { .. }), "{error}");
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
