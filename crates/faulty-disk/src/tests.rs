@@ -265,6 +265,17 @@ fn what_a_failed_sync_loses_no_later_sync_brings_back() {
 }
 
 #[test]
+fn a_broken_sync_of_a_checkpoint_ends_the_program_too() {
+    let mut house = House::build(3, 1);
+    // Only a checkpoint syncs the file itself.
+    house.disk.plan_for("control.db", Fault::Broken, Point::Sync, 1);
+    house.write();
+    house.told.recv_timeout(Duration::from_mins(1)).expect("the program was told to end");
+    house.crash();
+    house.check().expect("what was answered is there");
+}
+
+#[test]
 fn a_flipped_bit_at_the_beginning_of_the_file_is_refused() {
     let mut house = House::build(4, 4_096);
     house.write();

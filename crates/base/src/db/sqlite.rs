@@ -165,6 +165,7 @@ impl Checkpointer {
     /// when its beginning is used again.)
     fn start(path: &Path, writer: &mut Connection, options: &Options) -> Result<Self, Error> {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, options)?;
+        let on_broken_disk = options.on_broken_disk.clone();
         let pages_max = i32::try_from(options.checkpoint_pages).unwrap_or(i32::MAX);
         connection.busy_timeout(RESTART_WAIT).map_err(error_of)?;
         let (wake, woken) = std::sync::mpsc::sync_channel::<()>(1);
@@ -172,6 +173,9 @@ impl Checkpointer {
             while woken.recv().is_ok() {
                 if let Err(error) = checkpoint(&connection, pages_max.saturating_mul(RESTART_TIMES)) {
                     tracing::warn!(%error, "a checkpoint of the control database failed");
+                    if let error @ Error::BrokenDisk { .. } = error_of(error) {
+                        on_broken_disk(&error);
+                    }
                 }
             }
         });
