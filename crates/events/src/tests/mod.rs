@@ -32,6 +32,7 @@ struct House {
     db: Db<Control>,
     clock: Arc<SimClock>,
     ports: Ports,
+    options: Options,
     events: Arc<Events>,
 }
 
@@ -46,12 +47,23 @@ impl House {
     }
 
     async fn on(db: Db<Control>, guard: Box<dyn Any + Send>, http: Arc<dyn Http>, local: Arc<dyn LocalSink>) -> House {
+        House::with(db, guard, http, local, Options::default(), 1).await
+    }
+
+    async fn with(
+        db: Db<Control>,
+        guard: Box<dyn Any + Send>,
+        http: Arc<dyn Http>,
+        local: Arc<dyn LocalSink>,
+        options: Options,
+        seed: u64,
+    ) -> House {
         let clock = Arc::new(SimClock::default());
-        let chance = Arc::new(SeededChance::new(1));
+        let chance = Arc::new(SeededChance::new(seed));
         let keys = Arc::new(KeyRing::generate(&*chance));
         let ports = Ports { db: db.clone(), http, local, keys, clock: clock.clone(), chance };
-        let events = Events::open(ports.clone(), Options::default()).await.expect("an empty database opens");
-        House { _guard: guard, db, clock, ports, events }
+        let events = Events::open(ports.clone(), options.clone()).await.expect("an empty database opens");
+        House { _guard: guard, db, clock, ports, options, events }
     }
 
     /// Makes a house whose network answers the probe of one subscription and
@@ -66,7 +78,7 @@ impl House {
     /// Drops the engine with all that it has not saved, and opens another one
     /// on the same database.
     async fn crash(&mut self) {
-        self.events = Events::open(self.ports.clone(), Options::default()).await.expect("the database opens again");
+        self.events = Events::open(self.ports.clone(), self.options.clone()).await.expect("the database opens again");
     }
 
     async fn append(&self, keys: impl IntoIterator<Item = u64>) -> Vec<Offset> {
