@@ -17,7 +17,7 @@
 //! | P5 | *states*: a verb is accepted exactly where the diagram has an arrow, and leads where it points; by itself a subscription takes no other arrows; what was answered is not undone | `World::verb`, `checks::arrows`, `checks::after_crash` |
 //! | P6 | *silence*: after a pause, a suspension or a delete is answered, no call starts | `Ledger::note`, `checks::after_crash` |
 //! | P7 | *liveness*: once disk and receivers are well, everybody catches up, and it is durable | `World::heal` |
-//! | P8 | *eight hours*: a failed subscription is suspended then, and not before | `checks::books` |
+//! | P8 | *eight hours*: a failed subscription is suspended then, and not before | `checks::arrows` |
 //! | P9 | *signature*: every call bears a signature for every secret that is valid | `Ledger::note` |
 //!
 //! A life that breaks a promise prints its seed and its tale;

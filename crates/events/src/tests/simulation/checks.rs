@@ -34,16 +34,14 @@ impl Books {
         self.subscriptions.iter().map(|(subscription, _)| subscription.id).collect()
     }
 
-    fn standing(&self, id: SubscriptionId) -> Option<&Standing> {
-        let found = self.subscriptions.iter().find(|(subscription, _)| subscription.id == id);
-        found.map(|(subscription, _)| &subscription.standing)
+    fn subscription(&self, id: SubscriptionId) -> Option<&Subscription> {
+        self.subscriptions.iter().map(|(subscription, _)| subscription).find(|subscription| subscription.id == id)
     }
 }
 
 impl World {
     /// Compares the books with what the receivers saw.
     pub(super) fn books(&mut self, books: &Books) {
-        let now = self.house.clock.now();
         let expected: Vec<u64> = (books.trimmed + 1..=books.head).collect();
         if books.kept != expected {
             broken(Property::Conservation, format!("the log should hold {expected:?} and holds {:?}", books.kept));
@@ -64,27 +62,8 @@ impl World {
                     broken(Property::Cursor, format!("{id}: the cursor is beyond {offset}, which nobody acknowledged"));
                 }
             }
-            match standing.state {
-                State::Failed { since } => {
-                    // A full disk keeps a suspension from being saved.
-                    let deadline = since.plus(subscription.policy.suspend_after());
-                    if now >= deadline && !self.is_full {
-                        broken(Property::EightHours, format!("{id}: it should be suspended"));
-                    }
-                    let latest = self.failed.get(&id).filter(|failed| failed.deadline == deadline);
-                    let latest = latest.map_or(now, |failed| failed.latest.max(now));
-                    self.failed.insert(id, Failed { deadline, latest });
-                }
-                State::Suspended { .. } => {
-                    reader.silent = true;
-                    if let Some(failed) = self.failed.remove(&id)
-                        && failed.latest.max(now) < failed.deadline
-                    {
-                        broken(Property::EightHours, format!("{id}: it was suspended too soon"));
-                    }
-                }
-                State::Paused => {}
-                State::Active | State::Rejected => drop(self.failed.remove(&id)),
+            if let State::Suspended { .. } = standing.state {
+                reader.silent = true;
             }
             if standing.generation != reader.generation && !standing.delivers() {
                 reader.generation = standing.generation;
@@ -101,15 +80,38 @@ impl World {
         }
     }
 
-    /// By themselves subscriptions take few arrows.
+    /// By themselves subscriptions take few arrows, and one of them at its time.
+    /// What the engine says counts here: a full disk may keep the books from
+    /// being written for a while.
     pub(super) fn arrows(&mut self) {
+        let now = self.house.clock.now();
         for id in &self.subscriptions {
-            let Some(standing) = self.house.events.roster().standing(*id) else { continue };
+            let Some(present) = self.house.events.roster().present(*id) else { continue };
+            let Subscription { policy, standing, .. } = present;
             let after = standing.state.word();
             let before = self.states.insert(*id, after).unwrap_or(after);
             let moves = matches!(before, "active" | "failed") && after != "paused";
             if before != after && !moves {
                 broken(Property::States, format!("{id} went from {before} to {after} by itself"));
+            }
+            match standing.state {
+                State::Failed { since } => {
+                    let deadline = since.plus(policy.suspend_after());
+                    if now >= deadline {
+                        broken(Property::EightHours, format!("{id}: it should be suspended"));
+                    }
+                    let same = self.failed.get(id).filter(|failed| failed.deadline == deadline);
+                    let latest = same.map_or(now, |failed| failed.latest.max(now));
+                    self.failed.insert(*id, Failed { deadline, latest });
+                }
+                State::Suspended { .. } => {
+                    if let Some(failed) = self.failed.remove(id)
+                        && failed.latest.max(now) < failed.deadline
+                    {
+                        broken(Property::EightHours, format!("{id}: it was suspended too soon"));
+                    }
+                }
+                State::Active | State::Rejected | State::Paused => drop(self.failed.remove(id)),
             }
         }
     }
@@ -135,7 +137,7 @@ impl World {
         for id in &self.subscriptions {
             let reader = ledger.reader(*id);
             let unclear = std::mem::take(&mut reader.unclear);
-            let Some(standing) = books.standing(*id) else {
+            let Some(subscription) = books.subscription(*id) else {
                 if !unclear {
                     broken(Property::Conservation, format!("{id}: the subscription is lost"));
                 }
@@ -143,6 +145,7 @@ impl World {
                 ended.push(*id);
                 continue;
             };
+            let standing = &subscription.standing;
             if standing.generation < reader.generation {
                 broken(Property::States, format!("{id}: what was answered in a generation is undone"));
             }
@@ -155,6 +158,13 @@ impl World {
             }
             reader.silent = !standing.delivers();
             self.states.insert(*id, standing.state.word());
+            match standing.state {
+                State::Failed { since } => {
+                    let deadline = since.plus(subscription.policy.suspend_after());
+                    self.failed.insert(*id, Failed { deadline, latest: self.house.clock.now() });
+                }
+                _ => drop(self.failed.remove(id)),
+            }
         }
         self.subscriptions.retain(|id| !ended.contains(id));
         self.failed.retain(|id, _| !ended.contains(id));

@@ -433,6 +433,7 @@ impl World {
         let from = Offset(self.draw(head + 3));
         let known = policies();
         let policy = known[self.draw(known.len() as u64) as usize].clone();
+        let suspend_after = policy.suspend_after();
         let overlap = Duration::from_hours([0, 1, 24][self.draw(3) as usize]);
         let now = self.house.clock.now();
         let events = self.house.events.clone();
@@ -490,6 +491,12 @@ impl World {
             broken(Property::States, format!("{verb} while {state} leads to {}", after.state.word()));
         }
         self.states.insert(id, after.state.word());
+        if let Some(failed) = self.failed.get_mut(&id)
+            && let State::Failed { since } = after.state
+            && verb == "settings"
+        {
+            failed.deadline = since.plus(suspend_after);
+        }
         let mut ledger = self.receivers.ledger.lock();
         let reader = ledger.reader(id);
         reader.silent = !matches!(after.state, State::Active | State::Failed { .. });
@@ -499,10 +506,6 @@ impl World {
         }
         if verb == "replay" {
             reader.settled.clear();
-        }
-        if verb == "settings" {
-            // The deadline may be another one now.
-            self.failed.remove(&id);
         }
         if after.generation != reader.generation {
             reader.generation = after.generation;
