@@ -52,8 +52,11 @@ pub(super) struct Reader {
     pub(super) keys: Vec<(SigningKey, Option<Timestamp>)>,
     /// It has the event, whatever the engine believes.
     pub(super) received: BTreeSet<u64>,
-    /// It has the event, and has said so.
+    /// It has said so, and the engine had to heed it: only what it says in the
+    /// generation of the call counts, and after a replay it has to say it again.
     pub(super) acknowledged: BTreeSet<u64>,
+    /// All up to here it was sent before a replay.
+    pub(super) reached: u64,
     /// Acknowledged, and known to an engine that has not crashed since.
     pub(super) settled: BTreeSet<u64>,
     pub(super) bodies: BTreeMap<u64, (String, Bytes)>,
@@ -99,12 +102,12 @@ impl Ledger {
         }
     }
 
-    /// Notes that a receiver has said so, and whether the engine will heed the
-    /// answer: it does so within the generation of the call.
+    /// Notes that a receiver has said so, if the engine will heed the answer: it
+    /// does so within the generation of the call.
     pub(super) fn acknowledge(&mut self, id: SubscriptionId, generation: Option<u64>, offset: u64) {
         let Some(reader) = self.readers.get_mut(&id) else { return };
-        reader.acknowledged.insert(offset);
         if generation.is_none_or(|generation| generation == reader.generation) {
+            reader.acknowledged.insert(offset);
             reader.settled.insert(offset);
         }
     }
@@ -150,6 +153,9 @@ impl Ledger {
         }
         if reader.silent {
             wrong.push((Property::Silence, "a call although it should be silent"));
+        }
+        if header("loopwright-replay") != (offset <= reader.reached).to_string() {
+            wrong.push((Property::Identity, "a replay is not called one, or something else is"));
         }
         if offset > head {
             wrong.push((Property::Conservation, "a receiver sees what was never made durable"));

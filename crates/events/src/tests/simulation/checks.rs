@@ -100,8 +100,11 @@ impl World {
                     if now >= deadline {
                         broken(Property::EightHours, format!("{id}: it should be suspended"));
                     }
-                    let same = self.failed.get(id).filter(|failed| failed.deadline == deadline);
-                    let latest = same.map_or(now, |failed| failed.latest.max(now));
+                    let earlier = self.failed.get(id).filter(|_| before == "failed");
+                    if earlier.is_some_and(|failed| failed.deadline != deadline) {
+                        broken(Property::EightHours, format!("{id}: its time begins anew"));
+                    }
+                    let latest = earlier.map_or(now, |failed| failed.latest.max(now));
                     self.failed.insert(*id, Failed { deadline, latest });
                 }
                 State::Suspended { .. } => {
@@ -156,6 +159,9 @@ impl World {
                 reader.first_seen.clear();
                 reader.generation = standing.generation;
             }
+            // What lies behind was not saved, and has to be delivered again.
+            reader.acknowledged.retain(|offset| *offset <= standing.cursor.0);
+            reader.reached = standing.reached.0;
             reader.silent = !standing.delivers();
             self.states.insert(*id, standing.state.word());
             match standing.state {

@@ -506,6 +506,8 @@ impl World {
         }
         if verb == "replay" {
             reader.settled.clear();
+            reader.acknowledged.retain(|offset| *offset <= after.cursor.0);
+            reader.reached = reader.reached.max(before.cursor.0);
         }
         if after.generation != reader.generation {
             reader.generation = after.generation;
