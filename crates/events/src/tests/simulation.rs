@@ -101,7 +101,7 @@ fn live_all(live: impl Fn(u64) -> Report + Sync) -> Report {
 fn no_life_loses_an_event_or_its_order() {
     let report = live_all(|seed| run(async { World::on_disk(seed).await.live(ACTS).await }));
     eprintln!("on SQLite, on a disk that fails\n{report}  lost 0, order violations 0");
-    if asked("LOOPWRIGHT_TEST_SEED").is_some() {
+    if report.of("lives", "seeds") < SEEDS {
         return;
     }
     // A simulation that never comes to a place proves nothing about it.

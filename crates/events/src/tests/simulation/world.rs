@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use base::Chance;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use faulty_disk::{Fault, Point};
+use sha2::Digest as _;
 
 use super::answers::{ANSWERS, LONGEST_PAUSE};
 use super::checks::{Books, Failed};
@@ -129,7 +132,7 @@ impl World {
         self.is_calm = true;
         self.acts(acts).await;
         let ledger = self.receivers.ledger.lock();
-        let digest = |reader: &Reader| hex(&sha2::Digest::finalize(reader.history.clone()));
+        let digest = |reader: &Reader| STANDARD.encode(reader.history.clone().finalize());
         ledger.readers.iter().map(|(id, reader)| format!("{id} {}", digest(reader))).collect()
     }
 
@@ -180,7 +183,8 @@ impl World {
             0..22 => self.append().await,
             22..62 => self.answer().await,
             62..66 => self.set_clock(),
-            66..82 => self.pass(),
+            66..80 => self.pass(),
+            80..82 => self.rest().await,
             82..85 => self.crash("between").await,
             85..90 => self.trouble(),
             _ => self.verb().await,
@@ -209,7 +213,7 @@ impl World {
         let head = self.receivers.ledger.lock().head;
         let count = 1 + self.draw(4);
         // One key in five was there before. (A key that was removed is new.)
-        let again = if self.draw(5) == 0 && head > self.trimmed { 1 } else { 0 };
+        let again = u64::from(self.draw(5) == 0 && head > self.trimmed);
         let keys = head + 1 - again..=head + count;
         self.tell(format!("append {keys:?}"));
         let events: Vec<NewEvent> = keys.clone().map(|key| order(key, self.house.clock.now())).collect();
@@ -293,6 +297,23 @@ impl World {
         let span = Duration::from_millis(SPANS_MS[self.draw(SPANS_MS.len() as u64) as usize]);
         self.tell(format!("{span:?} pass"));
         self.house.clock.advance(span);
+    }
+
+    /// Lets everybody be well for some hours, so that what is delivered grows old.
+    async fn rest(&mut self) {
+        self.tell("all is well for some hours");
+        self.report.count("clock", "hours of rest", 3);
+        self.receivers.well.store(true, Ordering::SeqCst);
+        while !self.receivers.ledger.lock().open.is_empty() {
+            let call = self.receivers.ledger.lock().close(0, true, true);
+            call.answer.send(Ok(base::testing::reply(200, ""))).expect("the engine waits for it");
+            self.step().await;
+        }
+        for _ in 0..6 {
+            self.house.clock.advance(Duration::from_mins(30));
+            self.step().await;
+        }
+        self.receivers.well.store(false, Ordering::SeqCst);
     }
 
     /// Lets the disk fail in one of its ways, soon; or kills the server's sessions.
@@ -468,13 +489,8 @@ impl World {
             (Fate::Refused, None) => return,
             (Fate::Full, _) => return self.full(),
             (Fate::Unclear, _) => {
-                let mut ledger = self.receivers.ledger.lock();
-                let reader = ledger.reader(id);
-                reader.unclear = true;
-                if verb == "rotate" {
-                    reader.end_keys(now.plus(overlap), now);
-                }
-                drop(ledger);
+                let until = (verb == "rotate").then(|| now.plus(overlap));
+                self.receivers.ledger.lock().reader(id).has_no_answer(until, now);
                 return self.unclear(None).await;
             }
             _ => broken(Property::States, format!("{verb} while {state}: {answer:?}")),
@@ -506,7 +522,8 @@ impl World {
         }
         if verb == "replay" {
             reader.settled.clear();
-            reader.acknowledged.retain(|offset| *offset <= after.cursor.0);
+            let first = if from == Offset::START { before.floor.0.max(self.trimmed) + 1 } else { from.0 };
+            reader.acknowledged.retain(|offset| *offset < first);
             reader.reached = reader.reached.max(before.cursor.0);
         }
         if after.generation != reader.generation {
@@ -533,8 +550,8 @@ impl World {
     /// Lets everything get well, and waits for everybody to catch up.
     async fn heal(&mut self) {
         self.tell("heal");
+        // A crash forgets the open calls, and ends whatever was planned for the disk.
         self.receivers.well.store(true, Ordering::SeqCst);
-        // Whatever was planned for the disk ends with this.
         self.crash("between").await;
         while self.subscriptions.len() < SUBSCRIPTIONS {
             self.subscribe(Policy::default()).await;
@@ -583,6 +600,15 @@ impl World {
 }
 
 impl Reader {
+    /// A verb on its subscription may count or not; if it was a rotation, the
+    /// secrets that it has may end at a time.
+    fn has_no_answer(&mut self, until: Option<Timestamp>, now: Timestamp) {
+        self.unclear = true;
+        if let Some(until) = until {
+            self.end_keys(until, now);
+        }
+    }
+
     /// Ends the secrets that it has, as a rotation does.
     fn end_keys(&mut self, until: Timestamp, now: Timestamp) {
         for (_, valid_until) in &mut self.keys {
@@ -590,10 +616,6 @@ impl Reader {
         }
         self.keys.retain(|(_, valid_until)| valid_until.is_none_or(|until| now < until));
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Prints the seed and the tale of a life that ended in a panic.
