@@ -186,7 +186,7 @@ impl World {
             66..80 => self.pass(),
             80..82 => self.rest().await,
             82..85 => self.crash("between").await,
-            85..90 => self.trouble(),
+            85..90 => self.trouble().await,
             _ => self.verb().await,
         }
         self.step().await;
@@ -317,7 +317,7 @@ impl World {
     }
 
     /// Lets the disk fail in one of its ways, soon; or kills the server's sessions.
-    fn trouble(&mut self) {
+    async fn trouble(&mut self) {
         let (kind, nth) = (self.draw(8), self.draw(40) + 1);
         if self.is_calm {
             return;
@@ -325,9 +325,15 @@ impl World {
         let disk = match &self.ground {
             Ground::Disk(ground) => ground.disk.clone(),
             Ground::Server(guard) => {
-                guard.cut_connections();
+                let guard = guard.clone();
                 self.tell("all sessions are killed");
                 self.report.count("database", "sessions killed", 1);
+                let cut = tokio::task::spawn_blocking(move || guard.cut_connections());
+                if nth.is_multiple_of(2) {
+                    // In the middle of a commit, or just beside it.
+                    self.append().await;
+                }
+                cut.await.expect("the server cuts connections");
                 return;
             }
         };
