@@ -49,7 +49,7 @@ const SEEDS: u64 = 60;
 const SEEDS_ELSEWHERE_PERCENT: u64 = 10;
 /// Acts of a life on SQLite, and on PostgreSQL, where each costs more.
 const ACTS: usize = 100;
-const ACTS_ELSEWHERE: usize = 60;
+const ACTS_ELSEWHERE: usize = 40;
 
 /// Reads a number that `cargo xtask sim` hands over.
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but such variables")]
