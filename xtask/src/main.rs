@@ -15,6 +15,7 @@ mod demo;
 mod e2e;
 mod postgres;
 mod python;
+mod sim;
 mod steps;
 mod test;
 mod tidy;
@@ -59,11 +60,17 @@ enum Chore {
     },
     /// Run a seeded simulation.
     Sim {
-        /// Which crate's simulation: `events`, `flows`, `lake`.
+        /// Which crate's simulation; without a name, the list of what there is.
         name: Option<String>,
-        /// Replays this seed.
+        /// Lives this seed, and tells its tale.
         #[arg(long)]
         seed: Option<u64>,
+        /// Lives so many seeds.
+        #[arg(long, conflicts_with = "seed")]
+        seeds: Option<u64>,
+        /// Plants bugs into a copy of the code; each must be caught.
+        #[arg(long, conflicts_with_all = ["seed", "seeds"])]
+        planted: bool,
     },
     /// Walk through the UI in a real browser.
     E2e,
@@ -81,7 +88,7 @@ fn main() -> ExitCode {
         Chore::Test { long, only } => test::run(long, only.as_deref()),
         Chore::Check => test::check(),
         Chore::Bench { name, passed_on } => bench::run(name.as_deref(), &passed_on),
-        Chore::Sim { name, seed } => bench::simulate(name.as_deref(), seed),
+        Chore::Sim { name, seed, seeds, planted } => sim::run(name.as_deref(), &sim::Asked { seed, seeds, planted }),
         Chore::E2e => e2e::run(),
         Chore::Dev => demo::dev(),
         Chore::Examples => demo::run(&["--once".to_owned()]),

@@ -5,11 +5,11 @@ use anyhow::Result;
 use crate::command::{cargo, command, find, target};
 use crate::postgres::Postgres;
 use crate::steps::{Outcome, Steps};
-use crate::{demo, e2e, python, tidy, ui};
+use crate::{demo, e2e, python, sim, tidy, ui};
 
 /// Crates that build without Arrow and DataFusion.
-const LIGHT: [&str; 10] =
-    ["base", "egress", "access", "pools", "events", "flows", "workspace", "mining", "api", "xtask"];
+const LIGHT: [&str; 11] =
+    ["base", "egress", "access", "pools", "events", "flows", "workspace", "mining", "api", "faulty-disk", "xtask"];
 
 /// Runs all steps; `only` picks some by name.
 pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
@@ -31,6 +31,14 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     };
     let postgres_url = postgres.as_ref().map(|server| server.url.clone());
     steps.step("tests of the light crates", || tests(&LIGHT, postgres_url.as_deref(), long))?;
+    steps.step("simulation of events", || {
+        sim::step(&LIGHT, postgres_url.as_deref(), long)?;
+        Ok(Outcome::Done)
+    })?;
+    steps.step("planted bugs in events", || {
+        sim::planted_step()?;
+        Ok(Outcome::Done)
+    })?;
     steps.step("browser UI", || match ui::build() {
         Ok(()) => Ok(Outcome::Done),
         Err(error) if find(&["npm"], &[]).is_none() => Ok(Outcome::Skipped(format!("{error:#}"))),

@@ -13,9 +13,11 @@ use serde_json::Value as Json;
 use crate::command::{cargo, root, run_quiet};
 
 /// Which of our crates a crate may use, besides `base`, which all may.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("base", &[]),
     ("egress", &[]),
+    // Nobody lists it: it is for tests, and what tests use is not looked at.
+    ("faulty-disk", &[]),
     ("access", &[]),
     ("pools", &[]),
     ("events", &[]),
@@ -30,7 +32,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 /// Which crates alone may use an outside package. A name that ends in `*`
 /// stands for all that begin so.
 const RESERVED: [(&str, &[&str]); 8] = [
-    ("rusqlite", &["base"]),
+    ("rusqlite", &["base", "faulty-disk"]),
     ("tokio-postgres", &["base"]),
     ("arrow*", &["lake"]),
     ("parquet", &["lake"]),
@@ -50,6 +52,7 @@ pub(crate) fn check() -> Result<()> {
     breaches.extend(arrows(&house));
     breaches.extend(reserved(&house));
     breaches.extend(features(&house));
+    breaches.extend(lints(&house)?);
     breaches.extend(tables(&house)?);
     breaches.extend(names(&house)?);
     breaches.extend(map(&house)?);
@@ -162,6 +165,19 @@ fn features(house: &House) -> Vec<String> {
         .collect()
 }
 
+/// Every crate keeps the lints of the workspace, which forbid `unsafe`. Only the
+/// disk that fails on purpose cannot: SQLite asks for C functions.
+fn lints(house: &House) -> Result<Vec<String>> {
+    let mut breaches = Vec::new();
+    for (name, member) in house.crates.iter().filter(|(name, _)| *name != "faulty-disk") {
+        let manifest = std::fs::read_to_string(member.folder.join("Cargo.toml"))?;
+        if !manifest.contains("[lints]\nworkspace = true") {
+            breaches.push(format!("\"{name}\" has not the lints of the workspace"));
+        }
+    }
+    Ok(breaches)
+}
+
 /// A table is written by exactly the crate whose migrations make it.
 fn tables(house: &House) -> Result<Vec<String>> {
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
@@ -198,7 +214,7 @@ fn words_after(text: &str, phrases: &[&str]) -> Vec<String> {
         for (place, _) in text.match_indices(phrase) {
             let rest = &text[place + phrase.len()..];
             let word: String =
-                rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
+                rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || "_-".contains(*letter)).collect();
             if !word.is_empty() {
                 words.push(word);
             }

@@ -101,7 +101,31 @@ pub const POSTGRES_VARIABLE: &str = "LOOPWRIGHT_TEST_POSTGRES";
 /// Keeps a database of [`databases`] alive, and removes it when dropped.
 pub struct DatabaseGuard {
     _folder: Option<tempfile::TempDir>,
-    _throw_away: Option<ThrowAway>,
+    throw_away: Option<ThrowAway>,
+}
+
+impl DatabaseGuard {
+    /// Ends all connections to the database, as a restart of its server would.
+    /// Nothing happens where there is no server.
+    pub fn cut_connections(&self) {
+        if let Some(server) = &self.throw_away {
+            server.cut_connections();
+        }
+    }
+
+    /// Empties the tables of a file, so that one database serves many tests.
+    /// Nothing happens where there is no server.
+    pub fn clear<F: File>(&self) {
+        let Some(server) = &self.throw_away else { return };
+        let schema = F::NAME;
+        let empty = format!(
+            "DO $$ DECLARE name text; BEGIN
+               FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' AND tablename <> 'migrations'
+               LOOP EXECUTE format('TRUNCATE {schema}.%I', name); END LOOP;
+             END $$"
+        );
+        run_on(&server.config, &empty).expect("the server empties tables");
+    }
 }
 
 /// Makes a new, empty database on every engine that is at hand: the engine's
@@ -118,11 +142,11 @@ pub struct DatabaseGuard {
 pub fn databases<F: File>(migrations: &[&[Migration]]) -> Vec<(&'static str, DatabaseGuard, Db<F>)> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let db = Db::open_sqlite(folder.path(), migrations, Options::default()).expect("a new database opens");
-    let guard = DatabaseGuard { _folder: Some(folder), _throw_away: None };
+    let guard = DatabaseGuard { _folder: Some(folder), throw_away: None };
     let mut databases = vec![("SQLite", guard, db)];
     if let Some(throw_away) = ThrowAway::make() {
         let db = Db::open_postgres_at(&throw_away.config, migrations, Options::default());
-        let guard = DatabaseGuard { _folder: None, _throw_away: Some(throw_away) };
+        let guard = DatabaseGuard { _folder: None, throw_away: Some(throw_away) };
         databases.push(("PostgreSQL", guard, db.expect("a new database opens")));
     }
     databases
@@ -155,7 +179,6 @@ impl ThrowAway {
     }
 
     /// Ends all connections to the database, as a restart of the server would.
-    #[cfg(test)]
     pub(crate) fn cut_connections(&self) {
         let name = &self.name;
         let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");

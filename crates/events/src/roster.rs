@@ -272,6 +272,12 @@ impl Roster {
         self.seats.get(&id).map(|seat| seat.subscription.standing.clone())
     }
 
+    /// Returns a subscription as it is at this very moment.
+    #[cfg(test)]
+    pub(crate) fn present(&self, id: SubscriptionId) -> Option<Subscription> {
+        self.seats.get(&id).map(|seat| seat.subscription.clone())
+    }
+
     /// Counts the subscriptions: those with a callback, and those of hooks.
     pub(crate) fn tallies(&self) -> (Tally, Tally) {
         let (mut callbacks, mut hooks) = (Tally::default(), Tally::default());

@@ -157,6 +157,11 @@ pub struct Options {
     pub on_broken_disk: Arc<dyn Fn(&Error) + Send + Sync>,
     /// Pages the file may have, to test a full disk; 0 for no limit.
     pub pages_max: u32,
+    /// SQLite's name for the file system to use; nothing for the machine's own.
+    pub vfs: Option<String>,
+    /// Pages of SQLite's log after which it is folded back into the file; above
+    /// four times as many the writer is held up for a moment. A page has 4 KiB.
+    pub checkpoint_pages: u32,
 }
 
 impl Default for Options {
@@ -167,6 +172,8 @@ impl Default for Options {
             read_time_max: Duration::from_secs(5),
             on_broken_disk: Arc::new(|_| {}),
             pages_max: 0,
+            vfs: None,
+            checkpoint_pages: 4_096,
         }
     }
 }

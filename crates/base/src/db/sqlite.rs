@@ -20,15 +20,14 @@ use super::{Error, Options, Row, Tx, Value};
 
 /// Steps of SQLite's machine between two looks at the time.
 const PROGRESS_STEPS: i32 = 10_000;
-/// Length of the log after which the checkpointer is woken: 16 MiB.
-const CHECKPOINT_PAGES: i32 = 4096;
-/// Length of the log from which on the writer is held up for a moment: 64 MiB.
-const RESTART_PAGES: i32 = 4 * CHECKPOINT_PAGES;
+/// The writer is held up for a moment when the log is so many times as long as
+/// when the checkpointer is woken.
+const RESTART_TIMES: i32 = 4;
 /// Time that the checkpointer waits for readers while it holds the writer up.
 const RESTART_WAIT: Duration = Duration::from_millis(50);
 
 pub(super) fn open(path: &Path, migrations: &[&[Migration]], options: Options) -> Result<Threads, Error> {
-    let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, &options)?;
     writer
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; \
@@ -38,20 +37,25 @@ pub(super) fn open(path: &Path, migrations: &[&[Migration]], options: Options) -
     if options.pages_max > 0 {
         writer.pragma_update(None, "max_page_count", options.pages_max).map_err(error_of)?;
     }
-    let checkpointer = Checkpointer::start(path, &mut writer)?;
+    let checkpointer = Checkpointer::start(path, &mut writer, &options)?;
     let mut session = Writer { connection: writer, _checkpointer: checkpointer };
     session.migrate(migrations)?;
     let mut readers: Vec<Box<dyn Session>> = Vec::new();
     for _ in 0..options.readers.max(1) {
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, &options)?;
         connection.pragma_update(None, "query_only", true).map_err(error_of)?;
         readers.push(Box::new(Reader { connection, patience: options.read_time_max }));
     }
     Ok(Threads::start(Box::new(session), readers, &options))
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(error_of)?;
+fn connect(path: &Path, flags: OpenFlags, options: &Options) -> Result<Connection, Error> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
+        None => Connection::open_with_flags(path, flags),
+    };
+    let connection = connection.map_err(error_of)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(error_of)?;
     connection.set_prepared_statement_cache_capacity(256);
     connection
@@ -159,20 +163,25 @@ impl Checkpointer {
     /// Starts it and lets `writer` wake it after a commit that leaves a long
     /// log. (The length of the log's file would not tell: the file stays long
     /// when its beginning is used again.)
-    fn start(path: &Path, writer: &mut Connection) -> Result<Self, Error> {
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    fn start(path: &Path, writer: &mut Connection, options: &Options) -> Result<Self, Error> {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, options)?;
+        let on_broken_disk = options.on_broken_disk.clone();
+        let pages_max = i32::try_from(options.checkpoint_pages).unwrap_or(i32::MAX);
         connection.busy_timeout(RESTART_WAIT).map_err(error_of)?;
         let (wake, woken) = std::sync::mpsc::sync_channel::<()>(1);
         let thread = std::thread::Builder::new().name("db-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
-                if let Err(error) = checkpoint(&connection) {
+                if let Err(error) = checkpoint(&connection, pages_max.saturating_mul(RESTART_TIMES)) {
                     tracing::warn!(%error, "a checkpoint of the control database failed");
+                    if let error @ Error::BrokenDisk { .. } = error_of(error) {
+                        on_broken_disk(&error);
+                    }
                 }
             }
         });
         let thread = thread.expect("a thread can be started while the program starts");
         let hook = move |_: &mut Wal, pages: i32| {
-            if pages > CHECKPOINT_PAGES {
+            if pages > pages_max {
                 // Where one is waiting already, that one will do.
                 let _ = wake.try_send(());
             }
@@ -183,10 +192,10 @@ impl Checkpointer {
     }
 }
 
-fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+fn checkpoint(connection: &Connection, restart_pages: i32) -> rusqlite::Result<()> {
     // Passive: it folds what no reader holds and waits for nobody.
     let pages: i32 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
-    if pages > RESTART_PAGES {
+    if pages > restart_pages {
         // A writer that never rests is always a few pages ahead. Holding it up
         // for the length of those lets it begin the log anew.
         connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;

@@ -55,12 +55,22 @@ impl House {
     }
 
     async fn on(db: Db<Control>, guard: Box<dyn Any + Send>, http: Arc<dyn Http>, local: Arc<dyn LocalSink>) -> House {
+        House::with(db, guard, http, local, Options::default(), 1).await
+    }
+
+    async fn with(
+        db: Db<Control>,
+        guard: Box<dyn Any + Send>,
+        http: Arc<dyn Http>,
+        local: Arc<dyn LocalSink>,
+        options: Options,
+        seed: u64,
+    ) -> House {
         let clock = Arc::new(SimClock::default());
-        let chance = Arc::new(SeededChance::new(1));
+        let chance = Arc::new(SeededChance::new(seed));
         let keys = Arc::new(KeyRing::generate(&*chance));
         let notifier = Arc::new(LogNotifier);
         let ports = Ports { db: db.clone(), http, local, notifier, keys, clock: clock.clone(), chance };
-        let options = Options::default();
         let events = Events::open(ports.clone(), options.clone()).await.expect("an empty database opens");
         House { _guard: guard, db, clock, ports, options, events }
     }

@@ -1,0 +1,634 @@
+//! One life: its acts, drawn from its seed.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use base::Chance;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use faulty_disk::{Fault, Point};
+use sha2::Digest as _;
+
+use super::answers::{ANSWERS, LONGEST_PAUSE};
+use super::checks::{Books, Failed};
+use super::ground::{Ground, OnDisk};
+use super::*;
+use crate::signature::SigningKey;
+
+/// Subscriptions that there are, as long as nothing fails.
+const SUBSCRIPTIONS: usize = 4;
+const DAY: Duration = Duration::from_hours(24);
+
+/// One life.
+pub(super) struct World {
+    seed: u64,
+    chance: SeededChance,
+    pub(super) house: House,
+    ground: Ground,
+    /// Nothing fails but receivers and clocks: for comparisons.
+    is_calm: bool,
+    pub(super) receivers: Arc<Receivers>,
+    pub(super) subscriptions: Vec<SubscriptionId>,
+    pub(super) states: BTreeMap<SubscriptionId, &'static str>,
+    pub(super) failed: BTreeMap<SubscriptionId, Failed>,
+    /// Where the log stands if an append without an answer counts.
+    pub(super) unclear_head: Option<u64>,
+    pub(super) trimmed: u64,
+    pub(super) is_full: bool,
+    tale: Vec<String>,
+    report: Report,
+}
+
+/// The delivery settings that subscriptions have.
+fn policies() -> Vec<Policy> {
+    let ms = |pauses: &[u64]| pauses.to_vec();
+    vec![
+        Policy::default(),
+        Policy { on_error: OnError::Skip, ..Policy::default() },
+        Policy { on_rejection: OnRejection::Reject, on_suspension: OnSuspension::Keep, ..Policy::default() },
+        Policy { retry_pauses_ms: ms(&[]), ..Policy::default() },
+        Policy { retry_pauses_ms: ms(&[1_000]), suspend_after_ms: 3_600_000, ..Policy::default() },
+        Policy { on_error: OnError::Skip, on_rejection: OnRejection::Reject, ..Policy::default() },
+        Policy { retry_pauses_ms: ms(&[100, 100]), probe_first_ms: 100, probe_max_ms: 1_000, ..Policy::default() },
+    ]
+}
+
+/// What became of something that was asked of the engine.
+enum Fate {
+    Done,
+    /// The engine said no; nothing has changed.
+    Refused,
+    /// The disk is full; nothing has changed.
+    Full,
+    /// It counts, or not.
+    Unclear,
+}
+
+fn fate<T>(answer: &Result<T, Error>) -> Fate {
+    use base::db::Error as Db;
+    match answer {
+        Ok(_) => Fate::Done,
+        Err(Error::Database(Db::Full)) => Fate::Full,
+        Err(Error::Database(Db::BrokenDisk { .. } | Db::Unavailable { .. })) => Fate::Unclear,
+        Err(_) => Fate::Refused,
+    }
+}
+
+impl World {
+    pub(super) async fn on_disk(seed: u64) -> World {
+        let (ground, db) = OnDisk::build(seed);
+        World::begin(seed, Ground::Disk(Box::new(ground)), db).await
+    }
+
+    /// Begins a life in a database that others have used before.
+    pub(super) async fn on_server(seed: u64, db: Db<Control>, guard: Arc<DatabaseGuard>) -> World {
+        guard.clear::<Control>();
+        World::begin(seed, Ground::Server(guard), db).await
+    }
+
+    async fn begin(seed: u64, ground: Ground, db: Db<Control>) -> World {
+        let receivers = Arc::new(Receivers::default());
+        // Short enough that lives see events and attempts removed.
+        let keep = Duration::from_hours(2);
+        let options = Options { keep_events: keep, keep_deliveries: keep, ..Options::default() };
+        let house = House::with(db, Box::new(()), receivers.clone(), Arc::new(NoHooks), options, seed).await;
+        World {
+            seed,
+            chance: SeededChance::new(seed),
+            house,
+            ground,
+            is_calm: false,
+            receivers,
+            subscriptions: Vec::new(),
+            states: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            unclear_head: None,
+            trimmed: 0,
+            is_full: false,
+            tale: Vec::new(),
+            report: Report::default(),
+        }
+    }
+
+    // A life, told in three ways.
+
+    /// Lives to the end, and says what that came to.
+    pub(super) async fn live(mut self, acts: usize) -> Report {
+        self.acts(acts).await;
+        if asked("LOOPWRIGHT_TEST_SEED").is_some() {
+            eprintln!("seed {}:\n  {}", self.seed, self.tale.join("\n  "));
+        }
+        std::mem::take(&mut self.report)
+    }
+
+    /// Lives to the end, and tells what happened.
+    pub(super) async fn tale(mut self, acts: usize) -> Vec<String> {
+        self.acts(acts).await;
+        std::mem::take(&mut self.tale)
+    }
+
+    /// Lives without failing disks and sessions, and says what the receivers saw.
+    pub(super) async fn history(mut self, acts: usize) -> Vec<String> {
+        self.is_calm = true;
+        self.acts(acts).await;
+        let ledger = self.receivers.ledger.lock();
+        let digest = |reader: &Reader| STANDARD.encode(reader.history.clone().finalize());
+        ledger.readers.iter().map(|(id, reader)| format!("{id} {}", digest(reader))).collect()
+    }
+
+    async fn acts(&mut self, acts: usize) {
+        self.check().await;
+        for _ in 0..acts {
+            self.act().await;
+            self.check().await;
+        }
+        self.heal().await;
+        let ledger = self.receivers.ledger.lock();
+        let (calls, duplicates, head) = (ledger.calls, ledger.duplicates, ledger.head);
+        drop(ledger);
+        for (name, count) in [
+            ("seeds", 1),
+            ("acts", acts as u64),
+            ("calls", calls),
+            ("duplicates", duplicates),
+            ("events appended", head),
+        ] {
+            self.report.count("lives", name, count);
+        }
+    }
+
+    // Acts.
+
+    fn draw(&self, below: u64) -> u64 {
+        self.chance.number() % below
+    }
+
+    fn tell(&mut self, what: impl Into<String>) {
+        self.tale.push(what.into());
+    }
+
+    async fn act(&mut self) {
+        while self.subscriptions.len() < SUBSCRIPTIONS {
+            let known = policies();
+            let policy = match self.report.of("lives", "subscriptions") as usize {
+                // One of each to begin with.
+                place if place < SUBSCRIPTIONS => place,
+                _ => self.draw(known.len() as u64) as usize,
+            };
+            if !self.subscribe(known[policy].clone()).await {
+                break;
+            }
+        }
+        match self.draw(100) {
+            0..22 => self.append().await,
+            22..62 => self.answer().await,
+            62..66 => self.set_clock(),
+            66..80 => self.pass(),
+            80..82 => self.rest().await,
+            82..85 => self.crash("between").await,
+            85..90 => self.trouble().await,
+            _ => self.verb().await,
+        }
+        self.step().await;
+    }
+
+    /// Lets the engine work; if its disk failed, the program ends and begins again.
+    async fn step(&mut self) {
+        self.receivers.ledger.lock().now = self.house.clock.now();
+        self.house.events.step().await;
+        self.complaints();
+        let Ground::Disk(ground) = &self.ground else { return };
+        if ground.has_ended() {
+            let kind = match ground.disk.crashed() {
+                Some(Point::Write) => "at a write",
+                Some(Point::Sync) => "at a sync",
+                Some(Point::Cut | Point::Delete) => "at a cut",
+                None => "after an I/O error",
+            };
+            Box::pin(self.crash(kind)).await;
+        }
+    }
+
+    async fn append(&mut self) {
+        let head = self.receivers.ledger.lock().head;
+        let count = 1 + self.draw(4);
+        // One key in five was there before. (A key that was removed is new.)
+        let again = u64::from(self.draw(5) == 0 && head > self.trimmed);
+        let keys = head + 1 - again..=head + count;
+        self.tell(format!("append {keys:?}"));
+        let events: Vec<NewEvent> = keys.clone().map(|key| order(key, self.house.clock.now())).collect();
+        let engine = self.house.events.clone();
+        let append = self.house.db.write("test.append", move |tx| engine.append(tx, &late_orders(), &events));
+        let answer = append.await.map_err(Error::from);
+        match fate(&answer) {
+            Fate::Done => {
+                let offsets: Vec<u64> = answer.expect("it is done").into_iter().map(|offset| offset.0).collect();
+                if offsets != keys.clone().collect::<Vec<_>>() {
+                    broken(Property::Identity, format!("{keys:?} were given the offsets {offsets:?}"));
+                }
+                self.receivers.ledger.lock().head = head + count;
+                self.house.events.nudge(&late_orders());
+            }
+            Fate::Full => self.full(),
+            Fate::Unclear => self.unclear(Some(head + count)).await,
+            Fate::Refused => broken(Property::Conservation, format!("an append was refused: {answer:?}")),
+        }
+    }
+
+    fn full(&mut self) {
+        self.tell("the disk is full");
+        if !self.is_full {
+            broken(Property::Conservation, "a disk that has room is called full");
+        }
+        self.report.count("disk", "refused because it was full", 1);
+    }
+
+    /// Something has no answer. On a disk the program ends now; a server is asked.
+    async fn unclear(&mut self, head: Option<u64>) {
+        self.tell("there is no answer");
+        self.unclear_head = head;
+        if let Ground::Server(_) = self.ground {
+            self.report.count("database", "commits without an answer", 1);
+            self.crash("after a commit without an answer").await;
+            return;
+        }
+        let Ground::Disk(ground) = &self.ground else { return };
+        if !ground.has_ended() {
+            broken(Property::Conservation, "a disk is called broken, and nobody is told");
+        }
+    }
+
+    /// Lets a receiver answer, or the network before it.
+    async fn answer(&mut self) {
+        let open = self.receivers.ledger.lock().open.len() as u64;
+        if open == 0 {
+            return;
+        }
+        let place = self.draw(open) as usize;
+        // In every other life the receivers are in a bad way.
+        let way = (self.seed % 2) as usize;
+        let mut lot = self.draw(ANSWERS.iter().map(|answer| answer.weights[way]).sum());
+        let drawn = ANSWERS.iter().find(|answer| {
+            let is_drawn = lot < answer.weights[way];
+            lot = lot.saturating_sub(answer.weights[way]);
+            is_drawn
+        });
+        let answer = drawn.expect("the lot is less than the sum of all weights");
+        let call = self.receivers.ledger.lock().close(place, answer.received, answer.told);
+        self.tell(format!("{} at {}: {}", call.subscription, call.offset, answer.name));
+        self.report.count("network", answer.name, 1);
+        call.answer.send((answer.make)()).expect("the engine waits for it");
+        self.step().await;
+    }
+
+    fn set_clock(&mut self) {
+        let (name, to) = match self.draw(4) {
+            0 => ("a day ahead", self.house.clock.now().plus(DAY)),
+            1 => ("a day back", self.house.clock.now().minus(DAY)),
+            _ => ("an hour back", self.house.clock.now().minus(Duration::from_hours(1))),
+        };
+        self.tell(format!("the clock is set {name}"));
+        self.report.count("clock", name, 1);
+        self.house.clock.set(to);
+    }
+
+    fn pass(&mut self) {
+        const SPANS_MS: [u64; 9] = [1, 50, 50, 1_200, 20_000, 150_000, 150_000, 3_600_000, 5 * 3_600_000];
+        let span = Duration::from_millis(SPANS_MS[self.draw(SPANS_MS.len() as u64) as usize]);
+        self.tell(format!("{span:?} pass"));
+        self.house.clock.advance(span);
+    }
+
+    /// Lets everybody be well for some hours, so that what is delivered grows old.
+    async fn rest(&mut self) {
+        self.tell("all is well for some hours");
+        self.report.count("clock", "hours of rest", 3);
+        self.receivers.well.store(true, Ordering::SeqCst);
+        while !self.receivers.ledger.lock().open.is_empty() {
+            let call = self.receivers.ledger.lock().close(0, true, true);
+            call.answer.send(Ok(base::testing::reply(200, ""))).expect("the engine waits for it");
+            self.step().await;
+        }
+        for _ in 0..6 {
+            self.house.clock.advance(Duration::from_mins(30));
+            self.step().await;
+        }
+        self.receivers.well.store(false, Ordering::SeqCst);
+    }
+
+    /// Lets the disk fail in one of its ways, soon; or kills the server's sessions.
+    async fn trouble(&mut self) {
+        let (kind, nth) = (self.draw(8), self.draw(40) + 1);
+        if self.is_calm {
+            return;
+        }
+        let disk = match &self.ground {
+            Ground::Disk(ground) => ground.disk.clone(),
+            Ground::Server(guard) => {
+                let guard = guard.clone();
+                self.tell("all sessions are killed");
+                self.report.count("database", "sessions killed", 1);
+                let cut = tokio::task::spawn_blocking(move || guard.cut_connections());
+                if nth.is_multiple_of(2) {
+                    // In the middle of a commit, or just beside it.
+                    self.append().await;
+                }
+                cut.await.expect("the server cuts connections");
+                return;
+            }
+        };
+        let few = nth % 4 + 1;
+        match kind {
+            0 | 1 => disk.plan(Fault::Crash, Point::Write, nth),
+            2 | 3 => disk.plan(Fault::Crash, Point::Sync, few),
+            4 => disk.plan(Fault::Broken, Point::Write, nth),
+            5 => disk.plan(Fault::Broken, Point::Sync, few),
+            6 => {
+                self.is_full = !self.is_full;
+                disk.fill(self.is_full);
+                self.report.count("disk", if self.is_full { "ran full" } else { "has room again" }, 1);
+            }
+            _ => {
+                let Ground::Disk(ground) = &self.ground else { return };
+                // It may meet the fault that is planned; then the program ends,
+                // as it does when its own checkpointer meets it.
+                let folded = faulty_disk::checkpoint(&ground.database(), nth.is_multiple_of(2));
+                if folded.is_err() && !self.is_full {
+                    disk.crash();
+                }
+                self.report.count("disk", "checkpoints", 1);
+            }
+        }
+        self.tell(format!("disk: kind {kind}, {nth}"));
+    }
+
+    /// Ends the program and begins it again with what is durable.
+    async fn crash(&mut self, kind: &'static str) {
+        self.tell(format!("crash {kind}"));
+        self.report.count("crashes", kind, 1);
+        self.receivers.ledger.lock().forget();
+        if let Ground::Disk(ground) = &mut self.ground {
+            let tally = ground.disk.tally();
+            let (db, remains) = ground.crash();
+            for (name, count) in [
+                ("writes", tally.writes),
+                ("syncs", tally.syncs),
+                ("I/O errors", tally.broken),
+                ("writes without room", tally.full),
+                ("unsynced writes lost", remains.lost),
+                ("unsynced writes kept", remains.kept),
+                ("torn", remains.torn),
+            ] {
+                self.report.count("disk", name, count);
+            }
+            self.house.ports.db = db.clone();
+            self.house.db = db;
+            self.is_full = false;
+        }
+        // The last that knows the old database is the old engine.
+        self.house.crash().await;
+        let books = self.read().await;
+        self.after_crash(&books);
+        for id in books.ids().into_iter().filter(|id| !self.subscriptions.contains(id)) {
+            // It was made, and nobody was told: nobody has its secret.
+            self.house.events.delete(&actor("root", true), id).await.expect("an administrator may");
+        }
+        Box::pin(self.step()).await;
+    }
+
+    // Subscriptions.
+
+    /// Makes a subscription; tells whether the disk let it.
+    async fn subscribe(&mut self, policy: Policy) -> bool {
+        let events = self.house.events.clone();
+        let made = async {
+            let id = events.create(&ada(), &late_orders(), request("orders")).await?.id;
+            let secret = events.read_secret(&ada(), id).await?;
+            Ok::<_, Error>((id, secret, events.set_policy(&ada(), id, policy).await?.standing))
+        };
+        let made = made.await;
+        match fate(&made) {
+            Fate::Done => {}
+            Fate::Full => {
+                self.full();
+                return false;
+            }
+            Fate::Unclear => {
+                self.unclear(None).await;
+                return false;
+            }
+            Fate::Refused => broken(Property::States, format!("a subscription was refused: {:?}", made.err())),
+        }
+        let (id, secret, standing) = made.expect("it is done");
+        let key = SigningKey::new(&secret).expect("a secret is one");
+        let reader = Reader { keys: vec![(key, None)], generation: standing.generation, ..Reader::default() };
+        self.receivers.ledger.lock().readers.insert(id, reader);
+        self.subscriptions.push(id);
+        self.states.insert(id, standing.state.word());
+        self.report.count("lives", "subscriptions", 1);
+        self.tell(format!("{id} is made"));
+        true
+    }
+
+    async fn verb(&mut self) {
+        const VERBS: [(&str, u64); 9] = [
+            ("pause", 4),
+            ("resume", 4),
+            ("resume from latest", 2),
+            ("update", 2),
+            ("replay", 3),
+            ("extract", 3),
+            ("delete", 2),
+            ("rotate", 2),
+            ("settings", 1),
+        ];
+        if self.subscriptions.is_empty() {
+            return;
+        }
+        let place = self.draw(self.subscriptions.len() as u64) as usize;
+        let mut lot = self.draw(VERBS.iter().map(|(_, weight)| weight).sum());
+        let drawn = VERBS.iter().find(|(_, weight)| {
+            let is_drawn = lot < *weight;
+            lot = lot.saturating_sub(*weight);
+            is_drawn
+        });
+        let (verb, _) = *drawn.expect("the lot is less than the sum of all weights");
+        let id = self.subscriptions[place];
+        let before = self.house.events.roster().standing(id).expect("it has a seat");
+        let state = before.state.word();
+        let head = self.receivers.ledger.lock().head;
+        let from = Offset(self.draw(head + 3));
+        let known = policies();
+        let policy = known[self.draw(known.len() as u64) as usize].clone();
+        let suspend_after = policy.suspend_after();
+        let overlap = Duration::from_hours([0, 1, 24][self.draw(3) as usize]);
+        let now = self.house.clock.now();
+        let events = self.house.events.clone();
+        let mut secret = None;
+        let answer = match verb {
+            "pause" => events.pause(&ada(), id).await.map(drop),
+            "resume" => events.resume(&ada(), id).await.map(drop),
+            "resume from latest" => events.resume_from_latest(&ada(), id).await.map(drop),
+            "update" => events.update(&ada(), id, request("again")).await.map(drop),
+            "replay" => events.replay(&ada(), id, from).await.map(drop),
+            "extract" => events.extract(&ada(), id).await.map(drop),
+            "rotate" => events.rotate_secret(&ada(), id, overlap).await.map(|made| secret = Some(made)),
+            "settings" => events.set_policy(&ada(), id, policy).await.map(drop),
+            _ => events.delete(&ada(), id).await,
+        };
+        drop(events);
+        self.tell(format!("{verb} {id}, which is {state}"));
+        self.report.been.insert((verb, state));
+        let out_of_range =
+            matches!(&answer, Err(Error::Refused { refusal, .. }) if !matches!(refusal, Refusal::State { .. }));
+        // Where the arrow leads to, if there is one.
+        let arrow = match verb {
+            "pause" => (state == "active").then_some("paused"),
+            "resume" | "resume from latest" => (state == "paused").then_some("active"),
+            "replay" => (state != "suspended" && !out_of_range).then_some("active"),
+            "extract" => (!matches!(state, "active" | "paused")).then_some(state),
+            "update" => Some("active"),
+            _ => Some(state),
+        };
+        match (fate(&answer), arrow) {
+            (Fate::Done, Some(_)) => {}
+            (Fate::Refused, None) => return,
+            (Fate::Full, _) => return self.full(),
+            (Fate::Unclear, _) => {
+                let until = (verb == "rotate").then(|| now.plus(overlap));
+                self.receivers.ledger.lock().reader(id).has_no_answer(until, now);
+                return self.unclear(None).await;
+            }
+            _ => broken(Property::States, format!("{verb} while {state}: {answer:?}")),
+        }
+        let Some(after) = self.house.events.roster().standing(id) else {
+            let mut ledger = self.receivers.ledger.lock();
+            let reader = ledger.reader(id);
+            (reader.silent, reader.ended) = (true, true);
+            self.subscriptions.remove(place);
+            self.failed.remove(&id);
+            return;
+        };
+        if Some(after.state.word()) != arrow {
+            broken(Property::States, format!("{verb} while {state} leads to {}", after.state.word()));
+        }
+        self.states.insert(id, after.state.word());
+        if let Some(failed) = self.failed.get_mut(&id)
+            && let State::Failed { since } = after.state
+            && verb == "settings"
+        {
+            failed.deadline = since.plus(suspend_after);
+        }
+        let mut ledger = self.receivers.ledger.lock();
+        let reader = ledger.reader(id);
+        reader.silent = !matches!(after.state, State::Active | State::Failed { .. });
+        if let Some(secret) = secret {
+            reader.end_keys(now.plus(overlap), now);
+            reader.keys.push((SigningKey::new(&secret).expect("a secret is one"), None));
+        }
+        if verb == "replay" {
+            reader.settled.clear();
+            let first = if from == Offset::START { before.floor.0.max(self.trimmed) + 1 } else { from.0 };
+            reader.acknowledged.retain(|offset| *offset < first);
+            reader.reached = reader.reached.max(before.cursor.0);
+        }
+        if after.generation != reader.generation {
+            reader.generation = after.generation;
+            reader.first_seen.clear();
+        }
+    }
+
+    // The books.
+
+    pub(super) async fn read(&self) -> Books {
+        match self.house.db.read("test.books", Books::read).await {
+            Ok(books) => books,
+            Err(error) => broken(Property::Conservation, format!("the books cannot be read: {error}")),
+        }
+    }
+
+    async fn check(&mut self) {
+        let books = self.read().await;
+        self.books(&books);
+        self.arrows();
+    }
+
+    /// Lets everything get well, and waits for everybody to catch up.
+    async fn heal(&mut self) {
+        self.tell("heal");
+        // A crash forgets the open calls, and ends whatever was planned for the disk.
+        self.receivers.well.store(true, Ordering::SeqCst);
+        self.crash("between").await;
+        while self.subscriptions.len() < SUBSCRIPTIONS {
+            self.subscribe(Policy::default()).await;
+        }
+        for id in self.subscriptions.clone() {
+            let standing = self.house.events.roster().standing(id).expect("it has a seat");
+            let again = match standing.state {
+                State::Active | State::Failed { .. } => continue,
+                State::Paused => self.house.events.resume(&ada(), id).await,
+                State::Rejected | State::Suspended { .. } => {
+                    self.house.events.update(&ada(), id, request("well")).await
+                }
+            };
+            let mut ledger = self.receivers.ledger.lock();
+            let reader = ledger.reader(id);
+            reader.silent = false;
+            reader.first_seen.clear();
+            reader.generation = again.expect("the diagram has this arrow").standing.generation;
+            self.states.insert(id, "active");
+        }
+        // One that failed, and whose events were all taken out by hand, has
+        // nothing to be probed with before there is another.
+        self.append().await;
+        self.step().await;
+        // The longest pause, for those who wait for a time that the clock has
+        // gone back from.
+        for _ in 0..LONGEST_PAUSE.as_secs().div_ceil(360) {
+            self.house.clock.advance(Duration::from_mins(6));
+            self.step().await;
+        }
+        self.house.clock.advance(Duration::from_millis(50));
+        self.step().await;
+        self.check().await;
+        // What they have caught up with is durable.
+        self.crash("between").await;
+        self.check().await;
+        let head = Offset(self.receivers.ledger.lock().head);
+        for id in self.subscriptions.clone() {
+            let listed = self.house.events.get(&ada(), id).await.expect("it is there");
+            let standing = listed.subscription.standing;
+            if (standing.state, listed.queued, standing.cursor) != (State::Active, 0, head) {
+                broken(Property::Liveness, format!("{id}: it did not catch up with {head}: {standing:?}"));
+            }
+        }
+    }
+}
+
+impl Reader {
+    /// A verb on its subscription may count or not; if it was a rotation, the
+    /// secrets that it has may end at a time.
+    fn has_no_answer(&mut self, until: Option<Timestamp>, now: Timestamp) {
+        self.unclear = true;
+        if let Some(until) = until {
+            self.end_keys(until, now);
+        }
+    }
+
+    /// Ends the secrets that it has, as a rotation does.
+    fn end_keys(&mut self, until: Timestamp, now: Timestamp) {
+        for (_, valid_until) in &mut self.keys {
+            *valid_until = Some(valid_until.map_or(until, |sooner| sooner.min(until)));
+        }
+        self.keys.retain(|(_, valid_until)| valid_until.is_none_or(|until| now < until));
+    }
+}
+
+/// Prints the seed and the tale of a life that ended in a panic.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("seed {}:\n  {}", self.seed, self.tale.join("\n  "));
+        }
+    }
+}
