@@ -11,6 +11,8 @@ mod own;
 mod models;
 mod push;
 mod intelligence;
+mod contract;
+mod openapi;
 mod workspace;
 mod door;
 
@@ -54,6 +56,8 @@ struct House {
     stranger: String,
     /// What answers the calls that go out.
     http: Arc<ScriptedHttp>,
+    /// Where the events are.
+    control: Db<Control>,
     /// Where the flows keep their runs.
     flows_db: Db<db::Flows>,
     /// What seals their connections.
@@ -134,6 +138,7 @@ impl House {
             ::workspace::Options::default(),
         );
         workspace.bootstrap_token(&Secret::new(WORKSPACE_TOKEN)).await.expect("a long token");
+        let of_control = control.clone();
         let mining = mining::Mining::new(control, tables, pools.clone(), events.clone(), clock.clone(), chance.clone());
         let app = App {
             access,
@@ -143,6 +148,7 @@ impl House {
             workspace: Arc::new(workspace),
             mining: Arc::new(mining),
             sql: Arc::new(OneRow),
+            management_requests_max: 50,
             clock,
             chance,
             metrics: Arc::default(),
@@ -154,6 +160,7 @@ impl House {
             stranger: stranger.credential.text().expose().to_owned(),
             app,
             http,
+            control: of_control,
             flows_db: of_flows,
             keys,
             _guards: (control_guard, flows_guard, folder),
