@@ -72,7 +72,7 @@ fn words(fault: &Fault) -> (StatusCode, Cow<'static, str>) {
         "callback-uri-illegal" => "SUBSCRIPTION_URI_ILLEGAL",
         "callback-header-empty" => "SUBSCRIPTION_EMPTY_HEADER",
         "trigger-unknown" => "SUBSCRIPTION_TRIGGER_NOTFOUND",
-        "trigger-failed" | "subscriptions-too-many" => "SUBSCRIPTION_TRIGGER_FAILED",
+        "trigger-failed" => "SUBSCRIPTION_TRIGGER_FAILED",
         "subscription-not-found" => "SUBSCRIPTION_SUBSCRIPTION_NOTFOUND",
         "knowledge-model-unknown" | "knowledge-model-not-published" => "KM_MODEL_NOTFOUND",
         "record-unknown" => "KM_RECORD_NOTFOUND",

@@ -237,7 +237,10 @@ pub(super) async fn create(
     rights::subscribe_to_model(&app, &actor, &model).await?;
     let trigger = triggers::find(&app, &actor, &model, &trigger).await.map_err(trigger_failed)?;
     let trigger = TriggerRef::new(model, trigger.id);
-    let made = app.events.create(&actor, &trigger, request.into()).await?;
+    let made = app.events.create(&actor, &trigger, request.into()).await.map_err(|error| match error {
+        error @ events::Error::TooManySubscriptions { .. } => trigger_failed(error.into()),
+        error => error.into(),
+    })?;
     Ok((StatusCode::CREATED, Json(Created { id: made.id })))
 }
 
@@ -443,8 +446,8 @@ fn read_id(id: &str) -> Result<SubscriptionId, Fault> {
     id.parse().map_err(|_| events::Error::NotFound { id: id.to_owned() }.into())
 }
 
-/// Says that a trigger which is there cannot be subscribed to, because what it
-/// stands on no longer holds together.
+/// Says that a trigger which is there cannot be subscribed to: what it stands on
+/// no longer holds together, or there are too many subscriptions.
 fn trigger_failed(fault: Fault) -> Fault {
     match fault.status {
         StatusCode::BAD_REQUEST | StatusCode::CONFLICT => {

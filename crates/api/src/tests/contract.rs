@@ -58,7 +58,7 @@ impl House {
         });
         let (events, appended, new) = (self.app.events.clone(), trigger.clone(), new.collect::<Vec<_>>());
         let write = move |tx: &mut dyn base::db::Tx| events.append(tx, &appended, &new);
-        self.control.write("tests.fire", write).await.expect("an append");
+        self.ports.db.write("tests.fire", write).await.expect("an append");
         self.app.events.nudge(&trigger);
     }
 }
@@ -230,14 +230,13 @@ async fn every_code_of_the_catalogue_can_be_reached() {
         "#]],
     )
     .await;
-    // The model stays published while what it stands on goes.
-    let without_steps = r#"{"tables":["EVENTS"],"activity":{"table":"EVENTS","caseColumn":"CASE",
-        "activityColumn":"STEP","timestampColumn":"STEP"}}"#;
-    let put = house.call("PUT /api/v1/pools/Purchasing/data-models/p2p", without_steps).await;
-    check_requests(&house, &[(&create, WELL)], expect![[r#"
-        400 SUBSCRIPTION_CALLBACK_FAILED: the callback could not be reached: cannot connect to https://example.com/a: the script has no more replies
-    "#]]).await;
-    assert_eq!(put.status, 200, "{}", put.body);
+    let limits = events::Limits { subscriptions_max: 0, enforce: true, ..events::Limits::default() };
+    let options = events::Options { limits, ..events::Options::default() };
+    let events = events::Events::open(house.ports.clone(), options).await.expect("the same database");
+    let full = crate::main_router(App { events, ..house.app.clone() });
+    house.http.push(204, "");
+    let answer = send(&full, request(&create, Some(&app_key(ADMINISTRATOR)), WELL)).await;
+    expect!["400 SUBSCRIPTION_TRIGGER_FAILED: the trigger cannot be subscribed to: there are already 0 subscriptions, as many as are allowed"].assert_eq(&told(&answer));
 }
 
 #[tokio::test]

@@ -56,8 +56,8 @@ struct House {
     stranger: String,
     /// What answers the calls that go out.
     http: Arc<ScriptedHttp>,
-    /// Where the events are.
-    control: Db<Control>,
+    /// What the event engine was made of.
+    ports: events::Ports,
     /// Where the flows keep their runs.
     flows_db: Db<db::Flows>,
     /// What seals their connections.
@@ -120,7 +120,7 @@ impl House {
             clock: clock.clone(),
             chance: chance.clone(),
         };
-        let events = events::Events::open(ports, events::Options::default()).await.expect("an empty database");
+        let events = events::Events::open(ports.clone(), events::Options::default()).await.expect("an empty database");
         let flows = flows::Flows::new(
             flows_db,
             http.clone(),
@@ -138,7 +138,6 @@ impl House {
             ::workspace::Options::default(),
         );
         workspace.bootstrap_token(&Secret::new(WORKSPACE_TOKEN)).await.expect("a long token");
-        let of_control = control.clone();
         let mining = mining::Mining::new(control, tables, pools.clone(), events.clone(), clock.clone(), chance.clone());
         let app = App {
             access,
@@ -160,7 +159,7 @@ impl House {
             stranger: stranger.credential.text().expose().to_owned(),
             app,
             http,
-            control: of_control,
+            ports,
             flows_db: of_flows,
             keys,
             _guards: (control_guard, flows_guard, folder),
