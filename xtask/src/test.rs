@@ -47,7 +47,8 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     steps.step("tests of lake and the program", || tests(&["lake", "loopwright"], postgres_url.as_deref(), long))?;
     steps.step("lints", lints)?;
     steps.step("demo, checked from outside", checked_demo)?;
-    steps.step("official clients", official_clients)?;
+    steps.step("official clients", || from_outside("tests/check_clients.py"))?;
+    steps.step("contract of the subscription API", || from_outside("tests/check_contract.py"))?;
     steps.step("browser walk", || match e2e::chromium() {
         Ok(_) => e2e::run().map(|()| Outcome::Done),
         Err(error) => Ok(Outcome::Skipped(format!("{error:#}"))),
@@ -88,15 +89,15 @@ fn tests(packages: &[&str], postgres_url: Option<&str>, long: bool) -> Result<Ou
     Ok(Outcome::Done)
 }
 
-/// Lets clients that we did not write talk to a fresh server.
-fn official_clients() -> Result<Outcome> {
+/// Lets programs that we did not write talk to a fresh server.
+fn from_outside(script: &str) -> Result<Outcome> {
     demo::build()?;
     let python = match python::with_packages() {
         Ok(python) => python,
         Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
     };
     let program = demo::program().to_string_lossy().into_owned();
-    crate::command::run(&mut command(python, &["tests/check_clients.py", &program]))?;
+    crate::command::run(&mut command(python, &[script, &program]))?;
     Ok(Outcome::Done)
 }
 

@@ -156,4 +156,11 @@ impl Coded for Error {
             Error::Stopping => "stopping",
         }
     }
+
+    fn advice(&self) -> Option<&'static str> {
+        match self {
+            Error::Refused { refusal, .. } => Some(refusal.advice()),
+            _ => None,
+        }
+    }
 }
