@@ -25,6 +25,7 @@ use crate::change::{Draft, managed, moved};
 use crate::diagram::Input;
 use crate::error::Error;
 use crate::event::{self, NewEvent, Offset, TriggerRef};
+use crate::log::Appended;
 use crate::notice::Notifier;
 use crate::outlet::{self, Outlet};
 use crate::policy::{OnError, Policy};
@@ -197,19 +198,31 @@ impl Events {
     /// Appends events to a trigger's log, in the caller's transaction, and
     /// returns the offset of each. An event whose key is in the log already
     /// keeps its offset, and nothing changes; what has grown old and was removed
-    /// ([`Options::keep_events`]) is no longer known. Call [`Events::nudge`]
-    /// after the commit.
+    /// ([`Options::keep_events`]) is no longer known. Hand what is returned to
+    /// [`Events::announce`] after the commit.
     pub fn append(
         &self,
         tx: &mut dyn Tx,
         trigger: &TriggerRef,
         events: &[NewEvent],
-    ) -> Result<Vec<Offset>, base::db::Error> {
+    ) -> Result<Appended, base::db::Error> {
         tables::append(tx, trigger, events, self.now())
     }
 
-    /// Says that a trigger's log has grown, so that nobody waits for the next
-    /// look at it.
+    /// Says that an append is durable, and brings its events to hand: whoever
+    /// keeps up is called without a look at the database.
+    pub fn announce(&self, appended: Appended) {
+        let Appended { trigger, grown, .. } = appended;
+        let cared_for = grown.is_some_and(|grown| self.roster().announce(grown, self.now()));
+        if cared_for {
+            self.nudged.notify_one();
+        }
+        // Fails if nobody looks on.
+        self.grew.send(trigger).ok();
+    }
+
+    /// Says that a trigger's log has grown, by whatever way, so that nobody
+    /// waits for the next look at it.
     pub fn nudge(&self, trigger: &TriggerRef) {
         if self.roster().nudge(trigger) {
             self.nudged.notify_one();

@@ -182,6 +182,7 @@ pub use diagram::{Around, Input, Next, Outcome, decide};
 pub use error::Error;
 pub use event::{Event, EventField, EventId, NewEvent, Offset, TriggerRef};
 pub use events::{Events, Limits, NewSubscription, Options, Ports};
+pub use log::Appended;
 pub use notice::{LogNotifier, Notice, NoticeKind, Notifier, NotifyFailed};
 pub use policy::{OnError, OnRejection, OnSuspension, Patience, Policy};
 pub use refusal::{Refusal, Verb};

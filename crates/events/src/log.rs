@@ -12,6 +12,40 @@ use crate::load::{BATCH_BYTES_MAX, Form, Load, element_bytes_max};
 use crate::subscription::SubscriptionId;
 use crate::tables::LogRow;
 
+/// What came of an append, once its transaction has been committed. Who hands
+/// it to [`Events::announce`](crate::Events::announce) saves the engine the
+/// reading of what was just written.
+#[derive(Clone, Debug)]
+#[must_use = "nobody is told of the events before they are announced"]
+pub struct Appended {
+    pub(crate) trigger: TriggerRef,
+    pub(crate) offsets: Vec<Offset>,
+    pub(crate) grown: Option<Grown>,
+}
+
+/// How a log has grown.
+#[derive(Clone, Debug)]
+pub(crate) struct Grown {
+    /// Where it stands now.
+    pub(crate) row: LogRow,
+    /// Its head before.
+    pub(crate) before: Offset,
+    /// What came behind that.
+    pub(crate) fresh: Vec<Event>,
+}
+
+impl Appended {
+    /// Returns what came of an append of no events.
+    pub fn nothing(trigger: &TriggerRef) -> Self {
+        Appended { trigger: trigger.clone(), offsets: Vec::new(), grown: None }
+    }
+
+    /// Returns the offset of each event, in the order in which they were given.
+    pub fn offsets(&self) -> &[Offset] {
+        &self.offsets
+    }
+}
+
 /// Where a log stands, who follows it, and which of its events are at hand.
 pub(crate) struct Log {
     /// Whose log it is.

@@ -13,7 +13,7 @@ use crate::event::Offset;
 use crate::load::Form;
 use crate::outlet::{Finished, Outlet};
 use crate::pace::{Lesson, Pace};
-use crate::roster::Lane;
+use crate::roster::{Lane, READ_EVENTS};
 use crate::subscription::{Standing, State, Subscription, SubscriptionId};
 use crate::tables::{LogId, Progress, SkipRecord};
 use crate::telling::{self, NewNotice};
@@ -82,6 +82,12 @@ impl Seat {
     pub(crate) fn may_be_called(&self, head: Offset) -> bool {
         let standing = &self.subscription.standing;
         !self.calling && standing.delivers() && standing.cursor < head
+    }
+
+    /// Tells whether it will soon need what comes behind `head`.
+    pub(crate) fn keeps_up(&self, head: Offset) -> bool {
+        let standing = &self.subscription.standing;
+        standing.delivers() && head.since(standing.cursor) <= READ_EVENTS as u64
     }
 
     /// Returns when its next event may be tried.

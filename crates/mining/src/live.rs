@@ -239,7 +239,8 @@ impl LiveModel {
             let is_last = number == last;
             let (model, progress, named) = (self.id.clone(), self.progress, named.clone());
             let outbox = desk.outbox.clone();
-            desk.db.write_blocking("mining.fire", move |tx| {
+            let appended = desk.db.write_blocking("mining.fire", move |tx| {
+                let mut appended = Vec::new();
                 if !tables::move_on(tx, &model, &progress, through, at, !is_last)? {
                     return Err(Error::Overtaken { model: model.clone() });
                 }
@@ -251,7 +252,7 @@ impl LiveModel {
                     if !silent && !part.enters.is_empty() {
                         let signals: Vec<Signal> =
                             part.enters.iter().map(|enter| signal(&model, trigger, enter, at)).collect();
-                        outbox.append(tx, &signals)?;
+                        appended.extend(outbox.append(tx, &signals)?);
                         tables::count_fired(tx, &model, trigger, signals.len() as u64)?;
                     }
                 }
@@ -265,14 +266,14 @@ impl LiveModel {
                 if is_last && named.iter().any(|(_, silent)| *silent) {
                     tables::end_silence(tx, &model)?;
                 }
-                Ok(())
+                Ok(appended)
             })?;
+            for appended in appended {
+                desk.outbox.announce(appended);
+            }
             self.progress = Progress { step: progress.step + 1, through, at, ..progress };
         }
         for (watch, difference) in self.watches.iter_mut().zip(&differences) {
-            if !watch.silent && !difference.enters.is_empty() {
-                desk.outbox.nudge(&self.id, &watch.trigger.id);
-            }
             watch.accept(difference, at);
         }
         Ok(())

@@ -6,7 +6,7 @@
 use base::db::Tx;
 use base::error::Coded;
 use base::{BoxFuture, Kind, Timestamp};
-use events::{EventField, Events, NewEvent, TriggerRef};
+use events::{Appended, EventField, Events, NewEvent, TriggerRef};
 use pools::{DataModel, Pools};
 use serde_json::Value as Json;
 
@@ -53,10 +53,10 @@ pub struct Signal {
 /// Where signals go.
 pub trait Outbox: Send + Sync {
     /// Appends signals of one trigger to its log, in the caller's transaction.
-    fn append(&self, tx: &mut dyn Tx, signals: &[Signal]) -> Result<(), Error>;
+    fn append(&self, tx: &mut dyn Tx, signals: &[Signal]) -> Result<Option<Appended>, Error>;
 
     /// Says, after the transaction is durable, that there is something new.
-    fn nudge(&self, knowledge_model: &str, trigger: &str);
+    fn announce(&self, appended: Appended);
 }
 
 impl DataModels for Pools {
@@ -76,8 +76,8 @@ impl DataModels for Pools {
 }
 
 impl Outbox for Events {
-    fn append(&self, tx: &mut dyn Tx, signals: &[Signal]) -> Result<(), Error> {
-        let Some(first) = signals.first() else { return Ok(()) };
+    fn append(&self, tx: &mut dyn Tx, signals: &[Signal]) -> Result<Option<Appended>, Error> {
+        let Some(first) = signals.first() else { return Ok(None) };
         let trigger = TriggerRef::new(&first.knowledge_model, &first.trigger);
         let field = |field: &Field| EventField {
             id: field.id.clone(),
@@ -93,11 +93,10 @@ impl Outbox for Events {
             at: signal.evaluated_at,
         };
         let events: Vec<NewEvent> = signals.iter().map(event).collect();
-        Events::append(self, tx, &trigger, &events)?;
-        Ok(())
+        Ok(Some(Events::append(self, tx, &trigger, &events)?))
     }
 
-    fn nudge(&self, knowledge_model: &str, trigger: &str) {
-        Events::nudge(self, &TriggerRef::new(knowledge_model, trigger));
+    fn announce(&self, appended: Appended) {
+        Events::announce(self, appended);
     }
 }

@@ -159,8 +159,9 @@ pub(crate) async fn append(events: &Arc<Events>, db: &Db<Control>, number: usize
     let new: Vec<NewEvent> = (first..first + count as u64).map(|key| event(key, now)).collect();
     let (engine, log) = (events.clone(), trigger(number));
     let appended = db.write("bench.append", move |tx| engine.append(tx, &log, &new)).await?;
-    events.nudge(&trigger(number));
-    Ok(appended.last().copied().unwrap_or(Offset::START).0)
+    let last = appended.offsets().last().copied().unwrap_or(Offset::START);
+    events.announce(appended);
+    Ok(last.0)
 }
 
 pub(crate) fn owner() -> Actor {

@@ -11,7 +11,8 @@ use base::Timestamp;
 
 use super::{LOOK_EVERY, Order, PAUSE_AFTER_TROUBLE, Roster};
 use crate::event::{Event, Offset, TriggerRef};
-use crate::log::Log;
+use crate::log::{Grown, Log};
+use crate::seat::Seat;
 use crate::subscription::SubscriptionId;
 use crate::tables::{LogId, LogRow};
 
@@ -71,6 +72,29 @@ impl Roster {
     pub(crate) fn nudge(&mut self, trigger: &TriggerRef) -> bool {
         let Some(log) = self.log_of.get(trigger) else { return false };
         self.unread.insert(*log);
+        true
+    }
+
+    /// Takes what was just appended, if nothing is missing between it and what
+    /// is known of the log; else the log is read. Tells whether anybody cares.
+    pub(crate) fn announce(&mut self, grown: Grown, now: Timestamp) -> bool {
+        let Grown { row, before, fresh } = grown;
+        let Some(known) = self.logs.get_mut(&row.log) else { return false };
+        if fresh.is_empty() {
+            return false;
+        }
+        if known.head != before {
+            self.unread.insert(row.log);
+            return true;
+        }
+        known.grows_to(row);
+        // Whoever lags far behind has no use for the latest events yet, and they
+        // would drive out what it is about to need.
+        let keeps_up = |id| self.seats.get(id).is_some_and(|seat: &Seat| seat.keeps_up(before));
+        if known.followers.iter().any(keeps_up) {
+            self.remember(row.log, fresh);
+        }
+        self.wake_followers(row.log, now);
         true
     }
 

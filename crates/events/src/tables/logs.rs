@@ -6,6 +6,7 @@ use base::db::{Error, Row, Tx};
 
 use crate::event::{self, Event, EventId, NewEvent, Offset, TriggerRef};
 use crate::limits;
+use crate::log::{Appended, Grown};
 
 /// Number of a trigger's log.
 pub(crate) type LogId = u64;
@@ -22,14 +23,20 @@ pub(crate) struct LogRow {
 /// locked by this until the transaction ends, so that whoever commits first
 /// also has the lower offsets.
 pub(crate) fn log_of(tx: &mut dyn Tx, trigger: &TriggerRef) -> Result<LogRow, Error> {
+    locked(tx, trigger).map(|(row, _)| row)
+}
+
+/// Returns the same, and the bytes of all events that were ever appended.
+fn locked(tx: &mut dyn Tx, trigger: &TriggerRef) -> Result<(LogRow, u64), Error> {
     let row = tx.query_one(
         "INSERT INTO event_logs (log, knowledge_model, trigger_id, head, trimmed, delivered_before, failures_before)
          SELECT COALESCE(MAX(log), 0) + 1, $1, $2, 0, 0, 0, 0 FROM event_logs WHERE TRUE
          ON CONFLICT (knowledge_model, trigger_id) DO UPDATE SET head = event_logs.head
-         RETURNING log, head, trimmed",
+         RETURNING log, head, trimmed, bytes_ever",
         args![&trigger.knowledge_model, &trigger.trigger],
     )?;
-    log_row(&row.ok_or(Error::Shape { column: 0 })?, 0)
+    let row = row.ok_or(Error::Shape { column: 0 })?;
+    Ok((log_row(&row, 0)?, row.get(3)?))
 }
 
 /// Returns the log of a trigger, if anybody has ever asked for it to be made.
@@ -51,23 +58,22 @@ pub(crate) fn logs(tx: &mut dyn Tx) -> Result<Vec<LogRow>, Error> {
     rows.iter().map(|row| log_row(row, 0)).collect()
 }
 
-/// Appends events and returns the offset of each; a key that is there already
+/// Appends events and returns what came of it; a key that is there already
 /// keeps its offset.
 pub(crate) fn append(
     tx: &mut dyn Tx,
     trigger: &TriggerRef,
     events: &[NewEvent],
     now: Timestamp,
-) -> Result<Vec<Offset>, Error> {
+) -> Result<Appended, Error> {
     if events.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Appended::nothing(trigger));
     }
-    let LogRow { log, head: before, .. } = log_of(tx, trigger)?;
-    let mut head = before;
-    let row = tx.query_one("SELECT bytes_ever FROM event_logs WHERE log = $1", args![log])?;
-    let bytes_before: u64 = row.ok_or(Error::Shape { column: 0 })?.get(0)?;
-    let mut bytes = bytes_before;
+    let (row, bytes_before) = locked(tx, trigger)?;
+    let LogRow { log, head: before, .. } = row;
+    let (mut head, mut bytes) = (before, bytes_before);
     let mut offsets = Vec::with_capacity(events.len());
+    let mut fresh = Vec::with_capacity(events.len());
     for event in events {
         let id = event::event_id(trigger, &event.key);
         let document = event::document(id, event);
@@ -81,6 +87,7 @@ pub(crate) fn append(
             head = head.next();
             bytes += document.len() as u64;
             offsets.push(head);
+            fresh.push(Event { id, offset: head, at: event.at, document: document.into() });
         } else {
             let known = tx.query_one(
                 "SELECT log_offset FROM event_log WHERE log = $1 AND event_key = $2",
@@ -97,7 +104,8 @@ pub(crate) fn append(
             args![log, head, bytes - bytes_before, bytes, limits::day_of(now), head.since(before)],
         )?;
     }
-    Ok(offsets)
+    let grown = Grown { row: LogRow { head, ..row }, before, fresh };
+    Ok(Appended { trigger: trigger.clone(), offsets, grown: Some(grown) })
 }
 
 /// A read brings about so many bytes at most, if nobody asks for less.

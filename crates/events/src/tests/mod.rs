@@ -95,8 +95,9 @@ impl House {
         let events: Vec<NewEvent> = keys.into_iter().map(|key| order(key, self.clock.now())).collect();
         let engine = self.events.clone();
         let append = self.db.write("test.append", move |tx| engine.append(tx, &late_orders(), &events));
-        let offsets = append.await.expect("events are appended");
-        self.events.nudge(&late_orders());
+        let appended = append.await.expect("events are appended");
+        let offsets = appended.offsets().to_vec();
+        self.events.announce(appended);
         offsets
     }
 

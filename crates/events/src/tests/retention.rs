@@ -49,8 +49,8 @@ fn a_log_keeps_accounts_of_its_bytes_and_is_trimmed_by_them() {
         db.write_blocking("test.accounts", |tx| {
             let now = SimClock::default().now();
             let orders = |keys: std::ops::RangeInclusive<u64>| keys.map(|key| order(key, now)).collect::<Vec<_>>();
-            tables::append(tx, &late_orders(), &orders(1..=20), now)?;
-            tables::append(tx, &late_orders(), &orders(15..=30), now)?;
+            drop(tables::append(tx, &late_orders(), &orders(1..=20), now)?);
+            drop(tables::append(tx, &late_orders(), &orders(15..=30), now)?);
             let log = tables::log_of(tx, &late_orders())?.log;
             let (by_hand, own) = accounts(tx);
             assert_eq!((by_hand, by_hand.1), (own, 30));
@@ -67,7 +67,7 @@ fn a_log_keeps_accounts_of_its_bytes_and_is_trimmed_by_them() {
             assert_eq!(tables::trim(tx, log, keep(0), 100)?, by_hand.1);
             assert_eq!(accounts(tx), ((0, 0), (0, 0)));
             // What is appended to an empty log counts from where it stood.
-            tables::append(tx, &late_orders(), &orders(31..=32), now)?;
+            drop(tables::append(tx, &late_orders(), &orders(31..=32), now)?);
             assert_eq!(accounts(tx).0, accounts(tx).1);
             Ok::<_, base::db::Error>(())
         })
@@ -81,7 +81,7 @@ fn what_somebody_waits_for_is_not_among_what_is_trimmed_by_bytes() {
         db.write_blocking("test.pinned", |tx| {
             let now = SimClock::default().now();
             let orders: Vec<NewEvent> = (1..=10).map(|key| order(key, now)).collect();
-            tables::append(tx, &late_orders(), &orders, now)?;
+            drop(tables::append(tx, &late_orders(), &orders, now)?);
             let log = tables::log_of(tx, &late_orders())?.log;
             tx.execute(
                 "INSERT INTO subscriptions (id, log, name, owner_id, owner_name, uri, policy, birth, created_at,

@@ -20,6 +20,7 @@ use base::db::{Control, Db, Migration, Tx};
 use base::testing::{self, DatabaseGuard};
 use base::time::SimClock;
 use base::{Actor, BoxFuture, Timestamp, args};
+use events::{Appended, TriggerRef};
 use parking_lot::Mutex;
 use pools::rows::{Cell, ColumnBuilder, ColumnType};
 use pools::{ActivityTable, Commit, DataModel, DataModelId, Mode, Piece, PoolId, PushJobId, Rows, Tables as _};
@@ -146,7 +147,7 @@ const OUTBOX: &[Migration] = &[Migration {
 const MIGRATIONS: &[&[Migration]] = &[base::MIGRATIONS, crate::MIGRATIONS, OUTBOX];
 
 impl Outbox for TestOutbox {
-    fn append(&self, tx: &mut dyn Tx, signals: &[Signal]) -> Result<(), Error> {
+    fn append(&self, tx: &mut dyn Tx, signals: &[Signal]) -> Result<Option<Appended>, Error> {
         let before = self.calls_left.load(Ordering::SeqCst);
         if self.crashed.load(Ordering::SeqCst) {
             return Err(Error::Overtaken { model: "crash".into() });
@@ -171,10 +172,10 @@ impl Outbox for TestOutbox {
                 ],
             )?;
         }
-        Ok(())
+        Ok(signals.first().map(|signal| Appended::nothing(&TriggerRef::new(&signal.knowledge_model, &signal.trigger))))
     }
 
-    fn nudge(&self, _knowledge_model: &str, _trigger: &str) {
+    fn announce(&self, _appended: Appended) {
         self.nudged.notify_one();
     }
 }

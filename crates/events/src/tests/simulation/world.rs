@@ -222,12 +222,17 @@ impl World {
         let answer = append.await.map_err(Error::from);
         match fate(&answer) {
             Fate::Done => {
-                let offsets: Vec<u64> = answer.expect("it is done").into_iter().map(|offset| offset.0).collect();
+                let appended = answer.expect("it is done");
+                let offsets: Vec<u64> = appended.offsets().iter().map(|offset| offset.0).collect();
                 if offsets != keys.clone().collect::<Vec<_>>() {
                     broken(Property::Identity, format!("{keys:?} were given the offsets {offsets:?}"));
                 }
                 self.receivers.ledger.lock().head = head + count;
-                self.house.events.nudge(&late_orders());
+                // Announcements may get lost; a nudge or a look makes up for it.
+                match self.draw(4) {
+                    0 => self.house.events.nudge(&late_orders()),
+                    _ => self.house.events.announce(appended),
+                }
             }
             Fate::Full => self.full(),
             Fate::Unclear => self.unclear(Some(head + count)).await,
