@@ -129,10 +129,9 @@ impl Refusal {
         use State::{Active, Failed, Paused, Rejected, Suspended};
         match self {
             Refusal::State { verb, state } => match (verb, state) {
-                (Verb::Pause, Active | Paused) => "there is nothing to do",
+                (Verb::Pause | Verb::Resume, Active | Paused) => "there is nothing to do",
                 (Verb::Pause, Failed { .. }) => "update or replay it to set it going, then pause it",
                 (Verb::Pause | Verb::Extract, Suspended { .. } | Rejected) => "nothing is delivered in this state",
-                (Verb::Resume, Active | Paused) => "there is nothing to do",
                 (Verb::Resume, Failed { .. }) => {
                     "it goes on by itself when its receiver is back; update or replay it to try at once"
                 }
