@@ -80,16 +80,15 @@ pub(crate) async fn show() -> Json<&'static Text> {
 
 /// What we call: a description of the receiver.
 fn webhooks() -> Paths {
-    let header = |name: &str, required: Required, kind: Type, description: &str| {
+    let always = |name: &str, kind: Type, description: &str| {
         ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Header)
-            .required(required)
+            .required(Required::True)
             .description(Some(description))
             .schema(Some(ObjectBuilder::new().schema_type(kind)))
             .build()
     };
-    let always = |name: &str, kind: Type, description: &str| header(name, Required::True, kind, description);
     let event = Ref::from_schema_name("Event");
     let batch = ArrayBuilder::new()
         .items(event.clone())
@@ -105,7 +104,11 @@ fn webhooks() -> Paths {
              same `webhook-id` and the same bytes whenever it comes again. The headers of the subscription's callback \
              are sent along.",
         ))
-        .parameter(always("webhook-id", Type::String, "The event's id (of a batch, the id of its first event)."))
+        .parameter(always(
+            "webhook-id",
+            Type::String,
+            "The event's id; of a batch that of its first event, `+`, and how many they are.",
+        ))
         .parameter(always("webhook-timestamp", Type::Integer, "When this call was made, in seconds since 1970."))
         .parameter(always(
             "webhook-signature",
@@ -114,14 +117,13 @@ fn webhooks() -> Paths {
              them while a secret is being replaced.",
         ))
         .parameter(always("loopwright-subscription", Type::String, "The subscription's id."))
-        .parameter(always("loopwright-offset", Type::Integer, "The (first) event's position in its trigger's log."))
-        .parameter(always("loopwright-attempt", Type::Integer, "1 for the first attempt."))
-        .parameter(header(
-            "loopwright-replay",
-            Required::False,
-            Type::Boolean,
-            "Whether the subscription has seen the event before.",
+        .parameter(always(
+            "loopwright-offset",
+            Type::String,
+            "The event's place in its trigger's log; of a batch `first-last`.",
         ))
+        .parameter(always("loopwright-attempt", Type::Integer, "1 for the first attempt."))
+        .parameter(always("loopwright-replay", Type::Boolean, "Whether the subscription has seen the event before."))
         .request_body(Some(
             RequestBodyBuilder::new()
                 .content("application/json", Content::new(Some(body)))

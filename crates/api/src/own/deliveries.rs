@@ -50,7 +50,8 @@ pub(super) struct Delivery {
 /// Some attempts, the latest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Deliveries {
+#[schema(as = Deliveries)]
+pub(super) struct DeliveryPage {
     page: u64,
     page_size: u64,
     /// How many there are on all pages.
@@ -100,7 +101,8 @@ pub(super) struct Skip {
 /// Some skips, in order.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Skips {
+#[schema(as = Skips)]
+pub(super) struct SkipPage {
     page: u64,
     page_size: u64,
     /// How many there are on all pages.
@@ -190,19 +192,19 @@ enum StateWord {
     operation_id = "listDeliveries",
     tag = "delivery",
     params(Which, Filter),
-    responses((status = 200, description = "A page of attempts.", body = Deliveries), Problems)
+    responses((status = 200, description = "A page of attempts.", body = DeliveryPage), Problems)
 )]
 pub(super) async fn of_subscription(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(id): Path<String>,
     Query(asked): Query<Filter>,
-) -> Result<Json<Deliveries>, Fault> {
+) -> Result<Json<DeliveryPage>, Fault> {
     let paging = page::paging(asked.page, asked.page_size)?;
     let filter = DeliveryFilter { verdict: verdict(asked.verdict.as_deref())?, from: asked.from, to: asked.to };
     let page = app.events.deliveries(&actor, read_id(&id)?, filter, paging).await?;
     let deliveries = page.content.into_iter().map(Delivery::from).collect();
-    Ok(Json(Deliveries { page: paging.page, page_size: paging.size, total: page.total, deliveries }))
+    Ok(Json(DeliveryPage { page: paging.page, page_size: paging.size, total: page.total, deliveries }))
 }
 
 /// Lists what was tried for all subscriptions, the latest first.
@@ -241,18 +243,18 @@ pub(super) async fn of_all(
     operation_id = "listSkips",
     tag = "delivery",
     params(Which, Asked),
-    responses((status = 200, description = "A page of skips, in order.", body = Skips), Problems)
+    responses((status = 200, description = "A page of skips, in order.", body = SkipPage), Problems)
 )]
 pub(super) async fn skips(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
-) -> Result<Json<Skips>, Fault> {
+) -> Result<Json<SkipPage>, Fault> {
     let paging = asked.paging()?;
     let page = app.events.skips(&actor, read_id(&id)?, paging).await?;
     let skips = page.content.into_iter().map(Skip::from).collect();
-    Ok(Json(Skips { page: paging.page, page_size: paging.size, total: page.total, skips }))
+    Ok(Json(SkipPage { page: paging.page, page_size: paging.size, total: page.total, skips }))
 }
 
 fn verdict(word: Option<&str>) -> Result<Option<Verdict>, Fault> {

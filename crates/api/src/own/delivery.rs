@@ -64,43 +64,55 @@ pub(super) struct Settings {
 
 /// A change of delivery settings: what is left out stays, `null` means the
 /// default.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = DeliverySettingsChange)]
 pub(super) struct Change {
-    #[serde(deserialize_with = "said")]
+    #[serde(default)]
     #[schema(schema_with = pauses_or_null)]
-    retry_pauses_ms: Option<Option<Vec<Integer>>>,
-    #[serde(deserialize_with = "said")]
+    retry_pauses_ms: Said<Vec<Integer>>,
+    #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 100, maximum = 300_000)]
-    timeout_ms: Option<Option<Integer>>,
-    #[serde(deserialize_with = "said")]
+    timeout_ms: Said<Integer>,
+    #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 100, maximum = 86_400_000)]
-    probe_first_ms: Option<Option<Integer>>,
-    #[serde(deserialize_with = "said")]
+    probe_first_ms: Said<Integer>,
+    #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 100, maximum = 86_400_000)]
-    probe_max_ms: Option<Option<Integer>>,
-    #[serde(deserialize_with = "said")]
+    probe_max_ms: Said<Integer>,
+    #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 1_000, maximum = 31_536_000_000_i64)]
-    suspend_after_ms: Option<Option<Integer>>,
-    #[serde(deserialize_with = "said")]
+    suspend_after_ms: Said<Integer>,
+    #[serde(default)]
     #[schema(schema_with = alerts_or_null)]
-    alert_after_ms: Option<Option<Vec<Integer>>>,
-    #[serde(deserialize_with = "said")]
+    alert_after_ms: Said<Vec<Integer>>,
+    #[serde(default)]
     #[schema(value_type = Option<ErrorRule>)]
-    on_error: Option<Option<ErrorRule>>,
-    #[serde(deserialize_with = "said")]
+    on_error: Said<ErrorRule>,
+    #[serde(default)]
     #[schema(value_type = Option<RejectionRule>)]
-    on_rejection: Option<Option<RejectionRule>>,
-    #[serde(deserialize_with = "said")]
+    on_rejection: Said<RejectionRule>,
+    #[serde(default)]
     #[schema(value_type = Option<SuspensionRule>)]
-    on_suspension: Option<Option<SuspensionRule>>,
-    #[serde(deserialize_with = "said")]
+    on_suspension: Said<SuspensionRule>,
+    #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
-    rate_per_second: Option<Option<Integer>>,
-    #[serde(deserialize_with = "said")]
+    rate_per_second: Said<Integer>,
+    #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100)]
-    batch_events_max: Option<Option<Integer>>,
+    batch_events_max: Said<Integer>,
+}
+
+/// What a change says about one setting.
+#[derive(Clone, Copy, Default)]
+enum Said<T> {
+    /// It stays as it is.
+    #[default]
+    Nothing,
+    /// It gets its default.
+    Null,
+    /// It gets this value.
+    Value(T),
 }
 
 /// What happens to an event whose attempts are used up.
@@ -200,37 +212,48 @@ pub(super) async fn change(
     Ok(Json(changed.policy.into()))
 }
 
-/// Tells what was said, a `null` included, from what was not.
-fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Some)
-}
-
 impl Change {
     fn applied_to(&self, policy: &Policy) -> Policy {
         let now = Settings::from(policy.clone());
         let usual = Settings::default();
         let changed = Settings {
-            retry_pauses_ms: merged(self.retry_pauses_ms.clone(), now.retry_pauses_ms, usual.retry_pauses_ms),
-            timeout_ms: merged(self.timeout_ms, now.timeout_ms, usual.timeout_ms),
-            probe_first_ms: merged(self.probe_first_ms, now.probe_first_ms, usual.probe_first_ms),
-            probe_max_ms: merged(self.probe_max_ms, now.probe_max_ms, usual.probe_max_ms),
-            suspend_after_ms: merged(self.suspend_after_ms, now.suspend_after_ms, usual.suspend_after_ms),
-            alert_after_ms: merged(self.alert_after_ms.clone(), now.alert_after_ms, usual.alert_after_ms),
-            on_error: merged(self.on_error, now.on_error, usual.on_error),
-            on_rejection: merged(self.on_rejection, now.on_rejection, usual.on_rejection),
-            on_suspension: merged(self.on_suspension, now.on_suspension, usual.on_suspension),
-            rate_per_second: self.rate_per_second.unwrap_or(now.rate_per_second),
-            batch_events_max: merged(self.batch_events_max, now.batch_events_max, usual.batch_events_max),
+            retry_pauses_ms: self.retry_pauses_ms.clone().or(now.retry_pauses_ms, usual.retry_pauses_ms),
+            timeout_ms: self.timeout_ms.or(now.timeout_ms, usual.timeout_ms),
+            probe_first_ms: self.probe_first_ms.or(now.probe_first_ms, usual.probe_first_ms),
+            probe_max_ms: self.probe_max_ms.or(now.probe_max_ms, usual.probe_max_ms),
+            suspend_after_ms: self.suspend_after_ms.or(now.suspend_after_ms, usual.suspend_after_ms),
+            alert_after_ms: self.alert_after_ms.clone().or(now.alert_after_ms, usual.alert_after_ms),
+            on_error: self.on_error.or(now.on_error, usual.on_error),
+            on_rejection: self.on_rejection.or(now.on_rejection, usual.on_rejection),
+            on_suspension: self.on_suspension.or(now.on_suspension, usual.on_suspension),
+            rate_per_second: self.rate_per_second.map(Some).or(now.rate_per_second, usual.rate_per_second),
+            batch_events_max: self.batch_events_max.or(now.batch_events_max, usual.batch_events_max),
         };
         changed.into()
     }
 }
 
-fn merged<T>(said: Option<Option<T>>, now: T, usual: T) -> T {
-    match said {
-        None => now,
-        Some(None) => usual,
-        Some(Some(value)) => value,
+impl<T> Said<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Said<U> {
+        match self {
+            Said::Nothing => Said::Nothing,
+            Said::Null => Said::Null,
+            Said::Value(value) => Said::Value(change(value)),
+        }
+    }
+
+    fn or(self, now: T, usual: T) -> T {
+        match self {
+            Said::Nothing => now,
+            Said::Null => usual,
+            Said::Value(value) => value,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Said<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::<T>::deserialize(deserializer)?.map_or(Said::Null, Said::Value))
     }
 }
 
@@ -309,7 +332,7 @@ fn narrow(number: Integer) -> u32 {
 /// For the document: a list of spans, or `null`.
 fn spans(kinds: &[Type], least: u64, most: u64) -> ArrayBuilder {
     let span = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most));
-    ArrayBuilder::new().schema_type(SchemaType::from_iter(kinds.iter().cloned())).items(span)
+    ArrayBuilder::new().schema_type(kinds.iter().cloned().collect::<SchemaType>()).items(span)
 }
 
 const DAY_MS: u64 = 86_400_000;

@@ -39,7 +39,8 @@ pub(super) struct Shown {
 /// Some notices, the latest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Notices {
+#[schema(as = Notices)]
+pub(super) struct NoticePage {
     page: u64,
     page_size: u64,
     /// How many there are on all pages.
@@ -56,17 +57,17 @@ pub(super) struct Notices {
     operation_id = "listNotices",
     tag = "delivery",
     params(Asked),
-    responses((status = 200, description = "A page of notices.", body = Notices), Problems)
+    responses((status = 200, description = "A page of notices.", body = NoticePage), Problems)
 )]
 pub(super) async fn list(
     State(app): State<App>,
     Caller(actor): Caller,
     Query(asked): Query<Asked>,
-) -> Result<Json<Notices>, Fault> {
+) -> Result<Json<NoticePage>, Fault> {
     let paging = asked.paging()?;
     let page = app.events.notices(&actor, paging).await?;
     let notices = page.content.into_iter().map(Shown::from).collect();
-    Ok(Json(Notices { page: paging.page, page_size: paging.size, total: page.total, notices }))
+    Ok(Json(NoticePage { page: paging.page, page_size: paging.size, total: page.total, notices }))
 }
 
 impl From<Notice> for Shown {

@@ -82,7 +82,7 @@ async fn a_request_that_does_not_fit_is_named_by_its_field() {
     let long = headers(&format!("{{\"X-A\":\"{}\",\"X-B\":\"{}\"}}", "a".repeat(4_096), "b".repeat(4_096)));
     let requests = [
         "[]".to_owned(),
-        "".to_owned(),
+        String::new(),
         "{".to_owned(),
         r#"{"callbackInfo":{"uri":"https://a","protocol":"HTTPS"}}"#.to_owned(),
         r#"{"name":"n","callbackInfo":{"protocol":"HTTPS"}}"#.to_owned(),
