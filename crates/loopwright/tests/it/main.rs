@@ -4,3 +4,7 @@ mod bad_input;
 mod files;
 mod house;
 mod life;
+mod marks;
+mod receiver;
+mod ledger;
+mod sudden_ends;
