@@ -173,18 +173,23 @@ pub(crate) fn document(id: EventId, event: &NewEvent) -> String {
 
 /// Writes the body of the call that hands `event` to `subscription`.
 pub(crate) fn callback_body(subscription: SubscriptionId, trigger: &TriggerRef, event: &Event) -> Bytes {
+    body_for(&subscription.to_string(), trigger, event)
+}
+
+/// Writes the same for somebody who looks on and has no subscription.
+pub(crate) fn body_for(subscriber: &str, trigger: &TriggerRef, event: &Event) -> Bytes {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Body<'a> {
         // The wire's own name; it means the subscription.
-        subscriber_id: SubscriptionId,
+        subscriber_id: &'a str,
         trigger_id: &'a str,
         offset: Offset,
         creation_date: Timestamp,
         event: &'a RawValue,
     }
     let body = Body {
-        subscriber_id: subscription,
+        subscriber_id: subscriber,
         trigger_id: &trigger.trigger,
         offset: event.offset,
         creation_date: event.at,

@@ -18,7 +18,7 @@ use base::secret::KeyRing;
 use base::{Actor, Chance, Clock, Secret, Timestamp};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 use crate::callback::{Callback, LocalSink, Sink};
 use crate::change::{Draft, managed, moved};
@@ -26,19 +26,22 @@ use crate::delivery::Attempt;
 use crate::diagram::Input;
 use crate::error::Error;
 use crate::event::{self, NewEvent, Offset, TriggerRef};
+use crate::notice::{Notice, Notifier};
 use crate::outlet::{self, Outlet};
 use crate::policy::{OnError, Policy};
 use crate::roster::Roster;
 use crate::signature;
-use crate::subscription::{Skipped, Subscription, SubscriptionId};
-use crate::tables::{self, Stored, StoredSecret};
-use crate::view::{DeliveryFilter, Listed, Page, Paging, Sort, Status};
+use crate::subscription::{Subscription, SubscriptionId};
+use crate::tables::{self, SkipRecord, Stored, StoredSecret};
+use crate::view::{DeliveryFilter, Listed, LogFilter, Logged, Page, Paging, SkipShown, Sort, Status};
 use crate::work::Engine;
 
 /// Events that one extraction takes at most.
 const EXTRACT_MAX: usize = 50;
 /// A callback that is asked whether it is there must answer within this time.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Whoever looks on and misses more nudges than that looks for himself.
+const NUDGES_KEPT: usize = 256;
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 1_024;
 
@@ -51,6 +54,8 @@ pub struct Ports {
     pub http: Arc<dyn Http>,
     /// The hooks of this program.
     pub local: Arc<dyn LocalSink>,
+    /// Takes notices to people; [`crate::LogNotifier`] if there is nobody else.
+    pub notifier: Arc<dyn Notifier>,
     /// Seals headers and signing secrets.
     pub keys: Arc<KeyRing>,
     /// The wall clock.
@@ -70,8 +75,40 @@ pub struct Options {
     pub calls_max: usize,
     /// Delivered events are kept so long for replays.
     pub keep_events: Duration,
-    /// Attempts are kept so long for people.
+    /// Delivered events of one log are kept up to so many bytes of documents,
+    /// even if they are not old.
+    pub keep_bytes: u64,
+    /// Attempts and sent notices are kept so long for people.
     pub keep_deliveries: Duration,
+    /// Bytes of documents that may wait in one log for the subscription that
+    /// is furthest behind; beyond, it is suspended.
+    pub queue_bytes_max: u64,
+    /// The oldest event that waits may be so old; beyond, those that have not
+    /// taken it are suspended.
+    pub queue_age_max: Duration,
+    /// How much there may be of everything.
+    pub limits: Limits,
+    /// Notices are collected for so long before they are sent.
+    pub notice_every: Duration,
+}
+
+/// How much there may be. At 80 % and at 100 % the administrators get a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Subscriptions with a callback.
+    pub subscriptions_max: u64,
+    /// Events per UTC day, over all logs. It is only told when they are more:
+    /// an event is the fact that something happened, and refusing it would
+    /// lose it.
+    pub events_per_day_max: u64,
+    /// Subscriptions beyond the limit are refused, not only told of.
+    pub enforce: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { subscriptions_max: 10_000, events_per_day_max: 1_000_000, enforce: false }
+    }
 }
 
 impl Default for Options {
@@ -82,7 +119,12 @@ impl Default for Options {
             policy: Policy::default(),
             calls_max: 2_048,
             keep_events: WEEK,
+            keep_bytes: 2 << 30,
             keep_deliveries: WEEK,
+            queue_bytes_max: 8 << 30,
+            queue_age_max: Duration::from_hours(30 * 24),
+            limits: Limits::default(),
+            notice_every: Duration::from_mins(1),
         }
     }
 }
@@ -108,6 +150,8 @@ pub struct Events {
     pub(crate) engine: tokio::sync::Mutex<Engine>,
     /// Told when the roster has something new for the engine.
     pub(crate) nudged: Notify,
+    /// Told which log has grown; for those who look on.
+    pub(crate) grew: broadcast::Sender<TriggerRef>,
     /// Whoever watches or unwatches has it.
     pub(crate) hooks: tokio::sync::Mutex<()>,
 }
@@ -140,6 +184,7 @@ impl Events {
             roster: Mutex::new(roster),
             engine: tokio::sync::Mutex::default(),
             nudged: Notify::new(),
+            grew: broadcast::channel(NUDGES_KEPT).0,
             hooks: tokio::sync::Mutex::default(),
         }))
     }
@@ -166,6 +211,8 @@ impl Events {
         if self.roster().nudge(trigger) {
             self.nudged.notify_one();
         }
+        // Fails if nobody looks on.
+        self.grew.send(trigger.clone()).ok();
     }
 
     // Subscriptions.
@@ -337,16 +384,43 @@ impl Events {
             .await
     }
 
-    /// Lists what a subscription passed over without success, and why.
-    pub async fn skips(&self, actor: &Actor, id: SubscriptionId) -> Result<Vec<Skipped>, Error> {
+    /// Lists the attempts of the caller's own subscriptions, the latest first;
+    /// an administrator sees those of all, of hooks and of deleted ones too.
+    /// The total is counted up to 10,000.
+    pub async fn delivery_log(&self, actor: &Actor, filter: LogFilter, paging: Paging) -> Result<Page<Logged>, Error> {
+        let actor = actor.clone();
+        self.ports
+            .db
+            .read("events.delivery_log", move |tx| {
+                if let Some(id) = filter.subscription.filter(|_| !actor.administrator) {
+                    managed(tx, &actor, id)?;
+                }
+                Ok(tables::delivery_log(tx, &actor, &filter, paging)?)
+            })
+            .await
+    }
+
+    /// Lists what a subscription passed over without success, and why, in the
+    /// order in which it did.
+    pub async fn skips(&self, actor: &Actor, id: SubscriptionId, paging: Paging) -> Result<Page<SkipShown>, Error> {
         let actor = actor.clone();
         self.ports
             .db
             .read("events.skips", move |tx| {
                 managed(tx, &actor, id)?;
-                Ok(tables::skips(tx, id)?.into_iter().map(|record| record.skipped).collect())
+                let Page { content, total } = tables::skips_page(tx, id, paging)?;
+                let shown = |SkipRecord { generation, skipped, at }| SkipShown { skipped, generation, at };
+                Ok(Page { content: content.into_iter().map(shown).collect(), total })
             })
             .await
+    }
+
+    /// Lists what the caller was or will be told about his subscriptions, the
+    /// latest first; an administrator sees all. What was sent is kept for
+    /// [`Options::keep_deliveries`].
+    pub async fn notices(&self, actor: &Actor, paging: Paging) -> Result<Page<Notice>, Error> {
+        let actor = actor.clone();
+        self.ports.db.read("events.notices", move |tx| Ok(tables::notices(tx, &actor, paging)?)).await
     }
 
     /// Counts, for a status page.

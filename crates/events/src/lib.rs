@@ -127,6 +127,9 @@ mod secrets;
 mod hooks;
 mod change;
 mod view;
+mod tail;
+// What people are told.
+mod notice;
 mod error;
 // The loop, and the SQL.
 mod work;
@@ -137,17 +140,22 @@ pub use delivery::{Attempt, Verdict};
 pub use diagram::{Around, Input, Next, Outcome, decide};
 pub use error::Error;
 pub use event::{Event, EventField, EventId, NewEvent, Offset, TriggerRef};
-pub use events::{Events, NewSubscription, Options, Ports};
+pub use events::{Events, Limits, NewSubscription, Options, Ports};
+pub use notice::{LogNotifier, Notice, NoticeKind, Notifier, NotifyFailed};
 pub use policy::{OnError, OnRejection, OnSuspension, Patience, Policy};
 pub use refusal::{Refusal, Verb};
 pub use subscription::{LastSuccess, Owner, Queue, SkipReason, Skipped, Standing, State, Subscription, SubscriptionId};
-pub use view::{DeliveryFilter, Listed, Page, Paging, Sort, SortField, Status, Tally};
+pub use tail::{Tail, Tailed};
+pub use view::{DeliveryFilter, Listed, LogFilter, Logged, Page, Paging, SkipShown, Sort, SortField, Status, Tally};
 
 /// The tables of this crate. They come after those of `base`.
-pub const MIGRATIONS: &[base::db::Migration] = &[base::db::Migration {
-    name: "events/0001_logs_and_subscriptions",
-    sql: include_str!("../migrations/0001_logs_and_subscriptions.sql"),
-}];
+pub const MIGRATIONS: &[base::db::Migration] = &[
+    base::db::Migration {
+        name: "events/0001_logs_and_subscriptions",
+        sql: include_str!("../migrations/0001_logs_and_subscriptions.sql"),
+    },
+    base::db::Migration { name: "events/0003_notices", sql: include_str!("../migrations/0003_notices.sql") },
+];
 
 #[cfg(test)]
 mod tests;

@@ -66,6 +66,9 @@ pub struct Policy {
     pub probe_max_ms: u64,
     /// A subscription that has been failed for so long is suspended.
     pub suspend_after_ms: u64,
+    /// Its owner is alerted when it has been failed for so long, each time
+    /// once, and not after it was suspended. At most 10, increasing.
+    pub alert_after_ms: Vec<u64>,
     /// What happens to an event whose attempts are used up.
     pub on_error: OnError,
     /// What it means when the receiver says that the event itself is wrong.
@@ -82,6 +85,7 @@ impl Default for Policy {
             probe_first_ms: 15_000,
             probe_max_ms: 300_000,
             suspend_after_ms: 8 * 3_600_000,
+            alert_after_ms: vec![3_600_000, 4 * 3_600_000, 7 * 3_600_000],
             on_error: OnError::Keep,
             on_rejection: OnRejection::Retry,
             on_suspension: OnSuspension::Destroy,
@@ -100,11 +104,20 @@ impl Policy {
             ("probeFirstMs", self.probe_first_ms, 100, DAY_MS),
             ("probeMaxMs", self.probe_max_ms, self.probe_first_ms, DAY_MS),
             ("suspendAfterMs", self.suspend_after_ms, 1_000, 365 * DAY_MS),
+            ("alertAfterMs", self.alert_after_ms.len() as u64, 0, 10),
         ];
         for (setting, value, min, max) in bounds {
             if value < min || value > max {
                 return Err(Error::PolicyOutOfBounds { setting, value, min, max });
             }
+        }
+        let mut min = 1;
+        for after_ms in &self.alert_after_ms {
+            let (setting, value, max) = ("alertAfterMs", *after_ms, 365 * DAY_MS);
+            if value < min || value > max {
+                return Err(Error::PolicyOutOfBounds { setting, value, min, max });
+            }
+            min = value + 1;
         }
         Ok(())
     }

@@ -99,6 +99,9 @@ pub enum State {
 }
 
 impl State {
+    /// The words for all of them.
+    pub const WORDS: [&'static str; 5] = ["active", "failed", "suspended", "paused", "rejected"];
+
     /// Returns the word for it, as the wire and the database write it.
     pub fn word(self) -> &'static str {
         match self {

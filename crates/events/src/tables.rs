@@ -5,11 +5,17 @@ mod logs;
 mod subscriptions;
 mod secrets;
 mod progress;
+mod history;
+mod notices;
 
 use base::db::{Error, Row};
 
-pub(crate) use logs::{LogId, LogRow, append, log_of, logs, read_log, totals, trim};
-pub(crate) use progress::{Progress, SkipRecord, deliveries, forget_deliveries, insert_skip, save_progress, skips};
+pub(crate) use history::{delivery_log, skips_page};
+pub(crate) use logs::{LogId, LogRow, append, known_log, log_of, logs, read_log, totals, trim};
+pub(crate) use notices::notices;
+#[cfg(test)]
+pub(crate) use progress::skips;
+pub(crate) use progress::{Progress, SkipRecord, deliveries, forget_deliveries, insert_skip, save_progress};
 pub(crate) use secrets::{StoredSecret, end_secrets, insert_secret, mark_read, secrets};
 pub(crate) use subscriptions::{
     Stored, all, delete, find, insert, list, listed, of_hook, save_definition, save_standing,

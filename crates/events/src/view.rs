@@ -2,10 +2,10 @@
 
 use base::Timestamp;
 
-use crate::delivery::Verdict;
+use crate::delivery::{Attempt, Verdict};
 use crate::error::Error;
 use crate::event::Offset;
-use crate::subscription::Subscription;
+use crate::subscription::{Skipped, Subscription, SubscriptionId};
 
 /// Which part of a list is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +113,44 @@ pub struct DeliveryFilter {
     pub from: Option<Timestamp>,
     /// Only those that began before this time.
     pub to: Option<Timestamp>,
+}
+
+/// Which attempts of all subscriptions are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogFilter {
+    /// Only those of this one.
+    pub subscription: Option<SubscriptionId>,
+    /// Only those that ended so.
+    pub verdict: Option<Verdict>,
+    /// Only those of subscriptions that are in this state now; one of
+    /// [`crate::State::WORDS`].
+    pub state: Option<&'static str>,
+    /// Only those that began at or after this time.
+    pub from: Option<Timestamp>,
+    /// Only those that began before this time.
+    pub to: Option<Timestamp>,
+}
+
+/// An attempt, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// The subscription.
+    pub subscription: SubscriptionId,
+    /// What it is called; empty if it was deleted.
+    pub name: String,
+    /// The attempt.
+    pub attempt: Attempt,
+}
+
+/// A skip as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkipShown {
+    /// What was passed over, and why.
+    pub skipped: Skipped,
+    /// The generation in which that was.
+    pub generation: u64,
+    /// When it was put on record.
+    pub at: Timestamp,
 }
 
 /// Counts of one kind of subscriptions.

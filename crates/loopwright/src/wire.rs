@@ -94,6 +94,7 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         db: control.clone(),
         http: egress,
         local: Arc::new(HooksOfFlows(flows.clone())),
+        notifier: Arc::new(events::LogNotifier),
         keys: keys.clone(),
         clock: clock.clone(),
         chance: chance.clone(),

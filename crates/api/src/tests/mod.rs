@@ -111,6 +111,7 @@ impl House {
             db: control.clone(),
             http: http.clone(),
             local: Arc::new(events::NoHooks),
+            notifier: Arc::new(events::LogNotifier),
             keys: keys.clone(),
             clock: clock.clone(),
             chance: chance.clone(),

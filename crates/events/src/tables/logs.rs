@@ -31,6 +31,15 @@ pub(crate) fn log_of(tx: &mut dyn Tx, trigger: &TriggerRef) -> Result<LogRow, Er
     log_row(&row.ok_or(Error::Shape { column: 0 })?, 0)
 }
 
+/// Returns the log of a trigger, if anybody has ever asked for it to be made.
+pub(crate) fn known_log(tx: &mut dyn Tx, trigger: &TriggerRef) -> Result<Option<LogRow>, Error> {
+    let row = tx.query_one(
+        "SELECT log, head, trimmed FROM event_logs WHERE knowledge_model = $1 AND trigger_id = $2",
+        args![&trigger.knowledge_model, &trigger.trigger],
+    )?;
+    row.map(|row| log_row(&row, 0)).transpose()
+}
+
 pub(super) fn log_row(row: &Row, column: usize) -> Result<LogRow, Error> {
     Ok(LogRow { log: row.get(column)?, head: row.get(column + 1)?, trimmed: row.get(column + 2)? })
 }

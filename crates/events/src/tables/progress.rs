@@ -5,6 +5,7 @@ use base::Timestamp;
 use base::args;
 use base::db::{Error, Tx, Value};
 
+use super::history::attempt;
 use super::{count, save_standing};
 use crate::delivery::{Attempt, Verdict};
 use crate::subscription::{SkipReason, Skipped, Standing, SubscriptionId};
@@ -61,7 +62,8 @@ pub(crate) fn insert_skip(tx: &mut dyn Tx, id: SubscriptionId, skip: &SkipRecord
     Ok(())
 }
 
-/// Returns what a subscription passed over, in order.
+/// Returns all that a subscription passed over, in order.
+#[cfg(test)]
 pub(crate) fn skips(tx: &mut dyn Tx, id: SubscriptionId) -> Result<Vec<SkipRecord>, Error> {
     let rows = tx.query(
         "SELECT generation, first_offset, last_offset, reason, at FROM subscription_skips
@@ -116,22 +118,7 @@ pub(crate) fn deliveries(
         ),
         args![id, result, from, to, paging.size, paging.page.saturating_mul(paging.size).min(i64::MAX as u64)],
     )?;
-    let mut content = Vec::with_capacity(rows.len());
-    for row in rows {
-        content.push(Attempt {
-            generation: row.get(0)?,
-            offset: row.get(1)?,
-            number: row.get(2)?,
-            event_id: row.get(3)?,
-            started_at: row.get(4)?,
-            took_ms: row.get(5)?,
-            verdict: Verdict::parse(&row.get::<String>(6)?).ok_or(Error::Shape { column: 6 })?,
-            status: row.get(7)?,
-            detail: row.get(8)?,
-            answer: row.get(9)?,
-            next_at: row.get(10)?,
-        });
-    }
+    let content = rows.iter().map(attempt).collect::<Result<_, Error>>()?;
     Ok(Page { content, total: count(total)? })
 }
 

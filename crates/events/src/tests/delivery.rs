@@ -176,7 +176,7 @@ async fn with_skip_errors_the_event_is_lost_on_record_and_the_next_one_follows()
     house.save().await;
     let standing = house.standing(id).await;
     assert_eq!((standing.state, standing.cursor, standing.delivered), (State::Active, Offset(2), 1));
-    let skips = house.events.skips(&ada(), id).await.expect("skips");
+    let skips = house.skips(id).await;
     assert_eq!(skips, [Skipped { first: Offset(1), last: Offset(1), reason: SkipReason::Errors }]);
     check_log(
         &house,

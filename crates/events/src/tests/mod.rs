@@ -49,7 +49,8 @@ impl House {
         let clock = Arc::new(SimClock::default());
         let chance = Arc::new(SeededChance::new(1));
         let keys = Arc::new(KeyRing::generate(&*chance));
-        let ports = Ports { db: db.clone(), http, local, keys, clock: clock.clone(), chance };
+        let notifier = Arc::new(LogNotifier);
+        let ports = Ports { db: db.clone(), http, local, notifier, keys, clock: clock.clone(), chance };
         let events = Events::open(ports.clone(), Options::default()).await.expect("an empty database opens");
         House { _guard: guard, db, clock, ports, events }
     }
@@ -84,6 +85,11 @@ impl House {
 
     async fn standing(&self, id: SubscriptionId) -> Standing {
         self.events.get(&ada(), id).await.expect("the subscription is there").subscription.standing
+    }
+
+    async fn skips(&self, id: SubscriptionId) -> Vec<Skipped> {
+        let page = self.events.skips(&ada(), id, Paging::default()).await.expect("skips");
+        page.content.into_iter().map(|shown| shown.skipped).collect()
     }
 
     /// Lets time pass, saves what is waiting, and does what has become due.

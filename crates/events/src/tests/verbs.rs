@@ -185,7 +185,7 @@ async fn resuming_from_the_latest_passes_over_the_queue_on_record() {
     house.append([3]).await;
     house.events.step().await;
     assert_eq!(http.requests()[1].headers["loopwright-offset"], "3");
-    let skips = house.events.skips(&ada(), id).await.expect("skips");
+    let skips = house.skips(id).await;
     assert_eq!(skips, [Skipped { first: Offset(1), last: Offset(2), reason: SkipReason::ResumedFromLatest }]);
 }
 
@@ -238,7 +238,7 @@ async fn what_could_not_be_delivered_can_be_taken_out_by_hand() {
     assert_eq!(extract().await.len(), 0);
     let standing = house.standing(id).await;
     assert_eq!((standing.state.word(), standing.cursor), ("failed", Offset(60)));
-    let skips = house.events.skips(&ada(), id).await.expect("skips");
+    let skips = house.skips(id).await;
     assert_eq!(
         skips.iter().map(|skip| (skip.first, skip.last)).collect::<Vec<_>>(),
         [(Offset(1), Offset(50)), (Offset(51), Offset(60))]
@@ -276,7 +276,7 @@ async fn eight_hours_of_failure_suspend_it_over_a_restart_and_an_update_brings_i
     house.save().await;
     let standing = house.standing(id).await;
     assert_eq!((standing.state, standing.cursor), (State::Active, Offset(3)));
-    let skips = house.events.skips(&ada(), id).await.expect("skips");
+    let skips = house.skips(id).await;
     assert_eq!(skips, [Skipped { first: Offset(1), last: Offset(2), reason: SkipReason::Suspension }]);
 }
 

@@ -56,6 +56,7 @@ async fn pools_name_the_data_model_and_events_take_the_signals() {
             db: db.clone(),
             http: Arc::new(ScriptedHttp::default()),
             local: Arc::new(NoHooks),
+            notifier: Arc::new(events::LogNotifier),
             keys: Arc::new(KeyRing::generate(&*chance)),
             clock: clock.clone(),
             chance: chance.clone(),
