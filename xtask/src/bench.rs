@@ -2,18 +2,20 @@
 
 use anyhow::{Result, bail};
 
-use crate::command::{cargo, command};
+use crate::command::{cargo, command, target};
 use crate::demo;
 
 /// Benchmarks that exist, and what they print.
-const BENCHES: [(&str, &str); 1] =
-    [("loop", "push answered DONE to first byte of the callback; start to ready; memory when idle")];
+const BENCHES: [(&str, &str); 2] = [
+    ("loop", "push answered DONE to first byte of the callback; start to ready; memory when idle"),
+    ("deliver", "deliveries of events: rates, latencies, crashes; \"-- --quick\" for less than a minute"),
+];
 
 /// Simulations that exist: crate, and the test that reads the seed.
 const SIMULATIONS: [(&str, &str); 0] = [];
 
-/// Runs a benchmark with the optimised program.
-pub(crate) fn run(name: Option<&str>) -> Result<()> {
+/// Runs a benchmark; `passed_on` is for the benchmark itself.
+pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
     let Some(name) = name else {
         for (name, what) in BENCHES {
             eprintln!("{name:<8} {what}");
@@ -23,8 +25,15 @@ pub(crate) fn run(name: Option<&str>) -> Result<()> {
     if !BENCHES.iter().any(|(known, _)| *known == name) {
         bail!("there is no benchmark \"{name}\"; `cargo xtask bench` lists them");
     }
+    let mut own: Vec<&str> = passed_on.iter().map(String::as_str).filter(|argument| *argument != "--").collect();
+    if name == "deliver" {
+        own.splice(0..0, ["bench", "--locked", "-p", "events", "--bench", "deliver", "--"]);
+        // Measured on the disk that builds lie on.
+        return crate::command::run(cargo(&own).env("CARGO_TARGET_DIR", target()));
+    }
     demo::build()?;
-    crate::command::run(&mut command(demo::program(), &["bench", name]))
+    own.splice(0..0, ["bench", name]);
+    crate::command::run(&mut command(demo::program(), &own))
 }
 
 /// Runs a simulation, all its seeds or one.

@@ -49,10 +49,13 @@ enum Chore {
     },
     /// Check format, lints and house rules.
     Check,
-    /// Measure: `loop`, `start`.
+    /// Measure: `loop`, `deliver`.
     Bench {
         /// What to measure; without a name, the list of what there is.
         name: Option<String>,
+        /// Passed on to the benchmark, for example `-- --quick`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        passed_on: Vec<String>,
     },
     /// Run a seeded simulation.
     Sim {
@@ -77,7 +80,7 @@ fn main() -> ExitCode {
         Chore::Demo { passed_on } => demo::run(&passed_on),
         Chore::Test { long, only } => test::run(long, only.as_deref()),
         Chore::Check => test::check(),
-        Chore::Bench { name } => bench::run(name.as_deref()),
+        Chore::Bench { name, passed_on } => bench::run(name.as_deref(), &passed_on),
         Chore::Sim { name, seed } => bench::simulate(name.as_deref(), seed),
         Chore::E2e => e2e::run(),
         Chore::Dev => demo::dev(),

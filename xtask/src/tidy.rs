@@ -13,8 +13,9 @@ use serde_json::Value as Json;
 use crate::command::{cargo, root, run_quiet};
 
 /// Which of our crates a crate may use, besides `base`, which all may.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("base", &[]),
+    ("egress", &[]),
     ("access", &[]),
     ("pools", &[]),
     ("events", &[]),
@@ -23,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("mining", &["pools", "events"]),
     ("lake", &["pools"]),
     ("api", &["access", "pools", "events", "flows", "workspace", "mining"]),
-    ("loopwright", &["access", "pools", "events", "flows", "workspace", "mining", "lake", "api"]),
+    ("loopwright", &["egress", "access", "pools", "events", "flows", "workspace", "mining", "lake", "api"]),
 ];
 
 /// Which crates alone may use an outside package. A name that ends in `*`

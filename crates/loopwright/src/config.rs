@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use base::Secret;
+use egress::Allowed;
 use figment::providers::{Format, Serialized, Toml};
 use figment::{Figment, Provider};
 use serde::{Deserialize, Deserializer};
 
-use crate::network::Allowed;
 use crate::tls::Tls;
 
 /// The documented defaults, as `loopwright config --defaults` prints them.

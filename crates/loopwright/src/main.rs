@@ -1,9 +1,9 @@
-//! The program: command line, configuration, wiring, workers, egress,
-//! telemetry, shutdown. It knows all crates and no rule of the domain.
+//! The program: command line, configuration, wiring, workers, telemetry,
+//! shutdown. It knows all crates and no rule of the domain.
 //!
 //! Reading order: [`cli`] says what can be asked for; [`serve`] builds the
-//! house with [`wire`] and starts [`workers`]; [`egress`] is the only door to
-//! the outside; [`demo`] is a client that shows the closed loop.
+//! house with [`wire`] and starts [`workers`]; [`demo`] is a client that shows
+//! the closed loop.
 
 mod cli;
 mod config;
@@ -11,8 +11,6 @@ mod telemetry;
 mod serve;
 mod wire;
 mod workers;
-mod egress;
-mod network;
 mod tls;
 mod client;
 mod push;

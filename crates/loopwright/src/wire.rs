@@ -15,11 +15,11 @@ use base::error::{Coded, Kind};
 use base::secret::KeyRing;
 use base::time::SystemClock;
 use base::{Actor, BoxFuture, Chance, Clock};
+use egress::{Egress, Origins};
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value as Json, json};
 
 use crate::config::Config;
-use crate::egress::{Egress, Origins};
 
 /// The addresses that the listeners have taken.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// An entry of the allow-list: `10.1.0.0/16`, `127.0.0.1:9000`, `[::1]:80`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Allowed {
+pub struct Allowed {
     network: IpAddr,
     prefix: u8,
     port: Option<u16>,
@@ -15,7 +15,7 @@ pub(crate) struct Allowed {
 /// Says that a text is not an entry of the allow-list.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("\"{0}\" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000")]
-pub(crate) struct NotARange(String);
+pub struct NotARange(String);
 
 impl FromStr for Allowed {
     type Err = NotARange;

@@ -20,11 +20,10 @@ use base::BoxFuture;
 use base::http::{Http, HttpError, Request, Response};
 use bytes::Bytes;
 use http::{HeaderValue, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -32,6 +31,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
 
+use crate::connections::{Answer, Connections, Failure};
 use crate::network::{Allowed, special_range};
 
 /// Time to reach a host and agree on TLS; within the time of the whole call.
@@ -39,20 +39,20 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where our own listeners stand.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Origins {
+pub struct Origins {
     /// `loopwright://this`.
-    pub(crate) this: Option<SocketAddr>,
+    pub this: Option<SocketAddr>,
     /// `loopwright://workspace`.
-    pub(crate) workspace: Option<SocketAddr>,
+    pub workspace: Option<SocketAddr>,
     /// The certificate that both present, where TLS is on; no other is accepted.
-    pub(crate) certificate: Option<CertificateDer<'static>>,
+    pub certificate: Option<CertificateDer<'static>>,
 }
 
 /// Sends requests under the egress rules. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Egress {
-    outside: Client<HttpsConnector<Guarded>, Full<Bytes>>,
-    inside: Client<HttpsConnector<ToOurselves>, Full<Bytes>>,
+pub struct Egress {
+    outside: Arc<Connections<HttpsConnector<Guarded>>>,
+    inside: Arc<Connections<HttpsConnector<ToOurselves>>>,
     inside_scheme: &'static str,
 }
 
@@ -60,63 +60,59 @@ impl Egress {
     /// Makes the door with the ranges that `allowed` opens, and the way to
     /// ourselves. Certificates of others are checked against the well-known
     /// authorities.
-    pub(crate) fn new(allowed: Vec<Allowed>, origins: Origins) -> Self {
+    pub fn new(allowed: Vec<Allowed>, origins: Origins) -> Self {
         let guarded = Guarded { allowed: allowed.into() };
-        let connector = HttpsConnectorBuilder::new()
+        let outside = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
             .expect("the ring provider offers the default protocol versions")
             .https_or_http()
             .enable_http1()
             .wrap_connector(guarded);
-        let pool = |client: &mut hyper_util::client::legacy::Builder| {
-            client.pool_idle_timeout(Duration::from_mins(1)).pool_max_idle_per_host(64);
-        };
-        let mut builder = Client::builder(TokioExecutor::new());
-        pool(&mut builder);
         let inside_scheme = if origins.certificate.is_some() { "https" } else { "http" };
         let inside = HttpsConnectorBuilder::new()
             .with_tls_config(only(origins.certificate.clone()))
             .https_or_http()
             .enable_http1()
             .wrap_connector(ToOurselves(Arc::new(origins)));
-        Egress { outside: builder.build(connector), inside: builder.build(inside), inside_scheme }
+        Egress { outside: Connections::new(outside), inside: Connections::new(inside), inside_scheme }
     }
 
     async fn call(&self, request: Request) -> Result<Response, HttpError> {
         let mut request = request;
         let mut redirects_left = request.redirects_max;
         loop {
-            let response = self.call_once(&request).await?;
-            let next = redirect_of(&request, &response);
-            match next {
-                Some(next) if redirects_left > 0 => {
-                    redirects_left -= 1;
-                    request = next;
-                }
-                _ => return Ok(response),
+            // What is not sent a second time need not be copied.
+            if redirects_left == 0 {
+                return self.call_once(request).await;
             }
+            let response = self.call_once(request.clone()).await?;
+            let Some(next) = redirect_of(&request, &response) else { return Ok(response) };
+            redirects_left -= 1;
+            request = next;
         }
     }
 
-    async fn call_once(&self, request: &Request) -> Result<Response, HttpError> {
-        let bad_address = || HttpError::BadAddress { url: without_query(&request.url) };
-        let (uri, ours) = match request.url.strip_prefix("loopwright://") {
+    async fn call_once(&self, request: Request) -> Result<Response, HttpError> {
+        let Request { method, url, headers, body, response_bytes_max, .. } = request;
+        let bad_address = || HttpError::BadAddress { url: without_query(&url) };
+        let (uri, ours) = match url.strip_prefix("loopwright://") {
             Some(rest) => (format!("{}://{rest}", self.inside_scheme).parse::<Uri>().map_err(|_| bad_address())?, true),
-            None => (request.url.parse::<Uri>().map_err(|_| bad_address())?, false),
+            None => (url.parse::<Uri>().map_err(|_| bad_address())?, false),
         };
         if uri.host().is_none() || !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err(bad_address());
         }
-        let target = target_of(&uri);
-        let mut outgoing = http::Request::new(Full::new(request.body.clone()));
-        *outgoing.method_mut() = request.method.clone();
+        let target = uri.clone();
+        let mut outgoing = http::Request::new(Full::new(body));
+        *outgoing.method_mut() = method;
         *outgoing.uri_mut() = uri;
-        *outgoing.headers_mut() = request.headers.clone();
+        *outgoing.headers_mut() = headers;
         outgoing.headers_mut().entry(header::USER_AGENT).or_insert(HeaderValue::from_static("loopwright"));
-        let answer = if ours { self.inside.request(outgoing) } else { self.outside.request(outgoing) };
-        let answer = answer.await.map_err(|error| error_of(&error, &target))?;
-        let (parts, body) = answer.into_parts();
-        let (body, truncated) = read_at_most(body, request.response_bytes_max, &target).await?;
+        let answer = match ours {
+            true => self.inside.call(outgoing, response_bytes_max).await,
+            false => self.outside.call(outgoing, response_bytes_max).await,
+        };
+        let Answer { parts, body, truncated } = answer.map_err(|failure| error_of(&failure, &target_of(&target)))?;
         Ok(Response { status: parts.status, headers: parts.headers, body, truncated })
     }
 }
@@ -158,25 +154,6 @@ fn redirect_of(request: &Request, response: &Response) -> Option<Request> {
     Some(next)
 }
 
-async fn read_at_most(
-    mut body: hyper::body::Incoming,
-    bytes_max: usize,
-    target: &str,
-) -> Result<(Bytes, bool), HttpError> {
-    let mut read = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|error| HttpError::Broken { target: target.to_owned(), detail: error.to_string() })?;
-        let Ok(data) = frame.into_data() else { continue };
-        let room = bytes_max - read.len();
-        read.extend_from_slice(&data[..data.len().min(room)]);
-        if data.len() > room {
-            return Ok((read.into(), true));
-        }
-    }
-    Ok((read.into(), false))
-}
-
 fn without_query(url: &str) -> String {
     url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
@@ -186,9 +163,13 @@ fn target_of(uri: &Uri) -> String {
     uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Finds the guard's or the operating system's own words in hyper's chain of causes.
-fn error_of(error: &hyper_util::client::legacy::Error, target: &str) -> HttpError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+/// Finds the guard's or the operating system's own words in the chain of causes.
+fn error_of(failure: &Failure, target: &str) -> HttpError {
+    let error: &(dyn std::error::Error + 'static) = match failure {
+        Failure::Connect(error) => &**error,
+        Failure::Broken(error) => error,
+    };
+    let mut cause = Some(error);
     let mut deepest = error.to_string();
     while let Some(inner) = cause {
         if let Some(refusal) = inner.downcast_ref::<ConnectError>() {
@@ -204,10 +185,9 @@ fn error_of(error: &hyper_util::client::legacy::Error, target: &str) -> HttpErro
             None => inner.source(),
         };
     }
-    if error.is_connect() {
-        HttpError::Connect { target: target.to_owned(), detail: deepest }
-    } else {
-        HttpError::Broken { target: target.to_owned(), detail: deepest }
+    match failure {
+        Failure::Connect(_) => HttpError::Connect { target: target.to_owned(), detail: deepest },
+        Failure::Broken(_) => HttpError::Broken { target: target.to_owned(), detail: deepest },
     }
 }
 
@@ -217,9 +197,9 @@ fn error_of(error: &hyper_util::client::legacy::Error, target: &str) -> HttpErro
 struct ConnectError(HttpError);
 
 /// A connection, with what the pool wants to know of it.
-type Socket = TokioIo<Stream>;
+pub(crate) type Socket = TokioIo<Stream>;
 
-struct Stream(TcpStream);
+pub(crate) struct Stream(TcpStream);
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
