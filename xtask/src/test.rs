@@ -1,8 +1,10 @@
 //! Everything that CI runs, in the order in which it says most soonest.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
-use crate::command::{cargo, command, find, target};
+use crate::command::{cargo, command, find, root, run_quiet, target};
 use crate::postgres::Postgres;
 use crate::steps::{Outcome, Steps};
 use crate::{demo, e2e, python, tidy, ui};
@@ -87,8 +89,22 @@ fn official_clients() -> Result<Outcome> {
         Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
     };
     let program = demo::program().to_string_lossy().into_owned();
-    crate::command::run(&mut command(python, &["tests/check_clients.py", &program]))?;
+    let mut arguments = vec!["tests/check_clients.py", &program];
+    let node = node_with_packages()?.map(|node| node.to_string_lossy().into_owned());
+    match &node {
+        Some(node) => arguments.push(node),
+        None => eprintln!("npm is missing: the clients for Node are left out"),
+    }
+    crate::command::run(&mut command(python, &arguments))?;
     Ok(Outcome::Done)
+}
+
+/// Returns a Node that has the packages of `tests/node`, if there is an npm.
+fn node_with_packages() -> Result<Option<PathBuf>> {
+    let (Some(npm), Some(node)) = (find(&["npm"], &[]), find(&["node"], &[])) else { return Ok(None) };
+    let folder = root().join("tests/node");
+    run_quiet(command(npm, &["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder))?;
+    Ok(Some(node))
 }
 
 /// Runs the demo to its end, then lets programs that we did not write compute

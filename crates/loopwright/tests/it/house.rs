@@ -25,9 +25,14 @@ pub(crate) const WORKSPACE_TOKEN: &str = "dapi-only-for-tests";
 
 /// Starts the program with a folder and free ports, not yet ready.
 pub(crate) fn command(data: &Path) -> Command {
+    command_at(data, "127.0.0.1:0")
+}
+
+/// The same, with the API at an address.
+pub(crate) fn command_at(data: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loopwright"));
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--workspace-listen", "127.0.0.1:0", "--data"])
+        .args(["serve", "--listen", listen, "--workspace-listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .env("LOOPWRIGHT_BOOTSTRAP_APP_KEY", KEY)
         .env("LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN", WORKSPACE_TOKEN)

@@ -6,5 +6,7 @@ mod house;
 mod life;
 mod marks;
 mod receiver;
+mod consumer;
+mod listener;
 mod ledger;
 mod sudden_ends;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use http::Method;
 use serde_json::{Value as Json, json};
+use tokio::process::Command;
 
 use crate::house::House;
 use crate::receiver::Receiver;
@@ -28,13 +29,15 @@ triggers:
   - {id: MARK, displayName: Marked, record: CASE, filterIds: [MARKED], outputs: [STEPS], itemLimit: 1000000}
 "#;
 
-/// A server that may call a receiver.
-pub(crate) async fn house(data: &Path, receiver: &Receiver) -> House {
-    let mut command = crate::house::command(data);
+/// A server that may call receivers on this machine.
+pub(crate) async fn house(data: &Path) -> House {
+    House::start_by(allowed(crate::house::command(data))).await
+}
+
+/// Lets a server call receivers on this machine.
+pub(crate) fn allowed(mut command: Command) -> Command {
+    command.env("LOOPWRIGHT_CALLBACK_HTTP", "true").env("LOOPWRIGHT_EGRESS_ALLOW", "127.0.0.0/8");
     command
-        .env("LOOPWRIGHT_CALLBACK_HTTP", "true")
-        .env("LOOPWRIGHT_EGRESS_ALLOW", format!("127.0.0.1:{}", receiver.address.port()));
-    House::start_by(command).await
 }
 
 /// Publishes the model over a table with one case that is not marked; returns
@@ -59,9 +62,9 @@ pub(crate) async fn publish(house: &House) -> String {
     pool
 }
 
-/// Marks cases, which fires an event for each that is new.
-pub(crate) async fn mark(house: &House, pool: &str, cases: &[String]) {
-    house.push(pool, TABLE, &rows(cases, "mark")).await;
+/// Marks a case, which fires an event if it is new.
+pub(crate) async fn mark(house: &House, pool: &str, case: &str) {
+    house.push(pool, TABLE, &rows(&[case.to_owned()], "mark")).await;
 }
 
 /// Marks cases, if the server lives long enough to say that it is done.

@@ -119,7 +119,7 @@ async fn nothing_is_lost_when_the_server_is_killed_again_and_again() {
 
     let data = tempfile::tempdir().expect("a folder");
     let receiver = Receiver::start().await;
-    let mut house = marks::house(data.path(), &receiver).await;
+    let mut house = marks::house(data.path()).await;
     let pool = marks::publish(&house).await;
     let mut ids = Vec::new();
     for (path, settings) in subscriptions() {
@@ -136,7 +136,7 @@ async fn nothing_is_lost_when_the_server_is_killed_again_and_again() {
         house.child.wait().await.expect("an end");
         kills.push(Instant::now());
         receiver.end_of_life().await;
-        house = marks::house(data.path(), &receiver).await;
+        house = marks::house(data.path()).await;
     }
     receiver.calm_down();
     if !pusher.pending.is_empty() {
