@@ -181,9 +181,10 @@ pub struct Busy;
 
 /// Stores events in the hooks of this program.
 pub trait LocalSink: Send + Sync {
-    /// Stores a delivery durably; `Ok` means that it will not be lost. It ends
-    /// by itself and soon, as a write to the database does: the engine sets no
-    /// timeout, and tries nothing else of this hook and trigger meanwhile.
+    /// Stores a delivery durably; `Ok` means that it will not be lost. The
+    /// engine tries nothing else of this hook and trigger meanwhile. If it takes
+    /// longer than the subscription's timeout, the future is dropped and the
+    /// hook counts as [`Busy`]: the same offset comes again.
     fn deliver(&self, hook: &str, delivery: LocalDelivery) -> BoxFuture<'_, Result<(), Busy>>;
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A *delivery* is the handing over of one event to one subscription; an
 //! *attempt* is one try of it. Every attempt carries the same `webhook-id` and
-//! the same body, so that a receiver can tell a repetition from news.
+//! the same body, so that a receiver can tell a repetition from news; what that
+//! means for batches is told in `load`.
 
 use std::time::Duration;
 
@@ -65,9 +66,11 @@ impl Verdict {
 pub struct Attempt {
     /// The subscription's generation when it began.
     pub generation: u64,
-    /// Which event.
+    /// Which event; the first, if it carried several.
     pub offset: Offset,
-    /// The event's id.
+    /// The last event that it carried.
+    pub through: Offset,
+    /// The first event's id.
     pub event_id: EventId,
     /// 1 for the first attempt of the event in this generation.
     pub number: u32,

@@ -39,14 +39,18 @@ pub enum Input {
         /// The last one taken.
         through: Offset,
     },
+    /// The owner passes over the event behind the cursor.
+    SkipOne,
     /// The end.
     Delete,
     /// An attempt came to an end.
     Attempted {
         /// The generation in which it began.
         generation: u64,
-        /// Which event it carried.
+        /// The first event that it carried.
         offset: Offset,
+        /// The last one; the same, unless it carried a batch.
+        through: Offset,
         /// How it ended.
         outcome: Outcome,
         /// A fraction in `0.0..1.0`, for jitter.
@@ -59,7 +63,7 @@ pub enum Input {
 /// How an attempt ended, as far as decisions depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver has the event.
+    /// The receiver has the event, or every event of the batch.
     Delivered,
     /// It may work later.
     Failed(Patience),
@@ -118,7 +122,10 @@ pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, R
 
         (State::Active | State::Paused, Input::Extract { .. }) => Err(refusal(Verb::Extract, s.state)),
         (State::Suspended { queue: Queue::Destroyed }, Input::Extract { .. }) => Ok(Next::Stays),
-        (_, Input::Extract { through }) => Ok(s.extracted(through)),
+        (_, Input::Extract { through }) => Ok(s.extracted(through, around)),
+
+        (State::Failed { .. } | State::Rejected, Input::SkipOne) => s.skipped_by_hand(around),
+        (_, Input::SkipOne) => Err(refusal(Verb::SkipOne, s.state)),
 
         (_, Input::Pause) => Err(refusal(Verb::Pause, s.state)),
         (_, Input::Resume) => Err(refusal(Verb::Resume, s.state)),
@@ -128,10 +135,15 @@ pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, R
             Ok(Next::Stays)
         }
         (State::Suspended { .. } | State::Rejected, Input::Attempted { .. }) => Ok(Next::Stays),
-        (_, Input::Attempted { outcome: Outcome::Delivered, .. }) => Ok(Next::Becomes(s.delivered(around.now))),
+        (_, Input::Attempted { through, outcome: Outcome::Delivered, .. }) => {
+            Ok(Next::Becomes(s.delivered(through, around.now)))
+        }
         // What fails behind a pause has no consequence: resuming begins anew.
         (State::Paused, Input::Attempted { .. }) => Ok(Next::Stays),
-        (_, Input::Attempted { outcome, luck, .. }) => Ok(s.failed_once(outcome, luck, around)),
+        (_, Input::Attempted { offset, through, outcome, luck, .. }) => {
+            let batch = through > offset;
+            Ok(if batch { s.batch_failed(outcome, luck, around) } else { s.failed_once(outcome, luck, around) })
+        }
 
         (State::Failed { since }, Input::Clock) if around.now >= since.plus(around.policy.suspend_after()) => {
             Ok(Next::Becomes(s.suspended(around.policy)))
@@ -189,24 +201,59 @@ impl Standing {
         Ok(Next::Becomes(Standing { cursor: from.previous(), ..again }))
     }
 
-    fn extracted(&self, through: Offset) -> Next {
-        let anew = Standing { generation: self.generation + 1, ..self.clone() };
+    /// Without an event there is nothing that could be wrong, and nothing to
+    /// probe with: whoever takes out the last one has settled the matter.
+    fn extracted(&self, through: Offset, around: &Around<'_>) -> Next {
+        let settled = through >= around.head && matches!(self.state, State::Failed { .. } | State::Rejected);
+        let anew = if settled {
+            self.active_again(around.now)
+        } else {
+            Standing { generation: self.generation + 1, ..self.clone() }
+        };
         anew.moved_ahead(through, SkipReason::Extracted)
     }
 
-    fn delivered(&self, now: Timestamp) -> Standing {
-        let offset = self.cursor.next();
+    fn skipped_by_hand(&self, around: &Around<'_>) -> Result<Next, Refusal> {
+        if self.cursor >= around.head {
+            return Err(Refusal::NothingQueued);
+        }
+        Ok(self.active_again(around.now).moved_ahead(self.cursor.next(), SkipReason::ByHand))
+    }
+
+    fn delivered(&self, through: Offset, now: Timestamp) -> Standing {
         let state = if self.state == State::Paused { State::Paused } else { State::Active };
         Standing {
             state,
             reason: String::new(),
-            cursor: offset,
+            cursor: through,
             attempts: 0,
             due: now,
-            last_success: LastSuccess::Event { offset, at: now },
-            delivered: self.delivered + 1,
+            last_success: LastSuccess::Event { offset: through, at: now },
+            delivered: self.delivered + through.since(self.cursor),
             ..self.clone()
         }
+    }
+
+    /// Which event of a batch the receiver could not take, nobody knows. So
+    /// nothing is passed over, rejected or given up for it: the head event is
+    /// tried alone, at once if there is something wrong with one of them.
+    fn batch_failed(&self, outcome: Outcome, luck: f64, around: &Around<'_>) -> Next {
+        let patience = match outcome {
+            Outcome::Failed(patience) => Some(patience),
+            // That nobody is there is no matter of events.
+            Outcome::Gone if around.policy.on_error == OnError::Keep => {
+                return self.failed_once(outcome, luck, around);
+            }
+            Outcome::Gone | Outcome::Declined | Outcome::Busy | Outcome::Delivered => None,
+        };
+        let attempts = self.attempts + 1;
+        let pause = patience.map(|patience| around.policy.pause_before_retry(attempts, patience, luck));
+        Next::Becomes(Standing {
+            attempts,
+            failures: self.failures + 1,
+            due: around.now.plus(pause.unwrap_or_default()),
+            ..self.clone()
+        })
     }
 
     fn failed_once(&self, outcome: Outcome, luck: f64, around: &Around<'_>) -> Next {

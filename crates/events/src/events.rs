@@ -29,7 +29,7 @@ use crate::event::{self, NewEvent, Offset, TriggerRef};
 use crate::notice::{Notice, Notifier};
 use crate::outlet::{self, Outlet};
 use crate::policy::{OnError, Policy};
-use crate::roster::Roster;
+use crate::roster::{Roster, Slots};
 use crate::signature;
 use crate::subscription::{Subscription, SubscriptionId};
 use crate::tables::{self, SkipRecord, Stored, StoredSecret};
@@ -73,6 +73,9 @@ pub struct Options {
     pub policy: Policy,
     /// Calls in flight at most, over all subscriptions.
     pub calls_max: usize,
+    /// How many of them are for probes of failed subscriptions, and for nothing
+    /// else; no more than half.
+    pub probes_max: usize,
     /// Delivered events are kept so long for replays.
     pub keep_events: Duration,
     /// Delivered events of one log are kept up to so many bytes of documents,
@@ -118,6 +121,7 @@ impl Default for Options {
             allow_http_callbacks: false,
             policy: Policy::default(),
             calls_max: 2_048,
+            probes_max: 16,
             keep_events: WEEK,
             keep_bytes: 2 << 30,
             keep_deliveries: WEEK,
@@ -173,7 +177,7 @@ impl Events {
                 Ok::<_, Error>(seats)
             })
             .await?;
-        let mut roster = Roster::new(options.calls_max, now);
+        let mut roster = Roster::new(Slots::new(options.calls_max, options.probes_max), now);
         for (stored, secrets) in seats {
             let outlet = Arc::new(Outlet::open(&ports.keys, &stored, &secrets)?);
             roster.seat(stored.subscription, stored.log, outlet, now);
@@ -326,8 +330,9 @@ impl Events {
     }
 
     /// Takes up to 50 undelivered events out by hand and returns the bodies
-    /// that the callback would have received. A second call returns the next.
-    /// Refused while the subscription is active or paused.
+    /// that the callback would have received, one for each. A second call
+    /// returns the next. A failed or rejected subscription that has none left
+    /// is active again. Refused while the subscription is active or paused.
     pub async fn extract(self: &Arc<Self>, actor: &Actor, id: SubscriptionId) -> Result<Vec<Bytes>, Error> {
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let taken = bodies.clone();
@@ -345,6 +350,13 @@ impl Events {
         })
         .await?;
         Ok(std::mem::take(&mut *bodies.lock()))
+    }
+
+    /// Passes over the event behind the cursor, on record, and sets the
+    /// subscription going: the way out when one event is wrong. Refused unless
+    /// the subscription is failed or rejected and an event is queued.
+    pub async fn skip_one(self: &Arc<Self>, actor: &Actor, id: SubscriptionId) -> Result<Subscription, Error> {
+        self.take(actor, id, "skip", Input::SkipOne).await
     }
 
     /// Changes the delivery settings; the state stays as it is.

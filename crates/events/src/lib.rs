@@ -113,7 +113,9 @@ mod subscription;
 mod diagram;
 mod refusal;
 mod policy;
+mod pace;
 // How a call looks, and how it ends.
+mod load;
 mod delivery;
 pub mod signature;
 mod outlet;
@@ -154,6 +156,7 @@ pub const MIGRATIONS: &[base::db::Migration] = &[
         name: "events/0001_logs_and_subscriptions",
         sql: include_str!("../migrations/0001_logs_and_subscriptions.sql"),
     },
+    base::db::Migration { name: "events/0002_batches", sql: include_str!("../migrations/0002_batches.sql") },
     base::db::Migration { name: "events/0003_notices", sql: include_str!("../migrations/0003_notices.sql") },
 ];
 

@@ -4,14 +4,18 @@
 //! read once and shared. Whoever lags asks for a piece of the log to be read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::event::{Event, Offset};
+use crate::event::{Event, Offset, TriggerRef};
+use crate::load::{BATCH_BYTES_MAX, Form, Load, element_bytes_max};
 use crate::subscription::SubscriptionId;
 use crate::tables::LogRow;
 
 /// Where a log stands, who follows it, and which of its events are at hand.
 pub(crate) struct Log {
+    /// Whose log it is.
+    pub(crate) trigger: Arc<TriggerRef>,
     /// The last offset that is known to be there.
     pub(crate) head: Offset,
     pub(crate) followers: BTreeSet<SubscriptionId>,
@@ -25,8 +29,9 @@ pub(crate) struct Log {
 
 impl Log {
     /// Takes up a log that somebody begins to follow.
-    pub(crate) fn at(row: LogRow) -> Self {
+    pub(crate) fn at(row: LogRow, trigger: TriggerRef) -> Self {
         Log {
+            trigger: Arc::new(trigger),
             head: row.head,
             followers: BTreeSet::new(),
             window: BTreeMap::new(),
@@ -55,13 +60,39 @@ impl Log {
         bytes
     }
 
+    /// Forgets some events; returns how many bytes that gives back.
+    pub(crate) fn forget(&mut self, offsets: RangeInclusive<Offset>) -> usize {
+        let known: Vec<Offset> = self.window.range(offsets).map(|(offset, _)| *offset).collect();
+        let forgotten = known.iter().filter_map(|offset| self.window.remove(offset));
+        forgotten.map(|event| size_of(&event)).sum()
+    }
+
     /// Forgets all that is at hand; returns how many bytes that gives back.
-    pub(crate) fn forget(&mut self) -> usize {
+    pub(crate) fn forget_all(&mut self) -> usize {
         std::mem::take(&mut self.window).values().map(|event| size_of(event)).sum()
+    }
+
+    /// Returns what a call carries: the event behind a cursor, if it is at
+    /// hand; in a batch also those that follow it without a gap, as far as they
+    /// are at hand, but none behind `end`.
+    pub(crate) fn load(&self, cursor: Offset, form: Form, end: Offset) -> Option<Load> {
+        let first = self.window.get(&cursor.next())?;
+        let Form::Array { events_max } = form else { return Some(Load::One(first.clone())) };
+        let mut events = vec![first.clone()];
+        let mut bytes = element_bytes_max(&self.trigger, first);
+        for (offset, event) in self.window.range(first.offset.next()..) {
+            bytes += element_bytes_max(&self.trigger, event);
+            let follows = *offset == events[events.len() - 1].offset.next();
+            if !follows || *offset > end || events.len() >= events_max || bytes > BATCH_BYTES_MAX {
+                break;
+            }
+            events.push(event.clone());
+        }
+        Some(Load::Batch(events))
     }
 }
 
-fn size_of(event: &Event) -> usize {
+pub(crate) fn size_of(event: &Event) -> usize {
     // What an entry costs besides its text, roughly.
     event.document.len() + 128
 }

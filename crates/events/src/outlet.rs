@@ -15,8 +15,9 @@ use crate::callback::{Callback, LocalDelivery, Sink};
 use crate::delivery::{ANSWER_BYTES_KEPT, Attempt, Verdict, detail_of, outcome_of};
 use crate::diagram::Outcome;
 use crate::error::Error;
-use crate::event::{self, Event, TriggerRef};
+use crate::event::TriggerRef;
 use crate::events::Ports;
+use crate::load::Load;
 use crate::signature::{self, SigningKey};
 use crate::subscription::SubscriptionId;
 use crate::tables::{Stored, StoredSecret};
@@ -41,11 +42,11 @@ pub(crate) struct ValidKey {
 /// One call, ready to be made.
 pub(crate) struct Call {
     pub(crate) subscription: SubscriptionId,
-    pub(crate) trigger: TriggerRef,
+    pub(crate) trigger: Arc<TriggerRef>,
     pub(crate) generation: u64,
     pub(crate) number: u32,
     pub(crate) replay: bool,
-    pub(crate) event: Arc<Event>,
+    pub(crate) load: Load,
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) timeout: Duration,
 }
@@ -109,7 +110,7 @@ impl Call {
     /// when the request is about to leave, and not when it was planned.
     pub(crate) async fn make(self, ports: Ports) -> Finished {
         let started_at = ports.clock.now();
-        let body = event::callback_body(self.subscription, &self.trigger, &self.event);
+        let body = self.load.body(self.subscription, &self.trigger);
         let (outcome, status, detail, answer) = match &*self.outlet {
             Outlet::Https { uri, headers, keys } => {
                 let request = self.request(uri, headers, keys, body, started_at);
@@ -124,24 +125,30 @@ impl Call {
                 }
             }
             Outlet::Local { hook } => {
+                let event = self.load.first();
                 let delivery = LocalDelivery {
-                    trigger: self.trigger.clone(),
-                    offset: self.event.offset,
-                    event_id: self.event.id,
-                    at: self.event.at,
+                    trigger: TriggerRef::clone(&self.trigger),
+                    offset: event.offset,
+                    event_id: event.id,
+                    at: event.at,
                     body,
                 };
-                match ports.local.deliver(hook, delivery).await {
-                    Ok(()) => (Outcome::Delivered, None, String::new(), String::new()),
-                    Err(busy) => (Outcome::Busy, None, busy.to_string(), String::new()),
+                match tokio::time::timeout(self.timeout, ports.local.deliver(hook, delivery)).await {
+                    Ok(Ok(())) => (Outcome::Delivered, None, String::new(), String::new()),
+                    Ok(Err(busy)) => (Outcome::Busy, None, busy.to_string(), String::new()),
+                    Err(_) => {
+                        let detail = format!("the hook did not answer within {} ms", self.timeout.as_millis());
+                        (Outcome::Busy, None, detail, String::new())
+                    }
                 }
             }
         };
         let took = ports.clock.now().since(started_at);
         let attempt = Attempt {
             generation: self.generation,
-            offset: self.event.offset,
-            event_id: self.event.id,
+            offset: self.load.first().offset,
+            through: self.load.through(),
+            event_id: self.load.first().id,
             number: self.number,
             started_at,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -164,7 +171,7 @@ impl Call {
             HeaderName::from_static("loopwright-attempt"),
             HeaderName::from_static("loopwright-replay"),
         ];
-        let id = self.event.id.to_string();
+        let id = self.load.id();
         let valid = keys.iter().filter(|valid| valid.valid_until.is_none_or(|until| at < until));
         let signatures: Vec<String> = valid.map(|valid| valid.key.sign(&id, at, &body)).collect();
         let values = [
@@ -172,7 +179,7 @@ impl Call {
             signature::seconds(at).to_string(),
             signatures.join(" "),
             self.subscription.to_string(),
-            self.event.offset.to_string(),
+            self.load.offsets(),
             self.number.to_string(),
             self.replay.to_string(),
         ];

@@ -18,6 +18,11 @@ const AFTER_TIMEOUT_MIN: Duration = Duration::from_mins(1);
 /// The longest pause before a local hook without room is asked again.
 const BUSY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// The highest limit of calls per second that can be set.
+pub(crate) const RATE_PER_SECOND_MAX: u32 = 100_000;
+/// The largest batch that can be set.
+const BATCH_EVENTS_MAX: u32 = 100;
+
 /// What happens to an event whose attempts are used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,6 +80,12 @@ pub struct Policy {
     pub on_rejection: OnRejection,
     /// What a suspension does to the queue.
     pub on_suspension: OnSuspension,
+    /// Calls per second at most, with up to a second's worth of them, and at
+    /// least one, saved up; nothing means as many as the receiver bears.
+    pub rate_per_second: Option<u32>,
+    /// Events that one call carries at most. With 1 its body is an event, with
+    /// more it is an array of them.
+    pub batch_events_max: u32,
 }
 
 impl Default for Policy {
@@ -89,6 +100,8 @@ impl Default for Policy {
             on_error: OnError::Keep,
             on_rejection: OnRejection::Retry,
             on_suspension: OnSuspension::Destroy,
+            rate_per_second: None,
+            batch_events_max: 1,
         }
     }
 }
@@ -105,6 +118,8 @@ impl Policy {
             ("probeMaxMs", self.probe_max_ms, self.probe_first_ms, DAY_MS),
             ("suspendAfterMs", self.suspend_after_ms, 1_000, 365 * DAY_MS),
             ("alertAfterMs", self.alert_after_ms.len() as u64, 0, 10),
+            ("ratePerSecond", self.rate_per_second.unwrap_or(1).into(), 1, RATE_PER_SECOND_MAX.into()),
+            ("batchEventsMax", self.batch_events_max.into(), 1, BATCH_EVENTS_MAX.into()),
         ];
         for (setting, value, min, max) in bounds {
             if value < min || value > max {
@@ -138,6 +153,12 @@ impl Policy {
         let place = usize::try_from(failed_attempts).ok()?.checked_sub(1)?;
         let own = Duration::from_millis(*self.retry_pauses_ms.get(place)?);
         Some(patience.stretch(jittered(own, luck)))
+    }
+
+    /// Returns the pause after so many failed attempts, where there has to be
+    /// another one: none of its own if none is set, but the receiver may ask.
+    pub(crate) fn pause_before_retry(&self, failed_attempts: u32, patience: Patience, luck: f64) -> Duration {
+        self.retry_pause(failed_attempts, patience, luck).unwrap_or_else(|| patience.stretch(Duration::ZERO))
     }
 
     /// Returns the pause before the next probe of a subscription that has been

@@ -19,6 +19,9 @@ pub enum Refusal {
         /// Its state.
         state: State,
     },
+    /// There is no event that could be passed over.
+    #[error("no event is queued")]
+    NothingQueued,
     /// The replay begins before the subscription was made, or before its queue
     /// was destroyed.
     #[error("its events begin at offset {first}")]
@@ -53,6 +56,8 @@ pub enum Verb {
     Replay,
     /// [`crate::Input::Extract`].
     Extract,
+    /// [`crate::Input::SkipOne`].
+    SkipOne,
 }
 
 impl Verb {
@@ -64,6 +69,7 @@ impl Verb {
             Verb::ResumeFromLatest => "resume from latest",
             Verb::Replay => "replay",
             Verb::Extract => "extract from",
+            Verb::SkipOne => "skip an event of",
         }
     }
 }
@@ -73,6 +79,7 @@ impl Refusal {
     pub fn verb(&self) -> Verb {
         match self {
             Refusal::State { verb, .. } => *verb,
+            Refusal::NothingQueued => Verb::SkipOne,
             Refusal::BeforeStart { .. } | Refusal::Forgotten { .. } | Refusal::Ahead { .. } => Verb::Replay,
         }
     }
@@ -80,7 +87,7 @@ impl Refusal {
     /// Returns what the caller should do about it.
     pub fn kind(&self) -> Kind {
         match self {
-            Refusal::State { .. } => Kind::Conflict,
+            Refusal::State { .. } | Refusal::NothingQueued => Kind::Conflict,
             Refusal::BeforeStart { .. } | Refusal::Ahead { .. } => Kind::Invalid,
             Refusal::Forgotten { .. } => Kind::Gone,
         }
@@ -106,7 +113,11 @@ impl Refusal {
                 (Verb::Replay, _) => "replay-while-suspended",
                 (Verb::Extract, Paused) => "extract-while-paused",
                 (Verb::Extract, _) => "extract-while-active",
+                (Verb::SkipOne, Paused) => "skip-while-paused",
+                (Verb::SkipOne, Suspended { .. }) => "skip-while-suspended",
+                (Verb::SkipOne, _) => "skip-while-active",
             },
+            Refusal::NothingQueued => "skip-nothing-queued",
             Refusal::BeforeStart { .. } => "replay-before-start",
             Refusal::Forgotten { .. } => "replay-forgotten",
             Refusal::Ahead { .. } => "replay-ahead",

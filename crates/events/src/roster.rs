@@ -14,10 +14,11 @@
 //! * whoever saves a seat's row has the seat's *pen*, so that two commits
 //!   cannot overtake each other.
 
+mod lanes;
 mod reading;
 mod saving;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,11 +34,16 @@ use crate::subscription::{State, Subscription, SubscriptionId};
 use crate::tables::{LogId, LogRow, Progress};
 use crate::view::Tally;
 
+pub(crate) use lanes::{Lane, Slots};
 pub(crate) use reading::READ_EVENTS;
+#[cfg(test)]
+pub(crate) use reading::WINDOW_BYTES_MAX;
 pub(crate) use saving::Batch;
 #[cfg(test)]
 pub(crate) use saving::{SAVE_AFTER, SAVE_RESULTS};
 
+use lanes::Lanes;
+use reading::Window;
 use saving::UNSAVED_MAX;
 
 /// A nudge that got lost is made up for by a look at all logs.
@@ -51,8 +57,9 @@ const TIDY_EVERY: Duration = Duration::from_mins(10);
 pub(crate) enum Order {
     /// Make a call; bring back [`Roster::finished`].
     Call(Box<Call>),
-    /// Read a log behind an offset; bring back [`Roster::read`].
-    Read { log: LogId, after: Offset },
+    /// Read a log behind an offset, so many bytes at most; bring back
+    /// [`Roster::read`].
+    Read { log: LogId, after: Offset, bytes_max: usize },
     /// Save progress; bring back [`Roster::saved`].
     Save(Batch),
     /// Look where all logs stand; bring back [`Roster::looked`].
@@ -63,18 +70,15 @@ pub(crate) enum Order {
 
 /// Everyone's place.
 pub(crate) struct Roster {
-    calls_max: usize,
-    calls: usize,
     seats: BTreeMap<SubscriptionId, Seat>,
     logs: BTreeMap<LogId, Log>,
     log_of: HashMap<TriggerRef, LogId>,
     /// When somebody has to be looked at again.
     alarms: BTreeSet<(Timestamp, SubscriptionId)>,
-    /// Whose turn it is, in order.
-    ready: VecDeque<SubscriptionId>,
+    lanes: Lanes,
     /// Logs that somebody waits to have read.
     unread: BTreeSet<LogId>,
-    window_bytes: usize,
+    window: Window,
     /// Who has done what no commit knows of.
     unsaved: BTreeSet<SubscriptionId>,
     results: usize,
@@ -90,17 +94,15 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
-    pub(crate) fn new(calls_max: usize, now: Timestamp) -> Self {
+    pub(crate) fn new(slots: Slots, now: Timestamp) -> Self {
         Roster {
-            calls_max,
-            calls: 0,
             seats: BTreeMap::new(),
             logs: BTreeMap::new(),
             log_of: HashMap::new(),
             alarms: BTreeSet::new(),
-            ready: VecDeque::new(),
+            lanes: Lanes::new(slots),
             unread: BTreeSet::new(),
-            window_bytes: 0,
+            window: Window::default(),
             unsaved: BTreeSet::new(),
             results: 0,
             save_at: Timestamp::FAR_FUTURE,
@@ -119,7 +121,7 @@ impl Roster {
     pub(crate) fn seat(&mut self, subscription: Subscription, log: LogRow, outlet: Arc<Outlet>, now: Timestamp) {
         let id = subscription.id;
         self.log_of.insert(subscription.trigger.clone(), log.log);
-        let known = self.logs.entry(log.log).or_insert_with(|| Log::at(log));
+        let known = self.logs.entry(log.log).or_insert_with(|| Log::at(log, subscription.trigger.clone()));
         known.followers.insert(id);
         let grown = known.grows_to(log);
         self.seats.insert(id, Seat::new(subscription, log.log, outlet, now));
@@ -144,7 +146,7 @@ impl Roster {
         log.followers.remove(&id);
         log.waiting.remove(&id);
         if log.followers.is_empty() {
-            self.window_bytes -= log.forget();
+            self.window.forget_log(seat.log, log);
             self.logs.remove(&seat.log);
             self.log_of.remove(&seat.subscription.trigger);
         }
@@ -197,9 +199,10 @@ impl Roster {
         self.follow_the_clock(now);
         self.ring(now);
         let mut orders = Vec::new();
-        while self.calls < self.calls_max && self.results < UNSAVED_MAX {
-            let Some(id) = self.ready.pop_front() else { break };
-            if let Some(call) = self.begin(id, now) {
+        self.lanes.age(now);
+        while self.results < UNSAVED_MAX {
+            let Some((lane, id)) = self.lanes.next() else { break };
+            if let Some(call) = self.begin(lane, id, now) {
                 orders.push(Order::Call(Box::new(call)));
             }
         }
@@ -240,8 +243,8 @@ impl Roster {
     pub(crate) fn finished(&mut self, finished: Finished, luck: f64, now: Timestamp) {
         // A pause that begins now must not be taken for one of before.
         self.follow_the_clock(now);
-        self.calls -= 1;
         let id = finished.subscription;
+        self.lanes.land(id);
         let Some(seat) = self.seats.get_mut(&id) else { return };
         seat.calling = false;
         if seat.held {
@@ -294,11 +297,11 @@ impl Roster {
         for at in [&mut self.save_at, &mut self.look_at, &mut self.tidy_at] {
             *at = at.minus(back);
         }
+        self.lanes.set_back(back);
         let ids: Vec<SubscriptionId> = self.seats.keys().copied().collect();
         for id in ids {
             if let Some(seat) = self.seats.get_mut(&id) {
-                let due = &mut seat.subscription.standing.due;
-                *due = due.minus(back);
+                seat.set_back(back);
             }
             self.schedule(id, now);
         }
@@ -341,11 +344,13 @@ impl Roster {
         }
         let head = self.logs.get(&seat.log).map_or(Offset::START, |log| log.head);
         if seat.may_be_called(head) {
-            if standing.due > now {
-                alarm = alarm.min(standing.due);
-            } else if !seat.ready {
-                seat.ready = true;
-                self.ready.push_back(id);
+            let due = seat.due(now);
+            if due > now {
+                alarm = alarm.min(due);
+            } else if seat.ready != Some(seat.lane()) {
+                // If it stood elsewhere, nobody will find it there any more.
+                seat.ready = Some(seat.lane());
+                self.lanes.queue(seat.lane(), id);
             }
         }
         if alarm < Timestamp::FAR_FUTURE {
@@ -356,32 +361,35 @@ impl Roster {
 
     /// Begins the call of a seat whose turn it is; nothing if it has changed
     /// its mind, or if its event must be read first.
-    fn begin(&mut self, id: SubscriptionId, now: Timestamp) -> Option<Call> {
+    fn begin(&mut self, lane: Lane, id: SubscriptionId, now: Timestamp) -> Option<Call> {
         let seat = self.seats.get_mut(&id)?;
-        seat.ready = false;
+        seat.ready.take_if(|ready| *ready == lane)?;
         let log = self.logs.get_mut(&seat.log)?;
         let standing = &seat.subscription.standing;
-        if seat.held || !seat.may_be_called(log.head) || standing.due > now {
+        if seat.held || !seat.may_be_called(log.head) || seat.due(now) > now {
             return None;
         }
-        let offset = standing.cursor.next();
-        let Some(event) = log.window.get(&offset) else {
+        let replay = standing.is_replay(standing.cursor.next());
+        // What is new does not travel with what was seen before.
+        let end = if replay { standing.reached } else { log.head };
+        let Some(load) = log.load(standing.cursor, seat.form(), end) else {
             log.waiting.insert(id);
             self.unread.insert(seat.log);
             return None;
         };
         let call = Call {
             subscription: id,
-            trigger: seat.subscription.trigger.clone(),
+            trigger: log.trigger.clone(),
             generation: standing.generation,
             number: standing.attempts + 1,
-            replay: standing.is_replay(offset),
-            event: event.clone(),
+            replay,
+            load,
             outlet: seat.outlet.clone(),
             timeout: seat.subscription.policy.timeout(),
         };
+        seat.pace.spend(&seat.subscription.policy, now);
         seat.calling = true;
-        self.calls += 1;
+        self.lanes.take_off(lane, id, now);
         Some(call)
     }
 

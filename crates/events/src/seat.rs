@@ -1,14 +1,19 @@
 //! A subscription's place in the engine, and what the outcome of a call does there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::Timestamp;
 use tokio::sync::Mutex as Pen;
 
+use crate::callback::Sink;
 use crate::delivery::{Attempt, Verdict};
 use crate::diagram::{Around, Input, Next, Outcome, decide};
 use crate::event::Offset;
+use crate::load::Form;
 use crate::outlet::{Finished, Outlet};
+use crate::pace::{Lesson, Pace};
+use crate::roster::Lane;
 use crate::subscription::{Standing, State, Subscription, SubscriptionId};
 use crate::tables::{LogId, Progress, SkipRecord};
 
@@ -17,6 +22,8 @@ pub(crate) struct Seat {
     pub(crate) subscription: Subscription,
     pub(crate) log: LogId,
     pub(crate) outlet: Arc<Outlet>,
+    /// What its receiver's answers have taught.
+    pub(crate) pace: Pace,
     /// Whoever has it saves the row.
     pub(crate) pen: Arc<Pen<()>>,
     /// A call is in flight.
@@ -27,8 +34,8 @@ pub(crate) struct Seat {
     pub(crate) parked: Option<(Finished, f64)>,
     /// When it is looked at again.
     pub(crate) alarm: Option<Timestamp>,
-    /// It stands among the ready.
-    pub(crate) ready: bool,
+    /// Where it stands among the ready, if it does.
+    pub(crate) ready: Option<Lane>,
     /// Attempts that no commit has saved.
     pub(crate) attempts: Vec<Attempt>,
     /// Skips that no commit has saved.
@@ -42,12 +49,13 @@ impl Seat {
             subscription: within_reach(subscription, now),
             log,
             outlet,
+            pace: Pace::unknown(now),
             pen: Arc::default(),
             calling: false,
             held: false,
             parked: None,
             alarm: None,
-            ready: false,
+            ready: None,
             attempts: Vec::new(),
             skips: Vec::new(),
         }
@@ -55,6 +63,13 @@ impl Seat {
 
     /// Takes over what a verb has written.
     pub(crate) fn take_over(&mut self, subscription: Subscription, outlet: Arc<Outlet>, now: Timestamp) {
+        self.pace.fill(&self.subscription.policy, now);
+        if subscription.sink != self.subscription.sink {
+            self.pace.start_over();
+        }
+        if subscription.standing.generation != self.subscription.standing.generation {
+            self.pace.narrow();
+        }
         self.subscription = within_reach(subscription, now);
         self.outlet = outlet;
     }
@@ -63,6 +78,40 @@ impl Seat {
     pub(crate) fn may_be_called(&self, head: Offset) -> bool {
         let standing = &self.subscription.standing;
         !self.calling && standing.delivers() && standing.cursor < head
+    }
+
+    /// Returns when its next event may be tried.
+    pub(crate) fn due(&self, now: Timestamp) -> Timestamp {
+        let Subscription { policy, standing, .. } = &self.subscription;
+        standing.due.max(self.pace.ready_at(policy, now))
+    }
+
+    /// Returns where its next call waits for a slot.
+    pub(crate) fn lane(&self) -> Lane {
+        match self.subscription.standing.state {
+            State::Failed { .. } => Lane::Probe,
+            _ if self.pace.is_slow() => Lane::Slow,
+            _ => Lane::Fast,
+        }
+    }
+
+    /// Returns the form of its next call. What has failed once is tried alone,
+    /// and so is a probe.
+    pub(crate) fn form(&self) -> Form {
+        let Subscription { policy, standing, sink, .. } = &self.subscription;
+        match (sink, standing.state) {
+            (Sink::Local { .. }, _) => Form::Object,
+            _ if policy.batch_events_max <= 1 => Form::Object,
+            (_, State::Active) if standing.attempts == 0 => Form::Array { events_max: self.pace.width(policy) },
+            _ => Form::Array { events_max: 1 },
+        }
+    }
+
+    /// Follows a clock that was set back.
+    pub(crate) fn set_back(&mut self, span: Duration) {
+        let due = &mut self.subscription.standing.due;
+        *due = due.minus(span);
+        self.pace.set_back(span);
     }
 
     /// Returns what a commit has to save.
@@ -75,12 +124,28 @@ impl Seat {
         }
     }
 
+    /// Returns what a commit has to save, and takes it for saved.
+    pub(crate) fn take_progress(&mut self, id: SubscriptionId) -> Progress {
+        Progress {
+            id,
+            standing: self.subscription.standing.clone(),
+            attempts: std::mem::take(&mut self.attempts),
+            skips: std::mem::take(&mut self.skips),
+        }
+    }
+
     /// Draws the consequences of an attempt; tells whether there is something
     /// to save.
     pub(crate) fn settle(&mut self, finished: Finished, luck: f64, now: Timestamp) -> bool {
         let Finished { outcome, mut attempt, .. } = finished;
         let before = &self.subscription.standing;
-        let input = Input::Attempted { generation: attempt.generation, offset: attempt.offset, outcome, luck };
+        let Attempt { generation, offset, through, .. } = attempt;
+        if generation == before.generation {
+            let took = Duration::from_millis(attempt.took_ms);
+            let lesson = Lesson { outcome, status: attempt.status, took, events: through.since(offset) + 1 };
+            self.pace.learn(lesson, &self.subscription.policy, now);
+        }
+        let input = Input::Attempted { generation, offset, through, outcome, luck };
         let next = decide(before, input, &self.around(now)).unwrap_or(Next::Stays);
         attempt.verdict = match (&next, outcome) {
             (Next::Stays, _) if attempt.generation != before.generation => Verdict::Late,

@@ -201,18 +201,21 @@ pub enum SkipReason {
     ReplayedAhead,
     /// The owner took them out by hand.
     Extracted,
+    /// The owner passed over them by hand.
+    ByHand,
     /// The queue was destroyed by a suspension.
     Suspension,
 }
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [SkipReason; 6] = [
+    pub const ALL: [SkipReason; 7] = [
         SkipReason::Errors,
         SkipReason::Rejection,
         SkipReason::ResumedFromLatest,
         SkipReason::ReplayedAhead,
         SkipReason::Extracted,
+        SkipReason::ByHand,
         SkipReason::Suspension,
     ];
 
@@ -229,6 +232,7 @@ impl SkipReason {
             SkipReason::ResumedFromLatest => "resumed-from-latest",
             SkipReason::ReplayedAhead => "replayed-ahead",
             SkipReason::Extracted => "extracted",
+            SkipReason::ByHand => "by-hand",
             SkipReason::Suspension => "suspension",
         }
     }

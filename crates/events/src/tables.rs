@@ -11,7 +11,7 @@ mod notices;
 use base::db::{Error, Row};
 
 pub(crate) use history::{delivery_log, skips_page};
-pub(crate) use logs::{LogId, LogRow, append, known_log, log_of, logs, read_log, totals, trim};
+pub(crate) use logs::{LogId, LogRow, append, known_log, log_of, logs, read_log, read_log_within, totals, trim};
 pub(crate) use notices::notices;
 #[cfg(test)]
 pub(crate) use progress::skips;

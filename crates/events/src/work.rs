@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::db::{Control, Db, Error};
+use base::db::{Control, Db, Error, Tx};
 use base::{BoxFuture, Timestamp};
 use futures::future::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -119,13 +119,14 @@ impl Events {
         let now = self.now();
         match order {
             Order::Call(_) => unreachable!("calls are no chores"),
-            Order::Read { log, after } => async move {
-                let read = db.read("events.read_log", move |tx| tables::read_log(tx, log, after, READ_EVENTS)).await;
+            Order::Read { log, after, bytes_max } => async move {
+                let read = move |tx: &mut dyn Tx| tables::read_log_within(tx, log, after, READ_EVENTS, bytes_max);
+                let read = db.read("events.read_log", read).await;
                 Done::Read { log, after, read }
             }
             .boxed(),
             Order::Save(batch) => async move {
-                let progress = Arc::new(batch.progress.clone());
+                let progress = batch.progress.clone();
                 let saved = db.write("events.save", move |tx| tables::save_progress(tx, &progress)).await;
                 Done::Saved { batch, saved }
             }

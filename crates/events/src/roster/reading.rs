@@ -4,18 +4,47 @@
 //! lag wait for a piece of it, the furthest behind first. No log is read
 //! twice at a time; whoever asks meanwhile is served by the next read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 
 use base::Timestamp;
 
 use super::{LOOK_EVERY, Order, PAUSE_AFTER_TROUBLE, Roster};
 use crate::event::{Event, Offset, TriggerRef};
+use crate::log::Log;
 use crate::tables::{LogId, LogRow};
 
-/// Events read from a log at once.
+/// Events read from a log at once …
 pub(crate) const READ_EVENTS: usize = 256;
+/// … and bytes, if nobody else wants to read; an event that is larger alone.
+const READ_BYTES_MAX: usize = 4 << 20;
+/// However many want to read, each read may bring so many bytes.
+const READ_BYTES_MIN: usize = 64 << 10;
 /// Bytes of events held in memory, over all logs.
-const WINDOW_BYTES_MAX: usize = 64 << 20;
+pub(crate) const WINDOW_BYTES_MAX: usize = 64 << 20;
+
+/// What is at hand of all logs, in the order in which it was read.
+///
+/// When the room is used up, what was read first is given back first: most
+/// likely it was used, and whoever still needs it reads it again.
+#[derive(Default)]
+pub(super) struct Window {
+    bytes: usize,
+    pieces: VecDeque<Piece>,
+}
+
+struct Piece {
+    log: LogId,
+    offsets: RangeInclusive<Offset>,
+}
+
+impl Window {
+    /// Takes note that a log is given up.
+    pub(super) fn forget_log(&mut self, id: LogId, log: &mut Log) {
+        self.bytes -= log.forget_all();
+        self.pieces.retain(|piece| piece.log != id);
+    }
+}
 
 impl Roster {
     /// Notes that a trigger's log has grown; tells whether anybody cares.
@@ -24,8 +53,10 @@ impl Roster {
         self.unread.insert(*log);
         true
     }
+
     pub(super) fn read_what_is_missing(&mut self, orders: &mut Vec<Order>) {
         let mut still_unread = BTreeSet::new();
+        let mut missing = Vec::new();
         for log in std::mem::take(&mut self.unread) {
             let Some(known) = self.logs.get_mut(&log) else { continue };
             if known.reading {
@@ -35,9 +66,16 @@ impl Roster {
             let cursors = known.waiting.iter().filter_map(|id| self.seats.get(id));
             let after = cursors.map(|seat| seat.subscription.standing.cursor).min().unwrap_or(known.head);
             known.reading = true;
-            orders.push(Order::Read { log, after });
+            missing.push((log, after));
         }
         self.unread = still_unread;
+        // What all of them bring shall fit into half of the window: then nobody
+        // drives out what another has not got round to.
+        let bytes_max = match missing.len() {
+            0 => return,
+            readers => (WINDOW_BYTES_MAX / 2 / readers).clamp(READ_BYTES_MIN, READ_BYTES_MAX),
+        };
+        orders.extend(missing.into_iter().map(|(log, after)| Order::Read { log, after, bytes_max }));
     }
 
     /// Takes what was read of a log.
@@ -98,24 +136,37 @@ impl Roster {
     }
 
     pub(super) fn wake_followers(&mut self, log: LogId, now: Timestamp) {
-        let Some(known) = self.logs.get(&log) else { return };
-        for id in known.followers.clone() {
-            self.schedule(id, now);
+        let Some(known) = self.logs.get_mut(&log) else { return };
+        let followers = std::mem::take(&mut known.followers);
+        for id in &followers {
+            self.schedule(*id, now);
+        }
+        if let Some(known) = self.logs.get_mut(&log) {
+            known.followers = followers;
         }
     }
 
-    /// Keeps events at hand. When the room is used up all of it is given back:
-    /// what is needed is read again, and nobody has to keep accounts.
+    /// Keeps events at hand, and makes room for them.
     fn remember(&mut self, log: LogId, events: Vec<Event>) {
-        if self.window_bytes > WINDOW_BYTES_MAX {
-            self.window_bytes = 0;
-            for known in self.logs.values_mut() {
-                known.forget();
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
+        let offsets = first.offset..=last.offset;
+        if let Some(known) = self.logs.get_mut(&log) {
+            self.window.bytes += known.remember(events);
+            self.window.pieces.push_back(Piece { log, offsets });
+        }
+        // The latest piece stays, however large it is: somebody waits for it.
+        while self.window.bytes > WINDOW_BYTES_MAX && self.window.pieces.len() > 1 {
+            let Some(oldest) = self.window.pieces.pop_front() else { return };
+            if let Some(known) = self.logs.get_mut(&oldest.log) {
+                self.window.bytes -= known.forget(oldest.offsets);
             }
         }
-        if let Some(known) = self.logs.get_mut(&log) {
-            self.window_bytes += known.remember(events);
-        }
+    }
+
+    /// Returns how many bytes of events are at hand.
+    #[cfg(test)]
+    pub(crate) fn window_bytes(&self) -> usize {
+        self.window.bytes
     }
 
     fn holds(&self, log: LogId, offset: Offset) -> bool {

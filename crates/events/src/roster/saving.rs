@@ -4,6 +4,7 @@
 //! in between repeats those calls. A commit that failed gives everything back,
 //! in order, to be saved with what came since.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::Timestamp;
@@ -23,8 +24,8 @@ pub(super) const UNSAVED_MAX: usize = 4 * SAVE_RESULTS;
 
 /// Progress on its way into one commit, with the pens of those whose it is.
 pub(crate) struct Batch {
-    pub(crate) progress: Vec<Progress>,
-    pub(crate) pens: Vec<HeldPen<()>>,
+    pub(crate) progress: Arc<Vec<Progress>>,
+    _pens: Vec<HeldPen<()>>,
 }
 
 impl Roster {
@@ -40,7 +41,7 @@ impl Roster {
         if self.saving || self.unsaved.is_empty() || !is_due {
             return None;
         }
-        let mut batch = Batch { progress: Vec::new(), pens: Vec::new() };
+        let (mut progress, mut pens) = (Vec::new(), Vec::new());
         let mut results = 0;
         for id in self.unsaved.clone() {
             let seat = self.seats.get_mut(&id).expect("whoever leaves is taken off this list");
@@ -50,20 +51,18 @@ impl Roster {
                 break;
             }
             results += seat.attempts.len();
-            batch.progress.push(seat.progress(id));
-            batch.pens.push(pen);
-            seat.attempts.clear();
-            seat.skips.clear();
+            progress.push(seat.take_progress(id));
+            pens.push(pen);
             self.unsaved.remove(&id);
         }
-        if batch.progress.is_empty() {
+        if progress.is_empty() {
             // All of them are in a verb's hands; look again soon.
             self.save_at = now.plus(SAVE_AFTER);
             return None;
         }
         self.results -= results;
         self.saving = true;
-        Some(batch)
+        Some(Batch { progress: Arc::new(progress), _pens: pens })
     }
 
     /// Takes the outcome of a commit.
@@ -76,7 +75,7 @@ impl Roster {
         };
         tracing::error!(%error, "deliveries cannot be saved; it is tried again");
         self.save_at = now.plus(PAUSE_AFTER_TROUBLE);
-        for progress in batch.progress {
+        for progress in Arc::unwrap_or_clone(batch.progress) {
             let Some(seat) = self.seats.get_mut(&progress.id) else { continue };
             self.results += progress.attempts.len();
             seat.attempts.splice(0..0, progress.attempts);

@@ -74,7 +74,8 @@ pub(crate) fn delivery_log(
     let rows = tx.query(
         &format!(
             "SELECT d.generation, d.log_offset, d.attempt, d.event_id, d.started_at, d.took_ms, d.result, d.status,
-               d.detail, d.answer, d.next_at, d.subscription_id, COALESCE(s.name, '')
+               d.detail, d.answer, d.next_at, COALESCE(d.through_offset, d.log_offset), d.subscription_id,
+               COALESCE(s.name, '')
              FROM deliveries d LEFT JOIN subscriptions s ON s.id = d.subscription_id WHERE {conditions}
              ORDER BY d.started_at DESC, d.subscription_id, d.generation DESC, d.log_offset DESC, d.attempt DESC
              LIMIT ${limit} OFFSET ${offset}"
@@ -83,16 +84,17 @@ pub(crate) fn delivery_log(
     )?;
     let mut content = Vec::with_capacity(rows.len());
     for row in &rows {
-        content.push(Logged { subscription: row.get(11)?, name: row.get(12)?, attempt: attempt(row)? });
+        content.push(Logged { subscription: row.get(12)?, name: row.get(13)?, attempt: attempt(row)? });
     }
     Ok(Page { content, total: count(total)? })
 }
 
-/// Reads an attempt from the first eleven columns.
+/// Reads an attempt from the first twelve columns.
 pub(super) fn attempt(row: &Row) -> Result<Attempt, Error> {
     Ok(Attempt {
         generation: row.get(0)?,
         offset: row.get(1)?,
+        through: row.get(11)?,
         number: row.get(2)?,
         event_id: row.get(3)?,
         started_at: row.get(4)?,

@@ -89,19 +89,42 @@ pub(crate) fn append(
     Ok(offsets)
 }
 
-/// Returns where a log stands, and the events after an offset, in order.
+/// A read brings about so many bytes at most, if nobody asks for less.
+const READ_BYTES_MAX: usize = 4 << 20;
+
+/// Returns where a log stands, and the events after an offset, in order: at
+/// most `limit`, and as [`read_log_within`] has it at most about 4 MiB of them.
 pub(crate) fn read_log(
     tx: &mut dyn Tx,
     log: LogId,
     after: Offset,
     limit: usize,
 ) -> Result<(LogRow, Vec<Event>), Error> {
+    read_log_within(tx, log, after, limit, READ_BYTES_MAX)
+}
+
+/// Returns where a log stands, and the events after an offset, in order: at
+/// most `limit`, and none behind the one whose text fills up `bytes_max`. So
+/// there is at least one, if there is any.
+pub(crate) fn read_log_within(
+    tx: &mut dyn Tx,
+    log: LogId,
+    after: Offset,
+    limit: usize,
+    bytes_max: usize,
+) -> Result<(LogRow, Vec<Event>), Error> {
     let row = tx.query_one("SELECT log, head, trimmed FROM event_logs WHERE log = $1", args![log])?;
     let standing = log_row(&row.ok_or(Error::Shape { column: 0 })?, 0)?;
     let rows = tx.query(
         "SELECT log_offset, event_id, created_at, document FROM event_log
-         WHERE log = $1 AND log_offset > $2 ORDER BY log_offset LIMIT $3",
-        args![log, after, limit],
+         WHERE log = $1 AND log_offset > $2 AND log_offset <= COALESCE(
+           (SELECT MIN(full_at) FROM
+             (SELECT log_offset AS full_at, SUM(size) OVER (ORDER BY log_offset) AS bytes FROM
+               (SELECT log_offset, OCTET_LENGTH(document) AS size FROM event_log
+                WHERE log = $1 AND log_offset > $2 ORDER BY log_offset LIMIT $3) AS sizes) AS sums
+            WHERE bytes >= $4), 9223372036854775807)
+         ORDER BY log_offset LIMIT $3",
+        args![log, after, limit, bytes_max],
     )?;
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {

@@ -43,8 +43,8 @@ pub(crate) fn save_progress(tx: &mut dyn Tx, group: &[Progress]) -> Result<(), E
     }
     tx.execute_many(
         "INSERT INTO deliveries (subscription_id, generation, log_offset, attempt, event_id, started_at, took_ms,
-           result, status, detail, answer, next_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+           result, status, detail, answer, next_at, through_offset)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (subscription_id, generation, log_offset, attempt) DO NOTHING",
         &attempts,
     )?;
@@ -93,6 +93,7 @@ fn attempt_values(id: SubscriptionId, attempt: &Attempt) -> Vec<Value> {
         &attempt.detail,
         &attempt.answer,
         attempt.next_at,
+        (attempt.through > attempt.offset).then_some(attempt.through),
     ]
     .to_vec()
 }
@@ -113,7 +114,7 @@ pub(crate) fn deliveries(
     let rows = tx.query(
         &format!(
             "SELECT generation, log_offset, attempt, event_id, started_at, took_ms, result, status, detail, answer,
-               next_at {WHERE}
+               next_at, COALESCE(through_offset, log_offset) {WHERE}
              ORDER BY started_at DESC, generation DESC, log_offset DESC, attempt DESC LIMIT $5 OFFSET $6"
         ),
         args![id, result, from, to, paging.size, paging.page.saturating_mul(paging.size).min(i64::MAX as u64)],

@@ -2,7 +2,11 @@
 //! database, a clock that moves when told, seeded chance, a scripted network.
 
 mod transitions;
+mod pace;
 mod schedule;
+mod lanes;
+mod windows;
+mod batches;
 mod tables;
 mod delivery;
 mod verbs;
@@ -32,6 +36,8 @@ struct House {
     db: Db<Control>,
     clock: Arc<SimClock>,
     ports: Ports,
+    /// What an engine is opened with.
+    options: Options,
     events: Arc<Events>,
 }
 
@@ -51,8 +57,9 @@ impl House {
         let keys = Arc::new(KeyRing::generate(&*chance));
         let notifier = Arc::new(LogNotifier);
         let ports = Ports { db: db.clone(), http, local, notifier, keys, clock: clock.clone(), chance };
-        let events = Events::open(ports.clone(), Options::default()).await.expect("an empty database opens");
-        House { _guard: guard, db, clock, ports, events }
+        let options = Options::default();
+        let events = Events::open(ports.clone(), options.clone()).await.expect("an empty database opens");
+        House { _guard: guard, db, clock, ports, options, events }
     }
 
     /// Makes a house whose network answers the probe of one subscription and
@@ -67,7 +74,8 @@ impl House {
     /// Drops the engine with all that it has not saved, and opens another one
     /// on the same database.
     async fn crash(&mut self) {
-        self.events = Events::open(self.ports.clone(), Options::default()).await.expect("the database opens again");
+        let opened = Events::open(self.ports.clone(), self.options.clone()).await;
+        self.events = opened.expect("the database opens again");
     }
 
     async fn append(&self, keys: impl IntoIterator<Item = u64>) -> Vec<Offset> {

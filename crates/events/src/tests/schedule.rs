@@ -5,20 +5,20 @@ use base::http::HeaderMap;
 use super::*;
 use crate::delivery::{Attempt, Verdict};
 use crate::outlet::{Call, Finished, Outlet};
-use crate::roster::{Batch, Order, Roster, SAVE_AFTER, SAVE_RESULTS};
+use crate::roster::{Batch, Order, Roster, SAVE_AFTER, SAVE_RESULTS, Slots};
 use crate::tables::LogRow;
 
-const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// What a turn asked for.
 #[derive(Default)]
-struct Asked {
-    calls: Vec<Call>,
-    reads: Vec<Offset>,
-    batch: Option<Batch>,
+pub(super) struct Asked {
+    pub(super) calls: Vec<Call>,
+    pub(super) reads: Vec<Offset>,
+    pub(super) batch: Option<Batch>,
 }
 
-fn turn(roster: &mut Roster, now: Timestamp) -> Asked {
+pub(super) fn turn(roster: &mut Roster, now: Timestamp) -> Asked {
     let mut asked = Asked::default();
     for order in roster.turn(now) {
         match order {
@@ -31,11 +31,11 @@ fn turn(roster: &mut Roster, now: Timestamp) -> Asked {
     asked
 }
 
-fn id(number: u8) -> SubscriptionId {
+pub(super) fn id(number: u8) -> SubscriptionId {
     SubscriptionId::from_bytes([number; 16])
 }
 
-fn subscription(number: u8) -> Subscription {
+pub(super) fn subscription(number: u8) -> Subscription {
     Subscription {
         id: id(number),
         name: "orders".into(),
@@ -50,15 +50,15 @@ fn subscription(number: u8) -> Subscription {
     }
 }
 
-fn outlet() -> Arc<Outlet> {
+pub(super) fn outlet() -> Arc<Outlet> {
     Arc::new(Outlet::Https { uri: "https://receiver.example".into(), headers: HeaderMap::new(), keys: Vec::new() })
 }
 
-fn log(head: u64) -> LogRow {
+pub(super) fn log(head: u64) -> LogRow {
     LogRow { log: 1, head: Offset(head), trimmed: Offset::START }
 }
 
-fn events(offsets: std::ops::RangeInclusive<u64>) -> Vec<Event> {
+pub(super) fn events(offsets: std::ops::RangeInclusive<u64>) -> Vec<Event> {
     let event = |offset| Event {
         id: event::event_id(&late_orders(), &format!("order {offset}")),
         offset: Offset(offset),
@@ -68,9 +68,14 @@ fn events(offsets: std::ops::RangeInclusive<u64>) -> Vec<Event> {
     offsets.map(event).collect()
 }
 
+/// So many slots for calls that are no probes.
+pub(super) fn slots(calls_max: usize) -> Slots {
+    Slots::new(calls_max + 1, 1)
+}
+
 /// Seats subscriptions before a log of so many events, all at hand.
-fn seated(subscriptions: u8, calls_max: usize, head: u64) -> Roster {
-    let mut roster = Roster::new(calls_max, NOW);
+pub(super) fn seated(subscriptions: u8, calls_max: usize, head: u64) -> Roster {
+    let mut roster = Roster::new(slots(calls_max), NOW);
     for number in 1..=subscriptions {
         roster.seat(subscription(number), log(head), outlet(), NOW);
     }
@@ -79,11 +84,12 @@ fn seated(subscriptions: u8, calls_max: usize, head: u64) -> Roster {
     roster
 }
 
-fn answered(call: &Call, outcome: Outcome) -> Finished {
+pub(super) fn answered(call: &Call, outcome: Outcome) -> Finished {
     let attempt = Attempt {
         generation: call.generation,
-        offset: call.event.offset,
-        event_id: call.event.id,
+        offset: call.load.first().offset,
+        through: call.load.through(),
+        event_id: call.load.first().id,
         number: call.number,
         started_at: NOW,
         took_ms: 1,
@@ -174,7 +180,7 @@ fn a_late_result_counts_for_nothing_but_is_kept_for_people() {
     assert!(turn(&mut roster, NOW).calls.is_empty(), "the old call is still under way");
     roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
     let again = turn(&mut roster, NOW).calls.remove(0);
-    assert_eq!((again.generation, again.event.offset), (2, Offset(1)));
+    assert_eq!((again.generation, again.load.first().offset), (2, Offset(1)));
     let batch = turn(&mut roster, NOW.plus(SAVE_AFTER)).batch.expect("it is time");
     assert_eq!(batch.progress[0].attempts[0].verdict, Verdict::Late);
 }
@@ -194,7 +200,7 @@ fn whoever_has_the_pen_saves() {
 
 #[test]
 fn a_gap_in_the_log_stops_the_reader() {
-    let mut roster = Roster::new(9, NOW);
+    let mut roster = Roster::new(slots(9), NOW);
     roster.seat(subscription(1), log(3), outlet(), NOW);
     assert_eq!(turn(&mut roster, NOW).reads, [Offset(0)]);
     roster.read(1, Offset(0), Ok((log(3), events(2..=3))), NOW);
@@ -244,7 +250,7 @@ fn a_pause_that_begins_after_the_clock_was_set_back_is_as_long_as_any() {
 
 #[test]
 fn after_a_restart_with_the_clock_set_back_nobody_waits_longer_than_the_longest_pause() {
-    let mut roster = Roster::new(9, NOW);
+    let mut roster = Roster::new(slots(9), NOW);
     let tomorrow = NOW.plus(Duration::from_hours(24));
     let standing = Standing { attempts: 1, due: tomorrow, ..Standing::new(Offset::START) };
     roster.seat(Subscription { standing, ..subscription(1) }, log(1), outlet(), NOW);
@@ -287,7 +293,7 @@ fn the_last_turn_saves_at_once_and_begins_nothing() {
 
 #[test]
 fn one_tidying_ends_before_the_next_begins() {
-    let mut roster = Roster::new(9, NOW);
+    let mut roster = Roster::new(slots(9), NOW);
     let tidies = |roster: &mut Roster, minutes| {
         let orders = roster.turn(NOW.plus(Duration::from_mins(minutes)));
         orders.iter().filter(|order| matches!(order, Order::Tidy)).count()

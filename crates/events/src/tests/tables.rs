@@ -54,6 +54,7 @@ fn attempt(offset: u64, number: u32, verdict: Verdict) -> Attempt {
     Attempt {
         generation: 1,
         offset: Offset(offset),
+        through: Offset(offset),
         event_id: event::event_id(&late_orders(), &format!("order {offset}")),
         number,
         started_at: NOW.plus(Duration::from_secs(offset)),
@@ -85,6 +86,25 @@ fn offsets_are_given_out_once_per_key() {
         assert_eq!(t::read_log(tx, log, Offset(0), 1).unwrap().1.len(), 1);
         assert_eq!(t::logs(tx).unwrap().len(), 2);
         assert_eq!(t::totals(tx).unwrap(), (4, 0, 0));
+    });
+}
+
+#[test]
+fn a_read_brings_so_many_bytes_and_at_least_one_event() {
+    check(|tx| {
+        let long = |key| NewEvent { identifier: "x".repeat(1_000), ..order(key, NOW) };
+        t::append(tx, &late_orders(), &[long(1), long(2), order(3, NOW), order(4, NOW), long(5)], NOW).unwrap();
+        let log = t::log_of(tx, &late_orders()).unwrap().log;
+        let mut read = |after, limit, bytes_max| {
+            let (_, events) = t::read_log_within(tx, log, Offset(after), limit, bytes_max).unwrap();
+            events.iter().map(|event| event.offset.0).collect::<Vec<_>>()
+        };
+        assert_eq!(read(0, 9, 1), [1]);
+        assert_eq!(read(0, 9, 2_000), [1, 2]);
+        assert_eq!(read(1, 9, 2_000), [2, 3, 4, 5]);
+        assert_eq!(read(1, 2, 2_000), [2, 3]);
+        assert_eq!(read(0, 9, 1 << 20), [1, 2, 3, 4, 5]);
+        assert_eq!(read(5, 9, 1), Vec::<u64>::new());
     });
 }
 
@@ -172,10 +192,11 @@ fn progress_is_saved_with_its_attempts_and_skips() {
             skipped: Skipped { first: Offset(2), last: Offset(4), reason: SkipReason::Errors },
             at: NOW,
         };
+        let batch = Attempt { through: Offset(9), ..attempt(1, 1, Verdict::Delivered) };
         let progress = |number: u8| Progress {
             id: id(number),
             standing: Standing { cursor: Offset(4), ..reader.subscription.standing.clone() },
-            attempts: vec![attempt(1, 1, Verdict::Delivered), attempt(2, 1, Verdict::Skipped)],
+            attempts: vec![batch.clone(), attempt(2, 1, Verdict::Skipped)],
             skips: vec![skip.clone()],
         };
         t::save_progress(tx, &[progress(2), progress(9)]).unwrap();
@@ -189,7 +210,7 @@ fn progress_is_saved_with_its_attempts_and_skips() {
         let first = page(tx, DeliveryFilter::default(), 0);
         assert_eq!(first, Page { content: vec![attempt(2, 1, Verdict::Skipped)], total: 2 });
         let second = page(tx, DeliveryFilter::default(), 1);
-        assert_eq!(second.content, [attempt(1, 1, Verdict::Delivered)]);
+        assert_eq!(second.content, std::slice::from_ref(&batch));
         let delivered = DeliveryFilter { verdict: Some(Verdict::Delivered), ..DeliveryFilter::default() };
         assert_eq!(page(tx, delivered, 0).total, 1);
         let later = DeliveryFilter { from: Some(NOW.plus(Duration::from_secs(2))), ..DeliveryFilter::default() };

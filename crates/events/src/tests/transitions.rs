@@ -33,7 +33,11 @@ fn around(policy: &Policy) -> Around<'_> {
 }
 
 fn attempted(outcome: Outcome) -> Input {
-    Input::Attempted { generation: 3, offset: Offset(11), outcome, luck: 0.5 }
+    Input::Attempted { generation: 3, offset: Offset(11), through: Offset(11), outcome, luck: 0.5 }
+}
+
+fn attempted_batch(outcome: Outcome) -> Input {
+    Input::Attempted { generation: 3, offset: Offset(11), through: Offset(14), outcome, luck: 0.5 }
 }
 
 /// What a cell of the table says: the next state, `*` if the generation is
@@ -92,6 +96,8 @@ fn what_people_do() {
         ("resume from latest", Input::ResumeFromLatest),
         ("replay from 7", Input::Replay { from: Offset(7) }),
         ("extract 3", Input::Extract { through: Offset(13) }),
+        ("extract all", Input::Extract { through: Offset(15) }),
+        ("skip one", Input::SkipOne),
         ("delete", Input::Delete),
     ];
     check(
@@ -105,6 +111,8 @@ fn what_people_do() {
         resume from latest  -               -               active*+5       -               -               -
         replay from 7       active*         active*         active*         active*         -               -
         extract 3           -               failed*+3       -               rejected*+3     .               suspended*+3
+        extract all         -               active*+5       -               active*+5       .               suspended*+5
+        skip one            -               active*+1       -               active*+1       -               -
         delete              end             end             end             end             end             end"]],
     );
 }
@@ -119,7 +127,13 @@ fn what_receivers_and_time_do() {
         ("busy", attempted(Outcome::Busy)),
         (
             "of old generation",
-            Input::Attempted { generation: 2, offset: Offset(11), outcome: Outcome::Delivered, luck: 0.5 },
+            Input::Attempted {
+                generation: 2,
+                offset: Offset(11),
+                through: Offset(11),
+                outcome: Outcome::Delivered,
+                luck: 0.5,
+            },
         ),
         ("8 h", Input::Clock),
     ];
@@ -169,6 +183,57 @@ fn what_receivers_and_time_do() {
         declined            active+1        active+1        .               .               .               .
         gone                active+1        active+1        .               .               .               ."]],
     );
+
+    // A batch is acknowledged as a whole. Where it fails, nobody knows which of
+    // its events is to blame, so none is passed over, and nothing is rejected.
+    let batches = [
+        ("delivered", attempted_batch(Outcome::Delivered)),
+        ("retries spent", attempted_batch(Outcome::Failed(Patience::Own))),
+        ("declined", attempted_batch(Outcome::Declined)),
+        ("gone", attempted_batch(Outcome::Gone)),
+    ];
+    check(
+        &batches,
+        &Policy::default(),
+        expect![[r"
+                            active          failed          paused          rejected        suspended       suspended, kept
+        delivered           active          active          paused          .               .               .
+        retries spent       active          failed          .               .               .               .
+        declined            active          failed          .               .               .               .
+        gone                failed          failed          .               .               .               ."]],
+    );
+    check(
+        &batches,
+        &both,
+        expect![[r"
+                            active          failed          paused          rejected        suspended       suspended, kept
+        delivered           active          active          paused          .               .               .
+        retries spent       active          failed          .               .               .               .
+        declined            active          failed          .               .               .               .
+        gone                active          failed          .               .               .               ."]],
+    );
+}
+
+#[test]
+fn what_a_batch_could_not_do_its_first_event_tries_alone() {
+    let check = |policy: &Policy, outcome, expected: &str| {
+        let fresh = Standing { attempts: 0, ..standing(State::Active) };
+        let Ok(Next::Becomes(next)) = decide(&fresh, attempted_batch(outcome), &around(policy)) else {
+            panic!("it leads on")
+        };
+        let told = format!("{}, {} tried, +{} ms", next.state.word(), next.attempts, next.due.since(NOW).as_millis());
+        assert_eq!((next.cursor, told.as_str()), (Offset(10), expected), "{outcome:?}");
+    };
+    let patient = Policy::default();
+    check(&patient, Outcome::Failed(Patience::Own), "active, 1 tried, +1000 ms");
+    check(&patient, Outcome::Failed(Patience::Overloaded), "active, 1 tried, +60000 ms");
+    check(&patient, Outcome::Declined, "active, 1 tried, +0 ms");
+    check(&patient, Outcome::Gone, "failed, 1 tried, +15000 ms");
+    // Even where the first attempt is the last, a batch is none of them.
+    let hasty = Policy { retry_pauses_ms: vec![], on_error: OnError::Skip, ..patient };
+    check(&hasty, Outcome::Failed(Patience::Own), "active, 1 tried, +0 ms");
+    check(&hasty, Outcome::Failed(Patience::Asked(Duration::from_secs(9))), "active, 1 tried, +9000 ms");
+    check(&hasty, Outcome::Gone, "active, 1 tried, +0 ms");
 }
 
 #[test]
@@ -182,6 +247,7 @@ fn every_refusal_has_a_code_of_its_own() {
         ("replay forgotten", Input::Replay { from: Offset(3) }),
         ("replay ahead", Input::Replay { from: Offset(17) }),
         ("extract", Input::Extract { through: Offset(10) }),
+        ("skip", Input::SkipOne),
     ];
     let states = [
         State::Active,
@@ -199,6 +265,13 @@ fn every_refusal_has_a_code_of_its_own() {
         }
     }
     lines.dedup();
+    for state in [State::Failed { since: NOW }, State::Rejected] {
+        let taken_out = Standing { cursor: Offset(15), ..standing(state) };
+        let Err(refusal) = decide(&taken_out, Input::SkipOne, &around(&Policy::default())) else {
+            panic!("there is nothing to pass over")
+        };
+        lines.push(format!("{:<36}skip while {}: {refusal}", refusal.code(), state.word()));
+    }
     expect![[r"
         pause-while-failed                  pause: it is failed
         pause-while-paused                  pause: it is paused
@@ -220,7 +293,12 @@ fn every_refusal_has_a_code_of_its_own() {
         replay-ahead                        replay ahead: the next event will have offset 16
         replay-while-suspended              replay ahead: it is suspended
         extract-while-active                extract: it is active
-        extract-while-paused                extract: it is paused"]]
+        extract-while-paused                extract: it is paused
+        skip-while-active                   skip: it is active
+        skip-while-paused                   skip: it is paused
+        skip-while-suspended                skip: it is suspended
+        skip-nothing-queued                 skip while failed: no event is queued
+        skip-nothing-queued                 skip while rejected: no event is queued"]]
     .assert_eq(&lines.join("\n"));
 }
 
@@ -258,7 +336,7 @@ fn the_receiver_may_ask_for_patience_within_bounds() {
     let fresh = Standing { attempts: 0, ..standing(State::Active) };
     let check = |patience, luck, expected_ms: u64| {
         let outcome = Outcome::Failed(patience);
-        let input = Input::Attempted { generation: 3, offset: Offset(11), outcome, luck };
+        let input = Input::Attempted { generation: 3, offset: Offset(11), through: Offset(11), outcome, luck };
         let Ok(Next::Becomes(next)) = decide(&fresh, input, &around(&policy)) else { panic!("it leads on") };
         assert_eq!(next.due.since(NOW), Duration::from_millis(expected_ms), "{patience:?}");
     };
@@ -324,13 +402,27 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Resume),
         Just(Input::ResumeFromLatest),
         Just(Input::Update),
+        Just(Input::SkipOne),
         Just(Input::Clock),
         (0..20u64).prop_map(|from| Input::Replay { from: Offset(from) }),
         (2..=15u64).prop_map(|through| Input::Extract { through: Offset(through) }),
-        (1..=3u64, 0..=17u64, outcome, 0.0..1.0).prop_map(|(generation, offset, outcome, luck)| {
-            Input::Attempted { generation, offset: Offset(offset), outcome, luck }
+        (1..=3u64, 0..=17u64, 0..3u64, outcome, 0.0..1.0).prop_map(|(generation, offset, more, outcome, luck)| {
+            Input::Attempted { generation, offset: Offset(offset), through: Offset(offset + more), outcome, luck }
         }),
     ]
+}
+
+/// An attempt at the event behind the cursor, as the engine makes them.
+fn any_timely_input() -> impl Strategy<Value = (Standing, Input)> {
+    (any_standing(), any_input()).prop_map(|(standing, input)| match input {
+        Input::Attempted { offset, through, outcome, luck, .. } => {
+            let first = standing.cursor.next();
+            let through = Offset(first.0 + through.since(offset));
+            let input = Input::Attempted { generation: standing.generation, offset: first, through, outcome, luck };
+            (standing, input)
+        }
+        input => (standing, input),
+    })
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
@@ -345,29 +437,38 @@ fn any_policy() -> impl Strategy<Value = Policy> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The cursor moves forward by one success, or over what goes on record,
-    /// and by nothing else; back it goes only for a replay.
+    /// The cursor moves forward by a success, over what it acknowledges, or over
+    /// what goes on record, and by nothing else; back it goes only for a replay.
     #[test]
-    fn the_cursor_never_lies(before in any_standing(), input in any_input(), policy in any_policy()) {
+    fn the_cursor_never_lies(
+        (before, input) in prop_oneof![any_timely_input(), (any_standing(), any_input())],
+        policy in any_policy(),
+    ) {
         let (after, recorded) = match decide(&before, input, &around(&policy)) {
             Ok(Next::Becomes(after)) => (after, None),
             Ok(Next::Skips(after, skipped)) => (after, Some(skipped)),
             Ok(Next::Stays | Next::Ends) | Err(_) => return Ok(()),
         };
         let moved = (before.cursor, after.cursor);
-        let succeeded = after.delivered == before.delivered + 1;
         match (recorded, input) {
-            (Some(skipped), _) => prop_assert_eq!((skipped.first.previous(), skipped.last), moved),
-            (None, Input::Attempted { outcome: Outcome::Delivered, .. }) => {
-                prop_assert!(succeeded);
-                prop_assert_eq!(after.cursor, before.cursor.next());
+            (Some(skipped), input) => {
+                prop_assert_eq!((skipped.first.previous(), skipped.last), moved);
+                let by_itself = matches!(input, Input::Attempted { .. });
+                prop_assert!(!by_itself || skipped.first == skipped.last, "nobody is guilty for another");
+            }
+            (None, Input::Attempted { through, outcome: Outcome::Delivered, .. }) => {
+                prop_assert_eq!(after.cursor, through);
+                prop_assert_eq!(after.delivered - before.delivered, through.since(before.cursor));
             }
             (None, Input::Replay { .. }) => prop_assert!(after.cursor <= before.cursor),
             (None, _) => prop_assert_eq!(after.cursor, before.cursor),
         }
         prop_assert!(after.cursor >= after.floor, "it never reaches behind its beginning");
         prop_assert!(after.generation >= before.generation);
-        let by_a_person = matches!(input, Input::Update | Input::Replay { .. } | Input::Extract { .. } | Input::Resume);
+        let by_a_person = matches!(
+            input,
+            Input::Update | Input::Replay { .. } | Input::Extract { .. } | Input::SkipOne | Input::Resume
+        );
         prop_assert!(!by_a_person || after.generation > before.generation);
         // What is over is over: an attempt brings nothing back to life.
         if let Input::Attempted { .. } = input {

@@ -125,6 +125,7 @@ async fn only_the_owner_or_an_administrator_manages_it() {
         events.replay(&eve, id, Offset(0)).await.err(),
         events.update(&eve, id, request("hers")).await.err(),
         events.extract(&eve, id).await.err(),
+        events.skip_one(&eve, id).await.err(),
         events.set_policy(&eve, id, Policy::default()).await.err(),
         events.read_secret(&eve, id).await.err(),
         events.read_secret(&root, id).await.err(),
@@ -234,15 +235,48 @@ async fn what_could_not_be_delivered_can_be_taken_out_by_hand() {
     let first = extract().await;
     assert_eq!(first.len(), 50);
     assert_eq!(first[0], http.requests()[1].body, "the body that the callback would have received");
+    assert_eq!(house.standing(id).await.state.word(), "failed");
     assert_eq!(extract().await.len(), 10);
-    assert_eq!(extract().await.len(), 0);
+    check_refused(
+        house.events.extract(&ada(), id).await,
+        expect![[r#"Conflict extract-while-active: cannot extract from subscription "s-1": it is active"#]],
+    );
     let standing = house.standing(id).await;
-    assert_eq!((standing.state.word(), standing.cursor), ("failed", Offset(60)));
+    // There is nothing left that could be wrong, and nothing to probe with.
+    assert_eq!((standing.state.word(), standing.cursor), ("active", Offset(60)));
     let skips = house.skips(id).await;
     assert_eq!(
         skips.iter().map(|skip| (skip.first, skip.last)).collect::<Vec<_>>(),
         [(Offset(1), Offset(50)), (Offset(51), Offset(60))]
     );
+}
+
+#[tokio::test]
+async fn one_event_that_is_wrong_can_be_passed_over_by_hand() {
+    let (house, http) = House::scripted().await;
+    let id = house.subscribe().await;
+    let rejecting = Policy { on_rejection: OnRejection::Reject, ..Policy::default() };
+    house.events.set_policy(&ada(), id, rejecting).await.expect("it is changed");
+    check_refused(
+        house.events.skip_one(&ada(), id).await,
+        expect![[r#"Conflict skip-while-active: cannot skip an event of subscription "s-1": it is active"#]],
+    );
+    house.append([1, 2, 3]).await;
+    http.push(400, "not this one");
+    house.events.step().await;
+    http.push(410, "");
+    let skipped = house.events.skip_one(&ada(), id).await.expect("it is rejected").standing;
+    assert_eq!((skipped.state, skipped.cursor, skipped.generation), (State::Active, Offset(1), 2));
+    house.events.step().await;
+    house.save().await;
+    assert_eq!(house.standing(id).await.state.word(), "failed");
+    http.push(200, "");
+    house.events.skip_one(&ada(), id).await.expect("it is failed");
+    house.events.step().await;
+    let calls: Vec<_> = http.requests()[1..].iter().map(|call| call.headers["loopwright-offset"].clone()).collect();
+    assert_eq!(calls, ["1", "2", "3"]);
+    let by_hand = |offset| Skipped { first: Offset(offset), last: Offset(offset), reason: SkipReason::ByHand };
+    assert_eq!(house.skips(id).await, [by_hand(1), by_hand(2)]);
 }
 
 #[tokio::test]
