@@ -56,7 +56,7 @@ pub(crate) struct ListenFlags {
     #[arg(long, value_name = "URL")]
     forward: Option<String>,
     /// Sign with this secret instead of a new one that is printed.
-    #[arg(long, env = "LOOPWRIGHT_SECRET", hide_env_values = true, requires = "forward")]
+    #[arg(long, env = "LOOPWRIGHT_SECRET", hide_env_values = true)]
     secret: Option<String>,
     /// Pass over events that the local port does not take.
     #[arg(long, requires = "forward")]

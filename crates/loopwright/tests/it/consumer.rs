@@ -170,9 +170,9 @@ async fn a_consumer_goes_through_every_state() {
     it.wait_for_offset(ninth, 1).await;
     let eighths = it.receiver.book().iter().filter(|receipt| receipt.offset == eighth && receipt.accepted).count();
     assert_eq!(eighths, 0, "its queue was destroyed");
-    let (_, listed) = it.house.get(SUBSCRIPTIONS).await;
+    let saved = |listed: &Json| listed["content"][0]["offset"] == ninth;
+    let listed = it.house.wait_for(SUBSCRIPTIONS, "the success", saved).await;
     assert_eq!(listed["content"][0]["name"], "orders, anew", "{listed}");
-    assert_eq!(listed["content"][0]["offset"], ninth, "{listed}");
 
     // Delete: the others go on.
     let other = marks::subscribe(&it.house, &it.receiver, "/other", json!({})).await;

@@ -101,8 +101,3 @@ pub(crate) async fn subscribe(house: &House, receiver: &Receiver, path: &str, se
     house.expect(Method::PATCH, &format!("/api/v1/subscriptions/{id}/delivery"), settings).await;
     id
 }
-
-/// Returns a subscription as its owner sees it.
-pub(crate) async fn shown(house: &House, id: &str) -> Json {
-    house.expect(Method::GET, &format!("/api/v1/subscriptions/{id}"), Json::Null).await
-}
