@@ -40,6 +40,11 @@ pub trait Coded: Error + Send + Sync + 'static {
     fn kind(&self) -> Kind;
     /// Returns the stable kebab-case slug, such as `subscription-suspended`.
     fn code(&self) -> &'static str;
+    /// Returns what the caller can do instead, as a part of a sentence, where
+    /// that is not plain.
+    fn advice(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Shows an error with all its causes on one line, for the one place that logs it.

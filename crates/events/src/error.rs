@@ -148,4 +148,11 @@ impl Coded for Error {
             Error::Stopping => "stopping",
         }
     }
+
+    fn advice(&self) -> Option<&'static str> {
+        match self {
+            Error::Refused { refusal, .. } => Some(refusal.advice()),
+            _ => None,
+        }
+    }
 }

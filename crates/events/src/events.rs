@@ -359,16 +359,28 @@ impl Events {
         self.take(actor, id, "skip", Input::SkipOne).await
     }
 
-    /// Changes the delivery settings; the state stays as it is.
+    /// Replaces the delivery settings; the state stays as it is.
     pub async fn set_policy(
         self: &Arc<Self>,
         actor: &Actor,
         id: SubscriptionId,
         policy: Policy,
     ) -> Result<Subscription, Error> {
-        policy.check()?;
+        self.edit_policy(actor, id, move |_| policy.clone()).await
+    }
+
+    /// Changes the delivery settings from what they are, whoever else changes
+    /// them meanwhile; the state stays as it is. `edit` may be called twice.
+    pub async fn edit_policy(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: SubscriptionId,
+        edit: impl Fn(&Policy) -> Policy + Send + 'static,
+    ) -> Result<Subscription, Error> {
         self.change(actor, id, "set-delivery", move |tx, stored, now| {
-            let subscription = Subscription { policy: policy.clone(), updated_at: now, ..stored.subscription.clone() };
+            let policy = edit(&stored.subscription.policy);
+            policy.check()?;
+            let subscription = Subscription { policy, updated_at: now, ..stored.subscription.clone() };
             let changed = Stored { subscription, ..stored.clone() };
             tables::save_definition(tx, &changed)?;
             Ok(changed)

@@ -67,7 +67,8 @@ pub struct Policy {
     /// First pause between the probes of a failed subscription; each is twice
     /// the one before.
     pub probe_first_ms: u64,
-    /// Longest pause between probes.
+    /// Longest pause between probes, if it is longer than the first one: each
+    /// can be set without a look at the other.
     pub probe_max_ms: u64,
     /// A subscription that has been failed for so long is suspended.
     pub suspend_after_ms: u64,
@@ -115,7 +116,7 @@ impl Policy {
             ("retryPausesMs", self.retry_pauses_ms.iter().copied().max().unwrap_or(0), 0, DAY_MS),
             ("timeoutMs", self.timeout_ms, 100, 300_000),
             ("probeFirstMs", self.probe_first_ms, 100, DAY_MS),
-            ("probeMaxMs", self.probe_max_ms, self.probe_first_ms, DAY_MS),
+            ("probeMaxMs", self.probe_max_ms, 100, DAY_MS),
             ("suspendAfterMs", self.suspend_after_ms, 1_000, 365 * DAY_MS),
             ("alertAfterMs", self.alert_after_ms.len() as u64, 0, 10),
             ("ratePerSecond", self.rate_per_second.unwrap_or(1).into(), 1, RATE_PER_SECOND_MAX.into()),
@@ -169,14 +170,14 @@ impl Policy {
     /// counter.
     pub(crate) fn probe_pause(&self, failed_for: Duration, patience: Patience, luck: f64) -> Duration {
         let first = Duration::from_millis(self.probe_first_ms);
-        let max = Duration::from_millis(self.probe_max_ms);
+        let max = Duration::from_millis(self.probe_max_ms.max(self.probe_first_ms));
         patience.stretch(jittered(failed_for.saturating_add(first).min(max), luck))
     }
 
     /// Returns the longest pause that there can be between two attempts.
     pub(crate) fn pause_max(&self) -> Duration {
         let retry_ms = self.retry_pauses_ms.iter().copied().max().unwrap_or(0);
-        let own = Duration::from_millis(retry_ms.max(self.probe_max_ms));
+        let own = Duration::from_millis(retry_ms.max(self.probe_max_ms).max(self.probe_first_ms));
         jittered(own, 1.0).max(RETRY_AFTER_MAX)
     }
 }

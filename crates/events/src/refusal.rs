@@ -123,4 +123,34 @@ impl Refusal {
             Refusal::Ahead { .. } => "replay-ahead",
         }
     }
+
+    /// Returns what to do instead, as a part of a sentence.
+    pub fn advice(&self) -> &'static str {
+        use State::{Active, Failed, Paused, Rejected, Suspended};
+        match self {
+            Refusal::State { verb, state } => match (verb, state) {
+                (Verb::Pause, Active | Paused) => "there is nothing to do",
+                (Verb::Pause, Failed { .. }) => "update or replay it to set it going, then pause it",
+                (Verb::Pause | Verb::Extract, Suspended { .. } | Rejected) => "nothing is delivered in this state",
+                (Verb::Resume, Active | Paused) => "there is nothing to do",
+                (Verb::Resume, Failed { .. }) => {
+                    "it goes on by itself when its receiver is back; update or replay it to try at once"
+                }
+                (Verb::Resume, Rejected) => "update or replay it, or skip the event",
+                (Verb::ResumeFromLatest, Active | Paused) => "pause it first, or replay it from a later offset",
+                (Verb::ResumeFromLatest, Failed { .. } | Rejected) => "replay it from a later offset",
+                (Verb::Resume | Verb::ResumeFromLatest | Verb::Replay | Verb::SkipOne, Suspended { .. }) => {
+                    "update it to set it going"
+                }
+                (Verb::Replay, _) => "try again",
+                (Verb::Extract | Verb::SkipOne, Paused) => "resume it first",
+                (Verb::Extract | Verb::SkipOne, Active | Failed { .. } | Rejected) => {
+                    "its events are delivered as they come"
+                }
+            },
+            Refusal::NothingQueued => "update or replay it to set it going",
+            Refusal::BeforeStart { .. } | Refusal::Forgotten { .. } => "ask for that offset or a later one, or for 0",
+            Refusal::Ahead { .. } => "ask for that offset or an earlier one",
+        }
+    }
 }
