@@ -10,7 +10,8 @@ use crate::steps::{Outcome, Steps};
 use crate::{demo, e2e, python, tidy, ui};
 
 /// Crates that build without Arrow and DataFusion.
-const LIGHT: [&str; 10] = ["base", "egress", "access", "pools", "events", "flows", "workspace", "mining", "api", "xtask"];
+const LIGHT: [&str; 10] =
+    ["base", "egress", "access", "pools", "events", "flows", "workspace", "mining", "api", "xtask"];
 
 /// Runs all steps; `only` picks some by name.
 pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {

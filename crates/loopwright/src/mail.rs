@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use base::mail::{Mail, MailError, Mailer};
 use base::{BoxFuture, Secret};
 use events::{LogNotifier, Notice, NoticeKind, Notifier, NotifyFailed};
-use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use parking_lot::Mutex;
@@ -65,7 +65,12 @@ impl SmtpMailer {
     }
 
     fn message(&self, mail: &Mail) -> Result<Message, lettre::error::Error> {
-        let mut builder = Message::builder().from(self.from.clone()).subject(&mail.subject);
+        let name = crate::demo::random_text().map_err(|error| std::io::Error::other(error.to_string()))?;
+        let mut builder = Message::builder()
+            .from(self.from.clone())
+            .subject(&mail.subject)
+            .message_id(Some(format!("<{name}@{}>", self.from.email.domain())))
+            .header(MIME_VERSION_1_0);
         for address in &mail.to {
             let to = mailbox(address).map_err(|_| lettre::error::Error::MissingTo)?;
             builder = builder.to(to);
@@ -75,7 +80,7 @@ impl SmtpMailer {
         builder = builder.raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));
         match &mail.html {
             Some(html) => builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), html.clone())),
-            None => builder.body(mail.text.clone()),
+            None => builder.header(ContentType::TEXT_PLAIN).body(mail.text.clone()),
         }
     }
 }
@@ -171,7 +176,11 @@ fn subject_of(notices: &[Notice]) -> String {
     for notice in notices {
         *counts.entry((urgency(notice.kind), notice.kind)).or_default() += 1;
     }
-    let parts: Vec<String> = counts.iter().map(|((_, kind), count)| format!("{count} × {}", words(*kind))).collect();
+    let part = |((_, kind), count): (&(usize, NoticeKind), &usize)| match count {
+        1 => words(*kind).to_owned(),
+        _ => format!("{} ({count})", words(*kind)),
+    };
+    let parts: Vec<String> = counts.iter().map(part).collect();
     format!("Loopwright: {}", parts.join(", "))
 }
 

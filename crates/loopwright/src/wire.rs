@@ -100,7 +100,8 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         clock: clock.clone(),
         chance: chance.clone(),
     };
-    let events = events::Events::open(ports, events_options(config)?).await.context("the subscriptions cannot be read")?;
+    let events =
+        events::Events::open(ports, events_options(config)?).await.context("the subscriptions cannot be read")?;
 
     let mining = Arc::new(mining::Mining::new(
         control.clone(),

@@ -97,12 +97,7 @@ async fn follow(client: &Client, flags: &DeliveriesFlags, mut printer: Printer, 
 }
 
 /// Reads the latest attempts, the latest first, by pages.
-async fn read(
-    client: &Client,
-    flags: &DeliveriesFlags,
-    from: Option<Timestamp>,
-    limit: usize,
-) -> Result<Vec<Json>> {
+async fn read(client: &Client, flags: &DeliveriesFlags, from: Option<Timestamp>, limit: usize) -> Result<Vec<Json>> {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     let filters = [("subscription", &flags.subscription), ("state", &flags.state), ("verdict", &flags.verdict)];
     for (name, value) in filters {
@@ -238,14 +233,22 @@ mod tests {
         let mut printer = Printer::new(false);
         let first = [
             attempt(7, 1, json!({})),
-            attempt(1024, 1, json!({
-                "verdict": "failed", "status": 500, "tookMs": 1400, "answer": "no\nroom  here",
-                "nextAt": "2026-02-03T09:15:01.250Z",
-            })),
+            attempt(
+                1024,
+                1,
+                json!({
+                    "verdict": "failed", "status": 500, "tookMs": 1400, "answer": "no\nroom  here",
+                    "nextAt": "2026-02-03T09:15:01.250Z",
+                }),
+            ),
         ];
-        let second = [attempt(1024, 2, json!({
-            "name": "", "verdict": "failed", "status": null, "detail": "cannot connect to shop: refused",
-        }))];
+        let second = [attempt(
+            1024,
+            2,
+            json!({
+                "name": "", "verdict": "failed", "status": null, "detail": "cannot connect to shop: refused",
+            }),
+        )];
         let mut lines = printer.lines(&first);
         lines.extend(printer.lines(&second));
         // The zone of the machine is not the test's to choose.

@@ -39,7 +39,9 @@ const VALUE_CHARS: usize = 40;
 /// It follows the trigger from now on, survives restarts of the server and of
 /// your receiver, and ends with Ctrl-C.
 #[derive(Args)]
-#[command(after_help = "Example:\n  loopwright listen shop.orders LATE --from-start --forward http://localhost:3000/hook")]
+#[command(
+    after_help = "Example:\n  loopwright listen shop.orders LATE --from-start --forward http://localhost:3000/hook"
+)]
 pub(crate) struct ListenFlags {
     /// The knowledge model: package.key.
     model: String,

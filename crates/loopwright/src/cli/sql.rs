@@ -96,9 +96,8 @@ fn text_of(value: &Json) -> String {
 
 /// Lays the rows out, numbers to the right.
 fn table(columns: &[&str], cells: &[Vec<String>], rows: &[&Json]) -> Vec<String> {
-    let numeric = |column: &str| {
-        rows.iter().all(|row| row[column].is_number() || row[column].is_null()) && !rows.is_empty()
-    };
+    let numeric =
+        |column: &str| rows.iter().all(|row| row[column].is_number() || row[column].is_null()) && !rows.is_empty();
     let mut table = Table::new(columns.iter().map(|column| (*column, numeric(column))));
     table.widen(cells);
     let mut lines = table.head().to_vec();

@@ -15,8 +15,7 @@ struct Column {
 impl Table {
     /// Makes a table; a column whose flag is set stands to the right.
     pub(crate) fn new<'a>(columns: impl IntoIterator<Item = (&'a str, bool)>) -> Self {
-        let column =
-            |(name, right): (&str, bool)| Column { name: name.to_owned(), width: name.chars().count(), right };
+        let column = |(name, right): (&str, bool)| Column { name: name.to_owned(), width: name.chars().count(), right };
         Table { columns: columns.into_iter().map(column).collect() }
     }
 

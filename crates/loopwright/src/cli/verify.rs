@@ -91,9 +91,7 @@ pub(crate) fn run(flags: &VerifyFlags) -> ExitCode {
 
 fn read(flags: &VerifyFlags) -> Result<(Secret, Call)> {
     let block = match &flags.headers {
-        Some(file) => {
-            std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?
-        }
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?,
         None => String::new(),
     };
     let header = |given: &Option<String>, name: &str, flag: &str| {
@@ -166,7 +164,10 @@ fn examine(secret: &Secret, call: &Call, now: Option<Timestamp>) -> Result<Findi
     };
     if !listed.iter().any(|signature| signature.starts_with("v1,")) {
         let wrong = format!("no \"v1,…\" stands among the {} signatures", listed.len());
-        return Ok(not_valid(wrong, "give the header webhook-signature as it came: v1, and base64, several with spaces"));
+        return Ok(not_valid(
+            wrong,
+            "give the header webhook-signature as it came: v1, and base64, several with spaces",
+        ));
     }
     let signed_at = Timestamp::from_millis(seconds.saturating_mul(1_000));
     let fitting = |call: &Call| {
@@ -234,7 +235,8 @@ fn explain(call: &Call, fitting: impl Fn(&Call) -> usize) -> Finding {
             "a body can be read once only: keep its bytes before a framework parses them",
         );
     }
-    let mut mend = String::from("either the secret is of another subscription, or from before a rotation whose overlap");
+    let mut mend =
+        String::from("either the secret is of another subscription, or from before a rotation whose overlap");
     mend.push_str(" has ended;\n  or the body, the id or the timestamp is not what was sent: ");
     let _ = write!(mend, "{} bytes of body, id {}, timestamp {}", call.body.len(), call.id, call.timestamp);
     not_valid("no signature fits this secret and this call", mend)
@@ -315,7 +317,12 @@ mod tests {
 
     #[test]
     fn what_fits_is_valid() {
-        check(SECRET, Some(3), |_| {}, expect!["valid: the signature fits; it was made at 2027-01-15T08:00:00.000Z, 3 s ago"]);
+        check(
+            SECRET,
+            Some(3),
+            |_| {},
+            expect!["valid: the signature fits; it was made at 2027-01-15T08:00:00.000Z, 3 s ago"],
+        );
         check(
             SECRET,
             Some(-3),
@@ -327,18 +334,38 @@ mod tests {
 
     #[test]
     fn the_time_is_judged_for_itself() {
-        check(SECRET, Some(301), |_| {}, expect![[r"
+        check(
+            SECRET,
+            Some(301),
+            |_| {},
+            expect![[r"
             not valid: the signature fits; it was made at 2027-01-15T08:00:00.000Z, 301 s ago, and 300 s are allowed
-              an old call is checked with --ignore-time, or --at TIME; a fresh one means that this clock is ahead"]]);
-        check(SECRET, Some(-900), |_| {}, expect![[r"
+              an old call is checked with --ignore-time, or --at TIME; a fresh one means that this clock is ahead"]],
+        );
+        check(
+            SECRET,
+            Some(-900),
+            |_| {},
+            expect![[r"
             not valid: the signature fits; it was made at 2027-01-15T08:00:00.000Z, 900 s in the future, and 300 s are allowed
-              the clock of this machine is behind, or the sender's is ahead: let both follow a time server"]]);
-        check(SECRET, Some(0), |call| call.timestamp = "soon".into(), expect![[r#"
+              the clock of this machine is behind, or the sender's is ahead: let both follow a time server"]],
+        );
+        check(
+            SECRET,
+            Some(0),
+            |call| call.timestamp = "soon".into(),
+            expect![[r#"
             not valid: the timestamp "soon" is not a number of seconds
-              it is the header webhook-timestamp, as it came: whole seconds since 1970"#]]);
-        check(SECRET, Some(0), |call| call.timestamp.push_str("000"), expect![[r"
+              it is the header webhook-timestamp, as it came: whole seconds since 1970"#]],
+        );
+        check(
+            SECRET,
+            Some(0),
+            |call| call.timestamp.push_str("000"),
+            expect![[r"
             not valid: the timestamp is in milliseconds
-              take the headers as they came"]]);
+              take the headers as they came"]],
+        );
     }
 
     #[test]
@@ -348,7 +375,10 @@ mod tests {
             (format!("{BODY}\r\n"), "a newline was added at its end"),
             (format!("\u{feff}{BODY}"), "a byte order mark was added at its beginning"),
             (format!("  {BODY} "), "there is white space around it"),
-            ("{\n  \"offset\": 7,\n  \"price\": 1.50\n}".to_owned(), "it was parsed and printed anew, with other white space"),
+            (
+                "{\n  \"offset\": 7,\n  \"price\": 1.50\n}".to_owned(),
+                "it was parsed and printed anew, with other white space",
+            ),
             (serde_json::Value::String(BODY.into()).to_string(), "it was put into quotes, as a JSON text"),
         ] {
             let text = told(SECRET, &call(|call| call.body = body.into_bytes()), Some(0));
@@ -356,29 +386,57 @@ mod tests {
         }
         // A number that is written in another way cannot be brought back.
         let other_number = |call: &mut Call| call.body = b"{\"offset\":7,\"price\":1.5}".to_vec();
-        check(SECRET, Some(0), other_number, expect![[r"
+        check(
+            SECRET,
+            Some(0),
+            other_number,
+            expect![[r"
             not valid: no signature fits this secret and this call
               either the secret is of another subscription, or from before a rotation whose overlap has ended;
-              or the body, the id or the timestamp is not what was sent: 24 bytes of body, id e-7, timestamp 1800000000"]]);
-        check(SECRET, Some(0), |call| call.body.clear(), expect![[r"
+              or the body, the id or the timestamp is not what was sent: 24 bytes of body, id e-7, timestamp 1800000000"]],
+        );
+        check(
+            SECRET,
+            Some(0),
+            |call| call.body.clear(),
+            expect![[r"
             not valid: the body is empty
-              a body can be read once only: keep its bytes before a framework parses them"]]);
+              a body can be read once only: keep its bytes before a framework parses them"]],
+        );
     }
 
     #[test]
     fn what_is_not_a_secret_or_a_signature_is_named() {
-        check("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", Some(0), |_| {}, expect![[r#"cannot tell: the secret cannot be used: a secret begins with "whsec_" and continues in base64"#]]);
-        check(SECRET, Some(0), |call| call.signatures = "abc".into(), expect![[r#"
+        check(
+            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            Some(0),
+            |_| {},
+            expect![[
+                r#"cannot tell: the secret cannot be used: a secret begins with "whsec_" and continues in base64"#
+            ]],
+        );
+        check(
+            SECRET,
+            Some(0),
+            |call| call.signatures = "abc".into(),
+            expect![[r#"
             not valid: no "v1,…" stands among the 1 signatures
-              give the header webhook-signature as it came: v1, and base64, several with spaces"#]]);
-        check(SECRET, Some(0), |call| call.id = "\"e-7\"".into(), expect![[r"
+              give the header webhook-signature as it came: v1, and base64, several with spaces"#]],
+        );
+        check(
+            SECRET,
+            Some(0),
+            |call| call.id = "\"e-7\"".into(),
+            expect![[r"
             not valid: the id has quotes or spaces around it
-              take the headers as they came"]]);
+              take the headers as they came"]],
+        );
     }
 
     #[test]
     fn headers_are_found_in_any_block() {
-        let block = "POST /hook HTTP/1.1\r\nHost: x\r\nWebhook-Id: e-7\r\n> webhook-timestamp:  18\r\n\r\nwebhook-id: no";
+        let block =
+            "POST /hook HTTP/1.1\r\nHost: x\r\nWebhook-Id: e-7\r\n> webhook-timestamp:  18\r\n\r\nwebhook-id: no";
         assert_eq!(header_of(block, "webhook-id").as_deref(), Some("e-7"));
         assert_eq!(header_of(block, "webhook-timestamp").as_deref(), Some("18"));
         assert_eq!(header_of(block, "webhook-signature"), None);

@@ -53,7 +53,7 @@ async fn a_batch_is_one_mail_for_each_recipient() {
     let sent = postbox.sent.lock();
     let to: Vec<&str> = sent.iter().flat_map(|mail| mail.to.iter().map(String::as_str)).collect();
     assert_eq!(to, ["ann@example.org", "bob@example.org"]);
-    assert_eq!(sent[0].subject, "Loopwright: 2 × has failed, 1 × was created");
+    assert_eq!(sent[0].subject, "Loopwright: has failed (2), was created");
     expect![[r#"
         2026-02-03 09:15:00 UTC  The subscription "orders" was created.
 

@@ -148,9 +148,9 @@ async fn a_consumer_goes_through_every_state() {
     it.receiver.answer(|_, _, _| Answer::HangUp);
     let seventh = it.mark().await;
     it.wait_for_state("failed").await;
-    let extracted =
-        it.house.expect(Method::PATCH, &format!("{SUBSCRIPTIONS}/{}/events", it.id), Json::Null).await;
-    let offsets: Vec<&Json> = extracted["content"].as_array().expect("events").iter().map(|event| &event["offset"]).collect();
+    let extracted = it.house.expect(Method::PATCH, &format!("{SUBSCRIPTIONS}/{}/events", it.id), Json::Null).await;
+    let offsets: Vec<&Json> =
+        extracted["content"].as_array().expect("events").iter().map(|event| &event["offset"]).collect();
     assert_eq!(offsets, [&json!(seventh)], "{extracted}");
 
     // Suspend: by the clock, with the queue destroyed. Only an update helps.

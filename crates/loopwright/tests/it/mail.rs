@@ -100,6 +100,7 @@ async fn a_failing_subscription_is_a_mail_to_each_administrator() {
         let shown = |name: &str| mail.content.lines().find(|line| line.starts_with(name)).unwrap_or_default();
         assert!(shown("Subject: ").contains("Loopwright: "), "{}", mail.content);
         assert_eq!(shown("To: "), format!("To: {recipient}"));
+        assert_eq!(shown("Content-Type: "), "Content-Type: text/plain; charset=utf-8");
         assert_eq!(shown("Auto-Submitted: "), "Auto-Submitted: auto-generated");
         assert!(mail.content.contains("/bills"), "{}", mail.content);
         assert!(mail.content.contains(&format!("loopwright deliveries --subscription {id}")), "{}", mail.content);

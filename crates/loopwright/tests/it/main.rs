@@ -8,5 +8,6 @@ mod marks;
 mod receiver;
 mod consumer;
 mod listener;
+mod mail;
 mod ledger;
 mod sudden_ends;

@@ -150,7 +150,10 @@ impl Receiver {
         marker.read_to_end(&mut Vec::new()).await.expect("it answers");
         drop(marker);
         let mut open = self.state.open.subscribe();
-        tokio::time::timeout(PATIENCE, open.wait_for(|open| *open == 0)).await.expect("the dead hang up").expect("kept");
+        tokio::time::timeout(PATIENCE, open.wait_for(|open| *open == 0))
+            .await
+            .expect("the dead hang up")
+            .expect("kept");
         *self.state.life.lock() += 1;
     }
 
@@ -224,7 +227,10 @@ async fn converse(mut stream: BufReader<TcpStream>, state: &State) -> std::io::R
             continue;
         }
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-        let offset = headers.get("loopwright-offset").and_then(|text| text.parse().ok()).unwrap_or_default();
+        // A batch names its first and its last.
+        let offsets = headers.get("loopwright-offset").map(String::as_str).unwrap_or_default();
+        let first = offsets.split(|letter: char| !letter.is_ascii_digit()).next();
+        let offset = first.and_then(|text| text.parse().ok()).unwrap_or_default();
         let seen = |receipt: &&Receipt| receipt.path == path && receipt.offset == offset;
         let times = state.book.lock().iter().filter(seen).count() as u64;
         let mood = state.mood.lock().clone();

@@ -37,6 +37,7 @@ fn subscriptions() -> Vec<(&'static str, Json)> {
         ("/late", swift.clone()),
         ("/moody", swift.clone()),
         ("/failing", with("retryPausesMs", json!([]))),
+        ("/batches", with("batchEventsMax", json!(10))),
         ("/skipping", with("onError", json!("skip"))),
     ]
 }
@@ -46,6 +47,7 @@ fn mood(seed: u64, path: &str, offset: u64, times: u64) -> Answer {
     let luck = mixed(seed ^ offset.wrapping_mul(31) ^ times.wrapping_mul(1_009)) % 100;
     match path {
         "/late" if luck < 30 => Answer::After(1 + luck),
+        "/batches" if luck < 10 => Answer::HangUp,
         "/moody" if luck < 10 => Answer::Status(500),
         "/moody" if luck < 15 => Answer::HangUp,
         "/moody" if luck < 20 => Answer::HangUpUnread,
@@ -109,6 +111,7 @@ impl Pusher {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the seed, and the figures of the run")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_when_the_server_is_killed_again_and_again() {
     let long = std::env::var_os("LOOPWRIGHT_TEST_LONG").is_some();
