@@ -42,6 +42,7 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     steps.step("lints", lints)?;
     steps.step("demo, checked from outside", checked_demo)?;
     steps.step("official clients", official_clients)?;
+    steps.step("contract of the subscription API", || from_outside("tests/check_contract.py", None))?;
     steps.step("browser walk", || match e2e::chromium() {
         Ok(_) => e2e::run().map(|()| Outcome::Done),
         Err(error) => Ok(Outcome::Skipped(format!("{error:#}"))),
@@ -84,18 +85,22 @@ fn tests(packages: &[&str], postgres_url: Option<&str>, long: bool) -> Result<Ou
 
 /// Lets clients that we did not write talk to a fresh server.
 fn official_clients() -> Result<Outcome> {
+    let node = node_with_packages()?.map(|node| node.to_string_lossy().into_owned());
+    if node.is_none() {
+        eprintln!("npm is missing: the clients for Node are left out");
+    }
+    from_outside("tests/check_clients.py", node.as_deref())
+}
+
+/// Lets programs that we did not write talk to a fresh server.
+fn from_outside(script: &str, node: Option<&str>) -> Result<Outcome> {
     demo::build()?;
     let python = match python::with_packages() {
         Ok(python) => python,
         Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
     };
     let program = demo::program().to_string_lossy().into_owned();
-    let mut arguments = vec!["tests/check_clients.py", &program];
-    let node = node_with_packages()?.map(|node| node.to_string_lossy().into_owned());
-    match &node {
-        Some(node) => arguments.push(node),
-        None => eprintln!("npm is missing: the clients for Node are left out"),
-    }
+    let arguments: Vec<&str> = [script, &program].into_iter().chain(node).collect();
     crate::command::run(&mut command(python, &arguments))?;
     Ok(Outcome::Done)
 }

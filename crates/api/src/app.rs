@@ -25,6 +25,9 @@ pub struct App {
     pub mining: Arc<mining::Mining>,
     /// Answers SQL over the tables of a pool.
     pub sql: Arc<dyn Sql>,
+    /// Requests to the subscription API that are under way at once, at most;
+    /// the next one is refused.
+    pub management_requests_max: usize,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Where request ids come from.

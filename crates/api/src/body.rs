@@ -3,7 +3,10 @@
 //! The content type is not looked at: clients send JSON as text, as nothing,
 //! and as JSON, and what counts is whether it reads as JSON.
 
+use std::borrow::Cow;
 use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::Extension;
@@ -14,7 +17,9 @@ use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request};
 use futures::{StreamExt, stream};
 use http::StatusCode;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::fault::{Fault, Place};
 
@@ -31,8 +36,8 @@ const DOCUMENT_TIME_MAX: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 struct Silence;
 
-impl std::fmt::Display for Silence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the body stopped coming")
     }
 }
@@ -79,7 +84,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// A JSON body that may be left out; an empty one is `None`.
+/// A JSON body that may be left out; an empty one is `None`, and so is `null`.
 pub(crate) struct MaybeJson<T>(pub(crate) Option<T>);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MaybeJson<T> {
@@ -90,7 +95,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MaybeJson<T> {
         if bytes.trim_ascii().is_empty() {
             return Ok(MaybeJson(None));
         }
-        parse(&bytes).map(|value| MaybeJson(Some(value)))
+        parse(&bytes).map(MaybeJson)
     }
 }
 
@@ -129,10 +134,101 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             Err(error) => {
                 let text = error.body_text();
                 let what = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-                let detail = format!("the query string does not fit: {what}");
-                Err(Fault::new(StatusCode::BAD_REQUEST, "query-malformed", detail))
+                Err(misfit_of_query(what))
             }
         }
+    }
+}
+
+/// Says which parameter does not fit; the framework writes its name in front.
+fn misfit_of_query(what: &str) -> Fault {
+    let code = if what.contains("duplicate field") { "parameter-illegal" } else { "query-malformed" };
+    match what.split_once(": ") {
+        Some((name, what)) if what.starts_with("must be") => {
+            Fault::invalid(name.to_owned(), code, format!("\"{name}\" {what}"))
+        }
+        Some((name, what)) => Fault::invalid(name.to_owned(), code, format!("\"{name}\" does not fit: {what}")),
+        None => Fault::new(StatusCode::BAD_REQUEST, code, format!("the query string does not fit: {what}")),
+    }
+}
+
+/// A whole number of the query string: digits, from 0 to what a database can
+/// count.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole(pub(crate) u64);
+
+/// The largest that can be asked for.
+pub(crate) const WHOLE_MAX: u64 = i64::MAX as u64;
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|number| digits && *number <= WHOLE_MAX);
+        let given = || text.chars().take(100).collect::<String>();
+        number.map(Whole).ok_or_else(|| {
+            let detail = format!("must be a whole number from 0 to {WHOLE_MAX}, not \"{}\"", given());
+            serde::de::Error::custom(detail)
+        })
+    }
+}
+
+/// A whole number of a JSON body, from 0 on. JSON does not tell `5` from
+/// `5.0`, and some clients write the one for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Integer(pub(crate) u64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Integer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number from 0 on")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Integer, E> {
+                Ok(Integer(value))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Integer, E> {
+                // Up to here every whole number has an exact form.
+                const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+                if value.fract() == 0.0 && (0.0..=EXACT_MAX).contains(&value) {
+                    return Ok(Integer(value as u64));
+                }
+                Err(E::invalid_value(serde::de::Unexpected::Float(value), &self))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A JSON object. A bare struct would be read from an array too, by the places
+/// of its fields, which is nothing that a document could say.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Visitor(PhantomData))
     }
 }
 
@@ -141,14 +237,37 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     if bytes.trim_ascii().is_empty() {
         return Err(Fault::new(StatusCode::BAD_REQUEST, "body-empty", "the body is empty, JSON was expected"));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
-        let place = Place { line: error.line(), column: error.column() };
-        let (code, what) = match error.classify() {
-            serde_json::error::Category::Data => ("body-mismatch", "the body does not fit"),
-            _ => ("body-malformed", "the body is not valid JSON"),
-        };
-        Fault::new(StatusCode::BAD_REQUEST, code, format!("{what}: {error}")).at(place)
-    })
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        misfit_of_body(error.inner(), &path)
+    })?;
+    deserializer.end().map_err(|error| misfit_of_body(&error, "."))?;
+    Ok(value)
+}
+
+/// Says which field of a body does not fit, and where it stands.
+fn misfit_of_body(error: &serde_json::Error, path: &str) -> Fault {
+    let place = Place { line: error.line(), column: error.column() };
+    if !error.is_data() {
+        let detail = format!("the body is not valid JSON: {error}");
+        return Fault::new(StatusCode::BAD_REQUEST, "body-malformed", detail).at(place);
+    }
+    let what = error.to_string();
+    // The path leads to the object in which a field is missing.
+    let missing = what.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+    let above = Some(path).filter(|path| *path != ".");
+    let (field, code) = match (above, missing) {
+        (Some(path), Some((name, _))) => (format!("{path}.{name}"), "body-field-missing"),
+        (None, Some((name, _))) => (name.to_owned(), "body-field-missing"),
+        (Some(path), None) => (path.to_owned(), "body-mismatch"),
+        (None, None) => {
+            return Fault::new(StatusCode::BAD_REQUEST, "body-mismatch", format!("the body does not fit: {what}"))
+                .at(place);
+        }
+    };
+    let detail = format!("the body does not fit at \"{field}\": {what}");
+    Fault::invalid(field, code, detail).at(place)
 }
 
 /// Returns the bytes of a body that is not too long and not too slow.

@@ -9,6 +9,7 @@
 //! What cannot happen here: an internal cause reaching a caller. It goes to
 //! the log, with the request's id beside it, and the caller gets that id.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 
@@ -45,7 +46,7 @@ pub(crate) struct Fault {
     /// One sentence for the person who reads.
     pub(crate) detail: String,
     /// Which field or parameter is meant, where one is.
-    pub(crate) attribute: Option<&'static str>,
+    pub(crate) attribute: Option<Cow<'static, str>>,
     /// Where in the body, where that is known.
     pub(crate) place: Option<Place>,
     /// For the log, never for the caller.
@@ -59,8 +60,12 @@ impl Fault {
     }
 
     /// Makes the fault of a field or parameter that is not as it must be.
-    pub(crate) fn invalid(attribute: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
-        Fault { attribute: Some(attribute), ..Fault::new(StatusCode::BAD_REQUEST, code, detail) }
+    pub(crate) fn invalid(
+        attribute: impl Into<Cow<'static, str>>,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Fault { attribute: Some(attribute.into()), ..Fault::new(StatusCode::BAD_REQUEST, code, detail) }
     }
 
     /// Makes the fault of something that is not there.
@@ -111,7 +116,12 @@ impl Fault {
 impl<E: Coded> From<E> for Fault {
     fn from(error: E) -> Self {
         let kind = error.kind();
-        let fault = Fault::new(status_of(kind), error.code(), sentence(&error));
+        let mut detail = sentence(&error);
+        if let Some(advice) = error.advice() {
+            detail.push_str("; ");
+            detail.push_str(advice);
+        }
+        let fault = Fault::new(status_of(kind), error.code(), detail);
         match kind {
             Kind::Internal => Fault { code: error.code(), cause: Some(chain(&error).to_string()), ..Fault::internal() },
             Kind::Unavailable => Fault { cause: Some(chain(&error).to_string()), ..fault },

@@ -9,6 +9,7 @@
 //! * [`own`] is our own interface, `/api/v1`;
 //! * [`push`] and [`intelligence`] answer as Celonis does, [`workspace`] as a
 //!   Databricks workspace does, each failing in that product's words;
+//! * [`openapi`] describes what concerns subscriptions, for programs;
 //! * [`ui`] hands out the browser's files.
 //!
 //! What cannot happen here: a domain type on the wire, an internal cause in an
@@ -18,6 +19,7 @@ mod app;
 mod router;
 mod door;
 mod path;
+mod surface;
 mod fault;
 mod problem;
 mod body;
@@ -26,6 +28,7 @@ mod rights;
 mod own;
 mod push;
 mod intelligence;
+mod openapi;
 mod workspace;
 mod ui;
 mod figures;

@@ -123,7 +123,10 @@ fn webhooks() -> Paths {
             "Whether the subscription has seen the event before.",
         ))
         .request_body(Some(
-            RequestBodyBuilder::new().content("application/json", Content::new(Some(body))).required(Some(Required::True)).build(),
+            RequestBodyBuilder::new()
+                .content("application/json", Content::new(Some(body)))
+                .required(Some(Required::True))
+                .build(),
         ))
         .response("2XX", ResponseBuilder::new().description("The receiver has it, and the next one may come."))
         .response("429", ResponseBuilder::new().description("Not now; `Retry-After` is obeyed."))

@@ -5,6 +5,7 @@
 
 use access::{Permission, Scope};
 use base::Actor;
+use http::StatusCode;
 use mining::ModelSummary;
 use pools::Pool;
 
@@ -51,10 +52,16 @@ pub(crate) async fn edit_model(app: &App, actor: &Actor, model: &str) -> Result<
     on_package_of(app, actor, model, Permission::EditPackage).await
 }
 
-/// Asks for the right to subscribe to the triggers of a model.
+/// Asks for the right to subscribe to the triggers of a model: to use its
+/// package, and to edit it or at least to manage subscriptions in it.
 pub(crate) async fn subscribe_to_model(app: &App, actor: &Actor, model: &str) -> Result<(), Fault> {
     on_package_of(app, actor, model, Permission::UsePackage).await?;
-    on_package_of(app, actor, model, Permission::ManageSubscriptions).await
+    match on_package_of(app, actor, model, Permission::ManageSubscriptions).await {
+        Err(fault) if fault.status == StatusCode::FORBIDDEN => {
+            on_package_of(app, actor, model, Permission::EditPackage).await
+        }
+        answered => answered,
+    }
 }
 
 async fn on_package_of(app: &App, actor: &Actor, model: &str, right: Permission) -> Result<(), Fault> {

@@ -21,11 +21,13 @@ use crate::callback::{Sink, shown};
 use crate::diagram::{Around, Input, Next, decide};
 use crate::error::Error;
 use crate::event::TriggerRef;
-use crate::events::Events;
+use crate::events::{Events, Limits};
+use crate::limits;
 use crate::outlet::Outlet;
 use crate::policy::Policy;
 use crate::subscription::{LastSuccess, Owner, Standing, Subscription, SubscriptionId};
 use crate::tables::{self, SkipRecord, Stored, StoredSecret};
+use crate::telling;
 
 impl Events {
     /// Writes a new subscription and gives it its seat.
@@ -33,7 +35,7 @@ impl Events {
         let (events, actor) = (self.clone(), actor.clone());
         to_the_end(async move {
             let now = events.now();
-            let keys = events.ports.keys.clone();
+            let (keys, limits) = (events.ports.keys.clone(), events.options.limits);
             let (stored, outlet) = events
                 .ports
                 .db
@@ -45,11 +47,13 @@ impl Events {
                     }
                     let after = audit_view(&stored.subscription);
                     audit::record(tx, &actor, "create", OBJECT, &draft.id.to_string(), None, Some(&after), now)?;
+                    tell_of_new(tx, &stored.subscription, limits, now)?;
                     let outlet = Outlet::open(&keys, &stored, &draft.secrets)?;
                     Ok::<_, Error>((stored, outlet))
                 })
                 .await?;
             events.roster().seat(stored.subscription.clone(), stored.log, Arc::new(outlet), now);
+            events.has_told();
             events.nudged.notify_one();
             Ok(stored.subscription)
         })
@@ -89,13 +93,17 @@ impl Events {
                     tables::save_progress(tx, std::slice::from_ref(&progress))?;
                     let before = managed(tx, &actor, id)?;
                     let after = edit(tx, &before, now)?;
-                    let (before, shown) = (audit_view(&before.subscription), audit_view(&after.subscription));
+                    let s = &before.subscription;
+                    let news = telling::changed(&after.subscription, &s.standing, before.log.head, now);
+                    tables::insert_notices(tx, news.as_slice())?;
+                    let (before, shown) = (audit_view(s), audit_view(&after.subscription));
                     audit::record(tx, &actor, verb, OBJECT, &id.to_string(), Some(&before), Some(&shown), now)?;
                     let outlet = Outlet::open(&keys, &after, &tables::secrets(tx, id)?)?;
                     Ok::<_, Error>((after, outlet))
                 })
                 .await?;
             held.change(stored.clone(), outlet, events.now());
+            events.has_told();
             Ok(stored.subscription)
         })
         .await
@@ -121,16 +129,33 @@ impl Events {
                     tables::save_progress(tx, std::slice::from_ref(&progress))?;
                     let stored = find(tx, &actor, id)?;
                     tables::delete(tx, &stored)?;
+                    let news = telling::deleted(&stored.subscription, stored.log.head, now);
+                    tables::insert_notices(tx, news.as_slice())?;
                     let before = audit_view(&stored.subscription);
                     audit::record(tx, &actor, "delete", OBJECT, &id.to_string(), Some(&before), None, now)?;
                     Ok::<_, Error>(())
                 })
                 .await?;
             held.end();
+            events.has_told();
             Ok(())
         })
         .await
     }
+}
+
+/// Tells of a new subscription, and that there are many, if so. One with a
+/// callback is refused where there are too many.
+fn tell_of_new(tx: &mut dyn Tx, s: &Subscription, limits: Limits, now: Timestamp) -> Result<(), Error> {
+    let Some(created) = telling::created(s, now) else { return Ok(()) };
+    // This one is among them.
+    let others = tables::callbacks(tx)?.saturating_sub(1);
+    if limits.enforce && others >= limits.subscriptions_max {
+        return Err(Error::TooManySubscriptions { max: limits.subscriptions_max });
+    }
+    let mut notices = vec![created];
+    notices.extend(limits::one_more(limits, others, &s.id.to_string(), now));
+    Ok(tables::insert_notices(tx, &notices)?)
 }
 
 /// What audit rows call a subscription.

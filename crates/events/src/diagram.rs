@@ -58,6 +58,8 @@ pub enum Input {
     },
     /// Time has passed.
     Clock,
+    /// More waits for it, or for longer, than the log keeps for anybody.
+    Retention,
 }
 
 /// How an attempt ended, as far as decisions depend on it.
@@ -148,7 +150,11 @@ pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, R
         (State::Failed { since }, Input::Clock) if around.now >= since.plus(around.policy.suspend_after()) => {
             Ok(Next::Becomes(s.suspended(around.policy)))
         }
+        (State::Failed { since }, Input::Clock) => Ok(s.alerted(around.policy.alerts_due(around.now.since(since)))),
         (_, Input::Clock) => Ok(Next::Stays),
+
+        (State::Suspended { queue: Queue::Destroyed }, Input::Retention) => Ok(Next::Stays),
+        (_, Input::Retention) => Ok(s.overtaken(around.head)),
     }
 }
 
@@ -294,12 +300,36 @@ impl Standing {
         };
         let failed_for: Duration = around.now.since(since);
         let due = around.now.plus(around.policy.probe_pause(failed_for, patience, luck));
-        Standing { state: State::Failed { since }, due, ..self }
+        let alerts = if let State::Failed { .. } = self.state { self.alerts } else { 0 };
+        Standing { state: State::Failed { since }, due, alerts, ..self }
+    }
+
+    /// All alerts that have become due are raised as one: after a standstill
+    /// nobody wants to hear of the first when the third is due.
+    fn alerted(&self, due: u32) -> Next {
+        if due <= self.alerts {
+            return Next::Stays;
+        }
+        Next::Becomes(Standing { alerts: due, ..self.clone() })
     }
 
     fn skipped(self, reason: SkipReason, now: Timestamp) -> Next {
         let to = self.cursor.next();
         Standing { state: State::Active, reason: String::new(), due: now, ..self }.moved_ahead(to, reason)
+    }
+
+    /// What it is too far behind to receive goes on record at once, because it
+    /// will be removed from the log.
+    fn overtaken(&self, head: Offset) -> Next {
+        let queued = head.since(self.cursor);
+        let suspended = Standing {
+            state: State::Suspended { queue: Queue::Destroyed },
+            reason: format!("retention: it was {queued} events behind, more or older ones than are kept"),
+            generation: self.generation + 1,
+            attempts: 0,
+            ..self.clone()
+        };
+        suspended.moved_ahead(head, SkipReason::Retention)
     }
 
     fn suspended(&self, policy: &Policy) -> Standing {

@@ -65,6 +65,12 @@ pub enum Error {
         /// As asked for.
         field: String,
     },
+    /// There are as many subscriptions as there may be.
+    #[error("there are already {max} subscriptions, as many as are allowed")]
+    TooManySubscriptions {
+        /// How many that is.
+        max: u64,
+    },
     /// There is no such subscription.
     #[error("there is no subscription \"{id}\"")]
     NotFound {
@@ -119,6 +125,7 @@ impl Coded for Error {
             | Error::CallbackFailed { .. }
             | Error::PolicyOutOfBounds { .. }
             | Error::SortIllegal { .. } => Kind::Invalid,
+            Error::TooManySubscriptions { .. } => Kind::Conflict,
             Error::NotFound { .. } => Kind::NotFound,
             Error::NotOwner { .. } => Kind::Denied,
             Error::SecretAlreadyRead { .. } => Kind::Gone,
@@ -139,6 +146,7 @@ impl Coded for Error {
             Error::CallbackFailed { .. } => "callback-failed",
             Error::PolicyOutOfBounds { .. } => "delivery-setting-out-of-bounds",
             Error::SortIllegal { .. } => "sort-illegal",
+            Error::TooManySubscriptions { .. } => "too-many-subscriptions",
             Error::NotFound { .. } => "subscription-not-found",
             Error::NotOwner { .. } => "subscription-of-somebody-else",
             Error::SecretAlreadyRead { .. } => "secret-already-read",

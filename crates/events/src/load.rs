@@ -11,6 +11,10 @@
 //! | `webhook-id` | the event's id | of several: the first one's id, `+`, how many there are |
 //! | `loopwright-offset` | `17` | of several: `17-42`, the first and the last |
 //!
+//! A batch of one is an array too: a receiver reads one form, whatever comes.
+//! Its `webhook-id` is that of the event, so that a repetition is known as one
+//! even if the setting has changed meanwhile.
+//!
 //! The same first event with the same extent has the same `webhook-id` and the
 //! same bytes, for ever. But a repetition need not have the same extent: after
 //! a failure the first event comes alone, and after a crash a batch may end

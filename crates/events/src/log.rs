@@ -20,11 +20,17 @@ pub(crate) struct Log {
     pub(crate) head: Offset,
     pub(crate) followers: BTreeSet<SubscriptionId>,
     /// Events at hand.
-    pub(crate) window: BTreeMap<Offset, Arc<Event>>,
+    pub(crate) window: BTreeMap<Offset, AtHand>,
     /// Followers whose next event is not at hand.
     pub(crate) waiting: BTreeSet<SubscriptionId>,
     /// A piece of it is being read.
     pub(crate) reading: bool,
+}
+
+/// An event at hand, and which piece of reading brought it last.
+pub(crate) struct AtHand {
+    pub(crate) event: Arc<Event>,
+    piece: u64,
 }
 
 impl Log {
@@ -48,39 +54,42 @@ impl Log {
         grown
     }
 
-    /// Keeps events at hand; returns how many bytes that takes.
-    pub(crate) fn remember(&mut self, events: Vec<Event>) -> usize {
+    /// Keeps the events of a piece of reading at hand; returns how many bytes
+    /// that takes.
+    pub(crate) fn remember(&mut self, piece: u64, events: Vec<Event>) -> usize {
         let mut bytes = 0;
         for event in events {
             let size = size_of(&event);
-            if self.window.insert(event.offset, Arc::new(event)).is_none() {
+            if self.window.insert(event.offset, AtHand { event: Arc::new(event), piece }).is_none() {
                 bytes += size;
             }
         }
         bytes
     }
 
-    /// Forgets some events; returns how many bytes that gives back.
-    pub(crate) fn forget(&mut self, offsets: RangeInclusive<Offset>) -> usize {
-        let known: Vec<Offset> = self.window.range(offsets).map(|(offset, _)| *offset).collect();
+    /// Forgets the events of a piece, but for those that a later piece brought
+    /// again; returns how many bytes that gives back.
+    pub(crate) fn forget(&mut self, piece: u64, offsets: RangeInclusive<Offset>) -> usize {
+        let of_piece = |(offset, held): (&Offset, &AtHand)| (held.piece == piece).then_some(*offset);
+        let known: Vec<Offset> = self.window.range(offsets).filter_map(of_piece).collect();
         let forgotten = known.iter().filter_map(|offset| self.window.remove(offset));
-        forgotten.map(|event| size_of(&event)).sum()
+        forgotten.map(|held| size_of(&held.event)).sum()
     }
 
     /// Forgets all that is at hand; returns how many bytes that gives back.
     pub(crate) fn forget_all(&mut self) -> usize {
-        std::mem::take(&mut self.window).values().map(|event| size_of(event)).sum()
+        std::mem::take(&mut self.window).values().map(|held| size_of(&held.event)).sum()
     }
 
     /// Returns what a call carries: the event behind a cursor, if it is at
     /// hand; in a batch also those that follow it without a gap, as far as they
     /// are at hand, but none behind `end`.
     pub(crate) fn load(&self, cursor: Offset, form: Form, end: Offset) -> Option<Load> {
-        let first = self.window.get(&cursor.next())?;
+        let first = &self.window.get(&cursor.next())?.event;
         let Form::Array { events_max } = form else { return Some(Load::One(first.clone())) };
         let mut events = vec![first.clone()];
         let mut bytes = element_bytes_max(&self.trigger, first);
-        for (offset, event) in self.window.range(first.offset.next()..) {
+        for (offset, AtHand { event, .. }) in self.window.range(first.offset.next()..) {
             bytes += element_bytes_max(&self.trigger, event);
             let follows = *offset == events[events.len() - 1].offset.next();
             if !follows || *offset > end || events.len() >= events_max || bytes > BATCH_BYTES_MAX {

@@ -148,6 +148,19 @@ impl Policy {
         Duration::from_millis(self.suspend_after_ms)
     }
 
+    /// Returns how many alerts are due when it has been failed for so long.
+    pub(crate) fn alerts_due(&self, failed_for: Duration) -> u32 {
+        let due = self.alert_after_ms.iter().filter(|after_ms| Duration::from_millis(**after_ms) <= failed_for);
+        u32::try_from(due.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Returns after what time failed the next alert comes, if so many were
+    /// raised.
+    pub(crate) fn next_alert(&self, raised: u32) -> Option<Duration> {
+        let place = usize::try_from(raised).ok()?;
+        self.alert_after_ms.get(place).copied().map(Duration::from_millis)
+    }
+
     /// Returns the pause after so many failed attempts, or nothing if that was
     /// the last one.
     pub(crate) fn retry_pause(&self, failed_attempts: u32, patience: Patience, luck: f64) -> Option<Duration> {

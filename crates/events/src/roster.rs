@@ -17,6 +17,7 @@
 mod lanes;
 mod reading;
 mod saving;
+mod chores;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -38,10 +39,11 @@ pub(crate) use lanes::{Lane, Slots};
 pub(crate) use reading::READ_EVENTS;
 #[cfg(test)]
 pub(crate) use reading::WINDOW_BYTES_MAX;
-pub(crate) use saving::Batch;
+pub(crate) use saving::Group;
 #[cfg(test)]
 pub(crate) use saving::{SAVE_AFTER, SAVE_RESULTS};
 
+use chores::{TIDY_EVERY, WATCH_EVERY};
 use lanes::Lanes;
 use reading::Window;
 use saving::UNSAVED_MAX;
@@ -50,8 +52,6 @@ use saving::UNSAVED_MAX;
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// After the database refused, it is asked again.
 const PAUSE_AFTER_TROUBLE: Duration = Duration::from_secs(1);
-/// What has grown old is removed.
-const TIDY_EVERY: Duration = Duration::from_mins(10);
 
 /// What the engine is to do.
 pub(crate) enum Order {
@@ -61,11 +61,15 @@ pub(crate) enum Order {
     /// [`Roster::read`].
     Read { log: LogId, after: Offset, bytes_max: usize },
     /// Save progress; bring back [`Roster::saved`].
-    Save(Batch),
+    Save(Group),
     /// Look where all logs stand; bring back [`Roster::looked`].
     Look,
     /// Remove what has grown old; bring back [`Roster::tidied`].
     Tidy,
+    /// Look who is too far behind; bring back [`Roster::watched`].
+    Watch,
+    /// Send notices; bring back [`Roster::told`].
+    Tell,
 }
 
 /// Everyone's place.
@@ -89,6 +93,10 @@ pub(crate) struct Roster {
     look_at: Timestamp,
     looking: bool,
     tidy_at: Timestamp,
+    watch_at: Timestamp,
+    /// When notices are to be sent.
+    tell_at: Timestamp,
+    telling: bool,
     /// The latest time that it was told.
     seen: Timestamp,
 }
@@ -111,6 +119,10 @@ impl Roster {
             look_at: now.plus(LOOK_EVERY),
             looking: false,
             tidy_at: now.plus(TIDY_EVERY),
+            watch_at: now.plus(WATCH_EVERY),
+            // What waited when the program ended has waited long enough.
+            tell_at: now,
+            telling: false,
             seen: now,
         }
     }
@@ -142,6 +154,7 @@ impl Roster {
         }
         self.unsaved.remove(&id);
         self.results -= seat.attempts.len();
+        self.window.forget_reader(id);
         let Some(log) = self.logs.get_mut(&seat.log) else { return };
         log.followers.remove(&id);
         log.waiting.remove(&id);
@@ -184,6 +197,7 @@ impl Roster {
         self.results -= seat.attempts.len();
         seat.attempts.clear();
         seat.skips.clear();
+        seat.notices.clear();
         self.unsaved.remove(&id);
         seat.take_over(subscription, outlet, now);
         if self.logs.get_mut(&log.log).is_some_and(|known| known.grows_to(log)) {
@@ -207,18 +221,14 @@ impl Roster {
             }
         }
         self.read_what_is_missing(&mut orders);
-        if let Some(batch) = self.batch(now) {
-            orders.push(Order::Save(batch));
+        if let Some(group) = self.group(now) {
+            orders.push(Order::Save(group));
         }
         if now >= self.look_at && !self.looking {
             self.looking = true;
             orders.push(Order::Look);
         }
-        if now >= self.tidy_at {
-            // One at a time: the next is due when this one has ended.
-            self.tidy_at = Timestamp::FAR_FUTURE;
-            orders.push(Order::Tidy);
-        }
+        self.chores_due(now, &mut orders);
         orders
     }
 
@@ -226,7 +236,7 @@ impl Roster {
     /// what came back is saved at once.
     pub(crate) fn last_turn(&mut self, now: Timestamp) -> Option<Order> {
         self.hurry();
-        self.batch(now).map(Order::Save)
+        self.group(now).map(Order::Save)
     }
 
     /// Returns when [`Roster::turn`] has something to do at the latest, if
@@ -236,7 +246,8 @@ impl Roster {
         let nothing_to_save = self.saving || self.unsaved.is_empty();
         let save = if nothing_to_save { Timestamp::FAR_FUTURE } else { self.save_at };
         let look = if self.looking { Timestamp::FAR_FUTURE } else { self.look_at };
-        alarm.min(save).min(look).min(self.tidy_at)
+        let tell = if self.telling { Timestamp::FAR_FUTURE } else { self.tell_at };
+        alarm.min(save).min(look).min(self.tidy_at).min(self.watch_at).min(tell)
     }
 
     /// Takes the outcome of a call.
@@ -253,11 +264,6 @@ impl Roster {
         }
         self.settle(finished, luck, now);
         self.schedule(id, now);
-    }
-
-    /// Notes that a tidying has ended, well or not.
-    pub(crate) fn tidied(&mut self, now: Timestamp) {
-        self.tidy_at = now.plus(TIDY_EVERY);
     }
 
     /// Returns where a subscription stands at this very moment.
@@ -294,7 +300,8 @@ impl Roster {
         if back.is_zero() {
             return;
         }
-        for at in [&mut self.save_at, &mut self.look_at, &mut self.tidy_at] {
+        let times = [&mut self.save_at, &mut self.look_at, &mut self.tidy_at, &mut self.watch_at, &mut self.tell_at];
+        for at in times {
             *at = at.minus(back);
         }
         self.lanes.set_back(back);
@@ -319,7 +326,8 @@ impl Roster {
             if seat.held {
                 continue;
             }
-            if seat.let_time_pass(now) {
+            let head = self.logs.get(&seat.log).map_or(Offset::START, |log| log.head);
+            if seat.let_time_pass(head, now) {
                 self.note_unsaved(id, now);
                 // Suspending stops calls: it is not left to wait for company.
                 self.save_at = now;
@@ -340,7 +348,11 @@ impl Roster {
         let standing = &seat.subscription.standing;
         let mut alarm = Timestamp::FAR_FUTURE;
         if let State::Failed { since } = standing.state {
-            alarm = since.plus(seat.subscription.policy.suspend_after());
+            let policy = &seat.subscription.policy;
+            alarm = since.plus(policy.suspend_after());
+            if let Some(after) = policy.next_alert(standing.alerts) {
+                alarm = alarm.min(since.plus(after));
+            }
         }
         let head = self.logs.get(&seat.log).map_or(Offset::START, |log| log.head);
         if seat.may_be_called(head) {
@@ -398,7 +410,8 @@ impl Roster {
         let id = finished.subscription;
         let Some(seat) = self.seats.get_mut(&id) else { return };
         let results = seat.attempts.len();
-        if seat.settle(finished, luck, now) {
+        let head = self.logs.get(&seat.log).map_or(Offset::START, |log| log.head);
+        if seat.settle(finished, luck, head, now) {
             self.results += seat.attempts.len() - results;
             self.note_unsaved(id, now);
         }

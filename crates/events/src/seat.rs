@@ -16,6 +16,7 @@ use crate::pace::{Lesson, Pace};
 use crate::roster::Lane;
 use crate::subscription::{Standing, State, Subscription, SubscriptionId};
 use crate::tables::{LogId, Progress, SkipRecord};
+use crate::telling::{self, NewNotice};
 
 /// A subscription as the engine has it: a little ahead of its row.
 pub(crate) struct Seat {
@@ -40,6 +41,8 @@ pub(crate) struct Seat {
     pub(crate) attempts: Vec<Attempt>,
     /// Skips that no commit has saved.
     pub(crate) skips: Vec<SkipRecord>,
+    /// Notices that no commit has saved.
+    pub(crate) notices: Vec<NewNotice>,
 }
 
 impl Seat {
@@ -58,6 +61,7 @@ impl Seat {
             ready: None,
             attempts: Vec::new(),
             skips: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -96,14 +100,12 @@ impl Seat {
     }
 
     /// Returns the form of its next call. What has failed once is tried alone,
-    /// and so is a probe.
+    /// and so is a probe: after a failure the pace has narrowed to one event.
     pub(crate) fn form(&self) -> Form {
-        let Subscription { policy, standing, sink, .. } = &self.subscription;
-        match (sink, standing.state) {
-            (Sink::Local { .. }, _) => Form::Object,
-            _ if policy.batch_events_max <= 1 => Form::Object,
-            (_, State::Active) if standing.attempts == 0 => Form::Array { events_max: self.pace.width(policy) },
-            _ => Form::Array { events_max: 1 },
+        let Subscription { policy, sink, .. } = &self.subscription;
+        match sink {
+            Sink::Https { .. } if policy.batch_events_max > 1 => Form::Array { events_max: self.pace.width(policy) },
+            Sink::Https { .. } | Sink::Local { .. } => Form::Object,
         }
     }
 
@@ -121,6 +123,7 @@ impl Seat {
             standing: self.subscription.standing.clone(),
             attempts: self.attempts.clone(),
             skips: self.skips.clone(),
+            notices: self.notices.clone(),
         }
     }
 
@@ -131,12 +134,13 @@ impl Seat {
             standing: self.subscription.standing.clone(),
             attempts: std::mem::take(&mut self.attempts),
             skips: std::mem::take(&mut self.skips),
+            notices: std::mem::take(&mut self.notices),
         }
     }
 
     /// Draws the consequences of an attempt; tells whether there is something
     /// to save.
-    pub(crate) fn settle(&mut self, finished: Finished, luck: f64, now: Timestamp) -> bool {
+    pub(crate) fn settle(&mut self, finished: Finished, luck: f64, head: Offset, now: Timestamp) -> bool {
         let Finished { outcome, mut attempt, .. } = finished;
         let before = &self.subscription.standing;
         let Attempt { generation, offset, through, .. } = attempt;
@@ -156,10 +160,10 @@ impl Seat {
             _ => Verdict::Failed,
         };
         match next {
-            Next::Becomes(standing) => self.becomes(standing, &mut attempt),
+            Next::Becomes(standing) => self.becomes(standing, &mut attempt, head, now),
             Next::Skips(standing, skipped) => {
                 self.skips.push(SkipRecord { generation: standing.generation, skipped, at: now });
-                self.becomes(standing, &mut attempt);
+                self.becomes(standing, &mut attempt, head, now);
             }
             // A result that changes nothing has nothing to say about the state either.
             Next::Stays | Next::Ends => {}
@@ -174,25 +178,53 @@ impl Seat {
 
     /// Lets an attempt say why the new state is what it is, and the new state
     /// when the next attempt comes.
-    fn becomes(&mut self, mut standing: Standing, attempt: &mut Attempt) {
+    fn becomes(&mut self, mut standing: Standing, attempt: &mut Attempt, head: Offset, now: Timestamp) {
         if matches!(standing.state, State::Failed { .. } | State::Rejected) {
             standing.reason.clone_from(&attempt.detail);
         }
         if matches!(attempt.verdict, Verdict::Failed | Verdict::Busy) && standing.delivers() {
             attempt.next_at = Some(standing.due);
         }
+        self.turns(standing, head, now);
+    }
+
+    /// Takes a new standing over, and notes what there is to tell of it.
+    fn turns(&mut self, standing: Standing, head: Offset, now: Timestamp) {
         announce(&self.subscription, &standing);
-        self.subscription.standing = standing;
+        let before = std::mem::replace(&mut self.subscription.standing, standing);
+        self.notices.extend(telling::changed(&self.subscription, &before, head, now));
     }
 
     /// Looks at the clock; tells whether that changed anything.
-    pub(crate) fn let_time_pass(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn let_time_pass(&mut self, head: Offset, now: Timestamp) -> bool {
         let Ok(Next::Becomes(next)) = decide(&self.subscription.standing, Input::Clock, &self.around(now)) else {
             return false;
         };
-        announce(&self.subscription, &next);
-        self.subscription.standing = next;
+        self.turns(next, head, now);
         true
+    }
+
+    /// Stops holding on to events that are too many or too old to be kept.
+    /// A hook, which nobody could update, goes on with fresh ones.
+    pub(crate) fn is_overtaken(&mut self, head: Offset, now: Timestamp) {
+        let id = self.subscription.id;
+        let inputs: &[Input] = match self.subscription.sink {
+            Sink::Https { .. } => &[Input::Retention],
+            Sink::Local { .. } => &[Input::Retention, Input::Update],
+        };
+        for input in inputs {
+            let around = Around { head, ..self.around(now) };
+            match decide(&self.subscription.standing, *input, &around) {
+                Ok(Next::Becomes(standing)) => self.turns(standing, head, now),
+                Ok(Next::Skips(standing, skipped)) => {
+                    let (first, last) = (skipped.first, skipped.last);
+                    tracing::error!(subscription.id = %id, %first, %last, "events are lost: they waited too long");
+                    self.skips.push(SkipRecord { generation: standing.generation, skipped, at: now });
+                    self.turns(standing, head, now);
+                }
+                Ok(Next::Stays | Next::Ends) | Err(_) => {}
+            }
+        }
     }
 
     /// Returns what matters to what happens by itself. Where the log stands

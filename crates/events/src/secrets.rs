@@ -13,6 +13,9 @@ use crate::signature;
 use crate::subscription::SubscriptionId;
 use crate::tables::{self, StoredSecret};
 
+/// So many secrets sign at once, the newest included; beyond, the oldest ends.
+/// Every one of them costs a signature per call and a place in a header.
+const SIGNING_MAX: usize = 5;
 /// An old secret signs along for at most so long.
 const OVERLAP_MAX: Duration = Duration::from_hours(7 * 24);
 
@@ -41,7 +44,7 @@ impl Events {
 
     /// Makes a new signing secret and returns it; the old ones sign along for
     /// `overlap`, at most 7 days, so that the receiver may change over in its
-    /// own time.
+    /// own time. At most five sign at once: one rotation more ends the oldest now.
     pub async fn rotate_secret(
         self: &Arc<Self>,
         actor: &Actor,
@@ -58,6 +61,7 @@ impl Events {
             let made_at = now.max(last.plus(Duration::from_micros(1)));
             let newest = StoredSecret { made_at, sealed: sealed.clone(), valid_until: None, read_at: Some(now) };
             tables::insert_secret(tx, id, &newest)?;
+            tables::drop_old_secrets(tx, id, SIGNING_MAX)?;
             Ok(stored.clone())
         })
         .await?;

@@ -75,6 +75,8 @@ pub struct Standing {
     pub delivered: u64,
     /// Attempts failed in all.
     pub failures: u64,
+    /// How many alerts of its policy were raised since it failed.
+    pub alerts: u32,
 }
 
 /// Where a subscription stands in the diagram.
@@ -153,6 +155,7 @@ impl Standing {
             last_success: LastSuccess::None,
             delivered: 0,
             failures: 0,
+            alerts: 0,
         }
     }
 
@@ -205,11 +208,13 @@ pub enum SkipReason {
     ByHand,
     /// The queue was destroyed by a suspension.
     Suspension,
+    /// It was too far behind: so much, or such old events, are not kept.
+    Retention,
 }
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [SkipReason; 7] = [
+    pub const ALL: [SkipReason; 8] = [
         SkipReason::Errors,
         SkipReason::Rejection,
         SkipReason::ResumedFromLatest,
@@ -217,6 +222,7 @@ impl SkipReason {
         SkipReason::Extracted,
         SkipReason::ByHand,
         SkipReason::Suspension,
+        SkipReason::Retention,
     ];
 
     /// Reads the word.
@@ -234,6 +240,7 @@ impl SkipReason {
             SkipReason::Extracted => "extracted",
             SkipReason::ByHand => "by-hand",
             SkipReason::Suspension => "suspension",
+            SkipReason::Retention => "retention",
         }
     }
 }

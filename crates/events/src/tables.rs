@@ -7,16 +7,18 @@ mod secrets;
 mod progress;
 mod history;
 mod notices;
+mod retention;
 
 use base::db::{Error, Row};
 
 pub(crate) use history::{delivery_log, skips_page};
-pub(crate) use logs::{LogId, LogRow, append, known_log, log_of, logs, read_log, read_log_within, totals, trim};
-pub(crate) use notices::notices;
+pub(crate) use logs::{Keep, LogId, LogRow, append, known_log, log_of, logs, read_log, read_log_within, totals, trim};
+pub(crate) use notices::{forget_notices, insert_notices, is_told, notices, notices_waiting, settle_notices};
 #[cfg(test)]
 pub(crate) use progress::skips;
 pub(crate) use progress::{Progress, SkipRecord, deliveries, forget_deliveries, insert_skip, save_progress};
-pub(crate) use secrets::{StoredSecret, end_secrets, insert_secret, mark_read, secrets};
+pub(crate) use retention::{Near, callbacks, events_of_day, laggards, set_retention_near};
+pub(crate) use secrets::{StoredSecret, drop_old_secrets, end_secrets, insert_secret, mark_read, secrets};
 pub(crate) use subscriptions::{
     Stored, all, delete, find, insert, list, listed, of_hook, save_definition, save_standing,
 };

@@ -17,13 +17,17 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, Offset};
-use crate::events::Events;
+use crate::events::{Events, Options, Ports};
+use crate::notifying;
 use crate::outlet::Finished;
-use crate::roster::{Batch, Order, READ_EVENTS};
-use crate::tables::{self, LogId, LogRow};
+use crate::retention::{self, Watched};
+use crate::roster::{Group, Order, READ_EVENTS};
+use crate::tables::{self, Keep, LogId, LogRow};
 
 /// Rows that one closure of the tidying removes at most.
 const TIDY_ROWS: u64 = 1_000;
+/// Notices are kept at least so long.
+const NOTICES_KEPT_MIN: Duration = Duration::from_hours(48);
 /// When the program stops, calls in flight may take so long.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest wait on the machine's own timer: if somebody sets the wall
@@ -40,9 +44,11 @@ pub(crate) struct Engine {
 /// A chore that came to an end.
 enum Done {
     Read { log: LogId, after: Offset, read: Result<(LogRow, Vec<Event>), Error> },
-    Saved { batch: Batch, saved: Result<(), Error> },
+    Saved { group: Group, saved: Result<(), Error> },
     Looked(Result<Vec<LogRow>, Error>),
     Tidied(Result<(), Error>),
+    Watched(Result<Watched, Error>),
+    Told(Result<Option<Timestamp>, Error>),
 }
 
 impl Events {
@@ -59,7 +65,14 @@ impl Events {
                 biased;
                 () = stop.cancelled() => break,
                 Some(done) = chores.next() => self.bring_back(done),
-                Some(finished) = calls.next() => self.finished(finished),
+                Some(finished) = calls.next() => {
+                    self.finished(finished);
+                    // Whoever has ended meanwhile comes along: a turn of the
+                    // roster for each would be many turns for little.
+                    while let Some(Some(finished)) = calls.next().now_or_never() {
+                        self.finished(finished);
+                    }
+                }
                 () = self.nudged.notified() => {}
                 () = tokio::time::sleep(nap) => {}
             }
@@ -115,7 +128,7 @@ impl Events {
 
     fn chore(&self, order: Order) -> BoxFuture<'static, Done> {
         let db = self.ports.db.clone();
-        let (keep_events, keep_deliveries) = (self.options.keep_events, self.options.keep_deliveries);
+        let options = self.options.clone();
         let now = self.now();
         match order {
             Order::Call(_) => unreachable!("calls are no chores"),
@@ -125,15 +138,18 @@ impl Events {
                 Done::Read { log, after, read }
             }
             .boxed(),
-            Order::Save(batch) => async move {
-                let progress = batch.progress.clone();
+            Order::Save(group) => async move {
+                let progress = group.progress.clone();
                 let saved = db.write("events.save", move |tx| tables::save_progress(tx, &progress)).await;
-                Done::Saved { batch, saved }
+                Done::Saved { group, saved }
             }
             .boxed(),
             Order::Look => async move { Done::Looked(db.read("events.look", tables::logs).await) }.boxed(),
-            Order::Tidy => {
-                async move { Done::Tidied(tidy(&db, now.minus(keep_events), now.minus(keep_deliveries)).await) }.boxed()
+            Order::Tidy => async move { Done::Tidied(tidy(&db, &options, now).await) }.boxed(),
+            Order::Watch => async move { Done::Watched(retention::watch(&db, &options, now).await) }.boxed(),
+            Order::Tell => {
+                let Ports { notifier, clock, .. } = self.ports.clone();
+                async move { Done::Told(notifying::tell(db, notifier, clock).await) }.boxed()
             }
         }
     }
@@ -142,13 +158,36 @@ impl Events {
         let now = self.now();
         match done {
             Done::Read { log, after, read } => self.roster().read(log, after, read, now),
-            Done::Saved { batch, saved } => self.roster().saved(batch, saved, now),
+            Done::Saved { group, saved } => {
+                let tells = group.progress.iter().any(|progress| !progress.notices.is_empty());
+                self.roster().saved(group, saved, now);
+                if tells {
+                    self.has_told();
+                }
+            }
             Done::Looked(looked) => self.roster().looked(looked, now),
             Done::Tidied(tidied) => {
                 self.roster().tidied(now);
                 if let Err(error) = tidied {
                     tracing::warn!(%error, "old events could not be removed; it is tried again");
                 }
+            }
+            Done::Watched(watched) => {
+                let watched = watched.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "the queues cannot be looked at; it is tried again");
+                    Watched::default()
+                });
+                self.roster().watched(&watched.overdue, now);
+                if watched.told {
+                    self.has_told();
+                }
+            }
+            Done::Told(told) => {
+                let next = told.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "notices could not be sent; it is tried again");
+                    Some(now.plus(self.options.notice_every))
+                });
+                self.roster().told(next);
             }
         }
     }
@@ -159,23 +198,26 @@ impl Events {
     }
 }
 
-/// Removes delivered events and attempts that are older than they need to be,
-/// a piece at a time, so that nobody waits behind it for long.
-async fn tidy(db: &Db<Control>, events_before: Timestamp, deliveries_before: Timestamp) -> Result<(), Error> {
+/// Removes delivered events, attempts and notices that are older than they
+/// need to be, a piece at a time, so that nobody waits behind it for long.
+async fn tidy(db: &Db<Control>, options: &Options, now: Timestamp) -> Result<(), Error> {
+    let keep = Keep { since: now.minus(options.keep_events), bytes_max: options.keep_bytes };
     for log in db.read("events.logs", tables::logs).await? {
-        loop {
-            let removed =
-                db.write("events.trim", move |tx| tables::trim(tx, log.log, events_before, TIDY_ROWS)).await?;
-            if removed < TIDY_ROWS {
-                break;
-            }
-        }
+        by_pieces(db, "events.trim", move |tx| tables::trim(tx, log.log, keep, TIDY_ROWS)).await?;
     }
-    loop {
-        let removed =
-            db.write("events.forget", move |tx| tables::forget_deliveries(tx, deliveries_before, TIDY_ROWS)).await?;
-        if removed < TIDY_ROWS {
-            return Ok(());
-        }
-    }
+    let before = now.minus(options.keep_deliveries);
+    by_pieces(db, "events.forget", move |tx| tables::forget_deliveries(tx, before, TIDY_ROWS)).await?;
+    // That something of today was told must be known until the day is over.
+    let before = now.minus(options.keep_deliveries.max(NOTICES_KEPT_MIN));
+    by_pieces(db, "events.forget_notices", move |tx| tables::forget_notices(tx, before, TIDY_ROWS)).await
+}
+
+/// Removes rows until a piece comes out short.
+async fn by_pieces(
+    db: &Db<Control>,
+    name: &'static str,
+    remove: impl Fn(&mut dyn Tx) -> Result<u64, Error> + Clone + Send + 'static,
+) -> Result<(), Error> {
+    while db.write(name, remove.clone()).await? == TIDY_ROWS {}
+    Ok(())
 }

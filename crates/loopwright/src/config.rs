@@ -83,6 +83,8 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     #[serde(deserialize_with = "number")]
     pub(crate) stop_seconds: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) management_requests_max: u64,
 }
 
 /// How log lines look.
@@ -178,6 +180,7 @@ impl Config {
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             ("stop_seconds", self.stop_seconds.to_string()),
+            ("management_requests_max", self.management_requests_max.to_string()),
         ]
         .map(|(name, value)| format!("{name} = {value}\n"))
         .concat()
@@ -295,6 +298,7 @@ mod tests {
             log = info,buoyant_kernel=warn,deltalake_core=warn,datafusion=warn
             log_format = text
             stop_seconds = 20
+            management_requests_max = 50
         "]]
         .assert_eq(&config.describe());
     }

@@ -43,7 +43,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     };
     let scheme = addresses.scheme();
     let house = wire::build(&config, &addresses).await?;
-    let app = app_of(&house);
+    let app = app_of(&house, &config);
     workers::recover(&house).await?;
 
     let stop = CancellationToken::new();
@@ -98,7 +98,7 @@ async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} (setting \"{setting}\"); another program may"))
 }
 
-fn app_of(house: &House) -> api::App {
+fn app_of(house: &House, config: &Config) -> api::App {
     api::App {
         access: house.access.clone(),
         pools: house.pools.clone(),
@@ -107,6 +107,7 @@ fn app_of(house: &House) -> api::App {
         workspace: house.workspace.clone(),
         mining: house.mining.clone(),
         sql: house.lake.clone(),
+        management_requests_max: usize::try_from(config.management_requests_max).unwrap_or(usize::MAX),
         clock: house.clock.clone(),
         chance: house.chance.clone(),
         metrics: Arc::default(),

@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 #[schema(as = Event)]
 #[expect(dead_code, reason = "it describes, and is read by a test as a whole")]
 pub(crate) struct CallbackBody {
-    /// The id of the subscription.
-    #[schema(format = "uuid")]
+    /// The id of the subscription. (Where somebody looks on without one, the
+    /// name that was given.)
+    #[schema(examples("01977a4e-5b1c-7c3a-9d0e-6f2b8a41c7d5"))]
     subscriber_id: String,
     /// The trigger that fired.
     #[schema(examples("LATE_ORDERS"))]

@@ -5,41 +5,83 @@
 
 mod problem;
 mod page;
+mod turnstile;
+mod event;
 mod knowledge_models;
 mod triggers;
 mod subscriptions;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, patch, post, put};
+use axum::routing::get;
+use http::Method;
+use utoipa::OpenApi;
 
+pub(crate) use self::event::CallbackBody;
+pub(crate) use self::problem::Problems;
+use self::turnstile::Turnstile;
 use crate::app::App;
 use crate::fault::{self, Voice};
+use crate::surface::Surface;
 use crate::{body, caller};
+
+/// Where this API lies.
+pub(crate) const PREFIX: &str = "/intelligence/api";
 
 /// Bytes of a request at most: the longest is a subscription with its headers.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
 
-/// Returns the routes below `/intelligence/api`.
+/// Returns the routes below [`PREFIX`].
 pub(crate) fn routes(app: &App) -> Router<App> {
+    let turnstile = Turnstile::new(app.management_requests_max);
     Router::new()
         .route("/knowledge-models", get(knowledge_models::list))
         .route("/knowledge-models/{model}", get(knowledge_models::show))
         .route("/knowledge-models/{model}/records", get(knowledge_models::records))
         .route("/knowledge-models/{model}/records/{record}", get(knowledge_models::record))
-        .route("/knowledge-models/{model}/triggers", get(triggers::list))
-        .route("/knowledge-models/{model}/triggers/{trigger}", get(triggers::show))
-        .route("/knowledge-models/{model}/triggers/{trigger}/subscriptions", post(subscriptions::create))
-        .route("/subscriptions", get(subscriptions::list))
-        .route("/subscriptions/{subscription}", put(subscriptions::update).delete(subscriptions::delete))
-        .route("/subscriptions/{subscription}/pause", patch(subscriptions::pause))
-        .route("/subscriptions/{subscription}/resume", patch(subscriptions::resume))
-        .route("/subscriptions/{subscription}/resume-from-latest", patch(subscriptions::resume_from_latest))
-        .route("/subscriptions/{subscription}/replay", patch(subscriptions::replay))
-        .route("/subscriptions/{subscription}/events", patch(subscriptions::extract))
+        .merge(surface().into_router().layer(from_fn_with_state(turnstile, turnstile::pass)))
         .fallback(fault::unknown_path)
         .method_not_allowed_fallback(fault::unknown_method)
         .layer(body::at_most(REQUEST_BYTES_MAX))
         .layer(from_fn_with_state(app.clone(), caller::sign_in))
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
 }
+
+/// Returns the operations on triggers and subscriptions, which [`Document`]
+/// describes.
+pub(crate) fn surface() -> Surface {
+    Surface::default()
+        .on(Method::GET, "/knowledge-models/{model}/triggers", triggers::list)
+        .on(Method::GET, "/knowledge-models/{model}/triggers/{trigger}", triggers::show)
+        .on(Method::POST, "/knowledge-models/{model}/triggers/{trigger}/subscriptions", subscriptions::create)
+        .on(Method::GET, "/subscriptions", subscriptions::list)
+        .on(Method::GET, "/subscriptions/{subscription}", subscriptions::show)
+        .on(Method::PUT, "/subscriptions/{subscription}", subscriptions::update)
+        .on(Method::DELETE, "/subscriptions/{subscription}", subscriptions::delete)
+        .on(Method::PATCH, "/subscriptions/{subscription}/pause", subscriptions::pause)
+        .on(Method::PATCH, "/subscriptions/{subscription}/resume", subscriptions::resume)
+        .on(Method::PATCH, "/subscriptions/{subscription}/resume-from-latest", subscriptions::resume_from_latest)
+        .on(Method::PATCH, "/subscriptions/{subscription}/replay", subscriptions::replay)
+        .on(Method::PATCH, "/subscriptions/{subscription}/events", subscriptions::extract)
+}
+
+/// For the document: the operations of [`surface`].
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        triggers::list,
+        triggers::show,
+        subscriptions::create,
+        subscriptions::list,
+        subscriptions::show,
+        subscriptions::update,
+        subscriptions::delete,
+        subscriptions::pause,
+        subscriptions::resume,
+        subscriptions::resume_from_latest,
+        subscriptions::replay,
+        subscriptions::extract,
+    ),
+    components(schemas(problem::Problem, problem::Unauthorized, event::CallbackBody))
+)]
+pub(crate) struct Document;

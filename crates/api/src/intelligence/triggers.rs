@@ -5,40 +5,78 @@ use axum::extract::{Path, State};
 use base::Actor;
 use mining::TriggerView;
 use serde::Serialize;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 
 use super::knowledge_models::type_word;
-use super::page::{Page, Wanted};
+use super::page::{self, Asked, Key, Page, Wanted};
+use super::problem::Problems;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
 
 /// A trigger in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Trigger {
+    /// Its id in the knowledge model.
+    #[schema(examples("LATE_ORDERS"))]
     id: String,
+    /// The record whose instances it watches.
+    #[schema(examples("ORDER"))]
     record: String,
+    /// What people read.
+    #[schema(examples("Late orders"))]
     name: String,
 }
 
 /// A trigger with what its events carry.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct TriggerWithFields {
+    /// Its id in the knowledge model.
+    #[schema(examples("LATE_ORDERS"))]
     id: String,
+    /// What people read.
     name: String,
+    /// The identifier first.
     fields: Vec<TriggerField>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct TriggerField {
+    /// What people read.
     name: String,
+    /// `string`, `integer`, `float` or `datetime`.
     #[serde(rename = "type")]
+    #[schema(examples("integer"))]
     field_type: &'static str,
+    /// How it is shown, where the knowledge model says so.
     format: Option<String>,
+    /// In what it is measured, where the knowledge model says so.
     unit: Option<String>,
 }
 
+const KEYS: [Key<Trigger>; 3] =
+    [("id", |a, b| a.id.cmp(&b.id)), ("record", |a, b| a.record.cmp(&b.record)), ("name", |a, b| a.name.cmp(&b.name))];
+
+/// For the document: the orders of this list.
+pub(super) struct Order;
+
+impl IntoParams for Order {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![page::sort_parameter(&KEYS.map(|(name, _)| name))]
+    }
+}
+
 /// Lists the triggers of the published version.
+#[utoipa::path(
+    get,
+    path = "/intelligence/api/knowledge-models/{model}/triggers",
+    operation_id = "listTriggers",
+    tag = "triggers",
+    params(("model" = String, Path, description = "The knowledge model, `package.key`."), Asked, Order),
+    responses((status = 200, description = "A page of triggers.", body = Page<Trigger>), Problems)
+)]
 pub(super) async fn list(
     State(app): State<App>,
     Caller(actor): Caller,
@@ -49,18 +87,22 @@ pub(super) async fn list(
     let triggers = app.mining.triggers(&model).await?;
     let triggers =
         triggers.into_iter().map(|view| Trigger { id: view.id, record: view.record, name: view.name }).collect();
-    let page = wanted.cut(
-        triggers,
-        &[
-            ("id", |a, b| a.id.cmp(&b.id)),
-            ("record", |a, b| a.record.cmp(&b.record)),
-            ("name", |a, b| a.name.cmp(&b.name)),
-        ],
-    )?;
+    let page = wanted.cut(triggers, &KEYS)?;
     Ok(Json(page))
 }
 
-/// Shows a trigger.
+/// Shows a trigger with what its events carry.
+#[utoipa::path(
+    get,
+    path = "/intelligence/api/knowledge-models/{model}/triggers/{trigger}",
+    operation_id = "showTrigger",
+    tag = "triggers",
+    params(
+        ("model" = String, Path, description = "The knowledge model, `package.key`."),
+        ("trigger" = String, Path, description = "The trigger's id in it."),
+    ),
+    responses((status = 200, description = "The trigger.", body = TriggerWithFields), Problems)
+)]
 pub(super) async fn show(
     State(app): State<App>,
     Caller(actor): Caller,

@@ -21,6 +21,9 @@ use crate::problem::Problems;
 pub(super) struct Delivery {
     /// The event's position in the log of its trigger.
     offset: u64,
+    /// The last event of the batch that the call carried; the same where it
+    /// carried one.
+    through: u64,
     /// The `webhook-id` of the call.
     event_id: String,
     /// Rises whenever the subscription starts over.
@@ -94,7 +97,7 @@ pub(super) struct Skip {
     at: Timestamp,
 }
 
-/// Some skips, the latest first.
+/// Some skips, in order.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Skips {
@@ -238,7 +241,7 @@ pub(super) async fn of_all(
     operation_id = "listSkips",
     tag = "delivery",
     params(Which, Asked),
-    responses((status = 200, description = "A page of skips, the latest first.", body = Skips), Problems)
+    responses((status = 200, description = "A page of skips, in order.", body = Skips), Problems)
 )]
 pub(super) async fn skips(
     State(app): State<App>,
@@ -274,6 +277,7 @@ impl From<Attempt> for Delivery {
     fn from(attempt: Attempt) -> Self {
         Delivery {
             offset: attempt.offset.0,
+            through: attempt.through.0,
             event_id: attempt.event_id.to_string(),
             generation: attempt.generation,
             attempt: attempt.number,

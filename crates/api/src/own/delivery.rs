@@ -13,7 +13,7 @@ use utoipa::openapi::{ObjectBuilder, Type};
 
 use super::subscriptions::{Which, managed, read_id};
 use crate::app::App;
-use crate::body;
+use crate::body::{self, Integer, Object};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::problem::Problems;
@@ -27,24 +27,24 @@ pub(super) struct Settings {
     /// Pauses between the attempts of an active subscription; there is one
     /// attempt more than there are pauses.
     #[schema(schema_with = pauses)]
-    retry_pauses_ms: Vec<u64>,
+    retry_pauses_ms: Vec<Integer>,
     /// Time for a whole call, the answer included.
-    #[schema(minimum = 100, maximum = 300_000)]
-    timeout_ms: u64,
+    #[schema(value_type = u64, minimum = 100, maximum = 300_000)]
+    timeout_ms: Integer,
     /// First pause between the probes of a failed subscription; each is twice
     /// the one before.
-    #[schema(minimum = 100, maximum = 86_400_000)]
-    probe_first_ms: u64,
+    #[schema(value_type = u64, minimum = 100, maximum = 86_400_000)]
+    probe_first_ms: Integer,
     /// Longest pause between probes, if it is longer than the first one.
-    #[schema(minimum = 100, maximum = 86_400_000)]
-    probe_max_ms: u64,
+    #[schema(value_type = u64, minimum = 100, maximum = 86_400_000)]
+    probe_max_ms: Integer,
     /// A subscription that has been failed for so long is suspended.
-    #[schema(minimum = 1_000, maximum = 31_536_000_000_i64)]
-    suspend_after_ms: u64,
+    #[schema(value_type = u64, minimum = 1_000, maximum = 31_536_000_000_i64)]
+    suspend_after_ms: Integer,
     /// Its owner is alerted when it has been failed for so long, each time
     /// once.
     #[schema(schema_with = alerts)]
-    alert_after_ms: Vec<u64>,
+    alert_after_ms: Vec<Integer>,
     /// What happens to an event whose attempts are used up; `skip` is the same
     /// as the configuration `SKIP_ERRORS`.
     on_error: ErrorRule,
@@ -54,12 +54,12 @@ pub(super) struct Settings {
     /// What a suspension does to the events that wait.
     on_suspension: SuspensionRule,
     /// Calls per second at most; nothing means as many as the receiver bears.
-    #[schema(minimum = 1, maximum = 100_000)]
-    rate_per_second: Option<u32>,
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
+    rate_per_second: Option<Integer>,
     /// Events that one call carries at most. With 1 its body is an event, with
     /// more it is an array of them.
-    #[schema(minimum = 1, maximum = 100)]
-    batch_events_max: u32,
+    #[schema(value_type = u32, minimum = 1, maximum = 100)]
+    batch_events_max: Integer,
 }
 
 /// A change of delivery settings: what is left out stays, `null` means the
@@ -70,22 +70,22 @@ pub(super) struct Settings {
 pub(super) struct Change {
     #[serde(deserialize_with = "said")]
     #[schema(schema_with = pauses_or_null)]
-    retry_pauses_ms: Option<Option<Vec<u64>>>,
+    retry_pauses_ms: Option<Option<Vec<Integer>>>,
     #[serde(deserialize_with = "said")]
     #[schema(value_type = Option<u64>, minimum = 100, maximum = 300_000)]
-    timeout_ms: Option<Option<u64>>,
+    timeout_ms: Option<Option<Integer>>,
     #[serde(deserialize_with = "said")]
     #[schema(value_type = Option<u64>, minimum = 100, maximum = 86_400_000)]
-    probe_first_ms: Option<Option<u64>>,
+    probe_first_ms: Option<Option<Integer>>,
     #[serde(deserialize_with = "said")]
     #[schema(value_type = Option<u64>, minimum = 100, maximum = 86_400_000)]
-    probe_max_ms: Option<Option<u64>>,
+    probe_max_ms: Option<Option<Integer>>,
     #[serde(deserialize_with = "said")]
     #[schema(value_type = Option<u64>, minimum = 1_000, maximum = 31_536_000_000_i64)]
-    suspend_after_ms: Option<Option<u64>>,
+    suspend_after_ms: Option<Option<Integer>>,
     #[serde(deserialize_with = "said")]
     #[schema(schema_with = alerts_or_null)]
-    alert_after_ms: Option<Option<Vec<u64>>>,
+    alert_after_ms: Option<Option<Vec<Integer>>>,
     #[serde(deserialize_with = "said")]
     #[schema(value_type = Option<ErrorRule>)]
     on_error: Option<Option<ErrorRule>>,
@@ -97,10 +97,10 @@ pub(super) struct Change {
     on_suspension: Option<Option<SuspensionRule>>,
     #[serde(deserialize_with = "said")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
-    rate_per_second: Option<Option<u32>>,
+    rate_per_second: Option<Option<Integer>>,
     #[serde(deserialize_with = "said")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100)]
-    batch_events_max: Option<Option<u32>>,
+    batch_events_max: Option<Option<Integer>>,
 }
 
 /// What happens to an event whose attempts are used up.
@@ -167,7 +167,7 @@ pub(super) async fn replace(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(id): Path<String>,
-    body::Json(settings): body::Json<Settings>,
+    body::Json(Object(settings)): body::Json<Object<Settings>>,
 ) -> Result<Json<Settings>, Fault> {
     let id = managed(&app, &actor, &id).await?;
     let changed = app.events.set_policy(&actor, id, settings.into()).await?;
@@ -193,7 +193,7 @@ pub(super) async fn change(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(id): Path<String>,
-    body::Json(change): body::Json<Change>,
+    body::Json(Object(change)): body::Json<Object<Change>>,
 ) -> Result<Json<Settings>, Fault> {
     let id = managed(&app, &actor, &id).await?;
     let changed = app.events.edit_policy(&actor, id, move |policy| change.applied_to(policy)).await?;
@@ -243,12 +243,12 @@ impl Default for Settings {
 impl From<Policy> for Settings {
     fn from(policy: Policy) -> Self {
         Settings {
-            retry_pauses_ms: policy.retry_pauses_ms,
-            timeout_ms: policy.timeout_ms,
-            probe_first_ms: policy.probe_first_ms,
-            probe_max_ms: policy.probe_max_ms,
-            suspend_after_ms: policy.suspend_after_ms,
-            alert_after_ms: policy.alert_after_ms,
+            retry_pauses_ms: policy.retry_pauses_ms.into_iter().map(Integer).collect(),
+            timeout_ms: Integer(policy.timeout_ms),
+            probe_first_ms: Integer(policy.probe_first_ms),
+            probe_max_ms: Integer(policy.probe_max_ms),
+            suspend_after_ms: Integer(policy.suspend_after_ms),
+            alert_after_ms: policy.alert_after_ms.into_iter().map(Integer).collect(),
             on_error: match policy.on_error {
                 OnError::Keep => ErrorRule::Keep,
                 OnError::Skip => ErrorRule::Skip,
@@ -261,8 +261,8 @@ impl From<Policy> for Settings {
                 OnSuspension::Destroy => SuspensionRule::Destroy,
                 OnSuspension::Keep => SuspensionRule::Keep,
             },
-            rate_per_second: policy.rate_per_second,
-            batch_events_max: policy.batch_events_max,
+            rate_per_second: policy.rate_per_second.map(|rate| Integer(rate.into())),
+            batch_events_max: Integer(policy.batch_events_max.into()),
         }
     }
 }
@@ -270,15 +270,14 @@ impl From<Policy> for Settings {
 impl From<Settings> for Policy {
     fn from(settings: Settings) -> Self {
         // In which order somebody writes the alerts down means nothing.
-        let mut alert_after_ms = settings.alert_after_ms;
+        let mut alert_after_ms = plain(settings.alert_after_ms);
         alert_after_ms.sort_unstable();
-        alert_after_ms.dedup();
         Policy {
-            retry_pauses_ms: settings.retry_pauses_ms,
-            timeout_ms: settings.timeout_ms,
-            probe_first_ms: settings.probe_first_ms,
-            probe_max_ms: settings.probe_max_ms,
-            suspend_after_ms: settings.suspend_after_ms,
+            retry_pauses_ms: plain(settings.retry_pauses_ms),
+            timeout_ms: settings.timeout_ms.0,
+            probe_first_ms: settings.probe_first_ms.0,
+            probe_max_ms: settings.probe_max_ms.0,
+            suspend_after_ms: settings.suspend_after_ms.0,
             alert_after_ms,
             on_error: match settings.on_error {
                 ErrorRule::Keep => OnError::Keep,
@@ -292,36 +291,43 @@ impl From<Settings> for Policy {
                 SuspensionRule::Destroy => OnSuspension::Destroy,
                 SuspensionRule::Keep => OnSuspension::Keep,
             },
-            rate_per_second: settings.rate_per_second,
-            batch_events_max: settings.batch_events_max,
+            rate_per_second: settings.rate_per_second.map(narrow),
+            batch_events_max: narrow(settings.batch_events_max),
         }
     }
 }
 
+fn plain(numbers: Vec<Integer>) -> Vec<u64> {
+    numbers.into_iter().map(|number| number.0).collect()
+}
+
+/// What is too large for a setting stays too large, and is refused as such.
+fn narrow(number: Integer) -> u32 {
+    u32::try_from(number.0).unwrap_or(u32::MAX)
+}
+
 /// For the document: a list of spans, or `null`.
-fn spans(kinds: &[Type], least: u64, most: u64, count_max: usize) -> Array {
+fn spans(kinds: &[Type], least: u64, most: u64) -> ArrayBuilder {
     let span = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most));
-    ArrayBuilder::new()
-        .schema_type(SchemaType::from_iter(kinds.iter().cloned()))
-        .items(span)
-        .max_items(Some(count_max))
-        .build()
+    ArrayBuilder::new().schema_type(SchemaType::from_iter(kinds.iter().cloned())).items(span)
 }
 
 const DAY_MS: u64 = 86_400_000;
+const PAUSES_MAX: usize = 20;
+const ALERTS_MAX: usize = 10;
 
 fn pauses() -> Array {
-    spans(&[Type::Array], 0, DAY_MS, 20)
+    spans(&[Type::Array], 0, DAY_MS).max_items(Some(PAUSES_MAX)).build()
 }
 
 fn pauses_or_null() -> Array {
-    spans(&[Type::Array, Type::Null], 0, DAY_MS, 20)
+    spans(&[Type::Array, Type::Null], 0, DAY_MS).max_items(Some(PAUSES_MAX)).build()
 }
 
 fn alerts() -> Array {
-    spans(&[Type::Array], 1, 365 * DAY_MS, 10)
+    spans(&[Type::Array], 1, 365 * DAY_MS).max_items(Some(ALERTS_MAX)).unique_items(true).build()
 }
 
 fn alerts_or_null() -> Array {
-    spans(&[Type::Array, Type::Null], 1, 365 * DAY_MS, 10)
+    spans(&[Type::Array, Type::Null], 1, 365 * DAY_MS).max_items(Some(ALERTS_MAX)).unique_items(true).build()
 }

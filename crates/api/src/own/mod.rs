@@ -7,7 +7,12 @@ mod packages;
 mod models;
 mod connections;
 mod flows;
+mod page;
 mod subscriptions;
+mod delivery;
+mod deliveries;
+mod notices;
+mod tail;
 mod app_keys;
 mod permissions;
 mod audit;
@@ -16,13 +21,19 @@ mod status;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
+use http::Method;
+use utoipa::OpenApi;
 
 use crate::app::App;
 use crate::body::{self, DOCUMENT_BYTES_MAX};
 use crate::fault::{self, Voice};
-use crate::{caller, problem};
+use crate::surface::Surface;
+use crate::{caller, openapi, problem};
 
-/// Returns the routes below `/api/v1`.
+/// Where this interface lies.
+pub(crate) const PREFIX: &str = "/api/v1";
+
+/// Returns the routes below [`PREFIX`].
 pub(crate) fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/pools", get(pools::list).post(pools::create))
@@ -53,9 +64,6 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/flows/{flow}/variables", put(flows::set_variables))
         .route("/runs/{run}", get(flows::run))
         .route("/runs/{run}/decide", post(flows::decide))
-        .route("/subscriptions/{subscription}", get(subscriptions::show))
-        .route("/subscriptions/{subscription}/secret", get(subscriptions::secret).post(subscriptions::rotate))
-        .route("/subscriptions/{subscription}/deliveries", get(subscriptions::deliveries))
         .route("/app-keys", get(app_keys::list).post(app_keys::create))
         .route("/app-keys/{key}", delete(app_keys::revoke))
         .route("/permissions", get(permissions::list).post(permissions::grant))
@@ -63,9 +71,49 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/audit", get(audit::list))
         .route("/status", get(status::status))
         .route("/me", get(status::me))
+        .merge(surface().into_router())
         .fallback(fault::unknown_path)
         .method_not_allowed_fallback(fault::unknown_method)
         .layer(body::at_most(DOCUMENT_BYTES_MAX))
         .layer(from_fn_with_state(app.clone(), caller::sign_in))
+        // Behind the sign-in, which is for what stands above it only.
+        .route("/openapi.json", get(openapi::show).fallback(fault::unknown_method))
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
 }
+
+/// Returns the operations that concern subscriptions, which [`Document`]
+/// describes.
+pub(crate) fn surface() -> Surface {
+    Surface::default()
+        .on(Method::GET, "/subscriptions/{subscription}", subscriptions::show)
+        .on(Method::POST, "/subscriptions/{subscription}/skip", subscriptions::skip)
+        .on(Method::GET, "/subscriptions/{subscription}/secret", subscriptions::secret)
+        .on(Method::POST, "/subscriptions/{subscription}/secret/rotate", subscriptions::rotate)
+        .on(Method::GET, "/subscriptions/{subscription}/delivery", delivery::show)
+        .on(Method::PUT, "/subscriptions/{subscription}/delivery", delivery::replace)
+        .on(Method::PATCH, "/subscriptions/{subscription}/delivery", delivery::change)
+        .on(Method::GET, "/subscriptions/{subscription}/deliveries", deliveries::of_subscription)
+        .on(Method::GET, "/subscriptions/{subscription}/skips", deliveries::skips)
+        .on(Method::GET, "/deliveries", deliveries::of_all)
+        .on(Method::GET, "/notices", notices::list)
+        .on(Method::GET, "/triggers/{model}/{trigger}/events", tail::events)
+}
+
+/// For the document: the operations of [`surface`], and the document itself.
+#[derive(OpenApi)]
+#[openapi(paths(
+    subscriptions::show,
+    subscriptions::skip,
+    subscriptions::secret,
+    subscriptions::rotate,
+    delivery::show,
+    delivery::replace,
+    delivery::change,
+    deliveries::of_subscription,
+    deliveries::skips,
+    deliveries::of_all,
+    notices::list,
+    tail::events,
+    openapi::show,
+))]
+pub(crate) struct Document;

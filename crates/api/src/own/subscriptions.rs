@@ -1,94 +1,113 @@
-//! What the compatible subscription API has no word for: the signing secret
-//! and the delivery log.
+//! What the compatible subscription API has no word for: how a subscription
+//! stands, its signing secret, and the way past one event.
 
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use base::Timestamp;
-use events::{Attempt, DeliveryFilter, LastSuccess, Listed, Paging, Policy, Sink, SubscriptionId, Verdict};
+use base::{Actor, Timestamp};
+use events::{LastSuccess, Listed, Sink, SubscriptionId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
+use super::delivery::Settings;
 use crate::app::App;
-use crate::body::{MaybeJson, Query};
+use crate::body::{MaybeJson, Object};
 use crate::caller::Caller;
 use crate::fault::Fault;
+use crate::problem::{Problem, Problems};
+use crate::rights;
 
 /// The old secret signs along for a day, unless something else is asked for.
-const OVERLAP_USUAL_SECONDS: u64 = 24 * 3_600;
-const OVERLAP_SECONDS_MAX: u64 = 30 * 24 * 3_600;
-const PAGE_SIZE_MAX: u64 = 1_000;
+const OVERLAP_USUAL_HOURS: f64 = 24.0;
+/// A week is enough to bring a new secret to any receiver.
+const OVERLAP_HOURS_MAX: f64 = 168.0;
 
 /// A subscription as its owner sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SubscriptionDetails)]
 pub(super) struct Subscription {
+    #[schema(value_type = String, format = "uuid")]
     id: SubscriptionId,
+    /// What its owner calls it.
     name: String,
+    /// The knowledge model, `package.key`.
     knowledge_model: String,
+    /// The trigger's id in it.
     trigger: String,
+    /// Who made it.
     owner: String,
+    /// Where the events go.
     callback: Option<String>,
+    /// The hook of this program that has the events.
     hook: Option<String>,
+    /// `active`, `failed`, `suspended`, `paused` or `rejected`.
+    #[schema(pattern = "^(active|failed|suspended|paused|rejected)$", examples("active"))]
     status: &'static str,
+    /// Why; empty where there is nothing to say.
     reason: String,
+    /// All events up to here are delivered, or passed over on record.
     cursor: u64,
+    /// The last event of the trigger.
     head: u64,
+    /// Events that wait.
     queued: u64,
+    /// The last event that was delivered.
     last_success_offset: Option<u64>,
+    /// When that was.
+    #[schema(value_type = Option<String>, format = DateTime)]
     last_success_at: Option<Timestamp>,
+    /// Events delivered in all.
     delivered: u64,
+    /// Attempts failed in all.
     failures: u64,
-    policy: Policy,
+    /// How patient it is.
+    policy: Settings,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// When its definition last changed.
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
 }
 
-/// One try of a delivery.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Delivery {
-    offset: u64,
-    event_id: String,
-    generation: u64,
-    attempt: u32,
-    started_at: Timestamp,
-    took_ms: u64,
-    verdict: &'static str,
-    status: Option<u16>,
-    detail: String,
-    answer: String,
-    next_at: Option<Timestamp>,
-}
-
-/// Some deliveries, the latest first.
-#[derive(Serialize)]
-pub(super) struct Deliveries {
-    total: u64,
-    deliveries: Vec<Delivery>,
-}
-
-/// Which deliveries are wanted.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Wanted {
-    #[serde(default)]
-    page: u64,
-    page_size: Option<u64>,
-    verdict: Option<String>,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-}
-
 /// How a secret is replaced.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Rotation {
-    overlap_seconds: Option<u64>,
+    /// So long the old secret signs along, so that a receiver can be told the
+    /// new one in peace. 24 if nothing is said; fractions are possible.
+    #[schema(minimum = 0, maximum = 168, examples(24))]
+    overlap_hours: Option<f64>,
 }
 
-/// Shows a subscription.
+/// A signing secret.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SecretShown {
+    /// `whsec_` and Base64, as the libraries of Standard Webhooks take it.
+    #[schema(pattern = "^whsec_[A-Za-z0-9+/]+=*$")]
+    secret: String,
+}
+
+/// For the document: which subscription.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes what the path is matched with")]
+pub(super) struct Which {
+    /// The subscription's id.
+    #[param(value_type = String, format = "uuid")]
+    subscription: SubscriptionId,
+}
+
+/// Shows how a subscription stands.
+#[utoipa::path(
+    get,
+    path = "/api/v1/subscriptions/{subscription}",
+    operation_id = "showStanding",
+    tag = "delivery",
+    params(Which),
+    responses((status = 200, description = "The subscription.", body = Subscription), Problems)
+)]
 pub(super) async fn show(
     State(app): State<App>,
     Caller(actor): Caller,
@@ -97,54 +116,94 @@ pub(super) async fn show(
     Ok(Json(app.events.get(&actor, read_id(&id)?).await?.into()))
 }
 
-/// Gives the signing secret to the owner, once.
+/// Passes over the event that is in the way, and sets the subscription going.
+///
+/// The event goes on record as skipped by hand. It is refused unless the
+/// subscription is failed or rejected and an event is queued.
+#[utoipa::path(
+    post,
+    path = "/api/v1/subscriptions/{subscription}/skip",
+    operation_id = "skipEvent",
+    tag = "delivery",
+    params(Which),
+    responses(
+        (status = 200, description = "The subscription, active again.", body = Subscription),
+        Problems,
+        (status = 409, description = "Its state forbids it.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn skip(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Subscription>, Fault> {
+    let id = managed(&app, &actor, &id).await?;
+    app.events.skip_one(&actor, id).await?;
+    Ok(Json(app.events.get(&actor, id).await?.into()))
+}
+
+/// Gives the signing secret, once.
+#[utoipa::path(
+    get,
+    path = "/api/v1/subscriptions/{subscription}/secret",
+    operation_id = "readSecret",
+    tag = "delivery",
+    params(Which),
+    responses(
+        (status = 200, description = "The secret.", body = SecretShown),
+        Problems,
+        (status = 410, description = "It was read before; a new one can be made.", body = Problem,
+            content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn secret(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Fault> {
-    let secret = app.events.read_secret(&actor, read_id(&id)?).await?;
-    Ok(Json(json!({ "secret": secret.expose() })))
+) -> Result<Json<SecretShown>, Fault> {
+    let id = managed(&app, &actor, &id).await?;
+    let secret = app.events.read_secret(&actor, id).await?;
+    Ok(Json(SecretShown { secret: secret.expose().to_owned() }))
 }
 
-/// Makes a new signing secret and gives it to the owner.
+/// Makes a new signing secret and gives it, once.
+#[utoipa::path(
+    post,
+    path = "/api/v1/subscriptions/{subscription}/secret/rotate",
+    operation_id = "rotateSecret",
+    tag = "delivery",
+    params(Which),
+    request_body = Option<Rotation>,
+    responses((status = 200, description = "The new secret.", body = SecretShown), Problems)
+)]
 pub(super) async fn rotate(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(id): Path<String>,
-    MaybeJson(rotation): MaybeJson<Rotation>,
-) -> Result<Json<Value>, Fault> {
-    let seconds = rotation.unwrap_or_default().overlap_seconds.unwrap_or(OVERLAP_USUAL_SECONDS);
-    if seconds > OVERLAP_SECONDS_MAX {
-        let detail = format!("\"overlapSeconds\" must be at most {OVERLAP_SECONDS_MAX}");
-        return Err(Fault::invalid("overlapSeconds", "overlap-too-long", detail));
+    MaybeJson(rotation): MaybeJson<Object<Rotation>>,
+) -> Result<Json<SecretShown>, Fault> {
+    let hours = rotation.and_then(|Object(rotation)| rotation.overlap_hours).unwrap_or(OVERLAP_USUAL_HOURS);
+    if !(0.0..=OVERLAP_HOURS_MAX).contains(&hours) {
+        let detail = format!("\"overlapHours\" must lie between 0 and {OVERLAP_HOURS_MAX}");
+        return Err(Fault::invalid("overlapHours", "overlap-out-of-bounds", detail));
     }
-    let secret = app.events.rotate_secret(&actor, read_id(&id)?, Duration::from_secs(seconds)).await?;
-    Ok(Json(json!({ "secret": secret.expose() })))
+    let id = managed(&app, &actor, &id).await?;
+    let overlap = Duration::from_secs_f64(hours * 3_600.0);
+    let secret = app.events.rotate_secret(&actor, id, overlap).await?;
+    Ok(Json(SecretShown { secret: secret.expose().to_owned() }))
 }
 
-/// Lists what was tried.
-pub(super) async fn deliveries(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Path(id): Path<String>,
-    Query(wanted): Query<Wanted>,
-) -> Result<Json<Deliveries>, Fault> {
-    let verdict = match wanted.verdict.as_deref() {
-        None => None,
-        Some(word) => Some(Verdict::parse(word).ok_or_else(|| {
-            let known: Vec<&str> = Verdict::ALL.iter().map(|verdict| verdict.word()).collect();
-            let detail = format!("\"{word}\" is not a verdict: {} are", known.join(", "));
-            Fault::invalid("verdict", "verdict-unknown", detail)
-        })?),
-    };
-    let filter = DeliveryFilter { verdict, from: wanted.from, to: wanted.to };
-    let size = wanted.page_size.unwrap_or(50).clamp(1, PAGE_SIZE_MAX);
-    let page = app.events.deliveries(&actor, read_id(&id)?, filter, Paging { page: wanted.page, size }).await?;
-    Ok(Json(Deliveries { total: page.total, deliveries: page.content.into_iter().map(Delivery::from).collect() }))
+/// Checks the rights on the package of a subscription. Whether it is the
+/// caller's own is for the verb to say.
+pub(super) async fn managed(app: &App, actor: &Actor, id: &str) -> Result<SubscriptionId, Fault> {
+    let id = read_id(id)?;
+    let listed = app.events.get(actor, id).await?;
+    rights::subscribe_to_model(app, actor, &listed.subscription.trigger.knowledge_model).await?;
+    Ok(id)
 }
 
-fn read_id(id: &str) -> Result<SubscriptionId, Fault> {
+/// Reads the id of a subscription. What is no id names none.
+pub(super) fn read_id(id: &str) -> Result<SubscriptionId, Fault> {
     id.parse().map_err(|_| events::Error::NotFound { id: id.to_owned() }.into())
 }
 
@@ -176,27 +235,9 @@ impl From<Listed> for Subscription {
             last_success_at,
             delivered: subscription.standing.delivered,
             failures: subscription.standing.failures,
-            policy: subscription.policy,
+            policy: subscription.policy.into(),
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
-        }
-    }
-}
-
-impl From<Attempt> for Delivery {
-    fn from(attempt: Attempt) -> Self {
-        Delivery {
-            offset: attempt.offset.0,
-            event_id: attempt.event_id.to_string(),
-            generation: attempt.generation,
-            attempt: attempt.number,
-            started_at: attempt.started_at,
-            took_ms: attempt.took_ms,
-            verdict: attempt.verdict.word(),
-            status: attempt.status,
-            detail: attempt.detail,
-            answer: attempt.answer,
-            next_at: attempt.next_at,
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn say(fault: &Fault, request: &RequestId) -> Response {
         return errors(StatusCode::BAD_REQUEST, Some("name"), &fault.detail, "name.unique", fault);
     }
     if fault.status == StatusCode::BAD_REQUEST {
-        return errors(fault.status, fault.attribute, &fault.detail, fault.code, fault);
+        return errors(fault.status, fault.attribute.as_deref(), &fault.detail, fault.code, fault);
     }
     let body = json!({
         "reference": request.to_string(),

@@ -11,6 +11,8 @@ mod own;
 mod models;
 mod push;
 mod intelligence;
+mod contract;
+mod openapi;
 mod workspace;
 mod door;
 
@@ -54,6 +56,8 @@ struct House {
     stranger: String,
     /// What answers the calls that go out.
     http: Arc<ScriptedHttp>,
+    /// What the event engine was made of.
+    ports: events::Ports,
     /// Where the flows keep their runs.
     flows_db: Db<db::Flows>,
     /// What seals their connections.
@@ -116,7 +120,7 @@ impl House {
             clock: clock.clone(),
             chance: chance.clone(),
         };
-        let events = events::Events::open(ports, events::Options::default()).await.expect("an empty database");
+        let events = events::Events::open(ports.clone(), events::Options::default()).await.expect("an empty database");
         let flows = flows::Flows::new(
             flows_db,
             http.clone(),
@@ -143,6 +147,7 @@ impl House {
             workspace: Arc::new(workspace),
             mining: Arc::new(mining),
             sql: Arc::new(OneRow),
+            management_requests_max: 50,
             clock,
             chance,
             metrics: Arc::default(),
@@ -154,6 +159,7 @@ impl House {
             stranger: stranger.credential.text().expose().to_owned(),
             app,
             http,
+            ports,
             flows_db: of_flows,
             keys,
             _guards: (control_guard, flows_guard, folder),

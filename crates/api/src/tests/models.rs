@@ -41,7 +41,7 @@ impl House {
     }
 
     /// Brings rows, a data model and the published knowledge model into being.
-    async fn published(&self) {
+    pub(super) async fn published(&self) {
         self.pool().await;
         self.push_events("CASE,STEP,AT\n1,Order,2026-01-01T00:00:00Z\n2,Order,2026-01-01T01:00:00Z\n").await;
         let spec = r#"{"tables":["EVENTS"],"activity":{"table":"EVENTS","caseColumn":"CASE",
@@ -255,18 +255,19 @@ async fn the_process_clock_is_read_and_set() {
     check(
         &house.call(&format!("POST {path}"), r#"{"now":"tomorrow"}"#).await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "type": "urn:loopwright:problem:body-mismatch",
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "the body does not fit: \"tomorrow\" is not a date and time such as 2026-02-03T09:15:00Z at line 1 column 18",
-          "instance": "<1>",
-          "code": "body-mismatch",
-          "line": 1,
-          "column": 18
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "type": "urn:loopwright:problem:body-mismatch",
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "the body does not fit at \"now\": \"tomorrow\" is not a date and time such as 2026-02-03T09:15:00Z at line 1 column 18",
+              "instance": "<1>",
+              "code": "body-mismatch",
+              "attribute": "now",
+              "line": 1,
+              "column": 18
+            }
+        "#]],
     );
 }
 
@@ -297,15 +298,15 @@ async fn the_compatible_interface_tells_the_published_version() {
     check(
         &house.call(&format!("GET {path}?sort=id,name"), "").await,
         expect![[r#"
-        400 application/problem+json
-        {
-          "title": "Bad Request",
-          "status": 400,
-          "detail": "\"sort\" takes exactly one field",
-          "errorCode": "GENERAL_PARAMETER_ILLEGAL",
-          "instance": "<1>"
-        }
-    "#]],
+            400 application/problem+json
+            {
+              "title": "Bad Request",
+              "status": 400,
+              "detail": "\"sort\" takes exactly one field and one sign",
+              "errorCode": "GENERAL_PARAMETER_ILLEGAL",
+              "instance": "<1>"
+            }
+        "#]],
     );
     check(
         &house.call(&format!("GET {path}/purchasing.late"), "").await,

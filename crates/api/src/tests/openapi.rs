@@ -39,7 +39,8 @@ fn the_document_describes_exactly_what_is_routed() {
 async fn what_is_not_described_is_not_possible() {
     let house = House::open().await;
     let described = described(&openapi::document());
-    let paths: BTreeSet<&str> = described.iter().filter_map(|operation| operation.split_once(' ')).map(|(_, path)| path).collect();
+    let paths: BTreeSet<&str> =
+        described.iter().filter_map(|operation| operation.split_once(' ')).map(|(_, path)| path).collect();
     for path in paths {
         for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
             let answer = house.call(&format!("{method} {}", path.replace(['{', '}'], "-")), "").await;

@@ -186,9 +186,10 @@ async fn a_body_that_cannot_be_read_is_named_with_line_and_column() {
               "type": "urn:loopwright:problem:body-mismatch",
               "title": "Bad Request",
               "status": 400,
-              "detail": "the body does not fit: unknown field `title`, expected `name` at line 2 column 9",
+              "detail": "the body does not fit at \"title\": unknown field `title`, expected `name` at line 2 column 9",
               "instance": "<1>",
               "code": "body-mismatch",
+              "attribute": "title",
               "line": 2,
               "column": 9
             }
@@ -357,9 +358,10 @@ async fn the_audit_trail_tells_who_made_a_pool() {
               "type": "urn:loopwright:problem:query-malformed",
               "title": "Bad Request",
               "status": 400,
-              "detail": "the query string does not fit: limit: invalid digit found in string",
+              "detail": "\"limit\" does not fit: invalid digit found in string",
               "instance": "<1>",
-              "code": "query-malformed"
+              "code": "query-malformed",
+              "attribute": "limit"
             }
         "#]],
     );
@@ -611,9 +613,10 @@ async fn a_data_model_is_put_in_versions() {
               "type": "urn:loopwright:problem:body-mismatch",
               "title": "Bad Request",
               "status": 400,
-              "detail": "the body does not fit: unknown field `caseColum`, expected one of `table`, `caseColumn`, `activityColumn`, `timestampColumn`, `endTimestampColumn`, `sortingColumn`, `caseTable`, `caseTableColumn` at line 1 column 73",
+              "detail": "the body does not fit at \"activity.caseColum\": unknown field `caseColum`, expected one of `table`, `caseColumn`, `activityColumn`, `timestampColumn`, `endTimestampColumn`, `sortingColumn`, `caseTable`, `caseTableColumn` at line 1 column 73",
               "instance": "<1>",
               "code": "body-mismatch",
+              "attribute": "activity.caseColum",
               "line": 1,
               "column": 73
             }

@@ -350,21 +350,21 @@ async fn what_is_not_there_or_not_right_is_told() {
     check(
         &house.call(&format!("POST {JOBS}"), "{\"targetName\":\"A\",\n \"type\":\"MERGE\"}").await,
         expect![[r#"
-        400 application/json
-        {
-          "errors": [
+            400 application/json
             {
-              "attribute": null,
-              "error": "the body does not fit: unknown variant `MERGE`, expected `REPLACE` or `DELTA` at line 2 column 15",
-              "errorCode": "body-mismatch",
-              "additionalInfo": {
-                "line": 2,
-                "column": 15
-              }
+              "errors": [
+                {
+                  "attribute": "type",
+                  "error": "the body does not fit at \"type\": unknown variant `MERGE`, expected `REPLACE` or `DELTA` at line 2 column 15",
+                  "errorCode": "body-mismatch",
+                  "additionalInfo": {
+                    "line": 2,
+                    "column": 15
+                  }
+                }
+              ]
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
     check(
         &house.call("GET /integration/api/no-such-thing", "").await,

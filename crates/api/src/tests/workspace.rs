@@ -194,19 +194,19 @@ async fn what_a_run_cannot_do_is_refused() {
     check(
         &house.call_workspace("POST /api/2.1/jobs/run-now", r#"{"job_id": 1e17}"#).await,
         expect![[r#"
-        400 application/json
-        {
-          "error_code": "INVALID_PARAMETER_VALUE",
-          "message": "the body does not fit: invalid type: floating point `1e+17`, expected a 64-bit whole number at line 1 column 15",
-          "details": [
+            400 application/json
             {
-              "@type": "type.googleapis.com/google.rpc.RequestInfo",
-              "request_id": "<1>",
-              "serving_data": ""
+              "error_code": "INVALID_PARAMETER_VALUE",
+              "message": "the body does not fit at \"job_id\": invalid type: floating point `1e+17`, expected a 64-bit whole number at line 1 column 15",
+              "details": [
+                {
+                  "@type": "type.googleapis.com/google.rpc.RequestInfo",
+                  "request_id": "<1>",
+                  "serving_data": ""
+                }
+              ]
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
     check(
         &house.call_workspace("POST /api/2.1/jobs/run-now", r#"{"job_id": 12345}"#).await,

@@ -12,6 +12,7 @@ use base::Timestamp;
 use super::{LOOK_EVERY, Order, PAUSE_AFTER_TROUBLE, Roster};
 use crate::event::{Event, Offset, TriggerRef};
 use crate::log::Log;
+use crate::subscription::SubscriptionId;
 use crate::tables::{LogId, LogRow};
 
 /// Events read from a log at once …
@@ -31,9 +32,15 @@ pub(crate) const WINDOW_BYTES_MAX: usize = 64 << 20;
 pub(super) struct Window {
     bytes: usize,
     pieces: VecDeque<Piece>,
+    /// The number of the next piece.
+    next_piece: u64,
+    /// Those who waited for a read that did not come to the end of their log:
+    /// they will be back.
+    lagging: BTreeSet<SubscriptionId>,
 }
 
 struct Piece {
+    number: u64,
     log: LogId,
     offsets: RangeInclusive<Offset>,
 }
@@ -43,6 +50,19 @@ impl Window {
     pub(super) fn forget_log(&mut self, id: LogId, log: &mut Log) {
         self.bytes -= log.forget_all();
         self.pieces.retain(|piece| piece.log != id);
+    }
+
+    /// Takes note that a subscription is gone.
+    pub(super) fn forget_reader(&mut self, id: SubscriptionId) {
+        self.lagging.remove(&id);
+    }
+
+    /// Returns how much a read may bring while so many wait for one: what is
+    /// read for them and for those who will be back shall fit into half of the
+    /// window, so that nobody drives out what another has not got round to.
+    fn share(&self, waiting: usize) -> usize {
+        let readers = self.lagging.len().max(waiting).max(1);
+        (WINDOW_BYTES_MAX / 2 / readers).clamp(READ_BYTES_MIN, READ_BYTES_MAX)
     }
 }
 
@@ -56,7 +76,7 @@ impl Roster {
 
     pub(super) fn read_what_is_missing(&mut self, orders: &mut Vec<Order>) {
         let mut still_unread = BTreeSet::new();
-        let mut missing = Vec::new();
+        let (mut missing, mut waiting) = (Vec::new(), 0);
         for log in std::mem::take(&mut self.unread) {
             let Some(known) = self.logs.get_mut(&log) else { continue };
             if known.reading {
@@ -65,16 +85,12 @@ impl Roster {
             }
             let cursors = known.waiting.iter().filter_map(|id| self.seats.get(id));
             let after = cursors.map(|seat| seat.subscription.standing.cursor).min().unwrap_or(known.head);
+            waiting += known.waiting.len();
             known.reading = true;
             missing.push((log, after));
         }
         self.unread = still_unread;
-        // What all of them bring shall fit into half of the window: then nobody
-        // drives out what another has not got round to.
-        let bytes_max = match missing.len() {
-            0 => return,
-            readers => (WINDOW_BYTES_MAX / 2 / readers).clamp(READ_BYTES_MIN, READ_BYTES_MAX),
-        };
+        let bytes_max = self.window.share(waiting);
         orders.extend(missing.into_iter().map(|(log, after)| Order::Read { log, after, bytes_max }));
     }
 
@@ -104,6 +120,11 @@ impl Roster {
             self.wake_followers(log, now);
         }
         for id in waiting {
+            if last < row.head {
+                self.window.lagging.insert(id);
+            } else {
+                self.window.lagging.remove(&id);
+            }
             let Some(seat) = self.seats.get(&id) else { continue };
             let cursor = seat.subscription.standing.cursor;
             let was_asked_for = seat.may_be_called(row.head) && cursor >= after && cursor < last.max(after.next());
@@ -151,14 +172,16 @@ impl Roster {
         let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
         let offsets = first.offset..=last.offset;
         if let Some(known) = self.logs.get_mut(&log) {
-            self.window.bytes += known.remember(events);
-            self.window.pieces.push_back(Piece { log, offsets });
+            let number = self.window.next_piece;
+            self.window.next_piece += 1;
+            self.window.bytes += known.remember(number, events);
+            self.window.pieces.push_back(Piece { number, log, offsets });
         }
         // The latest piece stays, however large it is: somebody waits for it.
         while self.window.bytes > WINDOW_BYTES_MAX && self.window.pieces.len() > 1 {
             let Some(oldest) = self.window.pieces.pop_front() else { return };
             if let Some(known) = self.logs.get_mut(&oldest.log) {
-                self.window.bytes -= known.forget(oldest.offsets);
+                self.window.bytes -= known.forget(oldest.number, oldest.offsets);
             }
         }
     }

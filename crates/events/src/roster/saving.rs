@@ -23,7 +23,7 @@ pub(crate) const SAVE_RESULTS: usize = 1_000;
 pub(super) const UNSAVED_MAX: usize = 4 * SAVE_RESULTS;
 
 /// Progress on its way into one commit, with the pens of those whose it is.
-pub(crate) struct Batch {
+pub(crate) struct Group {
     pub(crate) progress: Arc<Vec<Progress>>,
     _pens: Vec<HeldPen<()>>,
 }
@@ -36,7 +36,7 @@ impl Roster {
         self.unsaved.insert(id);
     }
 
-    pub(super) fn batch(&mut self, now: Timestamp) -> Option<Batch> {
+    pub(super) fn group(&mut self, now: Timestamp) -> Option<Group> {
         let is_due = now >= self.save_at || (self.results >= SAVE_RESULTS && !self.troubled);
         if self.saving || self.unsaved.is_empty() || !is_due {
             return None;
@@ -62,11 +62,11 @@ impl Roster {
         }
         self.results -= results;
         self.saving = true;
-        Some(Batch { progress: Arc::new(progress), _pens: pens })
+        Some(Group { progress: Arc::new(progress), _pens: pens })
     }
 
     /// Takes the outcome of a commit.
-    pub(crate) fn saved(&mut self, batch: Batch, saved: Result<(), base::db::Error>, now: Timestamp) {
+    pub(crate) fn saved(&mut self, group: Group, saved: Result<(), base::db::Error>, now: Timestamp) {
         self.saving = false;
         self.troubled = saved.is_err();
         let Err(error) = saved else {
@@ -75,16 +75,17 @@ impl Roster {
         };
         tracing::error!(%error, "deliveries cannot be saved; it is tried again");
         self.save_at = now.plus(PAUSE_AFTER_TROUBLE);
-        for progress in Arc::unwrap_or_clone(batch.progress) {
+        for progress in Arc::unwrap_or_clone(group.progress) {
             let Some(seat) = self.seats.get_mut(&progress.id) else { continue };
             self.results += progress.attempts.len();
             seat.attempts.splice(0..0, progress.attempts);
             seat.skips.splice(0..0, progress.skips);
+            seat.notices.splice(0..0, progress.notices);
             self.unsaved.insert(progress.id);
         }
     }
 
-    /// Makes the next batch due, however short the wait was, unless the
+    /// Makes the next group due, however short the wait was, unless the
     /// database is in trouble.
     pub(super) fn hurry(&mut self) {
         if !self.troubled {

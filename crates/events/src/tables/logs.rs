@@ -5,6 +5,7 @@ use base::args;
 use base::db::{Error, Row, Tx};
 
 use crate::event::{self, Event, EventId, NewEvent, Offset, TriggerRef};
+use crate::limits;
 
 /// Number of a trigger's log.
 pub(crate) type LogId = u64;
@@ -63,17 +64,22 @@ pub(crate) fn append(
     }
     let LogRow { log, head: before, .. } = log_of(tx, trigger)?;
     let mut head = before;
+    let row = tx.query_one("SELECT bytes_ever FROM event_logs WHERE log = $1", args![log])?;
+    let bytes_before: u64 = row.ok_or(Error::Shape { column: 0 })?.get(0)?;
+    let mut bytes = bytes_before;
     let mut offsets = Vec::with_capacity(events.len());
     for event in events {
         let id = event::event_id(trigger, &event.key);
         let document = event::document(id, event);
         let inserted = tx.execute(
-            "INSERT INTO event_log (log, log_offset, event_key, event_id, created_at, appended_at, document)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (log, event_key) DO NOTHING",
-            args![log, head.next(), &event.key, id, event.at, now, document],
+            "INSERT INTO event_log (log, log_offset, event_key, event_id, created_at, appended_at, document,
+               bytes_through)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (log, event_key) DO NOTHING",
+            args![log, head.next(), &event.key, id, event.at, now, &document, bytes + document.len() as u64],
         )?;
         if inserted == 1 {
             head = head.next();
+            bytes += document.len() as u64;
             offsets.push(head);
         } else {
             let known = tx.query_one(
@@ -84,7 +90,12 @@ pub(crate) fn append(
         }
     }
     if head > before {
-        tx.execute("UPDATE event_logs SET head = $2 WHERE log = $1", args![log, head])?;
+        tx.execute(
+            "UPDATE event_logs SET head = $2, bytes = bytes + $3, bytes_ever = $4,
+               day_events = CASE WHEN day = $5 THEN day_events + $6 ELSE $6 END, day = $5
+             WHERE log = $1",
+            args![log, head, bytes - bytes_before, bytes, limits::day_of(now), head.since(before)],
+        )?;
     }
     Ok(offsets)
 }
@@ -138,27 +149,47 @@ pub(crate) fn read_log_within(
     Ok((standing, events))
 }
 
-/// Removes events that every subscription has behind it and that were appended
-/// before `older_than`; at most `limit` of them. Returns how many. A destroyed
-/// queue holds nothing back.
-pub(crate) fn trim(tx: &mut dyn Tx, log: LogId, older_than: Timestamp, limit: u64) -> Result<u64, Error> {
+/// How much of what every subscription has behind it is kept for replays.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    /// What was appended before may go.
+    pub(crate) since: Timestamp,
+    /// Of documents, per log; what is older goes first.
+    pub(crate) bytes_max: u64,
+}
+
+/// Removes events that every subscription has behind it and that need not be
+/// kept; at most `limit` of them. Returns how many. A destroyed queue holds
+/// nothing back.
+pub(crate) fn trim(tx: &mut dyn Tx, log: LogId, keep: Keep, limit: u64) -> Result<u64, Error> {
     let row = tx.query_one(
-        "SELECT l.log, l.head, l.trimmed, MIN(s.cursor_offset) FROM event_logs l LEFT JOIN subscriptions s
+        "SELECT l.log, l.head, l.trimmed, l.bytes_ever, MIN(s.cursor_offset) FROM event_logs l LEFT JOIN subscriptions s
            ON s.log = l.log AND (s.state <> 'suspended' OR s.queue_kept = 1)
-         WHERE l.log = $1 GROUP BY l.log, l.head, l.trimmed",
+         WHERE l.log = $1 GROUP BY l.log, l.head, l.trimmed, l.bytes_ever",
         args![log],
     )?;
     let Some(row) = row else { return Ok(0) };
     let LogRow { head, trimmed, .. } = log_row(&row, 0)?;
-    let behind_all = row.get::<Option<Offset>>(3)?.unwrap_or(head);
+    let bytes_ever: u64 = row.get(3)?;
+    let behind_all = row.get::<Option<Offset>>(4)?.unwrap_or(head);
+    let done =
+        tx.query_one("SELECT bytes_through FROM event_log WHERE log = $1 AND log_offset = $2", args![log, behind_all])?;
+    // Nothing is there that everybody has behind him.
+    let Some(done) = done else { return Ok(0) };
+    // So many bytes, counted from the log's beginning, are more than is kept.
+    let surplus = done.get::<u64>(0)?.saturating_sub(keep.bytes_max);
     let last = tx.query_one(
-        "SELECT MAX(log_offset) FROM event_log WHERE log = $1 AND log_offset <= $2 AND appended_at < $3",
-        args![log, behind_all.min(Offset(trimmed.0 + limit)), older_than],
+        "SELECT log_offset, bytes_through FROM event_log
+         WHERE log = $1 AND log_offset <= $2 AND (appended_at < $3 OR bytes_through - octet_length(document) < $4)
+         ORDER BY log_offset DESC LIMIT 1",
+        args![log, behind_all.min(Offset(trimmed.0 + limit)), keep.since, surplus],
     )?;
-    let Some(last) = last.map(|row| row.get::<Option<Offset>>(0)).transpose()?.flatten() else {
-        return Ok(0);
-    };
-    tx.execute("UPDATE event_logs SET trimmed = $2 WHERE log = $1", args![log, last])?;
+    let Some(last) = last else { return Ok(0) };
+    let (last, through) = (last.get::<Offset>(0)?, last.get::<u64>(1)?);
+    tx.execute(
+        "UPDATE event_logs SET trimmed = $2, bytes = $3 WHERE log = $1",
+        args![log, last, bytes_ever.saturating_sub(through)],
+    )?;
     tx.execute("DELETE FROM event_log WHERE log = $1 AND log_offset <= $2", args![log, last])
 }
 

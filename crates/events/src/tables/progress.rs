@@ -6,9 +6,12 @@ use base::args;
 use base::db::{Error, Tx, Value};
 
 use super::history::attempt;
-use super::{count, save_standing};
+use super::{count, insert_notices, save_standing};
 use crate::delivery::{Attempt, Verdict};
-use crate::subscription::{SkipReason, Skipped, Standing, SubscriptionId};
+#[cfg(test)]
+use crate::subscription::SkipReason;
+use crate::subscription::{Skipped, Standing, SubscriptionId};
+use crate::telling::NewNotice;
 use crate::view::{DeliveryFilter, Page, Paging};
 
 /// Progress of one subscription that a group commit makes durable.
@@ -18,6 +21,7 @@ pub(crate) struct Progress {
     pub(crate) standing: Standing,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) skips: Vec<SkipRecord>,
+    pub(crate) notices: Vec<NewNotice>,
 }
 
 /// A skip with what the standing no longer tells.
@@ -28,9 +32,11 @@ pub(crate) struct SkipRecord {
     pub(crate) at: Timestamp,
 }
 
-/// Makes progress durable: standings, attempts, and what was passed over.
+/// Makes progress durable: standings, attempts, what was passed over, and what
+/// there is to tell of it.
 pub(crate) fn save_progress(tx: &mut dyn Tx, group: &[Progress]) -> Result<(), Error> {
     let mut attempts = Vec::new();
+    let mut notices = Vec::new();
     for progress in group {
         // A subscription that is gone has no use for its attempts either.
         if !save_standing(tx, progress.id, &progress.standing)? {
@@ -39,6 +45,7 @@ pub(crate) fn save_progress(tx: &mut dyn Tx, group: &[Progress]) -> Result<(), E
         for skip in &progress.skips {
             insert_skip(tx, progress.id, skip)?;
         }
+        notices.extend(progress.notices.iter().cloned());
         attempts.extend(progress.attempts.iter().map(|attempt| attempt_values(progress.id, attempt)));
     }
     tx.execute_many(
@@ -48,7 +55,7 @@ pub(crate) fn save_progress(tx: &mut dyn Tx, group: &[Progress]) -> Result<(), E
          ON CONFLICT (subscription_id, generation, log_offset, attempt) DO NOTHING",
         &attempts,
     )?;
-    Ok(())
+    insert_notices(tx, &notices)
 }
 
 /// Puts on record that events were passed over.

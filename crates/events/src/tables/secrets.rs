@@ -61,6 +61,17 @@ pub(crate) fn mark_read(
     Ok(touched == 1)
 }
 
+/// Removes all but the newest `kept` secrets of a subscription.
+pub(crate) fn drop_old_secrets(tx: &mut dyn Tx, id: SubscriptionId, kept: usize) -> Result<(), Error> {
+    for secret in secrets(tx, id)?.into_iter().skip(kept) {
+        tx.execute(
+            "DELETE FROM subscription_secrets WHERE subscription_id = $1 AND made_at = $2",
+            args![id, secret.made_at],
+        )?;
+    }
+    Ok(())
+}
+
 /// Lets the present secrets end at `until`, if they do not end sooner, and
 /// removes those that ended before `now`.
 pub(crate) fn end_secrets(tx: &mut dyn Tx, id: SubscriptionId, until: Timestamp, now: Timestamp) -> Result<(), Error> {

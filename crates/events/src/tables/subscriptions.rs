@@ -23,7 +23,7 @@ pub(crate) struct Stored {
 const STORED: &str = "s.id, s.name, l.knowledge_model, l.trigger_id, s.owner_id, s.owner_name, s.uri, s.hook, s.policy,
     s.birth, s.created_at, s.updated_at, s.state, s.reason, s.failed_since, s.queue_kept, s.generation,
     s.cursor_offset, s.floor_offset, s.reached_offset, s.attempts, s.due_at, s.last_success_offset,
-    s.last_success_at, s.delivered, s.failures, l.log, l.head, l.trimmed, s.headers_sealed
+    s.last_success_at, s.delivered, s.failures, l.log, l.head, l.trimmed, s.headers_sealed, s.alerts
     FROM subscriptions s JOIN event_logs l ON l.log = s.log";
 
 /// Adds a subscription.
@@ -52,9 +52,9 @@ pub(crate) fn insert(tx: &mut dyn Tx, stored: &Stored) -> Result<(), Error> {
     tx.execute(
         "INSERT INTO subscriptions (id, log, name, owner_id, owner_name, uri, headers_sealed, hook, policy, birth,
            created_at, updated_at, state, reason, failed_since, queue_kept, generation, cursor_offset, floor_offset,
-           reached_offset, attempts, due_at, last_success_offset, last_success_at, delivered, failures)
+           reached_offset, attempts, due_at, last_success_offset, last_success_at, delivered, failures, alerts)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-           $23, $24, $25, $26)",
+           $23, $24, $25, $26, $27)",
         &values,
     )?;
     Ok(())
@@ -82,14 +82,14 @@ pub(crate) fn save_standing(tx: &mut dyn Tx, id: SubscriptionId, standing: &Stan
     let touched = tx.execute(
         "UPDATE subscriptions SET state = $2, reason = $3, failed_since = $4, queue_kept = $5, generation = $6,
            cursor_offset = $7, floor_offset = $8, reached_offset = $9, attempts = $10, due_at = $11,
-           last_success_offset = $12, last_success_at = $13, delivered = $14, failures = $15
+           last_success_offset = $12, last_success_at = $13, delivered = $14, failures = $15, alerts = $16
          WHERE id = $1 AND generation <= $6",
         &values,
     )?;
     Ok(touched == 1)
 }
 
-fn standing_values(s: &Standing) -> [Value; 14] {
+fn standing_values(s: &Standing) -> [Value; 15] {
     let failed_since = match s.state {
         State::Failed { since } => Some(since),
         _ => None,
@@ -117,6 +117,7 @@ fn standing_values(s: &Standing) -> [Value; 14] {
         success_at.into(),
         s.delivered.into(),
         s.failures.into(),
+        s.alerts.into(),
     ]
 }
 
@@ -237,6 +238,7 @@ fn standing(row: &Row) -> Result<Standing, Error> {
         last_success,
         delivered: row.get(24)?,
         failures: row.get(25)?,
+        alerts: row.get(30)?,
     })
 }
 

@@ -171,6 +171,8 @@ async fn what_is_new_does_not_travel_with_a_replay() {
     answers(&house, &http, [200, 200, 200]).await;
     house.events.pause(&ada(), id).await.expect("it is paused");
     house.append(6..=9).await;
+    // All of them are at hand.
+    house.events.step().await;
     house.events.replay(&ada(), id, Offset(1)).await.expect("from the beginning");
     answers(&house, &http, [200, 200, 200, 200, 200]).await;
     let replays: Vec<String> = http.requests()[4..]
@@ -190,7 +192,7 @@ fn log_of(sizes: &[usize]) -> Log {
         at: NOW,
         document: format!("\"{}\"", "x".repeat(*size)).into(),
     };
-    log.remember(sizes.iter().enumerate().map(event).collect());
+    log.remember(1, sizes.iter().enumerate().map(event).collect());
     log
 }
 
@@ -207,7 +209,7 @@ fn a_batch_is_what_is_at_hand_without_a_gap_up_to_its_limits() {
     assert_eq!(extent(&log, 0, 3), "1-3");
     assert_eq!(extent(&log, 4, 3), "5");
     assert_eq!(extent(&log, 5, 3), "nothing");
-    log.forget(Offset(3)..=Offset(3));
+    log.forget(1, Offset(3)..=Offset(3));
     assert_eq!(extent(&log, 0, 100), "1-2");
     assert_eq!(extent(&log, 2, 100), "nothing");
     let large = log_of(&[100 * kib, 100 * kib, 100 * kib, 300 * kib, 10]);
@@ -249,7 +251,7 @@ impl LocalSink for Abyss {
 #[tokio::test]
 async fn a_hook_that_hangs_is_busy() {
     let house = House::build(Arc::new(ScriptedHttp::new([Ok(reply(200, ""))])), Arc::new(Abyss)).await;
-    let event = log_of(&[10]).window.remove(&Offset(1)).expect("it is at hand");
+    let event = log_of(&[10]).window.remove(&Offset(1)).expect("it is at hand").event;
     let call = Call {
         subscription: id(1),
         trigger: Arc::new(late_orders()),

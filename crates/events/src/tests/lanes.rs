@@ -112,8 +112,8 @@ fn hanging_receivers_leave_three_quarters_of_the_slots_to_the_others() {
         let mut received_now = 0;
         for _ in 0..10 {
             let asked = turn(&mut roster, now);
-            if let Some(batch) = asked.batch {
-                roster.saved(batch, Ok(()), now);
+            if let Some(group) = asked.group {
+                roster.saved(group, Ok(()), now);
             }
             for call in asked.calls {
                 if call.subscription <= id(40) {
@@ -167,4 +167,53 @@ fn a_limit_holds_back_its_own_subscription_only() {
         now = now.plus(SECOND / 10);
     }
     assert_eq!(counts, [7, 40], "in four seconds, the first half of one with an empty bucket");
+}
+
+#[test]
+fn when_the_clock_is_set_back_a_limit_lets_as_many_through_as_before() {
+    let limited = Policy { rate_per_second: Some(1), ..Policy::default() };
+    let mut roster = seated([Subscription { policy: limited, ..subscription(1) }], Slots::new(9, 1), 9);
+    let yesterday = NOW.minus(SECOND * 86_400);
+    assert!(turn(&mut roster, yesterday).calls.is_empty());
+    assert!(turn(&mut roster, yesterday.plus(SECOND / 2)).calls.is_empty());
+    assert_eq!(turn(&mut roster, yesterday.plus(SECOND)).calls.len(), 1);
+}
+
+#[test]
+fn a_call_that_began_before_the_clock_was_set_back_grows_old_all_the_same() {
+    let mut roster = seated((1..=5).map(subscription), Slots::new(5, 1), 9);
+    let calls = turn(&mut roster, NOW).calls;
+    let yesterday = NOW.minus(SECOND * 86_400);
+    assert!(turn(&mut roster, yesterday).calls.is_empty());
+    let slow = yesterday.plus(SECOND * 2);
+    received(&mut roster, &calls[0], SECOND * 2, slow);
+    received(&mut roster, &calls[1], SECOND * 2, slow);
+    // One of the four slots is for the slow. Two calls hang and count as slow,
+    // so the two that were slow stay out, whatever the clock says.
+    assert_eq!(who(&turn(&mut roster, slow).calls), ids([5]));
+}
+
+#[test]
+fn another_receiver_is_not_judged_by_the_one_before() {
+    let batching = Policy { batch_events_max: 8, ..Policy::default() };
+    let mut roster = seated([Subscription { policy: batching.clone(), ..subscription(1) }], Slots::new(9, 1), 99);
+    let extents = |calls: &[Call]| calls.iter().map(|call| call.load.offsets()).collect::<Vec<_>>();
+    for expected in ["1", "2-3", "4-7"] {
+        let calls = turn(&mut roster, NOW).calls;
+        assert_eq!(extents(&calls), [expected]);
+        received(&mut roster, &calls[0], SECOND * 9, NOW);
+    }
+    let call = turn(&mut roster, NOW).calls.remove(0);
+    let mut busy = answered(&call, Outcome::Failed(Patience::Own));
+    busy.attempt.status = Some(429);
+    roster.finished(busy, 0.5, NOW);
+    let standing = roster.standing(id(1)).expect("it has a seat");
+    assert!(turn(&mut roster, standing.due).calls.is_empty(), "it is called less often than its retries ask for");
+
+    // Its owner points it elsewhere: narrow batches again, but no waiting.
+    let sink = Sink::Https { uri: "https://elsewhere.example".into() };
+    let standing = Standing { generation: 2, attempts: 0, ..standing };
+    let now = standing.due;
+    roster.change(Subscription { sink, standing, policy: batching, ..subscription(1) }, outlet(), log(99), now);
+    assert_eq!(extents(&turn(&mut roster, now).calls), ["8"]);
 }

@@ -10,6 +10,9 @@ mod batches;
 mod tables;
 mod delivery;
 mod verbs;
+mod notices;
+mod retention;
+mod looking_on;
 mod receivers;
 mod simulation;
 
@@ -36,7 +39,7 @@ struct House {
     db: Db<Control>,
     clock: Arc<SimClock>,
     ports: Ports,
-    /// What an engine is opened with.
+    /// What the engine is opened with again after a crash.
     options: Options,
     events: Arc<Events>,
 }

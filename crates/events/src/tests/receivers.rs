@@ -30,6 +30,8 @@ pub(super) struct Receivers {
 #[derive(Default)]
 pub(super) struct Ledger {
     pub(super) now: Timestamp,
+    /// So many calls may be open at a time.
+    pub(super) calls_max: usize,
     pub(super) open: Vec<OpenCall>,
     pub(super) readers: BTreeMap<SubscriptionId, Reader>,
     pub(super) complaints: Vec<String>,
@@ -143,6 +145,9 @@ impl Ledger {
         let (now, mut wrong) = (self.now, Vec::new());
         if self.open.iter().any(|call| call.subscription == id) {
             wrong.push("two calls at once");
+        }
+        if self.open.len() >= self.calls_max {
+            wrong.push("more calls than slots");
         }
         let reader = self.reader(id);
         if (first..=last).any(|offset| reader.settled.contains(&offset)) {

@@ -5,7 +5,7 @@ use base::http::HeaderMap;
 use super::*;
 use crate::delivery::{Attempt, Verdict};
 use crate::outlet::{Call, Finished, Outlet};
-use crate::roster::{Batch, Order, Roster, SAVE_AFTER, SAVE_RESULTS, Slots};
+use crate::roster::{Group, Order, Roster, SAVE_AFTER, SAVE_RESULTS, Slots};
 use crate::tables::LogRow;
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -15,7 +15,7 @@ pub(super) const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 pub(super) struct Asked {
     pub(super) calls: Vec<Call>,
     pub(super) reads: Vec<Offset>,
-    pub(super) batch: Option<Batch>,
+    pub(super) group: Option<Group>,
 }
 
 pub(super) fn turn(roster: &mut Roster, now: Timestamp) -> Asked {
@@ -24,8 +24,8 @@ pub(super) fn turn(roster: &mut Roster, now: Timestamp) -> Asked {
         match order {
             Order::Call(call) => asked.calls.push(*call),
             Order::Read { after, .. } => asked.reads.push(after),
-            Order::Save(batch) => asked.batch = Some(batch),
-            Order::Look | Order::Tidy => {}
+            Order::Save(group) => asked.group = Some(group),
+            Order::Look | Order::Tidy | Order::Watch | Order::Tell => {}
         }
     }
     asked
@@ -122,16 +122,16 @@ fn results_are_saved_in_groups_after_a_while_or_a_thousand() {
     let mut call = turn(&mut roster, NOW).calls.remove(0);
     assert_eq!(roster.wakes_at(), NOW.plus(SAVE_AFTER));
     let later = NOW.plus(SAVE_AFTER);
-    let batch = turn(&mut roster, later).batch.expect("it is time");
-    assert_eq!((batch.progress[0].standing.cursor, batch.progress[0].attempts.len()), (Offset(1), 1));
-    roster.saved(batch, Ok(()), later);
+    let group = turn(&mut roster, later).group.expect("it is time");
+    assert_eq!((group.progress[0].standing.cursor, group.progress[0].attempts.len()), (Offset(1), 1));
+    roster.saved(group, Ok(()), later);
     for _ in 0..SAVE_RESULTS {
         roster.finished(answered(&call, Outcome::Delivered), 0.5, later);
         let mut asked = turn(&mut roster, later);
         call = asked.calls.remove(0);
-        if let Some(batch) = asked.batch {
-            assert_eq!(batch.progress[0].attempts.len(), SAVE_RESULTS);
-            assert_eq!(batch.progress[0].standing.cursor, Offset(1 + SAVE_RESULTS as u64));
+        if let Some(group) = asked.group {
+            assert_eq!(group.progress[0].attempts.len(), SAVE_RESULTS);
+            assert_eq!(group.progress[0].standing.cursor, Offset(1 + SAVE_RESULTS as u64));
             return;
         }
     }
@@ -146,12 +146,12 @@ fn what_could_not_be_saved_is_saved_later() {
     let later = NOW.plus(SAVE_AFTER);
     let asked = turn(&mut roster, later);
     roster.finished(answered(&asked.calls[0], Outcome::Delivered), 0.5, later);
-    roster.saved(asked.batch.expect("it is time"), Err(base::db::Error::Full), later);
-    assert!(turn(&mut roster, later).batch.is_none(), "not at once");
-    let batch = turn(&mut roster, later.plus(Duration::from_secs(1))).batch.expect("it is tried again");
-    let offsets: Vec<_> = batch.progress[0].attempts.iter().map(|attempt| attempt.offset).collect();
+    roster.saved(asked.group.expect("it is time"), Err(base::db::Error::Full), later);
+    assert!(turn(&mut roster, later).group.is_none(), "not at once");
+    let group = turn(&mut roster, later.plus(Duration::from_secs(1))).group.expect("it is tried again");
+    let offsets: Vec<_> = group.progress[0].attempts.iter().map(|attempt| attempt.offset).collect();
     assert_eq!(offsets, [Offset(1), Offset(2)]);
-    assert_eq!(batch.progress[0].standing.cursor, Offset(2));
+    assert_eq!(group.progress[0].standing.cursor, Offset(2));
 }
 
 #[test]
@@ -181,8 +181,8 @@ fn a_late_result_counts_for_nothing_but_is_kept_for_people() {
     roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
     let again = turn(&mut roster, NOW).calls.remove(0);
     assert_eq!((again.generation, again.load.first().offset), (2, Offset(1)));
-    let batch = turn(&mut roster, NOW.plus(SAVE_AFTER)).batch.expect("it is time");
-    assert_eq!(batch.progress[0].attempts[0].verdict, Verdict::Late);
+    let group = turn(&mut roster, NOW.plus(SAVE_AFTER)).group.expect("it is time");
+    assert_eq!(group.progress[0].attempts[0].verdict, Verdict::Late);
 }
 
 #[test]
@@ -191,11 +191,11 @@ fn whoever_has_the_pen_saves() {
     let call = turn(&mut roster, NOW).calls.remove(0);
     roster.finished(answered(&call, Outcome::Delivered), 0.5, NOW);
     let pen = roster.pen(id(1)).expect("it has a seat").try_lock_owned().expect("nobody has it");
-    assert!(turn(&mut roster, NOW.plus(SAVE_AFTER)).batch.is_none(), "a verb is about to save it");
+    assert!(turn(&mut roster, NOW.plus(SAVE_AFTER)).group.is_none(), "a verb is about to save it");
     drop(pen);
     let later = NOW.plus(SAVE_AFTER).plus(SAVE_AFTER);
-    assert!(turn(&mut roster, later).batch.is_some());
-    assert!(roster.pen(id(1)).expect("it has a seat").try_lock_owned().is_ok(), "the batch was dropped with its pens");
+    assert!(turn(&mut roster, later).group.is_some());
+    assert!(roster.pen(id(1)).expect("it has a seat").try_lock_owned().is_ok(), "the group was dropped with its pens");
 }
 
 #[test]
@@ -227,9 +227,9 @@ fn that_a_hook_is_still_full_is_no_news() {
     for _ in 0..5 {
         let asked = turn(&mut roster, now);
         roster.finished(answered(&asked.calls[0], Outcome::Busy), 0.5, now);
-        noted += asked.batch.map_or(0, |batch| {
-            let attempts = batch.progress[0].attempts.len();
-            roster.saved(batch, Ok(()), now);
+        noted += asked.group.map_or(0, |group| {
+            let attempts = group.progress[0].attempts.len();
+            roster.saved(group, Ok(()), now);
             attempts
         });
         now = roster.standing(id(1)).expect("it has a seat").due;
@@ -285,9 +285,9 @@ fn the_last_turn_saves_at_once_and_begins_nothing() {
     let later = NOW.plus(Duration::from_mins(10));
     roster.finished(answered(&call, Outcome::Delivered), 0.5, later);
     // The next event is due, and so are a look at the logs and a tidying.
-    let Some(Order::Save(batch)) = roster.last_turn(later) else { panic!("there is something to save") };
-    assert_eq!(batch.progress[0].standing.cursor, Offset(1));
-    roster.saved(batch, Ok(()), later);
+    let Some(Order::Save(group)) = roster.last_turn(later) else { panic!("there is something to save") };
+    assert_eq!(group.progress[0].standing.cursor, Offset(1));
+    roster.saved(group, Ok(()), later);
     assert!(roster.last_turn(later).is_none());
 }
 

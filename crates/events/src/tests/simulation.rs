@@ -13,9 +13,13 @@
 //! * *identity*: an offset has one id and one byte string for ever, alone or in
 //!   a batch, a batch of the same extent too, and every call is signed;
 //! * *pace*: nobody is called more often within a second than its limit and
-//!   what was saved up allow, and what failed in a batch is tried alone;
+//!   what was saved up allow, what failed in a batch is tried alone, and there
+//!   are never more calls than slots;
 //! * *thrift*: what was acknowledged is sent again only after a crash or for a
 //!   replay;
+//! * *retention*: nothing leaves a log that somebody still waits for, and its
+//!   accounts are right;
+//! * *telling*: every change of a state is told in one notice, over crashes;
 //! * *silence*: after a pause, a suspension or a delete is answered, no call
 //!   starts;
 //! * *diagram*: a verb is accepted exactly where the diagram has an arrow;
@@ -62,7 +66,15 @@ impl World {
         World::in_house(seed, house, receivers).await
     }
 
-    async fn in_house(seed: u64, house: House, receivers: Arc<Receivers>) -> World {
+    async fn in_house(seed: u64, mut house: House, receivers: Arc<Receivers>) -> World {
+        // Notices are followed to the end. In every fourth life little is kept.
+        house.options.keep_deliveries = Duration::from_hours(100_000);
+        if seed % 4 == 1 {
+            house.options.queue_age_max = Duration::from_hours(12);
+            house.options.queue_bytes_max = 10_000;
+            house.options.keep_bytes = 1_000;
+        }
+        house.crash().await;
         let mut world = World {
             seed,
             chance: SeededChance::new(seed),
@@ -80,6 +92,7 @@ impl World {
             world.house.options = Options { calls_max: 4, probes_max: 1, ..Options::default() };
             world.house.crash().await;
         }
+        world.receivers.ledger.lock().calls_max = world.house.options.calls_max;
         for policy in [
             Policy::default(),
             Policy { rate_per_second: Some(2), ..Policy::default() },
@@ -281,7 +294,11 @@ impl World {
                 }
                 State::Suspended { .. } => {
                     reader.silent = true;
-                    if let Some(since) = self.failed_since.remove(&id) {
+                    let overtaken = standing.reason.starts_with("retention");
+                    if overtaken {
+                        self.been.insert(("fall behind", "suspended"));
+                    }
+                    if let Some(since) = self.failed_since.remove(&id).filter(|_| !overtaken) {
                         assert!(now >= since.plus(EIGHT_HOURS), "{id}: it was suspended too soon");
                     }
                 }
@@ -291,6 +308,8 @@ impl World {
                 reader.generation = standing.generation;
             }
         }
+        super::notices::follow(&self.house).await;
+        super::retention::nothing_is_gone_that_somebody_waits_for(&self.house).await;
         let ledger = self.receivers.ledger.lock();
         assert!(ledger.complaints.is_empty(), "{:#?}", ledger.complaints);
     }
@@ -298,6 +317,11 @@ impl World {
     /// Lets everybody get well, and waits for them to catch up.
     async fn heal(&mut self) {
         self.tell("heal");
+        if self.house.options.queue_age_max != Options::default().queue_age_max {
+            // Whoever is far behind is given the time to get well.
+            self.house.options = Options::default();
+            self.crash().await;
+        }
         self.receivers.well.store(true, Ordering::SeqCst);
         let open = std::mem::take(&mut self.receivers.ledger.lock().open);
         for call in open {
@@ -374,6 +398,7 @@ async fn no_life_loses_an_event_or_its_order() {
             assert!(been.contains(&(verb, state)), "nobody ever tried to {verb} while {state}");
         }
     }
+    assert!(been.contains(&("fall behind", "suspended")), "nobody ever fell too far behind");
     for end in ["received", "not received"] {
         assert!(been.contains(&("a batch", end)), "no batch was ever {end}");
     }

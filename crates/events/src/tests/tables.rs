@@ -7,7 +7,7 @@ use base::{Secret, args};
 use super::*;
 use crate::delivery::{Attempt, Verdict};
 use crate::tables as t;
-use crate::tables::{LogRow, Progress, SkipRecord, Stored, StoredSecret};
+use crate::tables::{Keep, LogRow, Progress, SkipRecord, Stored, StoredSecret};
 
 const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -116,22 +116,23 @@ fn what_is_trimmed_is_behind_everyone_and_old() {
         t::append(tx, &late_orders(), &[order(6, NOW)], NOW.plus(Duration::from_mins(1))).unwrap();
         let log = t::log_of(tx, &late_orders()).unwrap().log;
         let soon = NOW.plus(Duration::from_secs(1));
-        assert_eq!(t::trim(tx, log, NOW, 10).unwrap(), 0, "nothing is old");
+        let old = |since| Keep { since, bytes_max: u64::MAX };
+        assert_eq!(t::trim(tx, log, old(NOW), 10).unwrap(), 0, "nothing is old");
 
         let reader = https(tx, 2);
         let mut standing = reader.subscription.standing.clone();
         standing.cursor = Offset(3);
         assert!(t::save_standing(tx, reader.subscription.id, &standing).unwrap());
-        assert_eq!(t::trim(tx, log, soon, 2).unwrap(), 2, "a piece at a time");
-        assert_eq!(t::trim(tx, log, soon, 10).unwrap(), 1, "the reader holds the rest");
+        assert_eq!(t::trim(tx, log, old(soon), 2).unwrap(), 2, "a piece at a time");
+        assert_eq!(t::trim(tx, log, old(soon), 10).unwrap(), 1, "the reader holds the rest");
         assert_eq!(t::log_of(tx, &late_orders()).unwrap().trimmed, Offset(3));
 
         standing.state = State::Suspended { queue: Queue::Kept };
         assert!(t::save_standing(tx, reader.subscription.id, &standing).unwrap());
-        assert_eq!(t::trim(tx, log, soon, 10).unwrap(), 0, "a kept queue holds on");
+        assert_eq!(t::trim(tx, log, old(soon), 10).unwrap(), 0, "a kept queue holds on");
         standing.state = State::Suspended { queue: Queue::Destroyed };
         assert!(t::save_standing(tx, reader.subscription.id, &standing).unwrap());
-        assert_eq!(t::trim(tx, log, soon, 10).unwrap(), 2, "a destroyed one does not; the sixth is not old");
+        assert_eq!(t::trim(tx, log, old(soon), 10).unwrap(), 2, "a destroyed one does not; the sixth is not old");
     });
 }
 
@@ -170,6 +171,7 @@ fn a_subscription_reads_back_as_it_was_written() {
                 last_success: LastSuccess::Event { offset: Offset(7), at: NOW },
                 delivered: 70,
                 failures: 5,
+                alerts: 2,
             };
             assert!(t::save_standing(tx, id(2), &standing).unwrap());
             changed.subscription.standing = standing;
@@ -198,6 +200,7 @@ fn progress_is_saved_with_its_attempts_and_skips() {
             standing: Standing { cursor: Offset(4), ..reader.subscription.standing.clone() },
             attempts: vec![batch.clone(), attempt(2, 1, Verdict::Skipped)],
             skips: vec![skip.clone()],
+            notices: Vec::new(),
         };
         t::save_progress(tx, &[progress(2), progress(9)]).unwrap();
         t::save_progress(tx, &[progress(2)]).unwrap();

@@ -136,6 +136,7 @@ fn what_receivers_and_time_do() {
             },
         ),
         ("8 h", Input::Clock),
+        ("too far behind", Input::Retention),
     ];
     check(
         &inputs,
@@ -148,7 +149,8 @@ fn what_receivers_and_time_do() {
         gone                failed          failed          .               .               .               .
         busy                active          failed          .               .               .               .
         of old generation   .               .               .               .               .               .
-        8 h                 .               suspended*      .               .               .               ."]],
+        8 h                 .               suspended*      .               .               .               .
+        too far behind      suspended*+5    suspended*+5    suspended*+5    suspended*+5    .               suspended*+5"]],
     );
 
     let skipping = Policy { on_error: OnError::Skip, ..Policy::default() };
@@ -352,7 +354,7 @@ fn the_receiver_may_ask_for_patience_within_bounds() {
 #[test]
 fn a_suspension_takes_place_after_eight_hours_and_not_before() {
     let policy = Policy::default();
-    let failed = standing(State::Failed { since: NOW.minus(hours(8)) });
+    let failed = Standing { alerts: 3, ..standing(State::Failed { since: NOW.minus(hours(8)) }) };
     let early = Around { now: NOW.minus(Duration::from_micros(1)), ..around(&policy) };
     assert_eq!(decide(&failed, Input::Clock, &early), Ok(Next::Stays));
     let Ok(Next::Becomes(suspended)) = decide(&failed, Input::Clock, &around(&policy)) else { panic!("it is time") };
@@ -369,6 +371,36 @@ fn a_suspension_takes_place_after_eight_hours_and_not_before() {
         decide(&again, Input::Replay { from: Offset(15) }, &around(&policy)),
         Err(Refusal::BeforeStart { first: Offset(16) })
     );
+}
+
+#[test]
+fn alerts_are_raised_once_each_and_not_after_the_suspension() {
+    let policy = Policy::default();
+    let mut s = standing(State::Failed { since: NOW });
+    let mut lines = Vec::new();
+    for minutes in (0..=540).step_by(10) {
+        let around = Around { now: NOW.plus(Duration::from_mins(minutes)), ..around(&policy) };
+        if let Ok(Next::Becomes(next)) = decide(&s, Input::Clock, &around) {
+            lines.push(format!("{minutes:>3} min: {}, {} alerts", next.state.word(), next.alerts));
+            s = next;
+        }
+    }
+    expect![[r"
+         60 min: failed, 1 alerts
+        240 min: failed, 2 alerts
+        420 min: failed, 3 alerts
+        480 min: suspended, 3 alerts"]]
+    .assert_eq(&lines.join("\n"));
+
+    // After a standstill one alert stands for all that are due.
+    let late = Around { now: NOW.plus(hours(5)), ..around(&policy) };
+    let failed = standing(State::Failed { since: NOW });
+    let Ok(Next::Becomes(alerted)) = decide(&failed, Input::Clock, &late) else { panic!("an alert is due") };
+    assert_eq!(alerted, Standing { alerts: 2, ..failed });
+    // Whoever fails anew is alerted anew.
+    let active = Standing { alerts: 2, ..standing(State::Active) };
+    let gone = decide(&active, attempted(Outcome::Gone), &around(&policy));
+    assert!(matches!(gone, Ok(Next::Becomes(Standing { alerts: 0, state: State::Failed { .. }, .. }))));
 }
 
 fn any_standing() -> impl Strategy<Value = Standing> {
@@ -404,6 +436,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Update),
         Just(Input::SkipOne),
         Just(Input::Clock),
+        Just(Input::Retention),
         (0..20u64).prop_map(|from| Input::Replay { from: Offset(from) }),
         (2..=15u64).prop_map(|through| Input::Extract { through: Offset(through) }),
         (1..=3u64, 0..=17u64, 0..3u64, outcome, 0.0..1.0).prop_map(|(generation, offset, more, outcome, luck)| {
