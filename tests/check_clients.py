@@ -1,7 +1,10 @@
 """Lets official clients talk to a fresh server: the Databricks SDK runs a job
-in the local workspace, and the Standard Webhooks library verifies an event.
+in the local workspace, and the Standard Webhooks libraries verify an event.
 
-    python tests/check_clients.py PATH_OF_LOOPWRIGHT
+    python tests/check_clients.py PATH_OF_LOOPWRIGHT [NODE]
+
+The library for Node is asked too if a Node is given; its packages must be
+installed in tests/node.
 """
 
 import base64
@@ -115,7 +118,9 @@ def history(folder):
     return file
 
 
-def check_webhook_library(server, received, data):
+def kept_calls(server, received, data):
+    """Subscribes, lets events come, and returns calls with what a library
+    should make of them."""
     server.verb("push", "purchase-to-pay", "PurchaseEvents", str(history(data)))
     server.verb("apply", str(ROOT / "examples/purchase-to-pay"))
     trigger = "/intelligence/api/knowledge-models/purchase-to-pay.late-steps/triggers/LONG_WAIT"
@@ -127,12 +132,53 @@ def check_webhook_library(server, received, data):
     headers, body = received.calls.get(timeout=30)
     event = standardwebhooks.Webhook(secret).verify(body, headers)
     assert event["subscriberId"] == made["id"] and event["event"]["identifier"], event
+
+    # During a rotation every call bears both signatures.
+    rotated = server.call("POST", f"/api/v1/subscriptions/{made['id']}/secret/rotate", {"overlapHours": 1})["secret"]
+    server.call("PATCH", f"/intelligence/api/subscriptions/{made['id']}/replay?fromOffset=1")
+    both_headers, both_body = headers, body
+    while len(both_headers["webhook-signature"].split()) < 2:
+        both_headers, both_body = received.calls.get(timeout=30)
+
+    other = f"whsec_{base64.b64encode(bytes(32)).decode()}"
+    older = {**headers, "webhook-timestamp": str(int(headers["webhook-timestamp"]) - 600)}
+    return [
+        ("an event", secret, headers, body, True),
+        ("an event during a rotation, by the old secret", secret, both_headers, both_body, True),
+        ("an event during a rotation, by the new secret", rotated, both_headers, both_body, True),
+        ("an event from before the rotation, by the new secret", rotated, headers, body, False),
+        ("a changed body", secret, headers, body + b" ", False),
+        ("a changed id", secret, {**headers, "webhook-id": str(uuid.uuid4())}, body, False),
+        ("a changed timestamp", secret, older, body, False),
+        ("another secret", other, headers, body, False),
+    ]
+
+
+def believed_by_python(secret, headers, body):
     try:
-        standardwebhooks.Webhook(secret).verify(body + b" ", headers)
-        raise AssertionError("a changed body was believed")
+        standardwebhooks.Webhook(secret).verify(body, headers)
+        return True
     except standardwebhooks.webhooks.WebhookVerificationError:
-        pass
-    print("ok   the Standard Webhooks library verifies an event, and refuses a changed one")
+        return False
+
+
+def believed_by_node(node, calls):
+    """Asks the library for Node of all calls at once."""
+    asked = [
+        {"what": what, "secret": secret, "headers": headers, "body": base64.b64encode(body).decode()}
+        for what, secret, headers, body, _ in calls
+    ]
+    script = str(ROOT / "tests/node/verify_events.mjs")
+    done = subprocess.run([node, script], input=json.dumps(asked), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def check_verdicts(library, calls, verdicts):
+    assert len(calls) == len(verdicts)
+    for (what, _, _, _, expected), verdict in zip(calls, verdicts):
+        assert verdict == expected, f"{library}: {what} was {'believed' if verdict else 'refused'}"
+    print(f"ok   Standard Webhooks for {library} verifies what is ours, and refuses what was changed ({len(calls)} calls)")
 
 
 class Received:
@@ -169,10 +215,16 @@ def main():
         try:
             server.call("POST", "/api/v1/pools", {"name": "purchase-to-pay"})
             check_databricks_sdk(server)
-            check_webhook_library(server, received, data)
+            calls = kept_calls(server, received, data)
+            verdicts = [believed_by_python(secret, headers, body) for _, secret, headers, body, _ in calls]
+            check_verdicts("Python", calls, verdicts)
+            passed = 2
+            if len(sys.argv) > 2:
+                check_verdicts("Node", calls, believed_by_node(sys.argv[2], calls))
+                passed += 1
         finally:
             server.stop()
-    print("2 passed, 0 failed")
+    print(f"{passed} passed, 0 failed")
 
 
 if __name__ == "__main__":

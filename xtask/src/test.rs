@@ -1,8 +1,10 @@
 //! Everything that CI runs, in the order in which it says most soonest.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
-use crate::command::{cargo, command, find, target};
+use crate::command::{cargo, command, find, root, run_quiet, target};
 use crate::postgres::Postgres;
 use crate::steps::{Outcome, Steps};
 use crate::{demo, e2e, python, sim, tidy, ui};
@@ -47,8 +49,8 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     steps.step("tests of lake and the program", || tests(&["lake", "loopwright"], postgres_url.as_deref(), long))?;
     steps.step("lints", lints)?;
     steps.step("demo, checked from outside", checked_demo)?;
-    steps.step("official clients", || from_outside("tests/check_clients.py"))?;
-    steps.step("contract of the subscription API", || from_outside("tests/check_contract.py"))?;
+    steps.step("official clients", official_clients)?;
+    steps.step("contract of the subscription API", || from_outside("tests/check_contract.py", None))?;
     steps.step("browser walk", || match e2e::chromium() {
         Ok(_) => e2e::run().map(|()| Outcome::Done),
         Err(error) => Ok(Outcome::Skipped(format!("{error:#}"))),
@@ -89,16 +91,34 @@ fn tests(packages: &[&str], postgres_url: Option<&str>, long: bool) -> Result<Ou
     Ok(Outcome::Done)
 }
 
+/// Lets clients that we did not write talk to a fresh server.
+fn official_clients() -> Result<Outcome> {
+    let node = node_with_packages()?.map(|node| node.to_string_lossy().into_owned());
+    if node.is_none() {
+        eprintln!("npm is missing: the clients for Node are left out");
+    }
+    from_outside("tests/check_clients.py", node.as_deref())
+}
+
 /// Lets programs that we did not write talk to a fresh server.
-fn from_outside(script: &str) -> Result<Outcome> {
+fn from_outside(script: &str, node: Option<&str>) -> Result<Outcome> {
     demo::build()?;
     let python = match python::with_packages() {
         Ok(python) => python,
         Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
     };
     let program = demo::program().to_string_lossy().into_owned();
-    crate::command::run(&mut command(python, &[script, &program]))?;
+    let arguments: Vec<&str> = [script, &program].into_iter().chain(node).collect();
+    crate::command::run(&mut command(python, &arguments))?;
     Ok(Outcome::Done)
+}
+
+/// Returns a Node that has the packages of `tests/node`, if there is an npm.
+fn node_with_packages() -> Result<Option<PathBuf>> {
+    let (Some(npm), Some(node)) = (find(&["npm"], &[]), find(&["node"], &[])) else { return Ok(None) };
+    let folder = root().join("tests/node");
+    run_quiet(command(npm, &["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder))?;
+    Ok(Some(node))
 }
 
 /// Runs the demo to its end, then lets programs that we did not write compute

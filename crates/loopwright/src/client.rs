@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::Client as Pool;
+use hyper_util::client::legacy::Client as Connections;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value as Json;
@@ -20,10 +20,13 @@ use serde_json::Value as Json;
 /// Time for one call; a push of a large file is many calls.
 const CALL_TIMEOUT: Duration = Duration::from_mins(2);
 
+/// Connections to whatever a person points at.
+pub(crate) type Pool = Connections<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 /// Calls one server with one credential.
 #[derive(Clone)]
 pub(crate) struct Client {
-    pool: Pool<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pool: Pool,
     url: String,
     authorization: Option<Secret>,
 }
@@ -32,6 +35,25 @@ pub(crate) struct Client {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
+}
+
+/// There was no answer; the server may be starting.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer from {url}: is the server running?")]
+pub(crate) struct Unreachable {
+    url: String,
+}
+
+/// Makes connections over http, and over https to whom the well-known
+/// authorities vouch for.
+pub(crate) fn pool() -> Pool {
+    let connector = HttpsConnectorBuilder::new()
+        .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
+        .expect("the ring provider offers the default protocol versions")
+        .https_or_http()
+        .enable_http1()
+        .build();
+    Connections::builder(TokioExecutor::new()).build(connector)
 }
 
 impl Client {
@@ -47,14 +69,7 @@ impl Client {
     }
 
     fn with_authorization(url: &str, authorization: Option<Secret>) -> Self {
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
-            .expect("the ring provider offers the default protocol versions")
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let pool = Pool::builder(TokioExecutor::new()).build(connector);
-        Client { pool, url: url.trim_end_matches('/').to_owned(), authorization }
+        Client { pool: pool(), url: url.trim_end_matches('/').to_owned(), authorization }
     }
 
     /// Sends a call and returns the answer, whatever its status.
@@ -80,7 +95,7 @@ impl Client {
             Ok::<_, anyhow::Error>(Answer { status, body })
         };
         match tokio::time::timeout(CALL_TIMEOUT, exchange).await {
-            Ok(answer) => answer.with_context(|| format!("no answer from {}: is the server running?", self.url)),
+            Ok(answer) => answer.context(Unreachable { url: self.url.clone() }),
             Err(_) => bail!("no answer from {} within {} s", self.url, CALL_TIMEOUT.as_secs()),
         }
     }
@@ -122,15 +137,21 @@ impl Client {
 }
 
 impl Answer {
-    /// Reads the body as JSON (nothing is null), or makes an error of it.
-    pub(crate) fn json(self, method: &Method, path: &str) -> Result<Json> {
+    /// Returns the body of a success, or makes an error of another answer.
+    pub(crate) fn successful(self, method: &Method, path: &str) -> Result<Bytes> {
         if !self.status.is_success() {
             bail!("{method} {path} answered {}: {}", self.status.as_u16(), words_of(&self.body));
         }
-        if self.body.is_empty() {
+        Ok(self.body)
+    }
+
+    /// Reads the body as JSON (nothing is null), or makes an error of it.
+    pub(crate) fn json(self, method: &Method, path: &str) -> Result<Json> {
+        let body = self.successful(method, path)?;
+        if body.is_empty() {
             return Ok(Json::Null);
         }
-        serde_json::from_slice(&self.body).with_context(|| format!("{method} {path} did not answer with JSON"))
+        serde_json::from_slice(&body).with_context(|| format!("{method} {path} did not answer with JSON"))
     }
 }
 

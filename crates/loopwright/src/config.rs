@@ -21,8 +21,13 @@ use crate::tls::Tls;
 pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// Variables that start with our prefix, but belong to clients.
-const CLIENT_VARIABLES: [&str; 4] =
-    ["LOOPWRIGHT_URL", "LOOPWRIGHT_APP_KEY", "LOOPWRIGHT_WORKSPACE_URL", "LOOPWRIGHT_WORKSPACE_TOKEN"];
+const CLIENT_VARIABLES: [&str; 5] = [
+    "LOOPWRIGHT_URL",
+    "LOOPWRIGHT_APP_KEY",
+    "LOOPWRIGHT_SECRET",
+    "LOOPWRIGHT_WORKSPACE_URL",
+    "LOOPWRIGHT_WORKSPACE_TOKEN",
+];
 
 /// Variables that only tests and chores read.
 const CHORE_PREFIX: &str = "LOOPWRIGHT_TEST_";
@@ -50,6 +55,29 @@ pub(crate) struct Config {
     pub(crate) egress_allow: Vec<Allowed>,
     #[serde(deserialize_with = "yes_or_no")]
     pub(crate) callback_http: bool,
+    #[serde(deserialize_with = "number")]
+    pub(crate) subscriptions_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) events_per_day_max: u64,
+    #[serde(deserialize_with = "yes_or_no")]
+    pub(crate) limits_enforce: bool,
+    #[serde(deserialize_with = "number")]
+    pub(crate) keep_events_days: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) keep_events_bytes: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) queue_events_days: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) queue_events_bytes: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) suspend_after_hours: u64,
+    #[serde(deserialize_with = "secret_or_none")]
+    pub(crate) mail_server: Option<Secret>,
+    pub(crate) mail_from: String,
+    #[serde(deserialize_with = "texts")]
+    pub(crate) mail_to: Vec<String>,
+    #[serde(deserialize_with = "number")]
+    pub(crate) notice_seconds: u64,
     pub(crate) python: PathBuf,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
@@ -136,6 +164,18 @@ impl Config {
             ("sealing_keys", set(&self.sealing_keys).to_owned()),
             ("egress_allow", ranges.join(", ")),
             ("callback_http", self.callback_http.to_string()),
+            ("subscriptions_max", self.subscriptions_max.to_string()),
+            ("events_per_day_max", self.events_per_day_max.to_string()),
+            ("limits_enforce", self.limits_enforce.to_string()),
+            ("keep_events_days", self.keep_events_days.to_string()),
+            ("keep_events_bytes", self.keep_events_bytes.to_string()),
+            ("queue_events_days", self.queue_events_days.to_string()),
+            ("queue_events_bytes", self.queue_events_bytes.to_string()),
+            ("suspend_after_hours", self.suspend_after_hours.to_string()),
+            ("mail_server", set(&self.mail_server).to_owned()),
+            ("mail_from", self.mail_from.clone()),
+            ("mail_to", self.mail_to.join(", ")),
+            ("notice_seconds", self.notice_seconds.to_string()),
             ("python", self.python.display().to_string()),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
@@ -181,13 +221,17 @@ fn secret_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
 }
 
 fn ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Allowed>, D::Error> {
+    texts(deserializer)?.iter().map(|entry| entry.parse().map_err(serde::de::Error::custom)).collect()
+}
+
+/// Reads a list, which the environment writes with commas.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let entries = match Written::deserialize(deserializer)? {
         Written::List(entries) => entries,
         Written::Text(text) => text.split(',').map(|entry| entry.trim().to_owned()).collect(),
-        Written::Flag(_) | Written::Number(_) => return Err(wrong::<D>("it", "a list of ranges")),
+        Written::Flag(_) | Written::Number(_) => return Err(wrong::<D>("it", "a list of texts")),
     };
-    let given = entries.iter().filter(|entry| !entry.is_empty());
-    given.map(|entry| entry.parse().map_err(serde::de::Error::custom)).collect()
+    Ok(entries.into_iter().filter(|entry| !entry.is_empty()).collect())
 }
 
 fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
@@ -238,6 +282,18 @@ mod tests {
             sealing_keys = (not set)
             egress_allow = 
             callback_http = false
+            subscriptions_max = 10000
+            events_per_day_max = 1000000
+            limits_enforce = false
+            keep_events_days = 7
+            keep_events_bytes = 2147483648
+            queue_events_days = 30
+            queue_events_bytes = 8589934592
+            suspend_after_hours = 8
+            mail_server = (not set)
+            mail_from = loopwright@localhost
+            mail_to = 
+            notice_seconds = 60
             python = python3
             log = info,buoyant_kernel=warn,deltalake_core=warn,datafusion=warn
             log_format = text
@@ -256,6 +312,8 @@ mod tests {
                 ("LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN", "4711"),
                 ("LOOPWRIGHT_EGRESS_ALLOW", "127.0.0.1:9000, 10.0.0.0/8"),
                 ("LOOPWRIGHT_CALLBACK_HTTP", "true"),
+                ("LOOPWRIGHT_MAIL_SERVER", "smtp://user:4712@mail.example.org:587"),
+                ("LOOPWRIGHT_MAIL_TO", "ann@example.org, bob@example.org"),
                 ("LOOPWRIGHT_APP_KEY", "a client's, not ours"),
                 ("PATH", "/bin"),
             ],
@@ -267,7 +325,9 @@ mod tests {
         let text = config.describe();
         assert!(text.contains("egress_allow = 127.0.0.1/32:9000, 10.0.0.0/8\n"), "{text}");
         assert!(text.contains("workspace_listen = off\n"), "{text}");
-        assert!(!text.contains("4711"), "{text}");
+        assert!(text.contains("mail_server = (set)\n"), "{text}");
+        assert!(text.contains("mail_to = ann@example.org, bob@example.org\n"), "{text}");
+        assert!(!text.contains("4711") && !text.contains("4712"), "{text}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod telemetry;
 mod serve;
 mod wire;
 mod workers;
+mod mail;
 mod tls;
 mod client;
 mod push;
@@ -26,6 +27,9 @@ fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     if let Some(folder) = arguments.supervised_task() {
         return workspace::supervise(folder);
+    }
+    if let Some(flags) = arguments.call_to_verify() {
+        return cli::verify::run(flags);
     }
     // TLS has more than one provider among the dependencies; this one is ours.
     let _ = rustls::crypto::ring::default_provider().install_default();

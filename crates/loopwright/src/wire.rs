@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use base::db::{self, Control, Db, Migration};
@@ -94,13 +95,13 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         db: control.clone(),
         http: egress,
         local: Arc::new(HooksOfFlows(flows.clone())),
-        notifier: Arc::new(events::LogNotifier),
+        notifier: crate::mail::notifier(config, format!("{}://{}", addresses.scheme(), addresses.main))?,
         keys: keys.clone(),
         clock: clock.clone(),
         chance: chance.clone(),
     };
-    let options = events::Options { allow_http_callbacks: config.callback_http, ..events::Options::default() };
-    let events = events::Events::open(ports, options).await.context("the subscriptions cannot be read")?;
+    let events =
+        events::Events::open(ports, events_options(config)?).await.context("the subscriptions cannot be read")?;
 
     let mining = Arc::new(mining::Mining::new(
         control.clone(),
@@ -168,6 +169,29 @@ fn databases(config: &Config) -> Result<(Db<Control>, Db<db::Flows>)> {
 fn stop_at_once(error: &db::Error) {
     tracing::error!(%error, "the disk failed; the process stops and recovers at its next start");
     std::process::abort();
+}
+
+fn events_options(config: &Config) -> Result<events::Options> {
+    const DAY_SECONDS: u64 = 24 * 3_600;
+    let days = |days: u64| Duration::from_secs(days.saturating_mul(DAY_SECONDS));
+    let suspend_after_ms = config.suspend_after_hours.saturating_mul(3_600_000);
+    let policy = events::Policy { suspend_after_ms, ..events::Policy::default() };
+    policy.check().context("the setting \"suspend_after_hours\" cannot be used")?;
+    Ok(events::Options {
+        allow_http_callbacks: config.callback_http,
+        policy,
+        keep_events: days(config.keep_events_days),
+        keep_bytes: config.keep_events_bytes,
+        queue_age_max: days(config.queue_events_days),
+        queue_bytes_max: config.queue_events_bytes,
+        limits: events::Limits {
+            subscriptions_max: config.subscriptions_max,
+            events_per_day_max: config.events_per_day_max,
+            enforce: config.limits_enforce,
+        },
+        notice_every: Duration::from_secs(config.notice_seconds),
+        ..events::Options::default()
+    })
 }
 
 fn workspace_options(config: &Config, addresses: &Addresses) -> Result<workspace::Options> {

@@ -56,10 +56,10 @@ impl House {
             }],
             at,
         });
-        let (events, appended, new) = (self.app.events.clone(), trigger.clone(), new.collect::<Vec<_>>());
-        let write = move |tx: &mut dyn base::db::Tx| events.append(tx, &appended, &new);
-        self.ports.db.write("tests.fire", write).await.expect("an append");
-        self.app.events.nudge(&trigger);
+        let (events, new) = (self.app.events.clone(), new.collect::<Vec<_>>());
+        let write = move |tx: &mut dyn base::db::Tx| events.append(tx, &trigger, &new);
+        let appended = self.ports.db.write("tests.fire", write).await.expect("an append");
+        self.app.events.announce(appended);
     }
 }
 

@@ -5,8 +5,12 @@
 
 mod app_key;
 mod check;
+mod deliveries;
+mod listen;
 mod push;
 mod sql;
+mod table;
+pub(crate) mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +60,9 @@ enum Verb {
     Sql(sql::SqlFlags),
     /// Ask PQL of a knowledge model.
     Query(sql::QueryFlags),
+    Listen(listen::ListenFlags),
+    Deliveries(deliveries::DeliveriesFlags),
+    Verify(verify::VerifyFlags),
     /// Check the configuration, the data folder and the ports without starting.
     Check(ServerFlags),
     /// Print the configuration that is in force, without secrets.
@@ -174,6 +181,8 @@ impl Arguments {
             Verb::Push(flags) => push::run(flags).await,
             Verb::Sql(flags) => sql::run_sql(flags).await,
             Verb::Query(flags) => sql::run_query(flags).await,
+            Verb::Listen(flags) => listen::run(flags).await,
+            Verb::Deliveries(flags) => deliveries::run(flags).await,
             Verb::Check(flags) => check::run(&flags.load()?).await,
             Verb::Config { defaults: true, .. } => {
                 write(config::DEFAULTS);
@@ -185,7 +194,16 @@ impl Arguments {
             }
             Verb::AppKey { verb, client } => app_key::run(verb, &client.client()).await,
             Verb::Bench { name } => bench::run(&name).await,
-            Verb::SuperviseTask { .. } => unreachable!("main handles it before the runtime starts"),
+            Verb::Verify(_) | Verb::SuperviseTask { .. } => unreachable!("main handles it before the runtime starts"),
+        }
+    }
+
+    /// Returns the signature to check, if that was asked for. It needs neither
+    /// a runtime nor a server, and answers by its own exit codes.
+    pub(crate) fn call_to_verify(&self) -> Option<&verify::VerifyFlags> {
+        match &self.verb {
+            Verb::Verify(flags) => Some(flags),
+            _ => None,
         }
     }
 
@@ -221,6 +239,23 @@ fn values(file: Option<&std::path::Path>) -> Result<BTreeMap<String, Secret>> {
 #[expect(clippy::print_stdout, reason = "standard output is where a verb answers")]
 pub(crate) fn say(line: &str) {
     println!("{line}");
+}
+
+/// Shows a point in time as the clock on the wall does.
+fn local_time(at: base::Timestamp) -> String {
+    match jiff::Timestamp::from_microsecond(at.as_micros()) {
+        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+        Err(_) => at.to_string(),
+    }
+}
+
+/// Cuts a text to so many characters, on one line.
+fn short(text: &str, chars_max: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(chars_max) {
+        None => line,
+        Some(_) => line.chars().take(chars_max - 1).chain(['…']).collect(),
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "standard output is where a verb answers")]

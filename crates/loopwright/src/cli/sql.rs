@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value as Json, json};
 
+use super::table::Table;
 use super::{ClientFlags, push::pool_id, say};
 use crate::client::segment;
 
@@ -95,25 +96,12 @@ fn text_of(value: &Json) -> String {
 
 /// Lays the rows out, numbers to the right.
 fn table(columns: &[&str], cells: &[Vec<String>], rows: &[&Json]) -> Vec<String> {
-    let width = |place: usize| {
-        let widest = cells.iter().map(|row| row[place].chars().count()).max().unwrap_or(0);
-        widest.max(columns[place].chars().count())
-    };
-    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    let numeric: Vec<bool> = columns
-        .iter()
-        .map(|column| rows.iter().all(|row| row[*column].is_number() || row[*column].is_null()) && !rows.is_empty())
-        .collect();
-    let line = |texts: Vec<&str>| {
-        let parts = texts.iter().enumerate().map(|(place, text)| {
-            let pad = " ".repeat(widths[place] - text.chars().count());
-            if numeric[place] { format!("{pad}{text}") } else { format!("{text}{pad}") }
-        });
-        parts.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let mut lines = vec![line(columns.to_vec())];
-    lines.push(widths.iter().map(|width| "─".repeat(*width)).collect::<Vec<_>>().join("  "));
-    lines.extend(cells.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    let numeric =
+        |column: &str| rows.iter().all(|row| row[column].is_number() || row[column].is_null()) && !rows.is_empty();
+    let mut table = Table::new(columns.iter().map(|column| (*column, numeric(column))));
+    table.widen(cells);
+    let mut lines = table.head().to_vec();
+    lines.extend(cells.iter().map(|row| table.line(row)));
     let count = cells.len();
     lines.push(format!("{count} row{}", if count == 1 { "" } else { "s" }));
     lines

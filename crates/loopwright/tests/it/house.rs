@@ -15,6 +15,8 @@ use serde_json::{Value as Json, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::receiver::PATIENCE;
+
 /// The administrator of every test.
 pub(crate) const KEY: &str = "tester:only-for-tests";
 
@@ -23,9 +25,14 @@ pub(crate) const WORKSPACE_TOKEN: &str = "dapi-only-for-tests";
 
 /// Starts the program with a folder and free ports, not yet ready.
 pub(crate) fn command(data: &Path) -> Command {
+    command_at(data, "127.0.0.1:0")
+}
+
+/// The same, with the API at an address.
+pub(crate) fn command_at(data: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loopwright"));
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--workspace-listen", "127.0.0.1:0", "--data"])
+        .args(["serve", "--listen", listen, "--workspace-listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .env("LOOPWRIGHT_BOOTSTRAP_APP_KEY", KEY)
         .env("LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN", WORKSPACE_TOKEN)
@@ -49,13 +56,24 @@ pub(crate) struct House {
 impl House {
     /// Starts the program on a folder and waits until it is ready.
     pub(crate) async fn start(data: &Path) -> Self {
-        let mut child = command(data).spawn().expect("the program starts");
+        House::start_by(command(data)).await
+    }
+
+    /// Starts the program by a command and waits until it is ready.
+    pub(crate) async fn start_by(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the program starts");
         let output = child.stdout.take().expect("standard output is piped");
+        let mut errors = child.stderr.take().expect("standard error is piped");
+        // Read all the time: a full pipe would stop the program.
+        let words = tokio::spawn(async move {
+            let mut words = String::new();
+            // A program that is killed may end in the middle of a letter.
+            let _ = errors.read_to_string(&mut words).await;
+            words
+        });
         let mut lines = BufReader::new(output).lines();
         let Some(line) = lines.next_line().await.expect("a readable output") else {
-            let mut words = String::new();
-            child.stderr.take().expect("piped").read_to_string(&mut words).await.expect("readable");
-            panic!("the program ended before it was ready: {words}");
+            panic!("the program ended before it was ready: {}", words.await.expect("it reads on"));
         };
         let url = line.strip_prefix("listening on ").expect("the main listener's line").to_owned();
         let line = lines.next_line().await.expect("a readable output").expect("a second line");
@@ -84,7 +102,44 @@ impl House {
         self.call(Method::GET, path, Bytes::new()).await
     }
 
+    /// Sends a call that succeeds and returns its answer. A body that is null
+    /// is not sent.
+    pub(crate) async fn expect(&self, method: Method, path: &str, body: Json) -> Json {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, answer) = self.call(method.clone(), path, body).await;
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Reads a resource again and again until something is true of it.
+    pub(crate) async fn wait_for(&self, path: &str, what: &str, true_of: impl Fn(&Json) -> bool) -> Json {
+        let mut last = Json::Null;
+        let looked = tokio::time::timeout(PATIENCE, async {
+            loop {
+                last = self.expect(Method::GET, path, Json::Null).await;
+                if true_of(&last) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        let came = looked.await.is_ok();
+        assert!(came, "{path}: {what} did not come; the last answer is {last}");
+        last
+    }
+
     async fn send(&self, method: Method, path: &str, content_type: &str, body: Bytes) -> (u16, Json) {
+        self.try_send(method, path, content_type, body).await.expect("an answer")
+    }
+
+    /// Sends a call to a server that may die meanwhile.
+    pub(crate) async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Option<(u16, Json)> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -92,11 +147,11 @@ impl House {
             .header("content-type", content_type)
             .body(Full::new(body))
             .expect("a well-formed request");
-        let answer = self.client.request(request).await.expect("an answer");
+        let answer = self.client.request(request).await.ok()?;
         let status = answer.status().as_u16();
-        let bytes = answer.into_body().collect().await.expect("a whole body").to_bytes();
+        let bytes = answer.into_body().collect().await.ok()?.to_bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        (status, serde_json::from_str(&text).unwrap_or(Json::String(text)))
+        Some((status, serde_json::from_str(&text).unwrap_or(Json::String(text))))
     }
 
     /// Makes a pool and returns its id.
@@ -108,17 +163,25 @@ impl House {
 
     /// Creates a push job and returns the path of the job.
     pub(crate) async fn job(&self, pool: &str, table: &str, keys: &[&str]) -> String {
+        self.try_job(pool, table, keys).await.expect("an answer")
+    }
+
+    async fn try_job(&self, pool: &str, table: &str, keys: &[&str]) -> Option<String> {
         let jobs = format!("/integration/api/v1/data-push/{pool}/jobs");
         let job = json!({
             "dataPoolId": pool, "targetName": table, "type": "DELTA", "fileType": "CSV", "keys": keys,
         });
-        let (status, job) = self.post(&jobs, job).await;
+        let (status, job) = self.try_send(Method::POST, &jobs, "application/json", job.to_string().into()).await?;
         assert_eq!(status, 200, "{job}");
-        format!("{jobs}/{}", job["id"].as_str().expect("an id"))
+        Some(format!("{jobs}/{}", job["id"].as_str().expect("an id")))
     }
 
     /// Adds a chunk in the part of this name.
     pub(crate) async fn chunk(&self, job: &str, part: &str, content: &[u8]) -> (u16, Json) {
+        self.try_chunk(job, part, content).await.expect("an answer")
+    }
+
+    async fn try_chunk(&self, job: &str, part: &str, content: &[u8]) -> Option<(u16, Json)> {
         let mut body = format!(
             "--edge\r\ncontent-disposition: form-data; name=\"{part}\"; filename=\"rows.csv\"\r\n\
              content-type: text/csv\r\n\r\n"
@@ -127,29 +190,39 @@ impl House {
         body.extend_from_slice(content);
         body.extend_from_slice(b"\r\n--edge--\r\n");
         let path = format!("{job}/chunks/upserted");
-        self.send(Method::POST, &path, "multipart/form-data; boundary=edge", body.into()).await
+        self.try_send(Method::POST, &path, "multipart/form-data; boundary=edge", body.into()).await
     }
 
     /// Executes a job and asks until it has ended; returns the job.
     pub(crate) async fn execute(&self, job: &str) -> Json {
-        let (status, answer) = self.call(Method::POST, job, Bytes::new()).await;
+        self.try_execute(job).await.expect("an answer")
+    }
+
+    async fn try_execute(&self, job: &str) -> Option<Json> {
+        let (status, answer) = self.try_send(Method::POST, job, "application/json", Bytes::new()).await?;
         assert_eq!(status, 200, "{answer}");
         loop {
-            let (_, job) = self.get(job).await;
+            let (_, job) = self.try_send(Method::GET, job, "application/json", Bytes::new()).await?;
             match job["status"].as_str() {
                 Some("NEW" | "QUEUED" | "RUNNING") => tokio::task::yield_now().await,
-                _ => return job,
+                _ => return Some(job),
             }
         }
     }
 
     /// Pushes CSV rows and expects them to arrive.
     pub(crate) async fn push(&self, pool: &str, table: &str, csv: &str) {
-        let job = self.job(pool, table, &[]).await;
-        let (status, answer) = self.chunk(&job, "file", csv.as_bytes()).await;
+        self.try_push(pool, table, csv).await.expect("an answer");
+    }
+
+    /// Pushes CSV rows, if the server lives long enough to say that they are in.
+    pub(crate) async fn try_push(&self, pool: &str, table: &str, csv: &str) -> Option<()> {
+        let job = self.try_job(pool, table, &[]).await?;
+        let (status, answer) = self.try_chunk(&job, "file", csv.as_bytes()).await?;
         assert_eq!(status, 200, "{answer}");
-        let ended = self.execute(&job).await;
+        let ended = self.try_execute(&job).await?;
         assert_eq!(ended["status"], "DONE", "{ended}");
+        Some(())
     }
 
     /// Asks SQL and returns the rows.
