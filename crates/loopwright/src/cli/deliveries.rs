@@ -149,7 +149,9 @@ impl Printer {
 
     fn print(&mut self, deliveries: &[Json]) {
         if self.json {
-            deliveries.iter().for_each(|delivery| say(&delivery.to_string()));
+            for delivery in deliveries {
+                say(&delivery.to_string());
+            }
             return;
         }
         for line in self.lines(deliveries) {
@@ -255,12 +257,12 @@ mod tests {
         let zoned = local_time("2026-02-03T09:15:00.250Z".parse().expect("a time"));
         let next = local_time("2026-02-03T09:15:01.250Z".parse().expect("a time"));
         let text = lines.join("\n").replace(&zoned, "(the time of the attempt)").replace(&next[11..19], "(at this)");
-        expect![[r#"
+        expect![[r"
             time                     subscription  offset  try  verdict    status     took  next try  answer
             ───────────────────────  ────────────  ──────  ───  ─────────  ──────  ───────  ────────  ────────────
             (the time of the attempt)  orders             7    1  delivered     200    12 ms  –
             (the time of the attempt)  orders          1024    1  failed        500  1400 ms  (at this)  no room here
-            (the time of the attempt)  0197            1024    2  failed          –    12 ms  –         cannot connect to shop: refused"#]].assert_eq(&text);
+            (the time of the attempt)  0197            1024    2  failed          –    12 ms  –         cannot connect to shop: refused"]].assert_eq(&text);
     }
 
     #[test]

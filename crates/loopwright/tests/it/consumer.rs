@@ -64,7 +64,7 @@ impl Consumer {
 #[tokio::test]
 async fn a_consumer_goes_through_every_state() {
     let data = tempfile::tempdir().expect("a folder");
-    let receiver = Receiver::start().await;
+    let receiver = Receiver::start();
     let house = marks::house(data.path()).await;
     let pool = marks::publish(&house).await;
 

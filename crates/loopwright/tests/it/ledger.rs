@@ -103,7 +103,11 @@ fn due_after(last_call: Option<&[&Receipt]>, passed_over: impl Fn(&u64) -> bool)
         Some(call) if call[0].accepted => call[call.len() - 1].offset + 1,
         Some(call) => call[0].offset,
     };
-    due..=due + (due..).take_while(passed_over).count() as u64
+    let mut last = due;
+    while passed_over(&last) {
+        last += 1;
+    }
+    due..=last
 }
 
 #[cfg(test)]

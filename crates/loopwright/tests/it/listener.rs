@@ -72,7 +72,7 @@ async fn events_are_handed_on_in_order_whoever_restarts_meanwhile() {
     marks::mark(&house, &pool, "first").await;
     let url = house.url.clone();
     let listen = url.strip_prefix("http://").expect("no TLS here").to_owned();
-    let subscriber = Receiver::start().await;
+    let subscriber = Receiver::start();
     marks::subscribe(&house, &subscriber, "/", json!({})).await;
 
     // The developer's receiver is not there yet, and then it is.
@@ -82,7 +82,7 @@ async fn events_are_handed_on_in_order_whoever_restarts_meanwhile() {
     let mut listening = Listening::start(&url, &["--from-start", "--json", "--forward", &forward]);
     listening.remark("forwarding to").await;
     listening.remark("waiting for http://").await;
-    let receiver = Receiver::start_at(port).await;
+    let receiver = Receiver::start_at(port);
     receiver.believe("/hook", SECRET);
     let event: Json = serde_json::from_str(&listening.event().await).expect("JSON");
     assert_eq!((&event["offset"], &event["forwarded"]["status"]), (&json!(1), &json!(200)), "{event}");
@@ -134,7 +134,7 @@ async fn events_are_handed_on_in_order_whoever_restarts_meanwhile() {
 #[tokio::test]
 async fn events_and_attempts_are_shown_to_people() {
     let data = tempfile::tempdir().expect("a folder");
-    let receiver = Receiver::start().await;
+    let receiver = Receiver::start();
     let house = marks::house(data.path()).await;
     let pool = marks::publish(&house).await;
     let settings = json!({ "retryPausesMs": [5, 5, 5] });

@@ -78,7 +78,7 @@ async fn a_failing_subscription_is_a_mail_to_each_administrator() {
         .env("LOOPWRIGHT_MAIL_TO", "ann@example.org, bob@example.org")
         .env("LOOPWRIGHT_NOTICE_SECONDS", "1");
     let house = House::start_by(serve).await;
-    let receiver = Receiver::start().await;
+    let receiver = Receiver::start();
     let pool = marks::publish(&house).await;
     let id = marks::subscribe(&house, &receiver, "/bills", json!({ "retryPausesMs": [], "probeFirstMs": 100 })).await;
     receiver.answer(|_, _, _| Answer::Status(503));

@@ -84,13 +84,13 @@ struct State {
 
 impl Receiver {
     /// Starts on a free port, and answers 200 to everything.
-    pub(crate) async fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Receiver::start_at(any).await
+        Receiver::start_at(any)
     }
 
     /// Starts on a port.
-    pub(crate) async fn start_at(address: SocketAddr) -> Self {
+    pub(crate) fn start_at(address: SocketAddr) -> Self {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         socket.set_reuseaddr(true).expect("a setting of every socket");
         socket.bind(address).expect("a free port");

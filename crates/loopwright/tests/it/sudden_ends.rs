@@ -47,7 +47,6 @@ fn mood(seed: u64, path: &str, offset: u64, times: u64) -> Answer {
     let luck = mixed(seed ^ offset.wrapping_mul(31) ^ times.wrapping_mul(1_009)) % 100;
     match path {
         "/late" if luck < 30 => Answer::After(1 + luck),
-        "/batches" if luck < 10 => Answer::HangUp,
         "/moody" if luck < 10 => Answer::Status(500),
         "/moody" if luck < 15 => Answer::HangUp,
         "/moody" if luck < 20 => Answer::HangUpUnread,
@@ -55,7 +54,7 @@ fn mood(seed: u64, path: &str, offset: u64, times: u64) -> Answer {
         "/failing" if luck < 10 => Answer::Status(503),
         // Some events are refused for ever, and passed over.
         "/skipping" if offset % 11 == 3 => Answer::Status(400),
-        "/skipping" if luck < 10 => Answer::HangUp,
+        "/skipping" | "/batches" if luck < 10 => Answer::HangUp,
         _ => Answer::Status(200),
     }
 }
@@ -93,7 +92,7 @@ impl Pusher {
     async fn push_on(&mut self, house: &House) {
         while self.push(house).await {}
         // The server is about to end, or has ended.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn push(&mut self, house: &House) -> bool {
@@ -121,7 +120,7 @@ async fn nothing_is_lost_when_the_server_is_killed_again_and_again() {
     println!("LOOPWRIGHT_TEST_SEED={seed}");
 
     let data = tempfile::tempdir().expect("a folder");
-    let receiver = Receiver::start().await;
+    let receiver = Receiver::start();
     let mut house = marks::house(data.path()).await;
     let pool = marks::publish(&house).await;
     let mut ids = Vec::new();
@@ -225,7 +224,7 @@ async fn the_end(
         // Every subscription sees the same log.
         let mut named = vec![String::new(); head as usize];
         for receipt in mine {
-            named[receipt.offset as usize - 1] = receipt.identifier.clone();
+            named[receipt.offset as usize - 1].clone_from(&receipt.identifier);
         }
         if *path == "/steady" {
             cases = Some(named);
