@@ -17,6 +17,7 @@ use crate::event::Offset;
 use crate::policy::{self, OnError, OnRejection, OnSuspension, Patience, Policy};
 use crate::refusal::{Refusal, Verb};
 use crate::subscription::{LastSuccess, Queue, SkipReason, Skipped, Standing, State};
+use crate::telling::span;
 
 /// What happens to a subscription.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -333,14 +334,14 @@ impl Standing {
     }
 
     fn suspended(&self, policy: &Policy) -> Standing {
-        let hours = policy.suspend_after().as_secs_f64() / 3_600.0;
+        let failed_for = span(policy.suspend_after());
         let queue = match policy.on_suspension {
             OnSuspension::Destroy => Queue::Destroyed,
             OnSuspension::Keep => Queue::Kept,
         };
         Standing {
             state: State::Suspended { queue },
-            reason: format!("failed for {hours:.1} h: {}", self.reason),
+            reason: format!("failed for {failed_for}: {}", self.reason),
             generation: self.generation + 1,
             attempts: 0,
             ..self.clone()

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use base::Secret;
 use egress::Allowed;
 use figment::providers::{Format, Serialized, Toml};
-use figment::{Figment, Provider};
+use figment::value::Dict;
+use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Deserializer};
 
 use crate::tls::Tls;
@@ -104,8 +105,37 @@ pub(crate) enum ConfigError {
     #[error("the configuration file \"{0}\" cannot be read")]
     NoFile(PathBuf),
     /// A value does not fit, or a name is not known.
-    #[error("the configuration is wrong: {0}")]
+    #[error("the configuration is wrong: {}", told(.0))]
     Wrong(#[from] Box<figment::Error>),
+}
+
+/// Says which setting is wrong, and where it was made.
+fn told(error: &figment::Error) -> String {
+    let mut text = error.kind.to_string();
+    if let Some(setting) = error.path.last() {
+        text = format!("{setting}: {text}");
+    }
+    match error.metadata.as_ref().map(|origin| (&origin.name, origin.source.as_ref().and_then(|it| it.file_path()))) {
+        Some((_, Some(file))) => format!("{text} (in {})", file.display()),
+        Some((name, None)) => format!("{text} (in {name})"),
+        None => text,
+    }
+}
+
+/// Settings that are all texts, and where they come from.
+struct Texts {
+    origin: &'static str,
+    settings: BTreeMap<String, String>,
+}
+
+impl Provider for Texts {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.origin)
+    }
+
+    fn data(&self) -> Result<figment::value::Map<Profile, Dict>, figment::Error> {
+        Serialized::defaults(&self.settings).data()
+    }
 }
 
 /// Puts the layers together.
@@ -125,7 +155,8 @@ pub(crate) fn load(
         layers = layers.merge(Toml::file_exact(file));
     }
     layers = layers.merge(environment_layer(environment));
-    layers = layers.merge(Serialized::defaults(flags));
+    let flags = flags.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    layers = layers.merge(Texts { origin: "the command line", settings: flags });
     Ok(layers.extract().map_err(Box::new)?)
 }
 
@@ -139,7 +170,7 @@ fn environment_layer(environment: impl IntoIterator<Item = (String, String)>) ->
             settings.insert(setting.to_ascii_lowercase(), value);
         }
     }
-    Serialized::defaults(settings)
+    Texts { origin: "the environment", settings }
 }
 
 impl Config {
@@ -332,14 +363,17 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_is_named() {
-        for (environment, expected) in [
-            (("LOOPWRIGHT_LISTN", "x"), "unknown field: found `listn`"),
-            (("LOOPWRIGHT_LISTEN", "8080"), "\"8080\" is not an address such as 127.0.0.1:8080"),
-            (("LOOPWRIGHT_EGRESS_ALLOW", "lan"), "\"lan\" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000"),
-            (("LOOPWRIGHT_CALLBACK_HTTP", "yes"), "\"yes\" is not \"true\" or \"false\""),
-        ] {
-            let error = load_from(&[environment], &[]).err().expect("a refusal").to_string();
-            assert!(error.contains(expected), "{error}");
-        }
+        let environments = [
+            ("LOOPWRIGHT_LISTN", "x"),
+            ("LOOPWRIGHT_LISTEN", "8080"),
+            ("LOOPWRIGHT_EGRESS_ALLOW", "lan"),
+            ("LOOPWRIGHT_CALLBACK_HTTP", "yes"),
+        ];
+        let told = environments.map(|variable| load_from(&[variable], &[]).err().expect("a refusal").to_string());
+        expect![[r#"
+            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`` (in the environment)
+            the configuration is wrong: listen: "8080" is not an address such as 127.0.0.1:8080 (in the environment)
+            the configuration is wrong: egress_allow: "lan" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000 (in the environment)
+            the configuration is wrong: callback_http: "yes" is not "true" or "false" (in the environment)"#]].assert_eq(&told.join("\n"));
     }
 }
