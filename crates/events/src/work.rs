@@ -84,18 +84,32 @@ impl Events {
     }
 
     /// Does all that is due now, and returns when there is nothing left to
-    /// wait for but receivers and time.
+    /// wait for but receivers and time. Chores are done one after the other:
+    /// the same steps write the same things in the same order.
     pub async fn step(&self) {
         let mut engine = self.engine.lock().await;
         loop {
-            self.turn(&mut engine);
-            if let Some(done) = engine.chores.next().await {
-                self.bring_back(done);
-            } else if let Some(Some(finished)) = engine.calls.next().now_or_never() {
+            let orders = self.roster().turn(self.now());
+            let is_idle = orders.is_empty() && engine.chores.is_empty();
+            for order in orders {
+                self.end_chores(&mut engine).await;
+                self.begin(&mut engine, [order]);
+            }
+            self.end_chores(&mut engine).await;
+            if !is_idle {
+                continue;
+            }
+            if let Some(Some(finished)) = engine.calls.next().now_or_never() {
                 self.finished(finished);
             } else {
                 return;
             }
+        }
+    }
+
+    async fn end_chores(&self, engine: &mut Engine) {
+        while let Some(done) = engine.chores.next().await {
+            self.bring_back(done);
         }
     }
 

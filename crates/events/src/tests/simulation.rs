@@ -147,7 +147,7 @@ fn nor_does_a_life_on_another_engine() {
 
 #[test]
 fn a_seed_tells_the_same_tale_twice() {
-    for seed in 0..4 {
+    for seed in 0..8 {
         let tale = || run(async { World::on_disk(seed).await.tale(ACTS).await });
         assert_eq!(tale(), tale(), "seed {seed}");
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use base::Chance;
+use base::db::Tx;
+use base::{Chance, args};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use faulty_disk::{Fault, Point};
@@ -51,7 +52,7 @@ fn policies() -> Vec<Policy> {
         Policy::default(),
         Policy { on_error: OnError::Skip, ..Policy::default() },
         Policy { on_rejection: OnRejection::Reject, on_suspension: OnSuspension::Keep, ..Policy::default() },
-        Policy { retry_pauses_ms: ms(&[]), ..Policy::default() },
+        Policy { retry_pauses_ms: ms(&[]), on_rejection: OnRejection::Reject, ..Policy::default() },
         Policy { retry_pauses_ms: ms(&[1_000]), suspend_after_ms: 3_600_000, ..Policy::default() },
         Policy { batch_events_max: 5, on_rejection: OnRejection::Reject, ..Policy::default() },
         Policy { on_error: OnError::Skip, on_rejection: OnRejection::Reject, ..Policy::default() },
@@ -118,6 +119,9 @@ impl World {
     /// Begins a life in a database that others have used before.
     pub(super) async fn on_server(seed: u64, db: Db<Control>, guard: Arc<DatabaseGuard>) -> World {
         guard.clear::<Control>();
+        // What a migration writes is cleared with the rest.
+        let first = |tx: &mut dyn Tx| tx.execute("INSERT INTO subscription_notice_ids (last) VALUES (0)", args![]);
+        db.write("test.first", first).await.expect("an empty database is written to");
         World::begin(seed, Ground::Server(guard), db).await
     }
 
@@ -488,7 +492,14 @@ impl World {
         if self.subscriptions.is_empty() {
             return;
         }
-        let place = self.draw(self.subscriptions.len() as u64) as usize;
+        // Half of the time for somebody whose state does not last.
+        let is_rare = |id: &SubscriptionId| matches!(self.states.get(id), Some(&("rejected" | "failed")));
+        let rare: Vec<usize> =
+            (0..self.subscriptions.len()).filter(|place| is_rare(&self.subscriptions[*place])).collect();
+        let place = match self.draw(2) {
+            0 if !rare.is_empty() => rare[self.draw(rare.len() as u64) as usize],
+            _ => self.draw(self.subscriptions.len() as u64) as usize,
+        };
         let mut lot = self.draw(VERBS.iter().map(|(_, weight)| weight).sum());
         let drawn = VERBS.iter().find(|(_, weight)| {
             let is_drawn = lot < *weight;
