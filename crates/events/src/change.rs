@@ -7,14 +7,21 @@
 //! that was answered is durable, and the engine acts accordingly. Whatever can
 //! go wrong does so before the commit: the seat and its row never disagree.
 //!
+//! There is one exception. When the connection is lost in the middle of a
+//! commit, nobody knows whether it counts. Then the seat stays held until the
+//! row has been read again, and takes over what is found there; mostly that is
+//! done before the caller is answered, who then hears what became of it.
+//!
 //! Verbs run as tasks of their own: a caller who hangs up in the middle must
 //! not leave a commit behind that the roster has never heard of.
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::db::Tx;
+use base::db::{self, Tx};
 use base::{Actor, Timestamp, audit};
+use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 
 use crate::callback::{Sink, shown};
@@ -86,7 +93,9 @@ impl Events {
             let progress = held.progress.clone();
             let now = events.now();
             let keys = events.ports.keys.clone();
-            let (stored, outlet) = events
+            let decided = Arc::new(Mutex::new(None));
+            let decision = decided.clone();
+            let answer = events
                 .ports
                 .db
                 .write("events.change", move |tx| {
@@ -98,13 +107,28 @@ impl Events {
                     tables::insert_notices(tx, news.as_slice())?;
                     let (before, shown) = (audit_view(s), audit_view(&after.subscription));
                     audit::record(tx, &actor, verb, OBJECT, &id.to_string(), Some(&before), Some(&shown), now)?;
-                    let outlet = Outlet::open(&keys, &after, &tables::secrets(tx, id)?)?;
+                    let secrets = tables::secrets(tx, id)?;
+                    let outlet = Outlet::open(&keys, &after, &secrets)?;
+                    // The closure may run twice: overwrite.
+                    *decision.lock() = Some(Row::of(&after, &secrets));
                     Ok::<_, Error>((after, outlet))
                 })
-                .await?;
-            held.change(stored.clone(), outlet, events.now());
+                .await;
+            let decided = decided.lock().take();
+            let subscription = match (answer, decided) {
+                (Ok((stored, outlet)), _) => {
+                    held.change(stored.clone(), outlet, events.now());
+                    stored.subscription
+                }
+                (Err(error), Some(row)) if has_no_answer(&error) => {
+                    let subscription = row.subscription.clone();
+                    held.find_out(Some(row), error).await?;
+                    subscription
+                }
+                (Err(error), _) => return Err(error),
+            };
             events.has_told();
-            Ok(stored.subscription)
+            Ok(subscription)
         })
         .await
     }
@@ -122,7 +146,7 @@ impl Events {
             let held = Held::take(&events, id).await?;
             let progress = held.progress.clone();
             let now = events.now();
-            events
+            let answer = events
                 .ports
                 .db
                 .write("events.delete", move |tx| {
@@ -135,8 +159,12 @@ impl Events {
                     audit::record(tx, &actor, "delete", OBJECT, &id.to_string(), Some(&before), None, now)?;
                     Ok::<_, Error>(())
                 })
-                .await?;
-            held.end();
+                .await;
+            match answer {
+                Ok(()) => held.end(),
+                Err(error) if has_no_answer(&error) => held.find_out(None, error).await?,
+                Err(error) => return Err(error),
+            }
             events.has_told();
             Ok(())
         })
@@ -190,6 +218,35 @@ impl Draft {
     }
 }
 
+/// A row whose commit had no answer is asked for so often before the caller is
+/// told that nobody knows …
+const ASKED_AT_ONCE: usize = 3;
+/// … and from then on this often, until it can be read.
+const ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells whether a write may count although it failed.
+fn has_no_answer(error: &Error) -> bool {
+    matches!(error, Error::Database(db::Error::Unavailable { .. }))
+}
+
+/// What a verb decided, to be known again.
+#[derive(PartialEq)]
+struct Row {
+    subscription: Subscription,
+    headers_sealed: Vec<u8>,
+    secrets: Vec<Vec<u8>>,
+}
+
+impl Row {
+    fn of(stored: &Stored, secrets: &[StoredSecret]) -> Self {
+        Row {
+            subscription: stored.subscription.clone(),
+            headers_sealed: stored.headers_sealed.clone(),
+            secrets: secrets.iter().map(|secret| secret.sealed.clone()).collect(),
+        }
+    }
+}
+
 /// A seat that is held, with its pen. Dropping it lets the seat go as it was.
 struct Held {
     events: Arc<Events>,
@@ -205,6 +262,56 @@ impl Held {
         let pen = pen.lock_owned().await;
         let progress = events.roster().hold(id).ok_or_else(not_found)?;
         Ok(Held { events: events.clone(), id, progress, _pen: pen })
+    }
+
+    /// Finds out what became of a commit without an answer, and lets the seat
+    /// be as its row is: `Ok` if the row is what was decided, nothing if that
+    /// was an end. If the database does not say so now, somebody keeps asking.
+    async fn find_out(self, decided: Option<Row>, error: Error) -> Result<(), Error> {
+        for _ in 0..ASKED_AT_ONCE {
+            if let Ok(found) = self.ask().await {
+                return if self.settle(found, decided) { Ok(()) } else { Err(error) };
+            }
+        }
+        tracing::error!(subscription.id = %self.id, %error, "nobody knows what became of a change; it is found out");
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(ASKED_EVERY).await;
+                if let Ok(found) = self.ask().await {
+                    self.settle(found, decided);
+                    return;
+                }
+            }
+        });
+        Err(error)
+    }
+
+    /// Reads the row. The server may still be at the commit whose answer was
+    /// lost; by writing to the row one waits for its end.
+    async fn ask(&self) -> Result<Option<(Stored, Vec<StoredSecret>)>, Error> {
+        let id = self.id;
+        let ask = move |tx: &mut dyn Tx| {
+            tables::touch(tx, id)?;
+            let Some(stored) = tables::find(tx, id)? else { return Ok(None) };
+            Ok(Some((stored, tables::secrets(tx, id)?)))
+        };
+        self.events.ports.db.write("events.ask", ask).await
+    }
+
+    /// Takes over what was found; tells whether it is what was decided.
+    fn settle(self, found: Option<(Stored, Vec<StoredSecret>)>, decided: Option<Row>) -> bool {
+        let Some((stored, secrets)) = found else {
+            self.end();
+            return decided.is_none();
+        };
+        // If it is not, nothing was committed, and the seat is ahead of its row
+        // as it was before.
+        let counts = decided.is_some_and(|row| row == Row::of(&stored, &secrets));
+        if counts && let Ok(outlet) = Outlet::open(&self.events.ports.keys, &stored, &secrets) {
+            let now = self.events.now();
+            self.change(stored, outlet, now);
+        }
+        counts
     }
 
     fn change(self, stored: Stored, outlet: Outlet, now: Timestamp) {

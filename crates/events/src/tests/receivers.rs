@@ -154,9 +154,16 @@ impl Ledger {
     /// Notes that the engine crashed: nobody waits for an answer any more, and
     /// what it had not saved it will do again.
     pub(super) fn forget(&mut self) {
-        self.open.clear();
+        self.hang_up();
         for reader in self.readers.values_mut() {
             reader.settled.clear();
+        }
+    }
+
+    /// Notes that the engine is another one.
+    pub(super) fn hang_up(&mut self) {
+        self.open.clear();
+        for reader in self.readers.values_mut() {
             reader.failed_at = None;
         }
     }

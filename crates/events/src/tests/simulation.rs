@@ -119,7 +119,7 @@ fn no_life_loses_an_event_or_its_order() {
     {
         assert!(report.been.contains(&(what, how)), "{what}, {how}: nobody ever came there");
     }
-    for crash in ["between", "at a write", "at a sync", "after an I/O error"] {
+    for crash in ["between", "at a write", "at a sync", "after an I/O error", "none: stopped"] {
         assert!(report.of("crashes", crash) > 0, "nobody ever crashed {crash}");
     }
     for answer in &answers::ANSWERS {

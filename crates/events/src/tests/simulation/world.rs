@@ -10,12 +10,14 @@ use base64::engine::general_purpose::STANDARD;
 use faulty_disk::{Fault, Point};
 use serde_json::value::RawValue;
 use sha2::Digest as _;
+use tokio_util::sync::CancellationToken;
 
 use super::answers::{ANSWERS, LONGEST_PAUSE};
 use super::checks::{Books, Failed};
 use super::ground::{Ground, OnDisk};
 use super::*;
 use crate::signature::SigningKey;
+use crate::work::StopWithin;
 
 /// Subscriptions that there are, as long as nothing fails.
 const SUBSCRIPTIONS: usize = 4;
@@ -222,7 +224,8 @@ impl World {
         }
         match self.draw(100) {
             0..22 => self.append().await,
-            22..62 => self.answer().await,
+            22..60 => self.answer().await,
+            60..62 => self.stop().await,
             62..66 => self.set_clock(),
             66..80 => self.pass(),
             80..82 => self.rest().await,
@@ -271,7 +274,7 @@ impl World {
                 self.house.events.nudge(&late_orders());
             }
             Fate::Full => self.full(),
-            Fate::Unclear => self.unclear(Some(head + count)).await,
+            Fate::Unclear => self.unclear(Some(head + count), None).await,
             Fate::Refused => broken(Property::Conservation, format!("an append was refused: {answer:?}")),
         }
     }
@@ -284,15 +287,28 @@ impl World {
         self.report.count("disk", "refused because it was full", 1);
     }
 
-    /// Something has no answer. On a disk the program ends now; a server is asked.
-    async fn unclear(&mut self, head: Option<u64>) {
+    /// Something has no answer. On a disk the program ends now. A server is
+    /// asked: by a new program, or by one that goes on.
+    async fn unclear(&mut self, head: Option<u64>, verb_on: Option<SubscriptionId>) {
         self.tell("there is no answer");
-        self.unclear_head = head;
         if let Ground::Server(_) = self.ground {
             self.report.count("database", "commits without an answer", 1);
+            let goes_on = self.draw(3) > 0;
+            if goes_on && let Some(id) = verb_on {
+                // The engine has asked, or is about to: it did not count.
+                let pen = self.house.events.roster().pen(id).expect("it has a seat");
+                let known = pen.try_lock().is_ok();
+                if known {
+                    self.report.count("database", "of them known not to count", 1);
+                    self.receivers.ledger.lock().reader(id).unclear = false;
+                    return;
+                }
+            }
+            self.unclear_head = head;
             self.crash("after a commit without an answer").await;
             return;
         }
+        self.unclear_head = head;
         let Ground::Disk(ground) = &self.ground else { return };
         if !ground.has_ended() {
             broken(Property::Conservation, "a disk is called broken, and nobody is told");
@@ -374,9 +390,11 @@ impl World {
                 self.tell("all sessions are killed");
                 self.report.count("database", "sessions killed", 1);
                 let cut = tokio::task::spawn_blocking(move || guard.cut_connections());
-                if nth.is_multiple_of(2) {
-                    // In the middle of a commit, or just beside it.
-                    self.append().await;
+                // In the middle of a commit, or just beside it.
+                match nth % 4 {
+                    0 => self.append().await,
+                    1 | 2 => self.verb().await,
+                    _ => {}
                 }
                 cut.await.expect("the server cuts connections");
                 return;
@@ -405,6 +423,26 @@ impl World {
             }
         }
         self.tell(format!("disk: kind {kind}, {nth}"));
+    }
+
+    /// Stops the program as one should, and begins it again: what was answered
+    /// stays settled, and nothing of it comes again.
+    async fn stop(&mut self) {
+        let Ground::Disk(ground) = &self.ground else { return };
+        // Nobody can save on a disk that is full, or about to break.
+        if self.is_calm || self.is_full || ground.disk.has_plans() {
+            return;
+        }
+        self.tell("stop");
+        self.report.count("crashes", "none: stopped", 1);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let within = StopWithin { calls: Duration::ZERO, saves: Duration::from_mins(1) };
+        self.house.events.clone().run_and_stop(stop, within).await;
+        self.receivers.ledger.lock().hang_up();
+        self.house.crash().await;
+        let books = self.read().await;
+        self.after_crash(&books);
     }
 
     /// Ends the program and begins it again with what is durable.
@@ -459,7 +497,7 @@ impl World {
                 return false;
             }
             Fate::Unclear => {
-                self.unclear(None).await;
+                self.unclear(None, None).await;
                 return false;
             }
             Fate::Refused => broken(Property::States, format!("a subscription was refused: {:?}", made.err())),
@@ -541,7 +579,7 @@ impl World {
             (Fate::Unclear, _) => {
                 let until = (verb == "rotate").then(|| now.plus(overlap));
                 self.receivers.ledger.lock().reader(id).has_no_answer(until, now);
-                return self.unclear(None).await;
+                return self.unclear(None, Some(id)).await;
             }
             _ => broken(Property::States, format!("{verb} while {state}: {answer:?} and not {arrow:?}")),
         }
