@@ -17,6 +17,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base::db::{self, Tx};
@@ -37,34 +38,57 @@ use crate::tables::{self, SkipRecord, Stored, StoredSecret};
 use crate::telling;
 
 impl Events {
-    /// Writes a new subscription and gives it its seat.
+    /// Writes a new subscription and gives it its seat. If the commit has no
+    /// answer, it is written once more unless it is there.
     pub(crate) async fn seat_new(self: &Arc<Self>, actor: &Actor, draft: Draft) -> Result<Subscription, Error> {
-        let (events, actor) = (self.clone(), actor.clone());
+        let (events, actor, draft) = (self.clone(), actor.clone(), Arc::new(draft));
         to_the_end(async move {
             let now = events.now();
-            let (keys, limits) = (events.ports.keys.clone(), events.options.limits);
-            let (stored, outlet) = events
-                .ports
-                .db
-                .write("events.create", move |tx| {
-                    let stored = draft.at_head_of(tables::log_of(tx, &draft.trigger)?, &actor, now);
-                    tables::insert(tx, &stored)?;
-                    for secret in &draft.secrets {
-                        tables::insert_secret(tx, draft.id, secret)?;
-                    }
-                    let after = audit_view(&stored.subscription);
-                    audit::record(tx, &actor, "create", OBJECT, &draft.id.to_string(), None, Some(&after), now)?;
-                    tell_of_new(tx, &stored.subscription, limits, now)?;
-                    let outlet = Outlet::open(&keys, &stored, &draft.secrets)?;
-                    Ok::<_, Error>((stored, outlet))
-                })
-                .await?;
+            let mut left = ASKED_AT_ONCE;
+            let (stored, outlet) = loop {
+                let decided = Arc::new(AtomicBool::new(false));
+                match events.write_new(&actor, &draft, &decided, now).await {
+                    Err(error) if has_no_answer(&error) && decided.load(Ordering::SeqCst) && left > 0 => left -= 1,
+                    answer => break answer?,
+                }
+            };
             events.roster().seat(stored.subscription.clone(), stored.log, Arc::new(outlet), now);
             events.has_told();
             events.nudged.notify_one();
             Ok(stored.subscription)
         })
         .await
+    }
+
+    /// Writes a new subscription, or finds that it was written. `decided` tells
+    /// whether it came as far as a commit.
+    async fn write_new(
+        &self,
+        actor: &Actor,
+        draft: &Arc<Draft>,
+        decided: &Arc<AtomicBool>,
+        now: Timestamp,
+    ) -> Result<(Stored, Outlet), Error> {
+        let (keys, limits) = (self.ports.keys.clone(), self.options.limits);
+        let (actor, draft, decided) = (actor.clone(), draft.clone(), decided.clone());
+        let write = move |tx: &mut dyn Tx| {
+            if let Some(stored) = tables::find(tx, draft.id)? {
+                let outlet = Outlet::open(&keys, &stored, &tables::secrets(tx, draft.id)?)?;
+                return Ok((stored, outlet));
+            }
+            let stored = draft.at_head_of(tables::log_of(tx, &draft.trigger)?, &actor, now);
+            tables::insert(tx, &stored)?;
+            for secret in &draft.secrets {
+                tables::insert_secret(tx, draft.id, secret)?;
+            }
+            let after = audit_view(&stored.subscription);
+            audit::record(tx, &actor, "create", OBJECT, &draft.id.to_string(), None, Some(&after), now)?;
+            tell_of_new(tx, &stored.subscription, limits, now)?;
+            let outlet = Outlet::open(&keys, &stored, &draft.secrets)?;
+            decided.store(true, Ordering::SeqCst);
+            Ok((stored, outlet))
+        };
+        self.ports.db.write("events.create", write).await
     }
 
     /// Lets an arrow of the diagram be taken.
@@ -146,6 +170,8 @@ impl Events {
             let held = Held::take(&events, id).await?;
             let progress = held.progress.clone();
             let now = events.now();
+            let decided = Arc::new(AtomicBool::new(false));
+            let decision = decided.clone();
             let answer = events
                 .ports
                 .db
@@ -157,12 +183,15 @@ impl Events {
                     tables::insert_notices(tx, news.as_slice())?;
                     let before = audit_view(&stored.subscription);
                     audit::record(tx, &actor, "delete", OBJECT, &id.to_string(), Some(&before), None, now)?;
+                    decision.store(true, Ordering::SeqCst);
                     Ok::<_, Error>(())
                 })
                 .await;
             match answer {
                 Ok(()) => held.end(),
-                Err(error) if has_no_answer(&error) => held.find_out(None, error).await?,
+                Err(error) if has_no_answer(&error) && decided.load(Ordering::SeqCst) => {
+                    held.find_out(None, error).await?;
+                }
                 Err(error) => return Err(error),
             }
             events.has_told();
@@ -231,14 +260,14 @@ fn has_no_answer(error: &Error) -> bool {
 
 /// What a verb decided, to be known again.
 #[derive(PartialEq)]
-struct Row {
+pub(crate) struct Row {
     subscription: Subscription,
     headers_sealed: Vec<u8>,
     secrets: Vec<Vec<u8>>,
 }
 
 impl Row {
-    fn of(stored: &Stored, secrets: &[StoredSecret]) -> Self {
+    pub(crate) fn of(stored: &Stored, secrets: &[StoredSecret]) -> Self {
         Row {
             subscription: stored.subscription.clone(),
             headers_sealed: stored.headers_sealed.clone(),
@@ -248,7 +277,7 @@ impl Row {
 }
 
 /// A seat that is held, with its pen. Dropping it lets the seat go as it was.
-struct Held {
+pub(crate) struct Held {
     events: Arc<Events>,
     id: SubscriptionId,
     progress: tables::Progress,
@@ -256,7 +285,7 @@ struct Held {
 }
 
 impl Held {
-    async fn take(events: &Arc<Events>, id: SubscriptionId) -> Result<Self, Error> {
+    pub(crate) async fn take(events: &Arc<Events>, id: SubscriptionId) -> Result<Self, Error> {
         let not_found = || Error::NotFound { id: id.to_string() };
         let pen = events.roster().pen(id).ok_or_else(not_found)?;
         let pen = pen.lock_owned().await;
@@ -267,7 +296,7 @@ impl Held {
     /// Finds out what became of a commit without an answer, and lets the seat
     /// be as its row is: `Ok` if the row is what was decided, nothing if that
     /// was an end. If the database does not say so now, somebody keeps asking.
-    async fn find_out(self, decided: Option<Row>, error: Error) -> Result<(), Error> {
+    pub(crate) async fn find_out(self, decided: Option<Row>, error: Error) -> Result<(), Error> {
         for _ in 0..ASKED_AT_ONCE {
             if let Ok(found) = self.ask().await {
                 return if self.settle(found, decided) { Ok(()) } else { Err(error) };
