@@ -17,7 +17,7 @@ use crate::command::{cargo, root, target};
 use crate::postgres::Postgres;
 
 /// Simulations that exist: the crate, and the crates that its bugs are planted in.
-const SIMULATIONS: [(&str, &[&str]); 1] = [("events", &["base", "faulty-disk", "events"])];
+const SIMULATIONS: [(&str, &[&str]); 1] = [("events", &["base", "egress", "faulty-disk", "events"])];
 
 /// Seeds of a change, and of a long run.
 const SEEDS: u64 = 2_000;

@@ -7,14 +7,22 @@
 //! that was answered is durable, and the engine acts accordingly. Whatever can
 //! go wrong does so before the commit: the seat and its row never disagree.
 //!
+//! There is one exception. When the connection is lost in the middle of a
+//! commit, nobody knows whether it counts. Then the seat stays held until the
+//! row has been read again, and takes over what is found there; mostly that is
+//! done before the caller is answered, who then hears what became of it.
+//!
 //! Verbs run as tasks of their own: a caller who hangs up in the middle must
 //! not leave a commit behind that the roster has never heard of.
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use base::db::Tx;
+use base::db::{self, Tx};
 use base::{Actor, Timestamp, audit};
+use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 
 use crate::callback::{Sink, shown};
@@ -30,34 +38,57 @@ use crate::tables::{self, SkipRecord, Stored, StoredSecret};
 use crate::telling;
 
 impl Events {
-    /// Writes a new subscription and gives it its seat.
+    /// Writes a new subscription and gives it its seat. If the commit has no
+    /// answer, it is written once more unless it is there.
     pub(crate) async fn seat_new(self: &Arc<Self>, actor: &Actor, draft: Draft) -> Result<Subscription, Error> {
-        let (events, actor) = (self.clone(), actor.clone());
+        let (events, actor, draft) = (self.clone(), actor.clone(), Arc::new(draft));
         to_the_end(async move {
             let now = events.now();
-            let (keys, limits) = (events.ports.keys.clone(), events.options.limits);
-            let (stored, outlet) = events
-                .ports
-                .db
-                .write("events.create", move |tx| {
-                    let stored = draft.at_head_of(tables::log_of(tx, &draft.trigger)?, &actor, now);
-                    tables::insert(tx, &stored)?;
-                    for secret in &draft.secrets {
-                        tables::insert_secret(tx, draft.id, secret)?;
-                    }
-                    let after = audit_view(&stored.subscription);
-                    audit::record(tx, &actor, "create", OBJECT, &draft.id.to_string(), None, Some(&after), now)?;
-                    tell_of_new(tx, &stored.subscription, limits, now)?;
-                    let outlet = Outlet::open(&keys, &stored, &draft.secrets)?;
-                    Ok::<_, Error>((stored, outlet))
-                })
-                .await?;
+            let mut left = ASKED_AT_ONCE;
+            let (stored, outlet) = loop {
+                let decided = Arc::new(AtomicBool::new(false));
+                match events.write_new(&actor, &draft, &decided, now).await {
+                    Err(error) if has_no_answer(&error) && decided.load(Ordering::SeqCst) && left > 0 => left -= 1,
+                    answer => break answer?,
+                }
+            };
             events.roster().seat(stored.subscription.clone(), stored.log, Arc::new(outlet), now);
             events.has_told();
             events.nudged.notify_one();
             Ok(stored.subscription)
         })
         .await
+    }
+
+    /// Writes a new subscription, or finds that it was written. `decided` tells
+    /// whether it came as far as a commit.
+    async fn write_new(
+        &self,
+        actor: &Actor,
+        draft: &Arc<Draft>,
+        decided: &Arc<AtomicBool>,
+        now: Timestamp,
+    ) -> Result<(Stored, Outlet), Error> {
+        let (keys, limits) = (self.ports.keys.clone(), self.options.limits);
+        let (actor, draft, decided) = (actor.clone(), draft.clone(), decided.clone());
+        let write = move |tx: &mut dyn Tx| {
+            if let Some(stored) = tables::find(tx, draft.id)? {
+                let outlet = Outlet::open(&keys, &stored, &tables::secrets(tx, draft.id)?)?;
+                return Ok((stored, outlet));
+            }
+            let stored = draft.at_head_of(tables::log_of(tx, &draft.trigger)?, &actor, now);
+            tables::insert(tx, &stored)?;
+            for secret in &draft.secrets {
+                tables::insert_secret(tx, draft.id, secret)?;
+            }
+            let after = audit_view(&stored.subscription);
+            audit::record(tx, &actor, "create", OBJECT, &draft.id.to_string(), None, Some(&after), now)?;
+            tell_of_new(tx, &stored.subscription, limits, now)?;
+            let outlet = Outlet::open(&keys, &stored, &draft.secrets)?;
+            decided.store(true, Ordering::SeqCst);
+            Ok((stored, outlet))
+        };
+        self.ports.db.write("events.create", write).await
     }
 
     /// Lets an arrow of the diagram be taken.
@@ -86,7 +117,9 @@ impl Events {
             let progress = held.progress.clone();
             let now = events.now();
             let keys = events.ports.keys.clone();
-            let (stored, outlet) = events
+            let decided = Arc::new(Mutex::new(None));
+            let decision = decided.clone();
+            let answer = events
                 .ports
                 .db
                 .write("events.change", move |tx| {
@@ -98,13 +131,28 @@ impl Events {
                     tables::insert_notices(tx, news.as_slice())?;
                     let (before, shown) = (audit_view(s), audit_view(&after.subscription));
                     audit::record(tx, &actor, verb, OBJECT, &id.to_string(), Some(&before), Some(&shown), now)?;
-                    let outlet = Outlet::open(&keys, &after, &tables::secrets(tx, id)?)?;
+                    let secrets = tables::secrets(tx, id)?;
+                    let outlet = Outlet::open(&keys, &after, &secrets)?;
+                    // The closure may run twice: overwrite.
+                    *decision.lock() = Some(Row::of(&after, &secrets));
                     Ok::<_, Error>((after, outlet))
                 })
-                .await?;
-            held.change(stored.clone(), outlet, events.now());
+                .await;
+            let decided = decided.lock().take();
+            let subscription = match (answer, decided) {
+                (Ok((stored, outlet)), _) => {
+                    held.change(stored.clone(), outlet, events.now());
+                    stored.subscription
+                }
+                (Err(error), Some(row)) if has_no_answer(&error) => {
+                    let subscription = row.subscription.clone();
+                    held.find_out(Some(row), error).await?;
+                    subscription
+                }
+                (Err(error), _) => return Err(error),
+            };
             events.has_told();
-            Ok(stored.subscription)
+            Ok(subscription)
         })
         .await
     }
@@ -122,7 +170,9 @@ impl Events {
             let held = Held::take(&events, id).await?;
             let progress = held.progress.clone();
             let now = events.now();
-            events
+            let decided = Arc::new(AtomicBool::new(false));
+            let decision = decided.clone();
+            let answer = events
                 .ports
                 .db
                 .write("events.delete", move |tx| {
@@ -133,10 +183,17 @@ impl Events {
                     tables::insert_notices(tx, news.as_slice())?;
                     let before = audit_view(&stored.subscription);
                     audit::record(tx, &actor, "delete", OBJECT, &id.to_string(), Some(&before), None, now)?;
+                    decision.store(true, Ordering::SeqCst);
                     Ok::<_, Error>(())
                 })
-                .await?;
-            held.end();
+                .await;
+            match answer {
+                Ok(()) => held.end(),
+                Err(error) if has_no_answer(&error) && decided.load(Ordering::SeqCst) => {
+                    held.find_out(None, error).await?;
+                }
+                Err(error) => return Err(error),
+            }
             events.has_told();
             Ok(())
         })
@@ -190,8 +247,37 @@ impl Draft {
     }
 }
 
+/// A row whose commit had no answer is asked for so often before the caller is
+/// told that nobody knows …
+const ASKED_AT_ONCE: usize = 3;
+/// … and from then on this often, until it can be read.
+const ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells whether a write may count although it failed.
+fn has_no_answer(error: &Error) -> bool {
+    matches!(error, Error::Database(db::Error::Unavailable { .. }))
+}
+
+/// What a verb decided, to be known again.
+#[derive(PartialEq)]
+pub(crate) struct Row {
+    subscription: Subscription,
+    headers_sealed: Vec<u8>,
+    secrets: Vec<Vec<u8>>,
+}
+
+impl Row {
+    pub(crate) fn of(stored: &Stored, secrets: &[StoredSecret]) -> Self {
+        Row {
+            subscription: stored.subscription.clone(),
+            headers_sealed: stored.headers_sealed.clone(),
+            secrets: secrets.iter().map(|secret| secret.sealed.clone()).collect(),
+        }
+    }
+}
+
 /// A seat that is held, with its pen. Dropping it lets the seat go as it was.
-struct Held {
+pub(crate) struct Held {
     events: Arc<Events>,
     id: SubscriptionId,
     progress: tables::Progress,
@@ -199,12 +285,62 @@ struct Held {
 }
 
 impl Held {
-    async fn take(events: &Arc<Events>, id: SubscriptionId) -> Result<Self, Error> {
+    pub(crate) async fn take(events: &Arc<Events>, id: SubscriptionId) -> Result<Self, Error> {
         let not_found = || Error::NotFound { id: id.to_string() };
         let pen = events.roster().pen(id).ok_or_else(not_found)?;
         let pen = pen.lock_owned().await;
         let progress = events.roster().hold(id).ok_or_else(not_found)?;
         Ok(Held { events: events.clone(), id, progress, _pen: pen })
+    }
+
+    /// Finds out what became of a commit without an answer, and lets the seat
+    /// be as its row is: `Ok` if the row is what was decided, nothing if that
+    /// was an end. If the database does not say so now, somebody keeps asking.
+    pub(crate) async fn find_out(self, decided: Option<Row>, error: Error) -> Result<(), Error> {
+        for _ in 0..ASKED_AT_ONCE {
+            if let Ok(found) = self.ask().await {
+                return if self.settle(found, decided) { Ok(()) } else { Err(error) };
+            }
+        }
+        tracing::error!(subscription.id = %self.id, %error, "nobody knows what became of a change; it is found out");
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(ASKED_EVERY).await;
+                if let Ok(found) = self.ask().await {
+                    self.settle(found, decided);
+                    return;
+                }
+            }
+        });
+        Err(error)
+    }
+
+    /// Reads the row. The server may still be at the commit whose answer was
+    /// lost; by writing to the row one waits for its end.
+    async fn ask(&self) -> Result<Option<(Stored, Vec<StoredSecret>)>, Error> {
+        let id = self.id;
+        let ask = move |tx: &mut dyn Tx| {
+            tables::touch(tx, id)?;
+            let Some(stored) = tables::find(tx, id)? else { return Ok(None) };
+            Ok(Some((stored, tables::secrets(tx, id)?)))
+        };
+        self.events.ports.db.write("events.ask", ask).await
+    }
+
+    /// Takes over what was found; tells whether it is what was decided.
+    fn settle(self, found: Option<(Stored, Vec<StoredSecret>)>, decided: Option<Row>) -> bool {
+        let Some((stored, secrets)) = found else {
+            self.end();
+            return decided.is_none();
+        };
+        // If it is not, nothing was committed, and the seat is ahead of its row
+        // as it was before.
+        let counts = decided.is_some_and(|row| row == Row::of(&stored, &secrets));
+        if counts && let Ok(outlet) = Outlet::open(&self.events.ports.keys, &stored, &secrets) {
+            let now = self.events.now();
+            self.change(stored, outlet, now);
+        }
+        counts
     }
 
     fn change(self, stored: Stored, outlet: Outlet, now: Timestamp) {

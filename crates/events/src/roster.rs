@@ -239,6 +239,11 @@ impl Roster {
         self.group(now).map(Order::Save)
     }
 
+    /// Tells whether no result waits for a commit, or for a verb to end.
+    pub(crate) fn all_is_saved(&self) -> bool {
+        !self.saving && self.unsaved.is_empty() && self.seats.values().all(|seat| seat.parked.is_none())
+    }
+
     /// Returns when [`Roster::turn`] has something to do at the latest, if
     /// nothing happens before.
     pub(crate) fn wakes_at(&self) -> Timestamp {

@@ -20,7 +20,7 @@ pub(crate) use progress::{Progress, SkipRecord, deliveries, forget_deliveries, i
 pub(crate) use retention::{Near, callbacks, events_of_day, laggards, set_retention_near};
 pub(crate) use secrets::{StoredSecret, drop_old_secrets, end_secrets, insert_secret, mark_read, secrets};
 pub(crate) use subscriptions::{
-    Stored, all, delete, find, insert, list, listed, of_hook, save_definition, save_standing,
+    Stored, all, delete, find, insert, list, listed, of_hook, save_definition, save_standing, touch,
 };
 
 use logs::log_row;

@@ -29,11 +29,27 @@ use crate::tables::{self, Keep, LogId, LogRow};
 const TIDY_ROWS: u64 = 1_000;
 /// Notices are kept at least so long.
 const NOTICES_KEPT_MIN: Duration = Duration::from_hours(48);
-/// When the program stops, calls in flight may take so long.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// While the program stops, it is looked this often whether all is saved.
+const LAST_LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The longest wait on the machine's own timer: if somebody sets the wall
 /// clock, alarms follow it within this time.
 const NAP_MAX: Duration = Duration::from_secs(10);
+
+/// How long the end may take, from when the program is told to stop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StopWithin {
+    /// For calls that are in flight.
+    pub(crate) calls: Duration,
+    /// For what they brought, and what came before: what is not saved by then
+    /// is delivered once more.
+    pub(crate) saves: Duration,
+}
+
+impl Default for StopWithin {
+    fn default() -> Self {
+        StopWithin { calls: Duration::from_secs(5), saves: Duration::from_mins(1) }
+    }
+}
 
 /// What is under way.
 #[derive(Default)]
@@ -54,9 +70,13 @@ enum Done {
 
 impl Events {
     /// Delivers until told to stop; then lets calls in flight end, for a few
-    /// seconds at most, and saves what they brought. Only one `run` works at a
-    /// time; another one waits for it.
+    /// seconds at most, and saves what they brought, however slow the disk is.
+    /// Only one `run` works at a time; another one waits for it.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        self.run_and_stop(stop, StopWithin::default()).await;
+    }
+
+    pub(crate) async fn run_and_stop(self: Arc<Self>, stop: CancellationToken, within: StopWithin) {
         let mut engine = self.engine.lock().await;
         loop {
             self.turn(&mut engine);
@@ -66,32 +86,31 @@ impl Events {
                 biased;
                 () = stop.cancelled() => break,
                 Some(done) = chores.next() => self.bring_back(done),
-                Some(finished) = calls.next() => {
-                    self.finished(finished);
-                    // Whoever has ended meanwhile comes along: a turn of the
-                    // roster for each would be many turns for little.
-                    while let Some(Some(finished)) = calls.next().now_or_never() {
-                        self.finished(finished);
-                    }
-                }
+                Some(finished) = calls.next() => self.all_finished(finished, calls),
                 () = self.nudged.notified() => {}
                 () = tokio::time::sleep(nap) => {}
             }
         }
-        if tokio::time::timeout(STOP_PATIENCE, self.wind_down(&mut engine)).await.is_err() {
-            tracing::warn!(calls = engine.calls.len(), "calls in flight are cut off; they will be made again");
-        }
+        self.wind_down(&mut engine, within).await;
     }
 
     /// Does all that is due now, and returns when there is nothing left to
-    /// wait for but receivers and time.
+    /// wait for but receivers and time. Chores are done one after the other:
+    /// the same steps write the same things in the same order.
     pub async fn step(&self) {
         let mut engine = self.engine.lock().await;
         loop {
-            self.turn(&mut engine);
-            if let Some(done) = engine.chores.next().await {
-                self.bring_back(done);
-            } else if let Some(Some(finished)) = engine.calls.next().now_or_never() {
+            let orders = self.roster().turn(self.now());
+            let is_idle = orders.is_empty() && engine.chores.is_empty();
+            for order in orders {
+                self.end_chores(&mut engine).await;
+                self.begin(&mut engine, [order]);
+            }
+            self.end_chores(&mut engine).await;
+            if !is_idle {
+                continue;
+            }
+            if let Some(Some(finished)) = engine.calls.next().now_or_never() {
                 self.finished(finished);
             } else {
                 return;
@@ -99,17 +118,42 @@ impl Events {
         }
     }
 
-    /// Starts nothing new, and saves what is still coming back.
-    async fn wind_down(&self, engine: &mut Engine) {
+    async fn end_chores(&self, engine: &mut Engine) {
+        while let Some(done) = engine.chores.next().await {
+            self.bring_back(done);
+        }
+    }
+
+    /// Starts nothing new, and saves what is still coming back. Calls are not
+    /// waited for without an end; but what has come back was received, and
+    /// would be delivered twice if it were not saved.
+    async fn wind_down(&self, engine: &mut Engine, within: StopWithin) {
+        let began = tokio::time::Instant::now();
         loop {
             let order = self.roster().last_turn(self.now());
             self.begin(engine, order);
+            let waited = began.elapsed();
+            let all_is_back = engine.calls.is_empty() && engine.chores.is_empty();
+            if all_is_back || waited >= within.calls {
+                if self.roster().all_is_saved() {
+                    break;
+                }
+                if waited >= within.saves {
+                    tracing::error!("deliveries could not be saved in time; they will be made again");
+                    break;
+                }
+            }
             let Engine { calls, chores } = &mut *engine;
             tokio::select! {
+                biased;
                 Some(done) = chores.next() => self.bring_back(done),
-                Some(finished) = calls.next() => self.finished(finished),
-                else => return,
+                Some(finished) = calls.next() => self.all_finished(finished, calls),
+                // A verb may hold a seat, or the database may want a pause.
+                () = tokio::time::sleep(LAST_LOOK_EVERY) => {}
             }
+        }
+        if !engine.calls.is_empty() {
+            tracing::warn!(calls = engine.calls.len(), "calls in flight are cut off; they will be made again");
         }
     }
 
@@ -190,6 +234,15 @@ impl Events {
                 });
                 self.roster().told(next);
             }
+        }
+    }
+
+    /// Takes a call that has ended, and whoever has ended meanwhile: a turn of
+    /// the roster for each would be many turns for little.
+    fn all_finished(&self, finished: Finished, calls: &mut FuturesUnordered<BoxFuture<'static, Finished>>) {
+        self.finished(finished);
+        while let Some(Some(finished)) = calls.next().now_or_never() {
+            self.finished(finished);
         }
     }
 

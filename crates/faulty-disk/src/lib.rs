@@ -182,6 +182,11 @@ impl Disk {
         self.state.lock().plan = Some(plan);
     }
 
+    /// Tells whether a fault is planned that has not struck yet.
+    pub fn has_plans(&self) -> bool {
+        self.state.lock().plan.is_some()
+    }
+
     /// Lets no file grow, or gives room again.
     pub fn fill(&self, full: bool) {
         self.state.lock().full = full;

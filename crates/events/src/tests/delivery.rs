@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::signature::SigningKey;
+use crate::work::StopWithin;
 
 fn header<'a>(request: &'a Request, name: &str) -> &'a str {
     request.headers.get(name).map_or("", |value| value.to_str().expect("our headers are text"))
@@ -302,12 +303,14 @@ async fn two_who_watch_for_the_same_hook_get_the_same_subscription() {
 #[derive(Default)]
 struct Bell {
     rung: tokio::sync::Notify,
+    calls: std::sync::atomic::AtomicUsize,
 }
 
 impl Http for Bell {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<base::http::Response, HttpError>> {
         if request.method == Method::POST {
             self.rung.notify_one();
+            self.calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         }
         Box::pin(async { Ok(reply(200, "")) })
     }
@@ -328,6 +331,41 @@ async fn a_nudge_wakes_the_engine_and_a_stop_saves_what_it_did() {
     assert_eq!(house.standing(id).await.cursor, Offset(1));
     house.append([2]).await;
     assert_eq!(house.events.get(&ada(), id).await.expect("it is there").queued, 1);
+}
+
+#[tokio::test]
+async fn a_stop_saves_what_was_received_however_slow_the_disk_is() {
+    let bell = Arc::new(Bell::default());
+    let mut house = House::build(bell.clone(), Arc::new(NoHooks)).await;
+    let id = house.subscribe().await;
+    house.append([1]).await;
+    house.events.step().await;
+    // Somebody is ahead of the last save, for longer than calls are waited for.
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (begun, (go_on, wait)) = (Mutex::new(Some(begun)), std::sync::mpsc::channel::<()>());
+    let db = house.db.clone();
+    let slow = tokio::spawn(async move {
+        let hold = move |_: &mut dyn base::db::Tx| {
+            begun.lock().take().expect("it runs once").send(()).expect("the test waits");
+            wait.recv().expect("the test says when");
+            Ok::<_, Error>(())
+        };
+        db.write("test.slow", hold).await
+    });
+    has_begun.await.expect("the database is busy");
+    let stop = tokio_util::sync::CancellationToken::new();
+    stop.cancel();
+    let within = StopWithin { calls: Duration::ZERO, saves: Duration::from_mins(1) };
+    let mut running = tokio::spawn(house.events.clone().run_and_stop(stop, within));
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut running).await;
+    assert!(early.is_err(), "it must not end before all is saved");
+    go_on.send(()).expect("the database waits");
+    running.await.expect("the engine ends");
+    slow.await.expect("it ran").expect("it is done");
+    assert_eq!(house.standing(id).await.cursor, Offset(1));
+    house.crash().await;
+    house.events.step().await;
+    assert_eq!(bell.calls.load(std::sync::atomic::Ordering::SeqCst), 1, "nothing comes twice");
 }
 
 #[tokio::test]

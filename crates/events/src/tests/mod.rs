@@ -10,6 +10,7 @@ mod batches;
 mod tables;
 mod delivery;
 mod verbs;
+mod no_answer;
 mod notices;
 mod retention;
 mod looking_on;

@@ -35,7 +35,7 @@ fn whoever_is_behind_is_told_before_it_is_too_late() {
 }
 
 /// What a log holds, counted by hand and by its own account.
-fn accounts(tx: &mut dyn Tx) -> ((u64, u64), (u64, u64)) {
+pub(super) fn accounts(tx: &mut dyn Tx) -> ((u64, u64), (u64, u64)) {
     let number = |row: Option<Row>, column| row.expect("a row").get::<u64>(column).expect("a number");
     let by_hand = "SELECT CAST(COALESCE(SUM(octet_length(document)), 0) AS BIGINT), COUNT(*) FROM event_log";
     let row = tx.query_one(by_hand, args![]).expect("counts");
@@ -346,24 +346,4 @@ async fn many_events_in_a_day_are_told_of_once_on_every_engine_and_never_refused
         house.append([15]).await;
         assert_eq!(told().await.len(), 2, "a new day begins anew");
     }
-}
-
-/// Complains of a log that has removed what a subscription waits for, or whose
-/// accounts are wrong.
-pub(super) async fn nothing_is_gone_that_somebody_waits_for(house: &House) {
-    let checked = house.db.read("test.logs", |tx| {
-        for stored in tables::all(tx)? {
-            let standing = &stored.subscription.standing;
-            let waits = !standing.queue_is_destroyed();
-            assert!(
-                !waits || stored.log.trimmed <= standing.cursor,
-                "{:?} lost what it waits for",
-                stored.subscription
-            );
-        }
-        let (by_hand, own) = accounts(tx);
-        assert_eq!(by_hand, own);
-        Ok::<_, base::db::Error>(())
-    });
-    checked.await.expect("the books");
 }

@@ -1,4 +1,4 @@
-//! The books against what the receivers saw: P1, P4, P5, P6 and P8.
+//! The books against what the receivers saw: P1, P4, P5, P6, P8 and P14.
 
 use base::args;
 use base::db::Tx;
@@ -6,20 +6,29 @@ use base::db::Tx;
 use super::*;
 
 /// The books of one moment.
+#[derive(Default)]
 pub(super) struct Books {
     pub(super) head: u64,
     pub(super) trimmed: u64,
     subscriptions: Vec<(Subscription, Vec<Skipped>)>,
     /// Events that are in the log.
     kept: Vec<u64>,
+    /// What the log holds, counted by hand, and by its own account.
+    accounts: ((u64, u64), (u64, u64)),
+    /// The oldest first.
+    notices: Vec<Notice>,
 }
 
 impl Books {
     pub(super) fn read(tx: &mut dyn Tx) -> Result<Books, base::db::Error> {
-        let mut books = Books { head: 0, trimmed: 0, subscriptions: Vec::new(), kept: Vec::new() };
+        let mut books = Books::default();
         for log in crate::tables::logs(tx)? {
             (books.head, books.trimmed) = (log.head.0, log.trimmed.0);
+            books.accounts = super::super::retention::accounts(tx);
         }
+        let all = Paging { page: 0, size: 100_000 };
+        books.notices = crate::tables::notices(tx, &actor("root", true), all)?.content;
+        books.notices.reverse();
         for row in tx.query("SELECT log_offset FROM event_log ORDER BY log_offset", args![])? {
             books.kept.push(row.get(0)?);
         }
@@ -45,6 +54,13 @@ impl World {
         let expected: Vec<u64> = (books.trimmed + 1..=books.head).collect();
         if books.kept != expected {
             broken(Property::Conservation, format!("the log should hold {expected:?} and holds {:?}", books.kept));
+        }
+        let (by_hand, own) = books.accounts;
+        if by_hand != own {
+            broken(Property::Conservation, format!("the log holds {by_hand:?}, and its account says {own:?}"));
+        }
+        if self.keeps_notices {
+            self.telling(books);
         }
         for (subscription, skips) in &books.subscriptions {
             let (id, standing) = (subscription.id, &subscription.standing);
@@ -73,6 +89,24 @@ impl World {
         self.complaints();
     }
 
+    /// Every change of a state is told once, in its own commit.
+    fn telling(&self, books: &Books) {
+        let told = match super::super::notices::follow(&books.notices) {
+            Ok(told) => told,
+            Err(what) => broken(Property::Telling, what),
+        };
+        for (subscription, _) in &books.subscriptions {
+            let (id, state) = (subscription.id, subscription.standing.state.word());
+            if told.get(&id) != Some(&state) {
+                broken(Property::Telling, format!("{id} is {state}, and {:?} was told last", told.get(&id)));
+            }
+        }
+        let known = |id: &SubscriptionId| books.subscription(*id).is_some();
+        if let Some((id, state)) = told.iter().find(|(id, state)| !known(id) && **state != "deleted") {
+            broken(Property::Telling, format!("{id} is gone, and yet it was told to be {state}"));
+        }
+    }
+
     /// Ends the life if a receiver has something to complain about.
     pub(super) fn complaints(&self) {
         if let Some((property, what)) = self.receivers.ledger.lock().complaints.first() {
@@ -90,8 +124,13 @@ impl World {
             let Subscription { policy, standing, .. } = present;
             let after = standing.state.word();
             let before = self.states.insert(*id, after).unwrap_or(after);
+            // Whoever is too far behind is suspended from any state.
+            let overtaken = after == "suspended" && standing.reason.starts_with("retention");
+            if overtaken {
+                self.report.been.insert(("fall behind", "suspended"));
+            }
             let moves = matches!(before, "active" | "failed") && after != "paused";
-            if before != after && !moves {
+            if before != after && !moves && !overtaken {
                 broken(Property::States, format!("{id} went from {before} to {after} by itself"));
             }
             match standing.state {
@@ -105,10 +144,21 @@ impl World {
                         broken(Property::EightHours, format!("{id}: its time begins anew"));
                     }
                     let latest = earlier.map_or(now, |failed| failed.latest.max(now));
-                    self.failed.insert(*id, Failed { deadline, latest });
+                    let (alerts, raised) = (standing.alerts, earlier.map_or(0, |failed| failed.alerts));
+                    if alerts < policy.alerts_due(now.since(since)) {
+                        broken(Property::Telling, format!("{id}: an alert is due, and was not raised"));
+                    }
+                    if alerts > raised && alerts > policy.alerts_due(latest.since(since)) {
+                        broken(Property::Telling, format!("{id}: an alert was raised before it was due"));
+                    }
+                    if alerts > raised {
+                        self.report.been.insert(("alert", "failed"));
+                    }
+                    self.failed.insert(*id, Failed { deadline, latest, alerts });
                 }
                 State::Suspended { .. } => {
                     if let Some(failed) = self.failed.remove(id)
+                        && !overtaken
                         && failed.latest.max(now) < failed.deadline
                     {
                         broken(Property::EightHours, format!("{id}: it was suspended too soon"));
@@ -159,6 +209,7 @@ impl World {
                 reader.first_seen.clear();
                 reader.generation = standing.generation;
             }
+            reader.policy = subscription.policy.clone();
             // What lies behind was not saved, and has to be delivered again.
             reader.acknowledged.retain(|offset| *offset <= standing.cursor.0);
             reader.reached = standing.reached.0;
@@ -167,7 +218,8 @@ impl World {
             match standing.state {
                 State::Failed { since } => {
                     let deadline = since.plus(subscription.policy.suspend_after());
-                    self.failed.insert(*id, Failed { deadline, latest: self.house.clock.now() });
+                    let (latest, alerts) = (self.house.clock.now(), standing.alerts);
+                    self.failed.insert(*id, Failed { deadline, latest, alerts });
                 }
                 _ => drop(self.failed.remove(id)),
             }
@@ -181,4 +233,5 @@ impl World {
 pub(super) struct Failed {
     pub(super) deadline: Timestamp,
     pub(super) latest: Timestamp,
+    pub(super) alerts: u32,
 }

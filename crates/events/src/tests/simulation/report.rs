@@ -15,6 +15,8 @@ pub(in crate::tests) enum Property {
     Liveness,
     EightHours,
     Signature,
+    Bounds,
+    Telling,
 }
 
 impl fmt::Display for Property {
@@ -29,6 +31,8 @@ impl fmt::Display for Property {
             Property::Liveness => "P7 liveness",
             Property::EightHours => "P8 eight hours",
             Property::Signature => "P9 signature",
+            Property::Bounds => "P11 bounds",
+            Property::Telling => "P14 telling",
         };
         f.write_str(words)
     }

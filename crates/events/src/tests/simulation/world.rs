@@ -3,21 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use base::Chance;
+use base::db::Tx;
+use base::{Chance, args};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use faulty_disk::{Fault, Point};
+use serde_json::value::RawValue;
 use sha2::Digest as _;
+use tokio_util::sync::CancellationToken;
 
 use super::answers::{ANSWERS, LONGEST_PAUSE};
 use super::checks::{Books, Failed};
 use super::ground::{Ground, OnDisk};
 use super::*;
 use crate::signature::SigningKey;
+use crate::work::StopWithin;
 
 /// Subscriptions that there are, as long as nothing fails.
 const SUBSCRIPTIONS: usize = 4;
 const DAY: Duration = Duration::from_hours(24);
+/// Longer than any life.
+const LONG: Duration = Duration::from_hours(100_000);
 
 /// One life.
 pub(super) struct World {
@@ -35,8 +41,10 @@ pub(super) struct World {
     pub(super) unclear_head: Option<u64>,
     pub(super) trimmed: u64,
     pub(super) is_full: bool,
+    /// Notices are kept for ever, and can be followed from the first.
+    pub(super) keeps_notices: bool,
     tale: Vec<String>,
-    report: Report,
+    pub(super) report: Report,
 }
 
 /// The delivery settings that subscriptions have.
@@ -46,11 +54,41 @@ fn policies() -> Vec<Policy> {
         Policy::default(),
         Policy { on_error: OnError::Skip, ..Policy::default() },
         Policy { on_rejection: OnRejection::Reject, on_suspension: OnSuspension::Keep, ..Policy::default() },
-        Policy { retry_pauses_ms: ms(&[]), ..Policy::default() },
+        Policy { retry_pauses_ms: ms(&[]), on_rejection: OnRejection::Reject, ..Policy::default() },
         Policy { retry_pauses_ms: ms(&[1_000]), suspend_after_ms: 3_600_000, ..Policy::default() },
+        Policy { batch_events_max: 5, on_rejection: OnRejection::Reject, ..Policy::default() },
         Policy { on_error: OnError::Skip, on_rejection: OnRejection::Reject, ..Policy::default() },
+        Policy { rate_per_second: Some(2), on_rejection: OnRejection::Reject, ..Policy::default() },
+        Policy {
+            batch_events_max: 100,
+            on_error: OnError::Skip,
+            on_rejection: OnRejection::Reject,
+            retry_pauses_ms: ms(&[1_000]),
+            ..Policy::default()
+        },
         Policy { retry_pauses_ms: ms(&[100, 100]), probe_first_ms: 100, probe_max_ms: 1_000, ..Policy::default() },
     ]
+}
+
+/// The settings of a life: in every third there are so few slots that somebody
+/// has to wait, in one of four little is kept of what waits, and in one of five
+/// attempts and notices are removed.
+fn options(seed: u64) -> Options {
+    // Short enough that lives see events and attempts removed.
+    let keep = Duration::from_hours(2);
+    let mut options = Options { keep_events: keep, keep_deliveries: keep, ..Options::default() };
+    if seed.is_multiple_of(3) {
+        (options.calls_max, options.probes_max) = (2, 1);
+    }
+    if seed % 4 == 1 {
+        options.queue_age_max = Duration::from_hours(12);
+        options.queue_bytes_max = 4_000;
+        options.keep_bytes = 1_000;
+    }
+    if seed % 5 != 2 {
+        options.keep_deliveries = LONG * 2;
+    }
+    options
 }
 
 /// What became of something that was asked of the engine.
@@ -83,14 +121,17 @@ impl World {
     /// Begins a life in a database that others have used before.
     pub(super) async fn on_server(seed: u64, db: Db<Control>, guard: Arc<DatabaseGuard>) -> World {
         guard.clear::<Control>();
+        // What a migration writes is cleared with the rest.
+        let first = |tx: &mut dyn Tx| tx.execute("INSERT INTO subscription_notice_ids (last) VALUES (0)", args![]);
+        db.write("test.first", first).await.expect("an empty database is written to");
         World::begin(seed, Ground::Server(guard), db).await
     }
 
     async fn begin(seed: u64, ground: Ground, db: Db<Control>) -> World {
         let receivers = Arc::new(Receivers::default());
-        // Short enough that lives see events and attempts removed.
-        let keep = Duration::from_hours(2);
-        let options = Options { keep_events: keep, keep_deliveries: keep, ..Options::default() };
+        let options = options(seed);
+        receivers.ledger.lock().calls_max = options.calls_max;
+        let keeps_notices = options.keep_deliveries > LONG;
         let house = House::with(db, Box::new(()), receivers.clone(), Arc::new(NoHooks), options, seed).await;
         World {
             seed,
@@ -105,6 +146,7 @@ impl World {
             unclear_head: None,
             trimmed: 0,
             is_full: false,
+            keeps_notices,
             tale: Vec::new(),
             report: Report::default(),
         }
@@ -144,12 +186,13 @@ impl World {
         }
         self.heal().await;
         let ledger = self.receivers.ledger.lock();
-        let (calls, duplicates, head) = (ledger.calls, ledger.duplicates, ledger.head);
+        let (calls, batches, duplicates, head) = (ledger.calls, ledger.batches, ledger.duplicates, ledger.head);
         drop(ledger);
         for (name, count) in [
             ("seeds", 1),
             ("acts", acts as u64),
             ("calls", calls),
+            ("batches", batches),
             ("duplicates", duplicates),
             ("events appended", head),
         ] {
@@ -171,8 +214,8 @@ impl World {
         while self.subscriptions.len() < SUBSCRIPTIONS {
             let known = policies();
             let policy = match self.report.of("lives", "subscriptions") as usize {
-                // One of each to begin with.
-                place if place < SUBSCRIPTIONS => place,
+                // Each life begins with others.
+                place if place < SUBSCRIPTIONS => (self.seed as usize + place) % known.len(),
                 _ => self.draw(known.len() as u64) as usize,
             };
             if !self.subscribe(known[policy].clone()).await {
@@ -181,7 +224,8 @@ impl World {
         }
         match self.draw(100) {
             0..22 => self.append().await,
-            22..62 => self.answer().await,
+            22..60 => self.answer().await,
+            60..62 => self.stop().await,
             62..66 => self.set_clock(),
             66..80 => self.pass(),
             80..82 => self.rest().await,
@@ -235,7 +279,7 @@ impl World {
                 }
             }
             Fate::Full => self.full(),
-            Fate::Unclear => self.unclear(Some(head + count)).await,
+            Fate::Unclear => self.unclear(Some(head + count), None).await,
             Fate::Refused => broken(Property::Conservation, format!("an append was refused: {answer:?}")),
         }
     }
@@ -248,15 +292,28 @@ impl World {
         self.report.count("disk", "refused because it was full", 1);
     }
 
-    /// Something has no answer. On a disk the program ends now; a server is asked.
-    async fn unclear(&mut self, head: Option<u64>) {
+    /// Something has no answer. On a disk the program ends now. A server is
+    /// asked: by a new program, or by one that goes on.
+    async fn unclear(&mut self, head: Option<u64>, verb_on: Option<SubscriptionId>) {
         self.tell("there is no answer");
-        self.unclear_head = head;
         if let Ground::Server(_) = self.ground {
             self.report.count("database", "commits without an answer", 1);
+            let goes_on = self.draw(3) > 0;
+            if goes_on && let Some(id) = verb_on {
+                // The engine has asked, or is about to: it did not count.
+                let pen = self.house.events.roster().pen(id).expect("it has a seat");
+                let known = pen.try_lock().is_ok();
+                if known {
+                    self.report.count("database", "of them known not to count", 1);
+                    self.receivers.ledger.lock().reader(id).unclear = false;
+                    return;
+                }
+            }
+            self.unclear_head = head;
             self.crash("after a commit without an answer").await;
             return;
         }
+        self.unclear_head = head;
         let Ground::Disk(ground) = &self.ground else { return };
         if !ground.has_ended() {
             broken(Property::Conservation, "a disk is called broken, and nobody is told");
@@ -280,7 +337,10 @@ impl World {
         });
         let answer = drawn.expect("the lot is less than the sum of all weights");
         let call = self.receivers.ledger.lock().close(place, answer.received, answer.told);
-        self.tell(format!("{} at {}: {}", call.subscription, call.offset, answer.name));
+        self.tell(format!("{} at {:?}: {}", call.subscription, call.extent, answer.name));
+        if call.extent.start() < call.extent.end() {
+            self.report.been.insert(("a batch", if answer.told { "received" } else { "not received" }));
+        }
         self.report.count("network", answer.name, 1);
         call.answer.send((answer.make)()).expect("the engine waits for it");
         self.step().await;
@@ -295,6 +355,7 @@ impl World {
         self.tell(format!("the clock is set {name}"));
         self.report.count("clock", name, 1);
         self.house.clock.set(to);
+        self.receivers.ledger.lock().clock_is_set();
     }
 
     fn pass(&mut self) {
@@ -334,9 +395,11 @@ impl World {
                 self.tell("all sessions are killed");
                 self.report.count("database", "sessions killed", 1);
                 let cut = tokio::task::spawn_blocking(move || guard.cut_connections());
-                if nth.is_multiple_of(2) {
-                    // In the middle of a commit, or just beside it.
-                    self.append().await;
+                // In the middle of a commit, or just beside it.
+                match nth % 4 {
+                    0 => self.append().await,
+                    1 | 2 => self.verb().await,
+                    _ => {}
                 }
                 cut.await.expect("the server cuts connections");
                 return;
@@ -365,6 +428,26 @@ impl World {
             }
         }
         self.tell(format!("disk: kind {kind}, {nth}"));
+    }
+
+    /// Stops the program as one should, and begins it again: what was answered
+    /// stays settled, and nothing of it comes again.
+    async fn stop(&mut self) {
+        let Ground::Disk(ground) = &self.ground else { return };
+        // Nobody can save on a disk that is full, or about to break.
+        if self.is_calm || self.is_full || ground.disk.has_plans() {
+            return;
+        }
+        self.tell("stop");
+        self.report.count("crashes", "none: stopped", 1);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let within = StopWithin { calls: Duration::ZERO, saves: Duration::from_mins(1) };
+        self.house.events.clone().run_and_stop(stop, within).await;
+        self.receivers.ledger.lock().hang_up();
+        self.house.crash().await;
+        let books = self.read().await;
+        self.after_crash(&books);
     }
 
     /// Ends the program and begins it again with what is durable.
@@ -409,7 +492,7 @@ impl World {
         let made = async {
             let id = events.create(&ada(), &late_orders(), request("orders")).await?.id;
             let secret = events.read_secret(&ada(), id).await?;
-            Ok::<_, Error>((id, secret, events.set_policy(&ada(), id, policy).await?.standing))
+            Ok::<_, Error>((id, secret, events.set_policy(&ada(), id, policy.clone()).await?.standing))
         };
         let made = made.await;
         match fate(&made) {
@@ -419,14 +502,15 @@ impl World {
                 return false;
             }
             Fate::Unclear => {
-                self.unclear(None).await;
+                self.unclear(None, None).await;
                 return false;
             }
             Fate::Refused => broken(Property::States, format!("a subscription was refused: {:?}", made.err())),
         }
         let (id, secret, standing) = made.expect("it is done");
         let key = SigningKey::new(&secret).expect("a secret is one");
-        let reader = Reader { keys: vec![(key, None)], generation: standing.generation, ..Reader::default() };
+        let generation = standing.generation;
+        let reader = Reader { keys: vec![(key, None)], generation, policy, ..Reader::default() };
         self.receivers.ledger.lock().readers.insert(id, reader);
         self.subscriptions.push(id);
         self.states.insert(id, standing.state.word());
@@ -436,13 +520,14 @@ impl World {
     }
 
     async fn verb(&mut self) {
-        const VERBS: [(&str, u64); 9] = [
+        const VERBS: [(&str, u64); 10] = [
             ("pause", 4),
             ("resume", 4),
             ("resume from latest", 2),
             ("update", 2),
             ("replay", 3),
             ("extract", 3),
+            ("skip", 3),
             ("delete", 2),
             ("rotate", 2),
             ("settings", 1),
@@ -450,7 +535,14 @@ impl World {
         if self.subscriptions.is_empty() {
             return;
         }
-        let place = self.draw(self.subscriptions.len() as u64) as usize;
+        // Half of the time for somebody whose state does not last.
+        let is_rare = |id: &SubscriptionId| matches!(self.states.get(id), Some(&("rejected" | "failed")));
+        let rare: Vec<usize> =
+            (0..self.subscriptions.len()).filter(|place| is_rare(&self.subscriptions[*place])).collect();
+        let place = match self.draw(2) {
+            0 if !rare.is_empty() => rare[self.draw(rare.len() as u64) as usize],
+            _ => self.draw(self.subscriptions.len() as u64) as usize,
+        };
         let mut lot = self.draw(VERBS.iter().map(|(_, weight)| weight).sum());
         let drawn = VERBS.iter().find(|(_, weight)| {
             let is_drawn = lot < *weight;
@@ -461,50 +553,40 @@ impl World {
         let id = self.subscriptions[place];
         let before = self.house.events.roster().standing(id).expect("it has a seat");
         let state = before.state.word();
-        let head = self.receivers.ledger.lock().head;
-        let from = Offset(self.draw(head + 3));
+        let head = Offset(self.receivers.ledger.lock().head);
+        let from = Offset(self.draw(head.0 + 3));
         let known = policies();
         let policy = known[self.draw(known.len() as u64) as usize].clone();
-        let suspend_after = policy.suspend_after();
         let overlap = Duration::from_hours([0, 1, 24][self.draw(3) as usize]);
         let now = self.house.clock.now();
         let events = self.house.events.clone();
-        let mut secret = None;
+        let (mut secret, mut taken) = (None, Vec::new());
         let answer = match verb {
             "pause" => events.pause(&ada(), id).await.map(drop),
             "resume" => events.resume(&ada(), id).await.map(drop),
             "resume from latest" => events.resume_from_latest(&ada(), id).await.map(drop),
             "update" => events.update(&ada(), id, request("again")).await.map(drop),
             "replay" => events.replay(&ada(), id, from).await.map(drop),
-            "extract" => events.extract(&ada(), id).await.map(drop),
+            "extract" => events.extract(&ada(), id).await.map(|bodies| taken = bodies),
+            "skip" => events.skip_one(&ada(), id).await.map(drop),
             "rotate" => events.rotate_secret(&ada(), id, overlap).await.map(|made| secret = Some(made)),
-            "settings" => events.set_policy(&ada(), id, policy).await.map(drop),
+            "settings" => events.set_policy(&ada(), id, policy.clone()).await.map(drop),
             _ => events.delete(&ada(), id).await,
         };
         drop(events);
         self.tell(format!("{verb} {id}, which is {state}"));
         self.report.been.insert((verb, state));
-        let out_of_range =
-            matches!(&answer, Err(Error::Refused { refusal, .. }) if !matches!(refusal, Refusal::State { .. }));
-        // Where the arrow leads to, if there is one.
-        let arrow = match verb {
-            "pause" => (state == "active").then_some("paused"),
-            "resume" | "resume from latest" => (state == "paused").then_some("active"),
-            "replay" => (state != "suspended" && !out_of_range).then_some("active"),
-            "extract" => (!matches!(state, "active" | "paused")).then_some(state),
-            "update" => Some("active"),
-            _ => Some(state),
-        };
+        let arrow = arrow(verb, &before, from.0, Log { head: head.0, trimmed: self.trimmed });
         match (fate(&answer), arrow) {
-            (Fate::Done, Some(_)) => {}
-            (Fate::Refused, None) => return,
+            (Fate::Done, Ok(_)) => {}
+            (Fate::Refused, Err(expected)) if is_refused(&answer, expected) => return,
             (Fate::Full, _) => return self.full(),
             (Fate::Unclear, _) => {
                 let until = (verb == "rotate").then(|| now.plus(overlap));
                 self.receivers.ledger.lock().reader(id).has_no_answer(until, now);
-                return self.unclear(None).await;
+                return self.unclear(None, Some(id)).await;
             }
-            _ => broken(Property::States, format!("{verb} while {state}: {answer:?}")),
+            _ => broken(Property::States, format!("{verb} while {state}: {answer:?} and not {arrow:?}")),
         }
         let Some(after) = self.house.events.roster().standing(id) else {
             let mut ledger = self.receivers.ledger.lock();
@@ -514,7 +596,7 @@ impl World {
             self.failed.remove(&id);
             return;
         };
-        if Some(after.state.word()) != arrow {
+        if Ok(after.state.word()) != arrow {
             broken(Property::States, format!("{verb} while {state} leads to {}", after.state.word()));
         }
         self.states.insert(id, after.state.word());
@@ -522,7 +604,7 @@ impl World {
             && let State::Failed { since } = after.state
             && verb == "settings"
         {
-            failed.deadline = since.plus(suspend_after);
+            failed.deadline = since.plus(policy.suspend_after());
         }
         let mut ledger = self.receivers.ledger.lock();
         let reader = ledger.reader(id);
@@ -530,6 +612,16 @@ impl World {
         if let Some(secret) = secret {
             reader.end_keys(now.plus(overlap), now);
             reader.keys.push((SigningKey::new(&secret).expect("a secret is one"), None));
+        }
+        if verb == "settings" {
+            reader.policy = policy;
+            reader.began.clear();
+        }
+        let expected = if verb == "extract" { extracted(&before, head) } else { 0 };
+        let events = taken.iter().map(|body| serde_json::from_slice::<Box<RawValue>>(body).expect("an object"));
+        let differs = (before.cursor.0 + 1..).zip(events).any(|(offset, event)| !reader.is_known(offset, &event));
+        if differs || taken.len() as u64 != expected {
+            broken(Property::Identity, format!("{id}: {} of {expected} were taken out, or others", taken.len()));
         }
         if verb == "replay" {
             reader.settled.clear();
@@ -540,6 +632,7 @@ impl World {
         if after.generation != reader.generation {
             reader.generation = after.generation;
             reader.first_seen.clear();
+            reader.failed_at = None;
         }
     }
 
@@ -563,6 +656,9 @@ impl World {
         self.tell("heal");
         // A crash forgets the open calls, and ends whatever was planned for the disk.
         self.receivers.well.store(true, Ordering::SeqCst);
+        // Whoever is far behind is given the time to get well.
+        let Options { queue_bytes_max, queue_age_max, .. } = Options::default();
+        (self.house.options.queue_bytes_max, self.house.options.queue_age_max) = (queue_bytes_max, queue_age_max);
         self.crash("between").await;
         while self.subscriptions.len() < SUBSCRIPTIONS {
             self.subscribe(Policy::default()).await;
@@ -583,14 +679,20 @@ impl World {
             reader.generation = again.expect("the diagram has this arrow").standing.generation;
             self.states.insert(id, "active");
         }
-        // One that failed, and whose events were all taken out by hand, has
-        // nothing to be probed with before there is another.
-        self.append().await;
-        self.step().await;
         // The longest pause, for those who wait for a time that the clock has
         // gone back from.
         for _ in 0..LONGEST_PAUSE.as_secs().div_ceil(360) {
             self.house.clock.advance(Duration::from_mins(6));
+            self.step().await;
+        }
+        // Those with a limit have no more than their calls per second.
+        let head = Offset(self.receivers.ledger.lock().head);
+        for _ in 0..head.0 {
+            let cursor = |id| self.house.events.roster().standing(id).map(|standing| standing.cursor);
+            if self.subscriptions.iter().all(|id| cursor(*id) == Some(head)) {
+                break;
+            }
+            self.house.clock.advance(Duration::from_secs(1));
             self.step().await;
         }
         self.house.clock.advance(Duration::from_millis(50));
@@ -599,7 +701,6 @@ impl World {
         // What they have caught up with is durable.
         self.crash("between").await;
         self.check().await;
-        let head = Offset(self.receivers.ledger.lock().head);
         for id in self.subscriptions.clone() {
             let listed = self.house.events.get(&ada(), id).await.expect("it is there");
             let standing = listed.subscription.standing;
@@ -608,6 +709,53 @@ impl World {
             }
         }
     }
+}
+
+/// How much of a log there is.
+#[derive(Clone, Copy)]
+struct Log {
+    head: u64,
+    trimmed: u64,
+}
+
+/// Tells where the arrow of a verb leads to, or why there is none.
+fn arrow(verb: &str, s: &Standing, from: u64, log: Log) -> Result<&'static str, &'static str> {
+    let (state, Log { head, trimmed }) = (s.state.word(), log);
+    let in_trouble = matches!(state, "failed" | "rejected");
+    match verb {
+        "pause" if state == "active" => Ok("paused"),
+        "resume" | "resume from latest" if state == "paused" => Ok("active"),
+        "replay" if state == "suspended" => Err("state"),
+        "replay" if from > 0 && from <= s.floor.0 => Err("before start"),
+        "replay" if from > 0 && from <= trimmed => Err("forgotten"),
+        "replay" if from > head + 1 => Err("ahead"),
+        "replay" | "update" => Ok("active"),
+        "skip" if in_trouble && s.cursor.0 >= head => Err("nothing queued"),
+        "skip" if in_trouble => Ok("active"),
+        // Whoever takes out the last has settled the matter.
+        "extract" if in_trouble && s.cursor.0 + extracted(s, Offset(head)) == head => Ok("active"),
+        "extract" if !matches!(state, "active" | "paused") => Ok(state),
+        "pause" | "resume" | "resume from latest" | "skip" | "extract" => Err("state"),
+        _ => Ok(state),
+    }
+}
+
+/// Returns how many events an extraction takes.
+fn extracted(s: &Standing, head: Offset) -> u64 {
+    s.queued(head).min(50)
+}
+
+/// Tells whether a verb was refused, and for this reason.
+fn is_refused<T>(answer: &Result<T, Error>, expected: &str) -> bool {
+    let Err(Error::Refused { refusal, .. }) = answer else { return false };
+    let reason = match refusal {
+        Refusal::State { .. } => "state",
+        Refusal::NothingQueued => "nothing queued",
+        Refusal::BeforeStart { .. } => "before start",
+        Refusal::Forgotten { .. } => "forgotten",
+        Refusal::Ahead { .. } => "ahead",
+    };
+    reason == expected
 }
 
 impl Reader {
