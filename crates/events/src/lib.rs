@@ -161,6 +161,7 @@ mod events;
 mod secrets;
 mod hooks;
 mod change;
+mod held;
 mod view;
 mod history;
 mod tail;

@@ -4,7 +4,8 @@
 use base::testing::ScriptedHttp;
 
 use super::*;
-use crate::change::{Held, Row, moved};
+use crate::change::moved;
+use crate::held::{Held, Row};
 use crate::tables;
 
 fn lost() -> Error {

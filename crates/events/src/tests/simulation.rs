@@ -29,6 +29,7 @@ mod answers;
 mod checks;
 mod ground;
 mod report;
+mod verbs;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -43,6 +43,24 @@ impl Books {
         self.subscriptions.iter().map(|(subscription, _)| subscription.id).collect()
     }
 
+    /// Every change of a state is told once, in its own commit.
+    fn telling(&self) {
+        let told = match super::super::notices::follow(&self.notices) {
+            Ok(told) => told,
+            Err(what) => broken(Property::Telling, what),
+        };
+        for (subscription, _) in &self.subscriptions {
+            let (id, state) = (subscription.id, subscription.standing.state.word());
+            if told.get(&id) != Some(&state) {
+                broken(Property::Telling, format!("{id} is {state}, and {:?} was told last", told.get(&id)));
+            }
+        }
+        let known = |id: &SubscriptionId| self.subscription(*id).is_some();
+        if let Some((id, state)) = told.iter().find(|(id, state)| !known(id) && **state != "deleted") {
+            broken(Property::Telling, format!("{id} is gone, and yet it was told to be {state}"));
+        }
+    }
+
     fn subscription(&self, id: SubscriptionId) -> Option<&Subscription> {
         self.subscriptions.iter().map(|(subscription, _)| subscription).find(|subscription| subscription.id == id)
     }
@@ -60,7 +78,7 @@ impl World {
             broken(Property::Conservation, format!("the log holds {by_hand:?}, and its account says {own:?}"));
         }
         if self.keeps_notices {
-            self.telling(books);
+            books.telling();
         }
         for (subscription, skips) in &books.subscriptions {
             let (id, standing) = (subscription.id, &subscription.standing);
@@ -87,24 +105,6 @@ impl World {
         }
         self.trimmed = books.trimmed;
         self.complaints();
-    }
-
-    /// Every change of a state is told once, in its own commit.
-    fn telling(&self, books: &Books) {
-        let told = match super::super::notices::follow(&books.notices) {
-            Ok(told) => told,
-            Err(what) => broken(Property::Telling, what),
-        };
-        for (subscription, _) in &books.subscriptions {
-            let (id, state) = (subscription.id, subscription.standing.state.word());
-            if told.get(&id) != Some(&state) {
-                broken(Property::Telling, format!("{id} is {state}, and {:?} was told last", told.get(&id)));
-            }
-        }
-        let known = |id: &SubscriptionId| books.subscription(*id).is_some();
-        if let Some((id, state)) = told.iter().find(|(id, state)| !known(id) && **state != "deleted") {
-            broken(Property::Telling, format!("{id} is gone, and yet it was told to be {state}"));
-        }
     }
 
     /// Ends the life if a receiver has something to complain about.
