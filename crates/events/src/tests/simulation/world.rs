@@ -21,6 +21,8 @@ use crate::work::StopWithin;
 /// Subscriptions that there are, as long as nothing fails.
 const SUBSCRIPTIONS: usize = 4;
 const DAY: Duration = Duration::from_hours(24);
+/// Notices are followed at every so many checks, and at the last.
+const FOLLOW_EVERY: usize = 8;
 /// Longer than any life.
 const LONG: Duration = Duration::from_hours(100_000);
 
@@ -41,7 +43,8 @@ pub(super) struct World {
     pub(super) trimmed: u64,
     pub(super) is_full: bool,
     /// Notices are kept for ever, and can be followed from the first.
-    pub(super) keeps_notices: bool,
+    keeps_notices: bool,
+    checks: usize,
     tale: Vec<String>,
     pub(super) report: Report,
 }
@@ -123,6 +126,7 @@ impl World {
             trimmed: 0,
             is_full: false,
             keeps_notices,
+            checks: 0,
             tale: Vec::new(),
             report: Report::default(),
         }
@@ -422,7 +426,7 @@ impl World {
         self.house.events.clone().run_and_stop(stop, within).await;
         self.receivers.ledger.lock().hang_up();
         self.house.crash().await;
-        let books = self.read().await;
+        let books = self.read(false).await;
         self.after_crash(&books);
     }
 
@@ -451,7 +455,7 @@ impl World {
         }
         // The last that knows the old database is the old engine.
         self.house.crash().await;
-        let books = self.read().await;
+        let books = self.read(false).await;
         self.after_crash(&books);
         for id in books.ids().into_iter().filter(|id| !self.subscriptions.contains(id)) {
             // It was made, and nobody was told: nobody has its secret.
@@ -462,15 +466,17 @@ impl World {
 
     // The books.
 
-    pub(super) async fn read(&self) -> Books {
-        match self.house.db.read("test.books", Books::read).await {
+    pub(super) async fn read(&self, with_notices: bool) -> Books {
+        match self.house.db.read("test.books", move |tx| Books::read(tx, with_notices)).await {
             Ok(books) => books,
             Err(error) => broken(Property::Conservation, format!("the books cannot be read: {error}")),
         }
     }
 
     async fn check(&mut self) {
-        let books = self.read().await;
+        // What was told stays told: it is enough to follow it now and then.
+        let books = self.read(self.keeps_notices && self.checks.is_multiple_of(FOLLOW_EVERY)).await;
+        self.checks += 1;
         self.books(&books);
         self.arrows();
     }
@@ -524,6 +530,7 @@ impl World {
         self.check().await;
         // What they have caught up with is durable.
         self.crash("between").await;
+        self.checks = 0;
         self.check().await;
         for id in self.subscriptions.clone() {
             let listed = self.house.events.get(&ada(), id).await.expect("it is there");
