@@ -9,6 +9,7 @@ mod turnstile;
 mod event;
 mod knowledge_models;
 mod triggers;
+mod subscription;
 mod subscriptions;
 
 use axum::Router;
