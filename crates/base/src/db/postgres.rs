@@ -137,7 +137,11 @@ impl Connection {
                 patience.as_millis()
             ),
         };
-        self.runtime.block_on(client.batch_execute(&settings)).map_err(|error| self.error_of(&error))?;
+        self.runtime.block_on(client.batch_execute(&settings)).map_err(|error| match error.as_db_error() {
+            Some(_) => self.error_of(&error),
+            // The session was ended before it had begun.
+            None => Error::Unavailable { detail: chain(&error) },
+        })?;
         self.live = Some(Live { client, statements: HashMap::new() });
         Ok(())
     }

@@ -292,7 +292,29 @@ mod on_a_broken_disk {
 }
 
 mod on_postgres {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// A server that ends every session as soon as it has begun.
+    #[test]
+    fn a_session_that_ends_before_its_first_statement_is_a_lost_connection() {
+        const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let server = std::thread::spawn(move || {
+            let (mut session, _) = listener.accept().expect("a session");
+            let mut startup = [0; 1_024];
+            assert!(session.read(&mut startup).expect("a startup message") > 0);
+            session.write_all(WELCOME).expect("a welcome");
+        });
+        let url = format!("postgresql://ada@{address}/books");
+        let config = postgres::config(&url).expect("a connection URL");
+        let opened: Result<Db<Control>, Error> = Db::open_postgres_at(&config, &[TABLES], Options::default());
+        assert!(matches!(&opened, Err(Error::Unavailable { .. })), "{:?}", opened.err());
+        server.join().expect("the server saw a session");
+    }
 
     fn open() -> Option<(ThrowAway, Db<Control>)> {
         let throw_away = ThrowAway::make()?;
