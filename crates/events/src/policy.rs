@@ -180,11 +180,16 @@ impl Policy {
     ///
     /// "As long as it has already taken, and the first pause on top" doubles
     /// from probe to probe, and a restart knows where it stood without a
-    /// counter.
+    /// counter. A receiver that asks for more patience than there is left
+    /// before the suspension is asked half-way: no queue is destroyed while its
+    /// owner believes that it is being waited for.
     pub(crate) fn probe_pause(&self, failed_for: Duration, patience: Patience, luck: f64) -> Duration {
         let first = Duration::from_millis(self.probe_first_ms);
         let max = Duration::from_millis(self.probe_max_ms.max(self.probe_first_ms));
-        patience.stretch(jittered(failed_for.saturating_add(first).min(max), luck))
+        let own = jittered(failed_for.saturating_add(first).min(max), luck);
+        let asked = patience.stretch(own);
+        let left = self.suspend_after().saturating_sub(failed_for);
+        if asked < left { asked } else { asked.min(own.max(left / 2)) }
     }
 
     /// Returns the longest pause that there can be between two attempts.

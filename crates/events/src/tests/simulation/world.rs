@@ -42,6 +42,8 @@ pub(super) struct World {
     pub(super) unclear_head: Option<u64>,
     pub(super) trimmed: u64,
     pub(super) is_full: bool,
+    /// It was, since the last stop.
+    was_full: bool,
     /// Notices are kept for ever, and can be followed from the first.
     keeps_notices: bool,
     checks: usize,
@@ -125,6 +127,7 @@ impl World {
             unclear_head: None,
             trimmed: 0,
             is_full: false,
+            was_full: false,
             keeps_notices,
             checks: 0,
             tale: Vec::new(),
@@ -393,6 +396,7 @@ impl World {
             5 => disk.plan(Fault::Broken, Point::Sync, few),
             6 => {
                 self.is_full = !self.is_full;
+                self.was_full = true;
                 disk.fill(self.is_full);
                 self.report.count("disk", if self.is_full { "ran full" } else { "has room again" }, 1);
             }
@@ -420,6 +424,11 @@ impl World {
         }
         self.tell("stop");
         self.report.count("crashes", "none: stopped", 1);
+        // After a refusal the engine waits a moment before it saves again, and
+        // here no time passes by itself.
+        if std::mem::take(&mut self.was_full) {
+            self.house.clock.advance(Duration::from_secs(1));
+        }
         let stop = CancellationToken::new();
         stop.cancel();
         let within = StopWithin { calls: Duration::ZERO, saves: Duration::from_mins(1) };
