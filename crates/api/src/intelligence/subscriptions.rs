@@ -221,8 +221,7 @@ pub(super) async fn replay(
 
 /// Takes the next undelivered events out by hand.
 ///
-/// It is refused while the subscription is active or paused. A page without
-/// events sets a failed or rejected subscription going again.
+/// It is refused while the subscription is active or paused.
 #[utoipa::path(
     patch,
     path = "/intelligence/api/subscriptions/{subscription}/events",
