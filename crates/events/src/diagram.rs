@@ -209,9 +209,11 @@ impl Standing {
     }
 
     /// Without an event there is nothing that could be wrong, and nothing to
-    /// probe with: whoever takes out the last one has settled the matter.
+    /// probe with: whoever asks for more and gets none has settled the matter.
+    /// The last page leaves the state alone, because who takes page after page
+    /// until one is empty must be given that one, too.
     fn extracted(&self, through: Offset, around: &Around<'_>) -> Next {
-        let settled = through >= around.head && matches!(self.state, State::Failed { .. } | State::Rejected);
+        let settled = self.cursor >= around.head && matches!(self.state, State::Failed { .. } | State::Rejected);
         let anew = if settled {
             self.active_again(around.now)
         } else {

@@ -237,6 +237,8 @@ async fn what_could_not_be_delivered_can_be_taken_out_by_hand() {
     assert_eq!(first[0], http.requests()[1].body, "the body that the callback would have received");
     assert_eq!(house.standing(id).await.state.word(), "failed");
     assert_eq!(extract().await.len(), 10);
+    assert_eq!(house.standing(id).await.state.word(), "failed");
+    assert_eq!(extract().await.len(), 0, "who takes pages until one is empty is given that one");
     check_refused(
         house.events.extract(&ada(), id).await,
         expect![[r#"Conflict extract-while-active: cannot extract from subscription "s-1": it is active"#]],
