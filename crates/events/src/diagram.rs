@@ -149,7 +149,10 @@ pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, R
         }
 
         (State::Failed { since }, Input::Clock) if around.now >= since.plus(around.policy.suspend_after()) => {
-            Ok(Next::Becomes(s.suspended(around.policy)))
+            // Where nothing waits, because it was taken out by hand, there is
+            // nothing to probe with and nothing to give up.
+            let nothing_waits = s.cursor >= around.head;
+            Ok(Next::Becomes(if nothing_waits { s.active_again(around.now) } else { s.suspended(around.policy) }))
         }
         (State::Failed { since }, Input::Clock) => Ok(s.alerted(around.policy.alerts_due(around.now.since(since)))),
         (_, Input::Clock) => Ok(Next::Stays),

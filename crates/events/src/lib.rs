@@ -52,7 +52,7 @@
 //!   │         ┌────────────┐  update, replay
 //!   │         │   FAILED   │
 //!   │         └────────────┘
-//!   │            │ 8 hours, by setting more or less
+//!   │            │ 8 hours, by setting more or less (ACTIVE, if nothing waits)
 //!   │            ▼
 //!   │ update  ┌────────────┐
 //!   └──────── │ SUSPENDED  │   the queue is destroyed, or by setting kept

@@ -254,6 +254,20 @@ async fn what_could_not_be_delivered_can_be_taken_out_by_hand() {
 }
 
 #[tokio::test]
+async fn what_has_nothing_left_to_lose_is_not_given_up() {
+    let (house, http) = House::scripted().await;
+    let id = house.subscribe().await;
+    house.append([1]).await;
+    http.push(410, "");
+    house.events.step().await;
+    assert_eq!(house.events.extract(&ada(), id).await.expect("it is failed").len(), 1);
+    assert_eq!(house.standing(id).await.state.word(), "failed");
+    house.pass(Duration::from_hours(8)).await;
+    house.save().await;
+    assert_eq!(house.standing(id).await.state.word(), "active");
+}
+
+#[tokio::test]
 async fn one_event_that_is_wrong_can_be_passed_over_by_hand() {
     let (house, http) = House::scripted().await;
     let id = house.subscribe().await;
