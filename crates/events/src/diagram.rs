@@ -149,7 +149,10 @@ pub fn decide(s: &Standing, input: Input, around: &Around<'_>) -> Result<Next, R
         }
 
         (State::Failed { since }, Input::Clock) if around.now >= since.plus(around.policy.suspend_after()) => {
-            Ok(Next::Becomes(s.suspended(around.policy)))
+            // Where nothing waits, because it was taken out by hand, there is
+            // nothing to probe with and nothing to give up.
+            let nothing_waits = s.cursor >= around.head;
+            Ok(Next::Becomes(if nothing_waits { s.active_again(around.now) } else { s.suspended(around.policy) }))
         }
         (State::Failed { since }, Input::Clock) => Ok(s.alerted(around.policy.alerts_due(around.now.since(since)))),
         (_, Input::Clock) => Ok(Next::Stays),
@@ -209,9 +212,11 @@ impl Standing {
     }
 
     /// Without an event there is nothing that could be wrong, and nothing to
-    /// probe with: whoever takes out the last one has settled the matter.
+    /// probe with: whoever asks for more and gets none has settled the matter.
+    /// The last page leaves the state alone, because who takes page after page
+    /// until one is empty must be given that one, too.
     fn extracted(&self, through: Offset, around: &Around<'_>) -> Next {
-        let settled = through >= around.head && matches!(self.state, State::Failed { .. } | State::Rejected);
+        let settled = self.cursor >= around.head && matches!(self.state, State::Failed { .. } | State::Rejected);
         let anew = if settled {
             self.active_again(around.now)
         } else {

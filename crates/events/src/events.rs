@@ -343,8 +343,8 @@ impl Events {
 
     /// Takes up to 50 undelivered events out by hand and returns the bodies
     /// that the callback would have received, one for each. A second call
-    /// returns the next. A failed or rejected subscription that has none left
-    /// is active again. Refused while the subscription is active or paused.
+    /// returns the next. One that finds none sets a failed or rejected
+    /// subscription going again. Refused while the subscription is active or paused.
     pub async fn extract(self: &Arc<Self>, actor: &Actor, id: SubscriptionId) -> Result<Vec<Bytes>, Error> {
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let taken = bodies.clone();

@@ -52,7 +52,7 @@
 //!   │         ┌────────────┐  update, replay
 //!   │         │   FAILED   │
 //!   │         └────────────┘
-//!   │            │ 8 hours, by setting more or less
+//!   │            │ 8 hours, by setting more or less (ACTIVE, if nothing waits)
 //!   │            ▼
 //!   │ update  ┌────────────┐
 //!   └──────── │ SUSPENDED  │   the queue is destroyed, or by setting kept
@@ -60,7 +60,7 @@
 //!
 //!   any state ──delete──▶ the end       ACTIVE ──update, replay──▶ ACTIVE, anew
 //!   by setting:  ACTIVE, FAILED ──declined──▶ REJECTED ──update, replay──▶ ACTIVE
-//!   FAILED, REJECTED ──skip one; extract, if nothing is left──▶ ACTIVE
+//!   FAILED, REJECTED ──skip one; extract, if nothing was left──▶ ACTIVE
 //!   any state but SUSPENDED with its queue destroyed ──too far behind──▶ SUSPENDED,
 //!                the queue destroyed, on record
 //!   SKIP_ERRORS: where it would fail or be rejected, the event is passed over,

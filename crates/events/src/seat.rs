@@ -203,7 +203,8 @@ impl Seat {
 
     /// Looks at the clock; tells whether that changed anything.
     pub(crate) fn let_time_pass(&mut self, head: Offset, now: Timestamp) -> bool {
-        let Ok(Next::Becomes(next)) = decide(&self.subscription.standing, Input::Clock, &self.around(now)) else {
+        let around = Around { head, ..self.around(now) };
+        let Ok(Next::Becomes(next)) = decide(&self.subscription.standing, Input::Clock, &around) else {
             return false;
         };
         self.turns(next, head, now);
@@ -233,8 +234,8 @@ impl Seat {
         }
     }
 
-    /// Returns what matters to what happens by itself. Where the log stands
-    /// does not: only verbs ask for that, and they read it in their transaction.
+    /// Returns what matters to the outcome of an attempt. Where the log stands
+    /// does not: verbs ask for that, and they read it in their transaction.
     fn around(&self, now: Timestamp) -> Around<'_> {
         let Subscription { policy, standing, .. } = &self.subscription;
         Around { policy, head: standing.cursor, trimmed: Offset::START, now }

@@ -221,7 +221,8 @@ pub(super) async fn replay(
 
 /// Takes the next undelivered events out by hand.
 ///
-/// It is refused while the subscription is active or paused.
+/// It is refused while the subscription is active or paused. A page without
+/// events sets a failed or rejected subscription going again.
 #[utoipa::path(
     patch,
     path = "/intelligence/api/subscriptions/{subscription}/events",

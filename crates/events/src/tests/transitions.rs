@@ -111,7 +111,7 @@ fn what_people_do() {
         resume from latest  -               -               active*+5       -               -               -
         replay from 7       active*         active*         active*         active*         -               -
         extract 3           -               failed*+3       -               rejected*+3     .               suspended*+3
-        extract all         -               active*+5       -               active*+5       .               suspended*+5
+        extract all         -               failed*+5       -               rejected*+5     .               suspended*+5
         skip one            -               active*+1       -               active*+1       -               -
         delete              end             end             end             end             end             end"]],
     );

@@ -237,6 +237,8 @@ async fn what_could_not_be_delivered_can_be_taken_out_by_hand() {
     assert_eq!(first[0], http.requests()[1].body, "the body that the callback would have received");
     assert_eq!(house.standing(id).await.state.word(), "failed");
     assert_eq!(extract().await.len(), 10);
+    assert_eq!(house.standing(id).await.state.word(), "failed");
+    assert_eq!(extract().await.len(), 0, "who takes pages until one is empty is given that one");
     check_refused(
         house.events.extract(&ada(), id).await,
         expect![[r#"Conflict extract-while-active: cannot extract from subscription "s-1": it is active"#]],
@@ -249,6 +251,20 @@ async fn what_could_not_be_delivered_can_be_taken_out_by_hand() {
         skips.iter().map(|skip| (skip.first, skip.last)).collect::<Vec<_>>(),
         [(Offset(1), Offset(50)), (Offset(51), Offset(60))]
     );
+}
+
+#[tokio::test]
+async fn what_has_nothing_left_to_lose_is_not_given_up() {
+    let (house, http) = House::scripted().await;
+    let id = house.subscribe().await;
+    house.append([1]).await;
+    http.push(410, "");
+    house.events.step().await;
+    assert_eq!(house.events.extract(&ada(), id).await.expect("it is failed").len(), 1);
+    assert_eq!(house.standing(id).await.state.word(), "failed");
+    house.pass(Duration::from_hours(8)).await;
+    house.save().await;
+    assert_eq!(house.standing(id).await.state.word(), "active");
 }
 
 #[tokio::test]

@@ -148,10 +148,14 @@ async fn a_consumer_goes_through_every_state() {
     it.receiver.answer(|_, _, _| Answer::HangUp);
     let seventh = it.mark().await;
     it.wait_for_state("failed").await;
-    let extracted = it.house.expect(Method::PATCH, &format!("{SUBSCRIPTIONS}/{}/events", it.id), Json::Null).await;
+    let page = format!("{SUBSCRIPTIONS}/{}/events", it.id);
+    let extracted = it.house.expect(Method::PATCH, &page, Json::Null).await;
     let offsets: Vec<&Json> =
         extracted["content"].as_array().expect("events").iter().map(|event| &event["offset"]).collect();
     assert_eq!(offsets, [&json!(seventh)], "{extracted}");
+    let empty = it.house.expect(Method::PATCH, &page, Json::Null).await;
+    assert_eq!(empty["content"], json!([]), "{empty}");
+    it.wait_for_state("active").await;
 
     // Suspend: by the clock, with the queue destroyed. Only an update helps.
     it.set(json!({ "suspendAfterMs": 1_000 })).await;

@@ -202,8 +202,8 @@ fn arrow(verb: &str, s: &Standing, from: u64, log: Log) -> Result<&'static str, 
         "replay" | "update" => Ok("active"),
         "skip" if in_trouble && s.cursor.0 >= head => Err("nothing queued"),
         "skip" if in_trouble => Ok("active"),
-        // Whoever takes out the last has settled the matter.
-        "extract" if in_trouble && s.cursor.0 + extracted(s, Offset(head)) == head => Ok("active"),
+        // Whoever asks for more and gets none has settled the matter.
+        "extract" if in_trouble && s.cursor.0 == head => Ok("active"),
         "extract" if !matches!(state, "active" | "paused") => Ok(state),
         "pause" | "resume" | "resume from latest" | "skip" | "extract" => Err("state"),
         _ => Ok(state),
