@@ -518,6 +518,8 @@ impl World {
             reader.generation = again.expect("the diagram has this arrow").standing.generation;
             self.states.insert(id, "active");
         }
+        // Whose events were all taken out by hand is tried again with the next.
+        self.append().await;
         // The longest pause, for those who wait for a time that the clock has
         // gone back from.
         for _ in 0..LONGEST_PAUSE.as_secs().div_ceil(360) {
