@@ -97,8 +97,6 @@ pub(crate) struct Table {
     rows: Vec<[String; 5]>,
     /// Calls in a second of the bare loop, once it was measured.
     pub(crate) limit: Option<Limit>,
-    /// Deliveries in a second, each event to one subscription, once it was measured.
-    pub(crate) rate_max: Option<f64>,
 }
 
 /// What the bare loop reached.

@@ -137,9 +137,6 @@ pub(crate) async fn fan_out(
     feeder.shutdown().await;
     house.close().await?;
     in_order(&receiver.records()?)?;
-    if fan_out == 1 {
-        table.rate_max = Some(window.rate());
-    }
     let (good, by_cpu) = match fan_out {
         10 => (Goal::AtLeast(12_000.0, 25_000.0), Goal::AtLeast(20_000.0, 40_000.0)),
         _ => (Goal::None, Goal::None),
