@@ -28,7 +28,7 @@ use rustls::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
+use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 
 use crate::connections::{Answer, Connections, Failure};
@@ -61,10 +61,14 @@ impl Egress {
     /// ourselves. Certificates of others are checked against the well-known
     /// authorities.
     pub fn new(allowed: Vec<Allowed>, origins: Origins) -> Self {
+        Egress::trusting(allowed, origins, &[])
+    }
+
+    /// Makes the door, and trusts authorities of one's own house besides.
+    pub fn trusting(allowed: Vec<Allowed>, origins: Origins, authorities: &[CertificateDer<'static>]) -> Self {
         let guarded = Guarded { allowed: allowed.into() };
         let outside = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
-            .expect("the ring provider offers the default protocol versions")
+            .with_tls_config(trust(authorities))
             .https_or_http()
             .enable_http1()
             .wrap_connector(guarded);
@@ -334,6 +338,18 @@ impl tower::Service<Uri> for ToOurselves {
             }
         })
     }
+}
+
+/// Trusts whom the well-known authorities vouch for, and `authorities`
+/// besides. One that cannot be used is passed over.
+fn trust(authorities: &[CertificateDer<'static>]) -> ClientConfig {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(authorities.iter().cloned());
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the ring provider offers the default protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }
 
 /// Makes a TLS setting that accepts one certificate and no other, whatever

@@ -79,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) mail_to: Vec<String>,
     #[serde(deserialize_with = "number")]
     pub(crate) notice_seconds: u64,
+    #[serde(deserialize_with = "path_or_none")]
+    pub(crate) ca_file: Option<PathBuf>,
     pub(crate) python: PathBuf,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
@@ -203,6 +205,7 @@ impl Config {
             ("queue_events_days", self.queue_events_days.to_string()),
             ("queue_events_bytes", self.queue_events_bytes.to_string()),
             ("suspend_after_hours", self.suspend_after_hours.to_string()),
+            ("ca_file", self.ca_file.as_ref().map_or("(not set)".to_owned(), |file| file.display().to_string())),
             ("mail_server", set(&self.mail_server).to_owned()),
             ("mail_from", self.mail_from.clone()),
             ("mail_to", self.mail_to.join(", ")),
@@ -249,6 +252,11 @@ fn tls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tls, D::Error> {
 fn secret_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok((!text.is_empty()).then(|| Secret::new(text)))
+}
+
+fn path_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then(|| text.into()))
 }
 
 fn ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Allowed>, D::Error> {
@@ -321,6 +329,7 @@ mod tests {
             queue_events_days = 30
             queue_events_bytes = 8589934592
             suspend_after_hours = 8
+            ca_file = (not set)
             mail_server = (not set)
             mail_from = loopwright@localhost
             mail_to = 
@@ -371,7 +380,7 @@ mod tests {
         ];
         let told = environments.map(|variable| load_from(&[variable], &[]).err().expect("a refusal").to_string());
         expect![[r#"
-            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`` (in the environment)
+            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`` (in the environment)
             the configuration is wrong: listen: "8080" is not an address such as 127.0.0.1:8080 (in the environment)
             the configuration is wrong: egress_allow: "lan" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000 (in the environment)
             the configuration is wrong: callback_http: "yes" is not "true" or "false" (in the environment)"#]].assert_eq(&told.join("\n"));

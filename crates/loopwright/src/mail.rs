@@ -15,10 +15,14 @@ use base::{BoxFuture, Secret};
 use events::{LogNotifier, Notice, NoticeKind, Notifier, NotifyFailed};
 use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::{SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use parking_lot::Mutex;
+use rustls::pki_types::CertificateDer;
 
 use crate::config::Config;
+use crate::tls;
 
 /// A mail server has this time for each of its answers.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,7 +33,9 @@ pub(crate) fn notifier(config: &Config, url: String) -> Result<Arc<dyn Notifier>
     if config.mail_to.is_empty() {
         bail!("the setting \"mail_to\" names nobody; give an address, or leave \"mail_server\" empty");
     }
-    let mailer = SmtpMailer::new(server, &config.mail_from)?;
+    let authorities =
+        config.ca_file.as_deref().map(tls::certificates).transpose().context("the setting \"ca_file\"")?;
+    let mailer = SmtpMailer::new(server, &config.mail_from, &authorities.unwrap_or_default())?;
     for address in &config.mail_to {
         mailbox(address).with_context(|| format!("the setting \"mail_to\": \"{address}\" is not a mail address"))?;
     }
@@ -47,18 +53,30 @@ impl SmtpMailer {
     ///
     /// With `smtp` the connection turns to TLS as soon as the server offers it;
     /// where there is a password it must.
-    pub(crate) fn new(server: &Secret, from: &str) -> Result<Self> {
+    /// `authorities` may vouch for the server besides the well-known ones.
+    pub(crate) fn new(server: &Secret, from: &str, authorities: &[CertificateDer<'static>]) -> Result<Self> {
         // The address holds the password, so it is not part of any error.
         const WRONG: &str = "the setting \"mail_server\" is not an address such as smtp://user:password@host:587";
         let mut url = url::Url::parse(server.expose()).ok().context(WRONG)?;
-        if !matches!(url.scheme(), "smtp" | "smtps") || url.host_str().is_none_or(str::is_empty) {
-            bail!(WRONG);
+        let host = url.host_str().filter(|host| !host.is_empty()).context(WRONG)?.to_owned();
+        // The library's own word for TLS knows no authorities besides the
+        // well-known ones, so the address is read without it.
+        url.set_query(None);
+        let mut parameters = TlsParameters::builder(host);
+        for authority in authorities {
+            let authority = Certificate::from_der(authority.to_vec()).context("the setting \"ca_file\"")?;
+            parameters = parameters.add_root_certificate(authority);
         }
-        if url.scheme() == "smtp" && url.query().is_none() {
-            let tls = if url.password().is_some() { "tls=required" } else { "tls=opportunistic" };
-            url.set_query(Some(tls));
-        }
+        let parameters = parameters.build().context("TLS cannot be prepared for the mail server")?;
+        let (port, tls) = match url.scheme() {
+            "smtps" => (SUBMISSIONS_PORT, Tls::Wrapper(parameters)),
+            "smtp" if url.password().is_some() => (SUBMISSION_PORT, Tls::Required(parameters)),
+            "smtp" => (SMTP_PORT, Tls::Opportunistic(parameters)),
+            _ => bail!(WRONG),
+        };
+        let port = url.port().unwrap_or(port);
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str()).ok().context(WRONG)?;
+        let builder = builder.port(port).tls(tls);
         let from = mailbox(from)
             .with_context(|| format!("the setting \"mail_from\": \"{from}\" is not a mail address such as a@b.org"))?;
         Ok(SmtpMailer { transport: builder.timeout(Some(TIMEOUT)).build(), from })

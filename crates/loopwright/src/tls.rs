@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -69,11 +69,8 @@ pub(crate) fn identity(tls: &Tls, data: &Path) -> Result<Option<Identity>> {
         Tls::SelfSigned => self_signed(data)?,
         Tls::Files { certificate, key } => (certificate.clone(), key.clone()),
     };
-    let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_file_iter(&certificate)
-            .and_then(Iterator::collect)
-            .with_context(|| format!("the certificate {} cannot be read", certificate.display()))?;
-    let own = chain.first().cloned().with_context(|| format!("{} holds no certificate", certificate.display()))?;
+    let chain = certificates(&certificate)?;
+    let own = chain[0].clone();
     let key =
         PrivateKeyDer::from_pem_file(&key).with_context(|| format!("the key {} cannot be read", key.display()))?;
     let mut config = ServerConfig::builder()
@@ -82,6 +79,17 @@ pub(crate) fn identity(tls: &Tls, data: &Path) -> Result<Option<Identity>> {
         .context("certificate and key do not belong together")?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(Identity { config: Arc::new(config), certificate: own }))
+}
+
+/// Reads a PEM file with one certificate or more.
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .with_context(|| format!("the certificate {} cannot be read", file.display()))?;
+    if certificates.is_empty() {
+        bail!("{} holds no certificate", file.display());
+    }
+    Ok(certificates)
 }
 
 /// Makes a certificate for this machine, unless the data folder has one.

@@ -21,6 +21,7 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value as Json, json};
 
 use crate::config::Config;
+use crate::tls;
 
 /// The addresses that the listeners have taken.
 #[derive(Clone, Debug)]
@@ -62,7 +63,10 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         workspace: addresses.workspace,
         certificate: addresses.certificate.clone(),
     };
-    let egress = Arc::new(Egress::new(config.egress_allow.clone(), origins));
+    let authorities =
+        config.ca_file.as_deref().map(tls::certificates).transpose().context("the setting \"ca_file\"")?;
+    let authorities = authorities.unwrap_or_default();
+    let egress = Arc::new(Egress::trusting(config.egress_allow.clone(), origins, &authorities));
 
     let lake = lake::Lake::open(&config.data.join("lake"), clock.clone(), lake::Options::default())
         .context("the tables cannot be opened")?;

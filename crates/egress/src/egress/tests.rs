@@ -205,3 +205,43 @@ async fn a_call_that_takes_too_long_ends_and_so_does_its_connection() {
     assert!(matches!(error, HttpError::Broken { .. }), "{error}");
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_if_it_is_named() {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&key).expect("a root");
+    let issuer = rcgen::Issuer::new(authority, key);
+    let own_key = rcgen::KeyPair::generate().expect("a key");
+    let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    let leaf = leaf.signed_by(&own_key, &issuer).expect("a certificate");
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(own_key.serialize_der());
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key.into())
+        .expect("they belong together");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("a bound port").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // Who does not trust us hangs up.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(HELLO.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    let allowed: Vec<Allowed> = vec!["127.0.0.0/8".parse().expect("a rule"), "::1/128".parse().expect("a rule")];
+    let call = || Request::new(Method::GET, format!("https://localhost:{port}/"));
+    let stranger = Egress::new(allowed.clone(), Origins::default());
+    let error = stranger.send(call()).await.expect_err("nobody vouches for it");
+    assert!(error.to_string().contains("certificate"), "{error}");
+    let friend = Egress::trusting(allowed, Origins::default(), &[root.der().clone()]);
+    let answer = friend.send(call()).await.expect("it is vouched for");
+    assert_eq!(&answer.body[..], b"hello");
+}

@@ -100,10 +100,10 @@ async fn an_address_that_is_refused_for_good_is_told_as_such() {
 #[test]
 fn an_address_that_cannot_be_used_is_named_without_its_password() {
     for server in ["mail.example.org", "http://user:hush@mail.example.org", "smtp://", "smtp://user:hush@h:99999"] {
-        let error = SmtpMailer::new(&Secret::new(server), "a@example.org").err().expect("a refusal");
+        let error = SmtpMailer::new(&Secret::new(server), "a@example.org", &[]).err().expect("a refusal");
         let text = format!("{error:#}");
         assert_eq!(text, "the setting \"mail_server\" is not an address such as smtp://user:password@host:587");
     }
-    let error = SmtpMailer::new(&Secret::new("smtp://mail.example.org"), "nobody").err().expect("a refusal");
+    let error = SmtpMailer::new(&Secret::new("smtp://mail.example.org"), "nobody", &[]).err().expect("a refusal");
     assert!(format!("{error:#}").starts_with("the setting \"mail_from\": \"nobody\" is not a mail address"));
 }
