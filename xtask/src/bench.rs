@@ -1,14 +1,17 @@
 //! Benchmarks by name.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 
 use crate::command::{cargo, command, target};
-use crate::demo;
+use crate::{demo, python};
 
 /// Benchmarks that exist, and what they print.
-const BENCHES: [(&str, &str); 2] = [
+const BENCHES: [(&str, &str); 3] = [
     ("loop", "push answered DONE to first byte of the callback; start to ready; memory when idle"),
     ("deliver", "deliveries of events: rates, latencies, crashes; \"-- --quick\" for less than a minute"),
+    ("push", "rows on their way in, beside DuckDB and Polars; memory; \"-- --quick\" for a few minutes"),
 ];
 
 /// Runs a benchmark; `passed_on` is for the benchmark itself.
@@ -28,7 +31,24 @@ pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
         // Measured on the disk that builds lie on.
         return crate::command::run(cargo(&own).env("CARGO_TARGET_DIR", target()));
     }
+    if name == "push" {
+        let python = python::with_packages()?;
+        let program = optimised()?.to_string_lossy().into_owned();
+        own.splice(0..0, ["tests/bench_push.py", &program]);
+        return crate::command::run(&mut command(python, &own));
+    }
     demo::build()?;
     own.splice(0..0, ["bench", name]);
     crate::command::run(&mut command(demo::program(), &own))
+}
+
+/// Builds the program with our own crates optimised, and those that every row
+/// passes through; the rest stays as the tests have it, because all of it
+/// would take an hour. Returns a copy, which the next build leaves alone.
+fn optimised() -> Result<PathBuf> {
+    let mut build = cargo(&["build", "--locked", "-p", "loopwright"]);
+    crate::command::run(build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3"))?;
+    let copy = target().join("loopwright-optimised");
+    std::fs::copy(demo::program(), &copy)?;
+    Ok(copy)
 }

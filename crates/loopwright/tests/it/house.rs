@@ -182,6 +182,17 @@ impl House {
     }
 
     async fn try_chunk(&self, job: &str, part: &str, content: &[u8]) -> Option<(u16, Json)> {
+        self.try_form(&format!("{job}/chunks/upserted"), part, content).await
+    }
+
+    /// Adds a chunk of a kind (`upserted`, `deleted`), if the server lives.
+    pub(crate) async fn try_chunk_of(&self, job: &str, kind: &str, content: &[u8]) -> Option<()> {
+        let (status, answer) = self.try_form(&format!("{job}/chunks/{kind}"), "file", content).await?;
+        assert_eq!(status, 200, "{answer}");
+        Some(())
+    }
+
+    async fn try_form(&self, path: &str, part: &str, content: &[u8]) -> Option<(u16, Json)> {
         let mut body = format!(
             "--edge\r\ncontent-disposition: form-data; name=\"{part}\"; filename=\"rows.csv\"\r\n\
              content-type: text/csv\r\n\r\n"
@@ -189,8 +200,7 @@ impl House {
         .into_bytes();
         body.extend_from_slice(content);
         body.extend_from_slice(b"\r\n--edge--\r\n");
-        let path = format!("{job}/chunks/upserted");
-        self.try_send(Method::POST, &path, "multipart/form-data; boundary=edge", body.into()).await
+        self.try_send(Method::POST, path, "multipart/form-data; boundary=edge", body.into()).await
     }
 
     /// Executes a job and asks until it has ended; returns the job.

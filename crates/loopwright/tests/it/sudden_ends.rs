@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::house::House;
 use crate::ledger::{self, Tally};
 use crate::marks;
+use crate::mixed;
 use crate::receiver::{Answer, PATIENCE, Receipt, Receiver};
 
 const ROUNDS: u64 = 30;
@@ -260,11 +261,4 @@ async fn skipped(house: &House, id: &str) -> BTreeSet<u64> {
     assert_eq!(answer["total"], records.len() as u64, "they fit on one page");
     let number = |record: &Json, member: &str| record[member].as_u64().expect("an offset");
     records.iter().flat_map(|record| number(record, "first")..=number(record, "last")).collect()
-}
-
-fn mixed(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
