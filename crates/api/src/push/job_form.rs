@@ -154,6 +154,8 @@ pub(super) fn read(text: &str) -> Result<PushJobSpec, Fault> {
         fallback_varchar_length: form.fallback_varchar_length,
         declared: schema.into_iter().map(DeclaredColumn::from).collect(),
         csv: form.csv_parsing_options.map(CsvOptions::from).unwrap_or_default(),
+        instead_of: None,
+        continuous: None,
         echo: Value::Object(echo),
     })
 }

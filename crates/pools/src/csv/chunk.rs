@@ -27,6 +27,9 @@ pub(crate) enum Refusal {
     Stopped,
 }
 
+/// How the sentence ends that suspects the separator.
+pub(crate) const SUSPICION: &str = "check separatorSequence";
+
 /// A chunk with its header read.
 pub(crate) struct ChunkReader<'a> {
     /// What its caller calls the file.
@@ -82,7 +85,7 @@ impl<'a> ChunkReader<'a> {
         let [only] = self.header.as_slice() else { return None };
         let others = [(";", ";"), (",", ","), ("\t", "\\t"), ("|", "|")];
         let (_, shown) = others.iter().find(|(other, _)| *other != dialect.separator && only.contains(other))?;
-        Some(format!("one column, its header contains `{shown}`: check separatorSequence"))
+        Some(format!("one column, its header contains `{shown}`: {SUSPICION}"))
     }
 }
 
