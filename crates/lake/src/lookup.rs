@@ -17,10 +17,9 @@ use crate::table::Table;
 /// error, as it is when the rows are read.
 pub(crate) fn schema_of(file: &Path) -> Result<Schema, TablesError> {
     let fields = parquet_piece::fields_of(file)?;
-    let columns = fields.iter().map(|field| ColumnSchema {
-        name: field.name().clone(),
-        column_type: column_type(field.data_type()),
-    });
+    let columns = fields
+        .iter()
+        .map(|field| ColumnSchema { name: field.name().clone(), column_type: column_type(field.data_type()) });
     Ok(Schema { columns: columns.collect() })
 }
 

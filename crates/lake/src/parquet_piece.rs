@@ -103,7 +103,9 @@ fn check_names(fields: &Fields) -> Result<(), String> {
             return Err(format!("it has two columns called \"{}\"", field.name()));
         }
         let column_type = column_type(field.data_type());
-        let one = pools::rows::Schema { columns: vec![pools::rows::ColumnSchema { name: field.name().clone(), column_type }] };
+        let one = pools::rows::Schema {
+            columns: vec![pools::rows::ColumnSchema { name: field.name().clone(), column_type }],
+        };
         known = schema::union(&known, &one);
     }
     Ok(())

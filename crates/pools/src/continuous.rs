@@ -38,7 +38,7 @@ const GROUP_FILES_MAX: usize = 64;
 /// Bytes of files after which a group ends.
 const GROUP_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of a file whose newest rows are to be found: it is read into memory.
-const ORDERED_BYTES_MAX: u64 = 64 << 20;
+pub(crate) const ORDERED_BYTES_MAX: u64 = 64 << 20;
 /// What every Parquet file begins with.
 const MAGIC: &[u8] = b"PAR1";
 
@@ -54,6 +54,11 @@ pub struct ItemUpload {
 }
 
 impl ItemUpload {
+    /// Returns the name by which logs speak of the file.
+    pub fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
     /// Takes the next bytes. After an error, drop the upload.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         if self.upload.bytes() + bytes.len() as u64 > self.bytes_max {
@@ -182,8 +187,7 @@ impl Pools {
         if let Some(key) = keys.iter().find(|key| schema.position(key).is_none()) {
             return Err(refuse(format!("key column \"{key}\" is missing; there are {}", names_of(&schema))));
         }
-        let order = spec.continuous.as_ref().and_then(|continuous| continuous.newest_by.as_ref());
-        if let Some(order) = order {
+        if let Some(order) = &spec.newest_by {
             if schema.position(order).is_none() {
                 let names = names_of(&schema);
                 return Err(refuse(format!("duplicateRemovalOrderColumn \"{order}\" is missing; there are {names}")));
@@ -289,8 +293,7 @@ impl Pools {
         if differ(&leader.spec.keys, &keys) {
             logs.push(format!("the table's own keys were taken: ({})", keys.join(", ")));
         }
-        let newest_by = leader.spec.continuous.as_ref().and_then(|continuous| continuous.newest_by.clone());
-        match newest_by {
+        match leader.spec.newest_by.clone() {
             None => {
                 for chunk in files() {
                     if stop.is_cancelled() {
@@ -320,7 +323,8 @@ impl Pools {
         Ok((Mode::Upsert { keys, keep_missing: true }, logs))
     }
 
-    async fn only_newest(
+    /// Leaves out what is not the newest row of its key, and says so.
+    pub(crate) async fn only_newest(
         &self,
         leader: &PushJob,
         came: Vec<Rows>,
@@ -329,7 +333,8 @@ impl Pools {
         logs: &mut Vec<String>,
     ) -> Result<Vec<Rows>, TablesError> {
         let mut stored = Vec::new();
-        for rows in &came {
+        let replaces = leader.spec.mode() == Mode::Replace;
+        for rows in came.iter().filter(|_| !replaces) {
             let found = self
                 .tables
                 .find(leader.pool, &leader.spec.target, columns_of(rows, keys), vec![order.to_owned()])
@@ -353,8 +358,7 @@ impl Pools {
 
 /// Tells whether two files can come in with one commit.
 fn go_together(one: &PushJobSpec, other: &PushJobSpec) -> bool {
-    let (Some(this), Some(that)) = (&one.continuous, &other.continuous) else { return false };
-    this.newest_by == that.newest_by && one.keys == other.keys
+    other.continuous.is_some() && one.newest_by == other.newest_by && one.keys == other.keys
 }
 
 /// Returns the columns by which rows replace each other.

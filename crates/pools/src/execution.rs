@@ -11,9 +11,10 @@ use base::error::{Coded, Kind, chain};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::continuous::Item;
+use crate::continuous::{Item, ORDERED_BYTES_MAX};
 use crate::csv::{self, ChunkFile, Refusal};
 use crate::push_job::{self, Chunk, ChunkKind, FileType, Input, PushJob, State};
+use crate::rows::Rows;
 use crate::{Commit, Committed, Error, Mode, Piece, Pools, PushJobId, TablesError, push_tables, tables};
 
 /// Pieces that may wait for the tables while the next one is read.
@@ -171,6 +172,7 @@ impl Pools {
             Mode::Replace => None,
             Mode::Append | Mode::Upsert { .. } => self.tables.table(job.pool, &job.spec.target).await?,
         };
+        let (newest, said) = newest_counts(job, chunks)?;
         let files = chunks.iter().map(|chunk| ChunkFile {
             kind: chunk.kind,
             name: chunk.file_name.clone(),
@@ -187,11 +189,20 @@ impl Pools {
                 Ok(())
             })
         });
+        // Rows of which only the newest count wait until all have come.
+        let mut came = Vec::new();
         while let Some(piece) = arriving.recv().await {
-            self.tables.stage(job.pool, job.id, piece).await?;
+            match piece {
+                Piece::Upsert(rows) if newest => came.push(rows),
+                piece => self.tables.stage(job.pool, job.id, piece).await?,
+            }
         }
         match reading.await {
-            Ok(Ok(notes)) => Ok(notes),
+            Ok(Ok(mut notes)) => {
+                notes.extend(said);
+                self.stage_newest(job, came, &mut notes).await?;
+                Ok(notes)
+            }
             Ok(Err(Refusal::Rows(sentence))) => Err(Failure::Refused(sentence)),
             Err(error) if error.is_panic() => {
                 tracing::error!(push_job.id = %job.id, "the reading of a push job's chunks panicked");
@@ -201,9 +212,24 @@ impl Pools {
         }
     }
 
+    async fn stage_newest(&self, job: &PushJob, came: Vec<Rows>, notes: &mut Vec<String>) -> Result<(), Failure> {
+        let (Some(order), false) = (&job.spec.newest_by, came.is_empty()) else { return Ok(()) };
+        let rows = self.only_newest(job, came, &job.spec.keys(), order, notes).await?;
+        for rows in rows {
+            self.tables.stage(job.pool, job.id, Piece::Upsert(rows)).await?;
+        }
+        Ok(())
+    }
+
     async fn stage_parquet(&self, job: &PushJob, chunks: &[Chunk]) -> Result<Vec<String>, Failure> {
+        let (newest, said) = newest_counts(job, chunks)?;
+        let mut came = Vec::new();
         for chunk in chunks {
             let path = self.spool.path(chunk.id);
+            if newest {
+                came.push(self.tables.read_parquet(&path).await?);
+                continue;
+            }
             let piece = match chunk.kind {
                 ChunkKind::Upsert => Piece::UpsertParquet(path),
                 ChunkKind::Delete => Piece::DeleteParquet(path),
@@ -216,7 +242,9 @@ impl Pools {
                 error => error.into(),
             })?;
         }
-        Ok(Vec::new())
+        let mut notes: Vec<String> = said.into_iter().collect();
+        self.stage_newest(job, came, &mut notes).await?;
+        Ok(notes)
     }
 
     /// Records what a job came to and tells those who wait for it; false if
@@ -292,6 +320,26 @@ impl From<TablesError> for Failure {
             _ => Failure::Broken(error.to_string()),
         }
     }
+}
+
+/// Tells whether only the newest row of each key counts, and what there is to
+/// say about that.
+fn newest_counts(job: &PushJob, chunks: &[Chunk]) -> Result<(bool, Option<String>), Failure> {
+    let Some(order) = &job.spec.newest_by else { return Ok((false, None)) };
+    if job.spec.keys().is_empty() {
+        let note = format!("duplicateRemovalColumn \"{order}\" has no effect: the job has no keys");
+        return Ok((false, Some(note)));
+    }
+    if chunks.iter().any(|chunk| chunk.kind == ChunkKind::Delete) {
+        let note = format!("duplicateRemovalColumn \"{order}\" has no effect: the job deletes rows too");
+        return Ok((false, Some(note)));
+    }
+    if chunks.iter().map(|chunk| chunk.bytes).sum::<u64>() > ORDERED_BYTES_MAX {
+        let megabytes = ORDERED_BYTES_MAX >> 20;
+        let sentence = format!("with duplicateRemovalColumn a job has at most {megabytes} MiB: split it");
+        return Err(Failure::Refused(sentence));
+    }
+    Ok((true, None))
 }
 
 /// Tells whether the rows or the tables are at fault.

@@ -18,7 +18,7 @@ use crate::push_job::{self, Chunk, ChunkKind, Input, PushJob, PushJobSpec, State
 use crate::spool::Spool;
 use crate::{
     ChunkId, DataModel, DataModelId, DataModelSpec, Error, PoolId, PushJobId, TableInfo, Tables, TablesError,
-    data_model, tables,
+    data_model, push_tables, tables,
 };
 
 /// What an installation may set.
@@ -229,6 +229,18 @@ impl Pools {
 
     /// Executes a push job: it waits for its turn from now on.
     pub async fn execute(&self, actor: &Actor, pool: PoolId, job: PushJobId) -> Result<PushJob, Error> {
+        self.execute_newest(actor, pool, job, None).await
+    }
+
+    /// Executes a push job. Where a column is named, it tells which of several
+    /// rows with one key is the newest.
+    pub async fn execute_newest(
+        &self,
+        actor: &Actor,
+        pool: PoolId,
+        job: PushJobId,
+        newest_by: Option<String>,
+    ) -> Result<PushJob, Error> {
         let (actor, now) = (actor.clone(), self.clock.now());
         self.count_execution(now)?;
         let executed = self
@@ -240,6 +252,10 @@ impl Pools {
                 };
                 if tables::chunks(tx, job)?.is_empty() {
                     return Err(Error::NoChunks { job });
+                }
+                if newest_by.is_some() {
+                    let spec = PushJobSpec { newest_by: newest_by.clone(), ..known.spec };
+                    push_tables::set_spec(tx, job, &spec)?;
                 }
                 tables::move_job(tx, job, known.state, next, now)?;
                 tables::enqueue_job(tx, job, now)?;

@@ -165,9 +165,6 @@ pub struct DeclaredColumn {
 pub struct Continuous {
     /// What the caller calls itself; kept for the answer.
     pub client: Option<String>,
-    /// The column that tells which of several rows with one key is the newest:
-    /// the one with the greatest value. `None`: the one that came last.
-    pub newest_by: Option<String>,
 }
 
 /// What a caller asks of a push job.
@@ -198,6 +195,10 @@ pub struct PushJobSpec {
     /// How CSV is written.
     #[serde(default)]
     pub csv: CsvOptions,
+    /// The column that tells which of several rows with one key is the newest:
+    /// the one with the greatest value. `None`: the one that came last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_by: Option<String>,
     /// The commit that the job takes back: it runs only while that is the
     /// last one of its table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,6 +225,7 @@ impl PushJobSpec {
             fallback_varchar_length: None,
             declared: Vec::new(),
             csv: CsvOptions::default(),
+            newest_by: None,
             instead_of: None,
             continuous: None,
             echo: serde_json::Value::Null,

@@ -4,7 +4,7 @@ use base::Timestamp;
 use base::args;
 use base::db::{Error, Tx};
 
-use crate::push_job::PushJob;
+use crate::push_job::{PushJob, PushJobSpec};
 use crate::{PoolId, PushJobId, tables};
 
 /// The jobs of a table that wait, in order of execution.
@@ -29,6 +29,11 @@ pub(crate) fn set_leader(tx: &mut dyn Tx, id: PushJobId, leader: Option<PushJobI
 pub(crate) fn leader(tx: &mut dyn Tx, id: PushJobId) -> Result<Option<PushJobId>, Error> {
     let row = tx.query_one("SELECT led_by FROM push_jobs WHERE id = $1 AND led_by IS NOT NULL", args![id])?;
     row.map(|row| row.get(0)).transpose()
+}
+
+pub(crate) fn set_spec(tx: &mut dyn Tx, id: PushJobId, spec: &PushJobSpec) -> Result<(), Error> {
+    tx.execute("UPDATE push_jobs SET spec = $2 WHERE id = $1", args![id, tables::json(spec)])?;
+    Ok(())
 }
 
 /// The newest first, those of continuous push among them.

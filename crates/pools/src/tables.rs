@@ -110,7 +110,7 @@ fn json_of<T: serde::de::DeserializeOwned>(row: &Row, column: usize) -> Result<T
     serde_json::from_str(&row.get::<String>(column)?).map_err(|_| Error::Shape { column })
 }
 
-fn json<T: serde::Serialize>(value: &T) -> String {
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("our own documents are JSON")
 }
 

@@ -55,7 +55,17 @@ fn types_become_the_nearest_of_ours() {
             ("dictionary", Arc::new(vec!["x", "y", "x"].into_iter().collect::<DictionaryArray<Int32Type>>())),
             ("binary", Arc::new(BinaryArray::from(vec![&b"a"[..], b"b", b"c"]))),
         ],
-        expect![[""]],
+        expect![[r#"
+            i8 Integer: -1  3
+            u64 Integer: 0 1 9223372036854775807
+            f16 Float: 1.5 0.0 -2.0
+            f32 Float: 0.5 1.0 2.0
+            bool Boolean: true  false
+            text Text: a  Grüße
+            view Text: a b c
+            dictionary Text: x y x
+            binary Text: a b c
+        "#]],
     );
 }
 
@@ -71,30 +81,78 @@ fn times_of_every_unit_and_zone_are_utc() {
             ("ns", Arc::new(TimestampNanosecondArray::from(vec![0, 1_000, 2_999]).with_timezone("+02:00"))),
             ("time", Arc::new(Time64MicrosecondArray::from(vec![0, 1_000_000, 3_600_000_000]))),
         ],
-        expect![[""]],
+        expect![[r#"
+            date Time: 1970-01-01T00:00:00.000Z 2026-01-01T00:00:00.000Z 253402214400000000us
+            date64 Time: 1970-01-01T00:00:00.000Z 1970-01-02T00:00:00.000Z 1970-01-01T00:00:00.000Z
+            s Time: 1970-01-01T00:00:00.000Z 1970-01-01T00:00:01.000Z 1970-01-01T00:00:02.000Z
+            ms Time: 1970-01-01T00:00:00.000Z 1970-01-01T00:00:00.001Z 1970-01-01T00:00:00.002Z
+            us Time: 1970-01-01T00:00:00.000Z 1970-01-01T00:00:00.000001Z 1970-01-01T00:00:00.000002Z
+            ns Time: 1970-01-01T00:00:00.000Z 1970-01-01T00:00:00.000001Z 1970-01-01T00:00:00.000002Z
+            time Text: 00:00:00 00:00:01 01:00:00
+        "#]],
     );
 }
 
 #[test]
 fn what_would_lose_something_is_refused_with_the_column_and_the_mend() {
     let decimal = Decimal128Array::from(vec![12_345]).with_precision_and_scale(10, 2).expect("it fits");
-    check(vec![("Id", Arc::new(Int32Array::from(vec![1]))), ("Net", Arc::new(decimal))], expect![[""]]);
+    check(
+        vec![("Id", Arc::new(Int32Array::from(vec![1]))), ("Net", Arc::new(decimal))],
+        expect![[r#"
+        refused: column "Net" is of type Decimal128(10, 2): write it as a double, or as text where every digit counts
+    "#]],
+    );
     let wide = Decimal256Array::from(vec![i256::from_i128(1)]).with_precision_and_scale(60, 0).expect("it fits");
-    check(vec![("Net", Arc::new(wide))], expect![[""]]);
+    check(
+        vec![("Net", Arc::new(wide))],
+        expect![[r#"
+        refused: column "Net" is of type Decimal256(60, 0): write it as a double, or as text where every digit counts
+    "#]],
+    );
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1)])]);
-    check(vec![("Items", Arc::new(list))], expect![[""]]);
+    check(
+        vec![("Items", Arc::new(list))],
+        expect![[r#"
+        refused: column "Items" is of type List(Int32): flatten it into columns of single values, or write it as JSON text
+    "#]],
+    );
     let city: ArrayRef = Arc::new(StringArray::from(vec!["Ulm"]));
     let nested = StructArray::try_from(vec![("City", city)]).expect("one column");
-    check(vec![("Address", Arc::new(nested))], expect![[""]]);
-    check(vec![("u64", Arc::new(UInt64Array::from(vec![u64::MAX])))], expect![[""]]);
-    check(vec![("binary", Arc::new(BinaryArray::from(vec![&[0xff, 0xfe][..]])))], expect![[""]]);
+    check(
+        vec![("Address", Arc::new(nested))],
+        expect![[r#"
+        refused: column "Address" is of type Struct("City": non-null Utf8): flatten it into columns of single values, or write it as JSON text
+    "#]],
+    );
+    check(
+        vec![("u64", Arc::new(UInt64Array::from(vec![u64::MAX])))],
+        expect![[r#"
+        refused: column "u64": Cast error: Can't cast value 18446744073709551615 to type Int64
+    "#]],
+    );
+    check(
+        vec![("binary", Arc::new(BinaryArray::from(vec![&[0xff, 0xfe][..]])))],
+        expect![[r#"
+        refused: column "binary": Invalid argument error: Encountered non UTF-8 data: invalid utf-8 sequence of 1 bytes from index 0
+    "#]],
+    );
     let one: ArrayRef = Arc::new(Int32Array::from(vec![1]));
-    check(vec![("Id", one.clone()), ("ID", one)], expect![[""]]);
+    check(
+        vec![("Id", one.clone()), ("ID", one)],
+        expect![[r#"
+        refused: it has two columns called "ID"
+    "#]],
+    );
 }
 
 #[test]
 fn a_file_without_rows_still_has_its_columns() {
-    check(vec![("Id", Arc::new(Int32Array::from(Vec::<i32>::new())))], expect![[""]]);
+    check(
+        vec![("Id", Arc::new(Int32Array::from(Vec::<i32>::new())))],
+        expect![[r#"
+        Id Integer:
+    "#]],
+    );
 }
 
 #[test]
@@ -119,7 +177,11 @@ fn old_times_and_texts_without_a_mark_are_read() {
     column.close().expect("a whole column");
     group.close().expect("a whole group");
     writer.close().expect("a footer");
-    expect![[""]].assert_eq(&draw(&path));
+    expect![[r#"
+        At Time: 1970-01-01T00:00:00.000001Z 253402214400000000us
+        Name Text: a b
+    "#]]
+    .assert_eq(&draw(&path));
 }
 
 #[test]
@@ -127,9 +189,24 @@ fn what_is_not_whole_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file");
     for (bytes, expected) in [
-        (&b""[..], expect![[""]]),
-        (b"PAR1", expect![[""]]),
-        (b"PAR1 and then the connection broke off", expect![[""]]),
+        (
+            &b""[..],
+            expect![[r#"
+            refused: EOF: Parquet file too small. Size is 0 but need 8
+        "#]],
+        ),
+        (
+            b"PAR1",
+            expect![[r#"
+            refused: EOF: Parquet file too small. Size is 4 but need 8
+        "#]],
+        ),
+        (
+            b"PAR1 and then the connection broke off",
+            expect![[r#"
+            refused: Parquet error: Invalid Parquet file. Corrupt footer
+        "#]],
+        ),
     ] {
         std::fs::write(&path, bytes).expect("a file");
         expected.assert_eq(&draw(&path));

@@ -7,6 +7,8 @@
 //! ends the job and is named by file, line and column; the caller sees to it
 //! that nothing of the job is visible then.
 
+use std::path::Path;
+
 use crate::port::{CHANGE_DATE_COLUMN, Piece, SEQ_COLUMN};
 use crate::push_job::{ChunkKind, DeclaredColumn, DeclaredType, PushJobSpec};
 use crate::rows::{Cell, ColumnBuilder, ColumnType, Rows, Schema};
@@ -43,6 +45,23 @@ pub(crate) fn load(
     }
     plan.count_cuts(&mut notes);
     Ok(notes.0)
+}
+
+/// Reads one file as a push job with this specification would; returns what
+/// there is to note, or why it cannot be loaded.
+pub fn read_file(spec: &PushJobSpec, path: &Path, mut take: impl FnMut(Rows)) -> Result<Vec<String>, String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = ChunkFile { kind: ChunkKind::Upsert, name, path: path.to_owned() };
+    let loaded = load(spec, &[file], None, |piece| {
+        if let Piece::Upsert(rows) = piece {
+            take(rows);
+        }
+        Ok(())
+    });
+    loaded.map_err(|refusal| match refusal {
+        Refusal::Rows(sentence) => sentence,
+        Refusal::Stopped => "the reading was broken off".into(),
+    })
 }
 
 /// Sentences, none twice.

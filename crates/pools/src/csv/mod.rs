@@ -33,3 +33,4 @@ pub use options::{ColumnOptions, CsvOptions};
 
 pub(crate) use chunk::{ChunkFile, Refusal, SUSPICION};
 pub(crate) use load::load;
+pub use load::read_file;

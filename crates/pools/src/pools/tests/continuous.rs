@@ -42,8 +42,7 @@ fn into(table: &str) -> PushJobSpec {
 }
 
 fn newest_by(table: &str, order: &str) -> PushJobSpec {
-    let continuous = Continuous { newest_by: Some(order.into()), ..Continuous::default() };
-    PushJobSpec { keys: vec!["Id".into()], continuous: Some(continuous), ..PushJobSpec::csv(table) }
+    PushJobSpec { keys: vec!["Id".into()], newest_by: Some(order.into()), ..into(table) }
 }
 
 async fn send(house: &House, pools: &Pools, pool: PoolId, spec: PushJobSpec, text: &str) -> Result<PushJob, Error> {
