@@ -190,13 +190,25 @@ impl Letters {
     }
 
     fn decode_utf8(&mut self, text: &mut String) -> Result<(), NotText> {
-        let (valid, broken) = match std::str::from_utf8(&self.rest) {
-            Ok(all) => (all.len(), false),
+        // The bytes become the text without being copied, and the buffer of the
+        // text before takes the next ones.
+        let next = std::mem::take(text).into_bytes();
+        let (valid, broken) = match String::from_utf8(std::mem::replace(&mut self.rest, next)) {
+            Ok(all) => {
+                self.rest.clear();
+                (all, false)
+            }
             // A letter may be cut by the end of the piece, not by that of the file.
-            Err(error) => (error.valid_up_to(), error.error_len().is_some() || self.ended),
+            Err(error) => {
+                let (valid, known) = (error.utf8_error().valid_up_to(), error.utf8_error().error_len().is_some());
+                let mut bytes = error.into_bytes();
+                self.rest.clear();
+                self.rest.extend_from_slice(&bytes[valid..]);
+                bytes.truncate(valid);
+                (String::from_utf8(bytes).expect("just looked at"), known || self.ended)
+            }
         };
-        text.push_str(std::str::from_utf8(&self.rest[..valid]).expect("just looked at"));
-        self.rest.drain(..valid);
+        *text = valid;
         if broken {
             let line = self.line + newlines(text.as_bytes());
             return Err(NotText::Encoding { line, charset: "UTF-8" });
@@ -227,13 +239,12 @@ impl Letters {
 
 /// Counts line ends roughly: `\r\n` once, a lone `\r` once.
 pub(crate) fn newlines(bytes: &[u8]) -> u64 {
-    let mut lines = 0;
-    let mut before = 0;
-    for byte in bytes {
-        lines += u64::from(*byte == b'\r' || (*byte == b'\n' && before != b'\r'));
-        before = *byte;
+    let count = |wanted: u8| bytes.iter().filter(|byte| **byte == wanted).count();
+    if !bytes.contains(&b'\r') {
+        return count(b'\n') as u64;
     }
-    lines
+    let pairs = bytes.windows(2).filter(|pair| *pair == b"\r\n").count();
+    (count(b'\r') + count(b'\n') - pairs) as u64
 }
 
 /// Reads the first bytes of a source and puts them back.

@@ -279,16 +279,16 @@ impl<'a> Plan<'a> {
                 short_rows += 1;
                 first_short = if short_rows == 1 { record.line } else { first_short };
             }
-            let values = self.values(&record, &columns, deletes);
-            match values {
-                Ok(Some(values)) => piece.push(&values),
-                Ok(None) => strangers += 1,
-                Err((place, detail)) => {
-                    let name = &self.columns[columns[place]].name;
-                    let (line, column) = (record.line, place + 1);
-                    let sentence = format!("file \"{file}\", line {line}, column {column} (\"{name}\"): {detail}");
-                    return Err(Refusal::Rows(sentence));
+            if deletes {
+                match self.values(&record, &columns) {
+                    Some(values) => piece.push(&values),
+                    None => strangers += 1,
                 }
+            } else if let Err((place, detail)) = self.push(&record, &columns, &mut piece) {
+                let name = &self.columns[columns[place]].name;
+                let (line, column) = (record.line, place + 1);
+                let sentence = format!("file \"{file}\", line {line}, column {column} (\"{name}\"): {detail}");
+                return Err(Refusal::Rows(sentence));
             }
             if piece.is_full() {
                 take(piece.finish(deletes))?;
@@ -312,34 +312,49 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// Reads the fields of a row, in order of the header; what the row lacks
-    /// is null. `None` is a key that no row can have.
-    fn values<'r>(
+    /// Reads the fields of a row into a piece; what the row lacks is null. After
+    /// an error the piece is of no use.
+    fn push(
         &mut self,
-        record: &Record<'r>,
+        record: &Record<'_>,
         columns: &[usize],
-        deletes: bool,
-    ) -> Result<Option<Vec<Cell<'r>>>, (usize, String)> {
+        piece: &mut PieceBuilder,
+    ) -> Result<(), (usize, String)> {
+        let mut builders = piece.builders.iter_mut();
+        for (place, column) in columns.iter().enumerate() {
+            let column = &mut self.columns[*column];
+            if column.reading == Reading::Ignored {
+                continue;
+            }
+            let builder = builders.next().expect("a builder for every column that is read");
+            // An empty field is nothing, quoted or not: few programs can tell
+            // the two apart, and no number or time is empty.
+            let text = if place < record.len() { record.field(place) } else { "" };
+            if text.is_empty() {
+                builder.push(Cell::Null);
+                piece.bytes += 8;
+                continue;
+            }
+            let Some(value) = column.value(text) else { return Err((place, column.misfit(text))) };
+            piece.bytes += if matches!(value, Cell::Text(_)) { text.len() + 4 } else { 8 };
+            builder.push(value);
+        }
+        piece.rows += 1;
+        Ok(())
+    }
+
+    /// Reads the keys of a row to delete; `None` is a key that no row can have.
+    fn values<'r>(&mut self, record: &Record<'r>, columns: &[usize]) -> Option<Vec<Cell<'r>>> {
         let mut values = Vec::with_capacity(columns.len());
         for (place, column) in columns.iter().enumerate() {
             let Some(column) = self.columns.get_mut(*column) else { continue };
             if column.reading == Reading::Ignored {
                 continue;
             }
-            // An empty field is nothing, quoted or not: few programs can tell
-            // the two apart, and no number or time is empty.
             let text = if place < record.len() { record.field(place) } else { "" };
-            if text.is_empty() {
-                values.push(Cell::Null);
-                continue;
-            }
-            match column.value(text) {
-                Some(value) => values.push(value),
-                None if deletes => return Ok(None),
-                None => return Err((place, column.misfit(text))),
-            }
+            values.push(if text.is_empty() { Cell::Null } else { column.value(text)? });
         }
-        Ok(Some(values))
+        Some(values)
     }
 
     fn count_cuts(&self, notes: &mut Notes) {
