@@ -86,6 +86,16 @@ pub(crate) struct Config {
     pub(crate) stop_seconds: u64,
     #[serde(deserialize_with = "number")]
     pub(crate) management_requests_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) chunk_bytes_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) keep_chunks_hours: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) keep_chunks_bytes: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) push_executions_per_second: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) push_executions_per_hour: u64,
 }
 
 /// How log lines look.
@@ -212,6 +222,11 @@ impl Config {
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             ("stop_seconds", self.stop_seconds.to_string()),
             ("management_requests_max", self.management_requests_max.to_string()),
+            ("chunk_bytes_max", self.chunk_bytes_max.to_string()),
+            ("keep_chunks_hours", self.keep_chunks_hours.to_string()),
+            ("keep_chunks_bytes", self.keep_chunks_bytes.to_string()),
+            ("push_executions_per_second", self.push_executions_per_second.to_string()),
+            ("push_executions_per_hour", self.push_executions_per_hour.to_string()),
         ]
         .map(|(name, value)| format!("{name} = {value}\n"))
         .concat()
@@ -330,6 +345,11 @@ mod tests {
             log_format = text
             stop_seconds = 20
             management_requests_max = 50
+            chunk_bytes_max = 1073741824
+            keep_chunks_hours = 24
+            keep_chunks_bytes = 4294967296
+            push_executions_per_second = 0
+            push_executions_per_hour = 0
         "]]
         .assert_eq(&config.describe());
     }

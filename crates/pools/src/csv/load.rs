@@ -7,6 +7,7 @@
 //! ends the job and is named by file, line and column; the caller sees to it
 //! that nothing of the job is visible then.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::port::{CHANGE_DATE_COLUMN, Piece, SEQ_COLUMN};
@@ -84,6 +85,8 @@ struct Plan<'a> {
     table: Option<&'a Schema>,
     keys: Vec<String>,
     columns: Vec<ColumnPlan>,
+    /// Where a column stands, by its name without case.
+    places: HashMap<String, usize>,
 }
 
 struct ColumnPlan {
@@ -133,11 +136,11 @@ impl Reading {
 
 impl<'a> Plan<'a> {
     fn new(spec: &'a PushJobSpec, table: Option<&'a Schema>) -> Self {
-        Plan { spec, table, keys: spec.keys(), columns: Vec::new() }
+        Plan { spec, table, keys: spec.keys(), columns: Vec::new(), places: HashMap::new() }
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+        self.places.get(&name.to_ascii_lowercase()).copied()
     }
 
     /// Returns where the columns of a header stand in the plan; those that
@@ -178,6 +181,7 @@ impl<'a> Plan<'a> {
         };
         let declared_length = declared.as_ref().and_then(|column| column.length);
         let length_max = declared_length.or(self.spec.fallback_varchar_length).map(|length| length as usize);
+        self.places.insert(name.to_ascii_lowercase(), self.columns.len());
         self.columns.push(ColumnPlan {
             name: in_table.map_or_else(|| name.to_owned(), |column| column.name.clone()),
             guess: reading.is_none().then(|| Guess::new(forms.clone(), in_table.map(|column| column.column_type))),
