@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use pools::PushJobSpec;
@@ -20,10 +21,10 @@ fn main() {
         let mut best = f64::MAX;
         let mut rows = 0;
         for _ in 0..3 {
-            let began = Instant::now();
+            let began = spent();
             rows = 0;
             read_file(&PushJobSpec::csv("Activities"), &path, |piece| rows += piece.len()).expect("the file is whole");
-            best = best.min(began.elapsed().as_secs_f64());
+            best = best.min(spent() - began);
         }
         let (speed, rows_per_s) = (bytes as f64 / 1e6 / best, rows as f64 / best);
         let mut line = String::new();
@@ -31,6 +32,16 @@ fn main() {
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 }
+
+/// Tells the seconds that this thread has had of a processor, so that what
+/// else runs does not count; where the system does not say, those of the clock.
+fn spent() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = stat.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok());
+    nanos.map_or_else(|| BEGAN.get_or_init(Instant::now).elapsed().as_secs_f64(), |nanos| nanos / 1e9)
+}
+
+static BEGAN: OnceLock<Instant> = OnceLock::new();
 
 /// Writes an event log: case, activity, time, user, amount, a free text.
 fn write_log(path: &std::path::Path, quoted: bool) -> usize {

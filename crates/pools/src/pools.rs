@@ -47,7 +47,7 @@ impl Default for Options {
             spool_bytes_max: u64::MAX,
             chunk_bytes_max: 1 << 30,
             jobs_at_once: 4,
-            keep_chunks: Duration::from_secs(24 * 3600),
+            keep_chunks: Duration::from_hours(24),
             keep_chunks_bytes_max: 4 << 30,
             executions_per_second_max: 0,
             executions_per_hour_max: 0,

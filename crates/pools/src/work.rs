@@ -19,7 +19,7 @@ use crate::{Committed, Error, PoolId, Pools, PushJobId, push_tables, tables};
 /// How long the worker rests where nobody nudges it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often what was kept is looked through.
-const TIDY_EVERY: Duration = Duration::from_secs(60);
+const TIDY_EVERY: Duration = Duration::from_mins(1);
 /// Tables looked at in one go.
 const WAITING_MAX: usize = 1_000;
 

@@ -55,7 +55,7 @@ fn types_become_the_nearest_of_ours() {
             ("dictionary", Arc::new(vec!["x", "y", "x"].into_iter().collect::<DictionaryArray<Int32Type>>())),
             ("binary", Arc::new(BinaryArray::from(vec![&b"a"[..], b"b", b"c"]))),
         ],
-        expect![[r#"
+        expect![[r"
             i8 Integer: -1  3
             u64 Integer: 0 1 9223372036854775807
             f16 Float: 1.5 0.0 -2.0
@@ -65,7 +65,7 @@ fn types_become_the_nearest_of_ours() {
             view Text: a b c
             dictionary Text: x y x
             binary Text: a b c
-        "#]],
+        "]],
     );
 }
 
@@ -81,7 +81,7 @@ fn times_of_every_unit_and_zone_are_utc() {
             ("ns", Arc::new(TimestampNanosecondArray::from(vec![0, 1_000, 2_999]).with_timezone("+02:00"))),
             ("time", Arc::new(Time64MicrosecondArray::from(vec![0, 1_000_000, 3_600_000_000]))),
         ],
-        expect![[r#"
+        expect![[r"
             date Time: 1970-01-01T00:00:00.000Z 2026-01-01T00:00:00.000Z 253402214400000000us
             date64 Time: 1970-01-01T00:00:00.000Z 1970-01-02T00:00:00.000Z 1970-01-01T00:00:00.000Z
             s Time: 1970-01-01T00:00:00.000Z 1970-01-01T00:00:01.000Z 1970-01-01T00:00:02.000Z
@@ -89,7 +89,7 @@ fn times_of_every_unit_and_zone_are_utc() {
             us Time: 1970-01-01T00:00:00.000Z 1970-01-01T00:00:00.000001Z 1970-01-01T00:00:00.000002Z
             ns Time: 1970-01-01T00:00:00.000Z 1970-01-01T00:00:00.000001Z 1970-01-01T00:00:00.000002Z
             time Text: 00:00:00 00:00:01 01:00:00
-        "#]],
+        "]],
     );
 }
 
@@ -149,9 +149,9 @@ fn what_would_lose_something_is_refused_with_the_column_and_the_mend() {
 fn a_file_without_rows_still_has_its_columns() {
     check(
         vec![("Id", Arc::new(Int32Array::from(Vec::<i32>::new())))],
-        expect![[r#"
+        expect![[r"
         Id Integer:
-    "#]],
+    "]],
     );
 }
 
@@ -177,10 +177,10 @@ fn old_times_and_texts_without_a_mark_are_read() {
     column.close().expect("a whole column");
     group.close().expect("a whole group");
     writer.close().expect("a footer");
-    expect![[r#"
+    expect![[r"
         At Time: 1970-01-01T00:00:00.000001Z 253402214400000000us
         Name Text: a b
-    "#]]
+    "]]
     .assert_eq(&draw(&path));
 }
 
@@ -191,21 +191,21 @@ fn what_is_not_whole_is_refused() {
     for (bytes, expected) in [
         (
             &b""[..],
-            expect![[r#"
+            expect![[r"
             refused: EOF: Parquet file too small. Size is 0 but need 8
-        "#]],
+        "]],
         ),
         (
             b"PAR1",
-            expect![[r#"
+            expect![[r"
             refused: EOF: Parquet file too small. Size is 4 but need 8
-        "#]],
+        "]],
         ),
         (
             b"PAR1 and then the connection broke off",
-            expect![[r#"
+            expect![[r"
             refused: Parquet error: Invalid Parquet file. Corrupt footer
-        "#]],
+        "]],
         ),
     ] {
         std::fs::write(&path, bytes).expect("a file");

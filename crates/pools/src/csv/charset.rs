@@ -87,7 +87,7 @@ pub(crate) struct Letters {
     rest: Vec<u8>,
     line: u64,
     /// Letters of this line that were handed out already.
-    letters: u64,
+    passed: u64,
     ended: bool,
     zipped: bool,
     /// Bytes that came so far, and that may come of a packed file.
@@ -107,7 +107,7 @@ impl Letters {
             charset: declared.unwrap_or(Charset::Utf8),
             rest: Vec::new(),
             line: 1,
-            letters: 0,
+            passed: 0,
             ended: false,
             zipped,
             bytes: 0,
@@ -137,12 +137,12 @@ impl Letters {
         self.line += newlines(text.as_bytes());
         let after = match text.rfind(['\r', '\n']) {
             Some(end) => {
-                self.letters = 0;
+                self.passed = 0;
                 &text[end + 1..]
             }
             None => text.as_str(),
         };
-        self.letters += after.chars().count() as u64;
+        self.passed += after.chars().count() as u64;
         Ok(true)
     }
 
@@ -271,13 +271,14 @@ impl Letters {
         let line = self.line + newlines(read.as_bytes());
         let letter = match read.rfind(['\r', '\n']) {
             Some(end) => read[end + 1..].chars().count() as u64,
-            None => self.letters + read.chars().count() as u64,
+            None => self.passed + read.chars().count() as u64,
         };
         NotText::Encoding { line, letter: letter + 1, charset }
     }
 }
 
 /// Counts line ends roughly: `\r\n` once, a lone `\r` once.
+#[expect(clippy::naive_bytecount, reason = "the compiler makes wide instructions of it")]
 pub(crate) fn newlines(bytes: &[u8]) -> u64 {
     let count = |wanted: u8| bytes.iter().filter(|byte| **byte == wanted).count();
     if !bytes.contains(&b'\r') {

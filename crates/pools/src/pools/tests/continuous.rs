@@ -93,32 +93,32 @@ async fn it_is_an_upsert_by_the_named_keys_or_by_all_columns() {
         "",
         named.clone(),
         &["Id,Name\n1,a\n2,b\n", "Id,Name\n2,c\n"],
-        expect![[r#"
+        expect![[r"
         (Id) 1 a, 2 c
         DONE: 2 rows came in and 0 were deleted with commit 1
         DONE: the rows came in with those of push job <1>, commit 1
-    "#]],
+    "]],
     )
     .await;
     check(
         "",
         into("Orders"),
         &["Id,Name\n1,a\n1,b\n", "Id,Name\n1,a\n"],
-        expect![[r#"
+        expect![[r"
         (Id, Name) 1 b, 1 a
         DONE: 2 rows came in and 0 were deleted with commit 1
         DONE: the rows came in with those of push job <1>, commit 1
-    "#]],
+    "]],
     )
     .await;
     check(
         "Id,Name\n1,a\n",
         into("Orders"),
         &["Id,Name\n1,c\n"],
-        expect![[r#"
+        expect![[r"
         (Id) 1 c
         DONE: 1 rows came in and 0 were deleted with commit 2
-    "#]],
+    "]],
     )
     .await;
     let others = PushJobSpec { keys: vec!["Name".into()], ..into("Orders") };
@@ -126,10 +126,10 @@ async fn it_is_an_upsert_by_the_named_keys_or_by_all_columns() {
         "Id,Name\n1,a\n",
         others,
         &["Id,Name\n1,c\n"],
-        expect![[r#"
+        expect![[r"
         (Id) 1 c
         DONE: the table's own keys were taken: (Id); 1 rows came in and 0 were deleted with commit 2
-    "#]],
+    "]],
     )
     .await;
     check(
@@ -152,31 +152,31 @@ async fn the_order_column_picks_the_newest() {
         "",
         spec.clone(),
         &["Id,Age,Name\n1,2,b\n1,1,a\n", "Id,Age,Name\n1,1,c\n"],
-        expect![[r#"
+        expect![[r"
         (Id) 1 2 b
         DONE: 2 rows were outdone by newer rows of the same push; 1 rows came in and 0 were deleted with commit 1
         DONE: the rows came in with those of push job <1>, commit 1
-    "#]],
+    "]],
     )
     .await;
     check(
         "Id,Age,Name\n1,5,a\n2,1,b\n",
         spec.clone(),
         &["Id,Age,Name\n1,4,x\n2,1,y\n"],
-        expect![[r#"
+        expect![[r"
         (Id) 1 5 a, 2 1 y
         DONE: 1 rows are older than the stored ones and were left out; 1 rows came in and 0 were deleted with commit 2
-    "#]],
+    "]],
     )
     .await;
     check(
         "Id,Name\n1,a\n",
         spec.clone(),
         &["Id,Age,Name\n1,4,x\n"],
-        expect![[r#"
+        expect![[r"
         (Id) 1 x 4
         DONE: 1 rows came in and 0 were deleted with commit 2
-    "#]],
+    "]],
     )
     .await;
     check("", spec, &["Id,Name\n1,a\n"], expect![[r#"
@@ -193,12 +193,12 @@ async fn files_of_one_table_come_in_with_one_commit_and_one_bad_file_alone_fails
         "",
         named.clone(),
         &files,
-        expect![[r#"
+        expect![[r"
         (Id) 2 b, 1 c
         DONE: 2 rows came in and 0 were deleted with commit 1
         DONE: the rows came in with those of push job <1>, commit 1
         DONE: the rows came in with those of push job <1>, commit 1
-    "#]],
+    "]],
     )
     .await;
     let house = house();
@@ -293,7 +293,7 @@ fn they_are_forgotten_after_a_while_on_every_engine() {
         pools.drain().await.unwrap();
         pools.tidy().await.unwrap();
         assert_eq!(pools.job(pool, first).await.unwrap().state, State::Done);
-        house.clock.advance(Duration::from_secs(25 * 3600));
+        house.clock.advance(Duration::from_hours(25));
         pools.tidy().await.unwrap();
         for item in [first, second] {
             assert!(pools.job(pool, item).await.is_err());

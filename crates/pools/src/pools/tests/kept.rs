@@ -42,23 +42,23 @@ async fn check(spec: PushJobSpec, text: &str, between: &[(PushJobSpec, &str)], e
 
 #[tokio::test]
 async fn a_wrong_separator_is_mended() {
-    check(appending(), "Id;Name\n1;a\n2;b\n", &[], expect![[r#"
+    check(appending(), "Id;Name\n1;a\n2;b\n", &[], expect![[r"
         one column, its header contains `;`: check separatorSequence
         2 rows came in and 0 were deleted with commit 1
         the chunks are kept until 2026-01-02T00:00:00.000Z: POST /api/v1/pools/<pool>/push-jobs/<job>/reload with other csvParsingOptions loads them again
         its chunks were loaded again by push job <again>
         DONE: 2 rows came in and 0 were deleted with commit 2
         1 a, 2 b
-    "#]]).await;
+    "]]).await;
     let replace = PushJobSpec { job_type: PushType::Replace, ..appending() };
-    check(replace, "Id;Name\n1;a\n2;b\n", &[], expect![[r#"
+    check(replace, "Id;Name\n1;a\n2;b\n", &[], expect![[r"
         one column, its header contains `;`: check separatorSequence
         2 rows came in and 0 were deleted with commit 1
         the chunks are kept until 2026-01-02T00:00:00.000Z: POST /api/v1/pools/<pool>/push-jobs/<job>/reload with other csvParsingOptions loads them again
         its chunks were loaded again by push job <again>
         DONE: 2 rows came in and 0 were deleted with commit 2
         1 a, 2 b
-    "#]]).await;
+    "]]).await;
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn chunks_go_when_their_time_is_over_or_others_need_the_room() {
     assert_eq!(house.files(), 2, "a restart keeps what is kept");
     pools.tidy().await.unwrap();
     assert_eq!(house.files(), 1, "within the bound of bytes");
-    house.clock.advance(Duration::from_secs(24 * 3600));
+    house.clock.advance(Duration::from_hours(24));
     pools.tidy().await.unwrap();
     assert_eq!(house.files(), 0);
     for job in jobs {
