@@ -10,8 +10,9 @@ use std::time::Duration;
 use base::sql::{Sql, SqlAnswer, SqlError, SqlRequest};
 use base::{BoxFuture, Clock, Timestamp};
 use parking_lot::{Mutex, RwLock};
+use pools::rows::Schema;
 use pools::{
-    Change, Commit, CommitNumber, Committed, Piece, PoolId, PushJobId, Snapshot, TableInfo, Tables, TablesError,
+    Change, Commit, CommitNumber, Committed, Piece, PoolId, PushJobId, Rows, Snapshot, TableInfo, Tables, TablesError,
 };
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,6 +22,7 @@ use crate::decide::Staged;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, failed};
 use crate::flusher::{self, PAUSE_AFTER_FAILURE, ask, gone};
+use crate::lookup;
 use crate::open;
 use crate::parquet_piece::read_piece;
 use crate::pool::Pool;
@@ -340,6 +342,27 @@ impl Tables for Lake {
 
     fn head(&self, pool: PoolId) -> watch::Receiver<CommitNumber> {
         self.pool(pool).head()
+    }
+
+    fn parquet_schema<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Schema, TablesError>> {
+        let file = file.to_owned();
+        Box::pin(self.read(move || lookup::schema_of(&file)))
+    }
+
+    fn read_parquet<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Rows, TablesError>> {
+        let file = file.to_owned();
+        Box::pin(self.read(move || read_piece(&file)))
+    }
+
+    fn find<'a>(
+        &'a self,
+        pool: PoolId,
+        table: &'a str,
+        keys: Rows,
+        columns: Vec<String>,
+    ) -> BoxFuture<'a, Result<Rows, TablesError>> {
+        let table = self.pool(pool).table(table);
+        Box::pin(self.read(move || table.map_or(Ok(Rows::default()), |table| lookup::find(&table, &keys, &columns))))
     }
 
     fn flush<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<u64, TablesError>> {

@@ -47,6 +47,7 @@ mod keys;
 mod route;
 mod arrow_rows;
 mod parquet_piece;
+mod lookup;
 mod flusher;
 mod rest;
 mod store;

@@ -88,6 +88,16 @@ pub(crate) struct Config {
     pub(crate) stop_seconds: u64,
     #[serde(deserialize_with = "number")]
     pub(crate) management_requests_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) chunk_bytes_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) keep_chunks_hours: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) keep_chunks_bytes: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) push_executions_per_second: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) push_executions_per_hour: u64,
 }
 
 /// How log lines look.
@@ -215,6 +225,11 @@ impl Config {
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             ("stop_seconds", self.stop_seconds.to_string()),
             ("management_requests_max", self.management_requests_max.to_string()),
+            ("chunk_bytes_max", self.chunk_bytes_max.to_string()),
+            ("keep_chunks_hours", self.keep_chunks_hours.to_string()),
+            ("keep_chunks_bytes", self.keep_chunks_bytes.to_string()),
+            ("push_executions_per_second", self.push_executions_per_second.to_string()),
+            ("push_executions_per_hour", self.push_executions_per_hour.to_string()),
         ]
         .map(|(name, value)| format!("{name} = {value}\n"))
         .concat()
@@ -339,6 +354,11 @@ mod tests {
             log_format = text
             stop_seconds = 20
             management_requests_max = 50
+            chunk_bytes_max = 1073741824
+            keep_chunks_hours = 24
+            keep_chunks_bytes = 4294967296
+            push_executions_per_second = 0
+            push_executions_per_hour = 0
         "]]
         .assert_eq(&config.describe());
     }
@@ -380,7 +400,7 @@ mod tests {
         ];
         let told = environments.map(|variable| load_from(&[variable], &[]).err().expect("a refusal").to_string());
         expect![[r#"
-            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`` (in the environment)
+            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
             the configuration is wrong: listen: "8080" is not an address such as 127.0.0.1:8080 (in the environment)
             the configuration is wrong: egress_allow: "lan" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000 (in the environment)
             the configuration is wrong: callback_http: "yes" is not "true" or "false" (in the environment)"#]].assert_eq(&told.join("\n"));

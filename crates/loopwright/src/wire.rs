@@ -78,12 +78,13 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         access.bootstrap_app_key(key.expose()).await.context("the setting \"bootstrap_app_key\" cannot be used")?;
     }
 
-    let pools = Arc::new(pools::Pools::new(
+    let pools = Arc::new(pools::Pools::with_options(
         control.clone(),
         tables.clone(),
         config.data.join("spool"),
         clock.clone(),
         chance.clone(),
+        pools_options(config),
     ));
 
     let flows = Arc::new(flows::Flows::new(
@@ -173,6 +174,18 @@ fn databases(config: &Config) -> Result<(Db<Control>, Db<db::Flows>)> {
 fn stop_at_once(error: &db::Error) {
     tracing::error!(%error, "the disk failed; the process stops and recovers at its next start");
     std::process::abort();
+}
+
+/// What the settings say about data integration.
+fn pools_options(config: &Config) -> pools::Options {
+    pools::Options {
+        chunk_bytes_max: config.chunk_bytes_max,
+        keep_chunks: Duration::from_secs(config.keep_chunks_hours.saturating_mul(3_600)),
+        keep_chunks_bytes_max: config.keep_chunks_bytes,
+        executions_per_second_max: config.push_executions_per_second,
+        executions_per_hour_max: config.push_executions_per_hour,
+        ..pools::Options::default()
+    }
 }
 
 fn events_options(config: &Config) -> Result<events::Options> {

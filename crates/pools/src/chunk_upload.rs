@@ -8,14 +8,15 @@ use bytes::Bytes;
 
 use crate::pools::job_of;
 use crate::push_job::{Chunk, ChunkKind, PushJob, State};
-use crate::spool::Upload;
-use crate::{Error, PoolId, PushJobId, tables};
+use crate::spool::{Spool, Upload};
+use crate::{Error, PoolId, PushJobId, kept, tables};
 
 /// A chunk that is on its way in.
 pub struct ChunkUpload {
     pub(crate) upload: Upload,
     pub(crate) db: Db<Control>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) spool: Arc<Spool>,
     pub(crate) bytes_max: u64,
     pub(crate) pool: PoolId,
     pub(crate) job: PushJobId,
@@ -29,7 +30,15 @@ impl ChunkUpload {
         if self.upload.bytes() + bytes.len() as u64 > self.bytes_max {
             return Err(Error::ChunkTooLarge { bytes_max: self.bytes_max });
         }
-        self.upload.write(&bytes).await
+        if !self.upload.has_room(bytes.len()) {
+            kept::make_room(&self.db, &self.spool, bytes.len() as u64).await?;
+        }
+        let written = self.upload.write(&bytes).await;
+        if matches!(written, Err(Error::SpoolFull)) {
+            // The next try finds what could be had.
+            kept::let_all_go(&self.db, &self.spool).await?;
+        }
+        written
     }
 
     /// Makes the chunk part of its job; it is durable when this returns.

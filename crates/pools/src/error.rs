@@ -81,8 +81,34 @@ pub enum Error {
         /// The job.
         job: PushJobId,
     },
+    /// A file of continuous push cannot be taken.
+    #[error("file \"{file}\" failed Parquet validation: {detail}")]
+    BadItem {
+        /// The name it came with.
+        file: String,
+        /// What is wrong with it, and the mend.
+        detail: String,
+    },
+    /// More jobs were executed than an installation allows.
+    #[error("at most {max} push jobs are executed {per}: try again in {retry_after_s} s")]
+    TooManyExecutions {
+        /// The limit.
+        max: u64,
+        /// What it is counted by.
+        per: &'static str,
+        /// When it begins anew.
+        retry_after_s: u64,
+    },
+    /// A job cannot be loaded again.
+    #[error("push job \"{job}\" cannot be loaded again: {detail}")]
+    CannotReload {
+        /// The job.
+        job: PushJobId,
+        /// Why, and the mend.
+        detail: String,
+    },
     /// A chunk is larger than a chunk may be.
-    #[error("a chunk holds at most {bytes_max} bytes: split the file")]
+    #[error("a chunk holds at most {bytes_max} bytes: split the file, or raise \"chunk_bytes_max\"")]
     ChunkTooLarge {
         /// The limit.
         bytes_max: u64,
@@ -138,11 +164,14 @@ impl Coded for Error {
             | Error::NoChunks { .. }
             | Error::NoMoreChunks { .. }
             | Error::WrongState { .. }
+            | Error::CannotReload { .. }
             | Error::AmbiguousDataModel { .. } => Kind::Conflict,
             Error::BadName { .. }
             | Error::BadJob { .. }
             | Error::DeletesNeedKeys { .. }
+            | Error::BadItem { .. }
             | Error::BadDataModel { .. } => Kind::Invalid,
+            Error::TooManyExecutions { .. } => Kind::TooMany,
             Error::ChunkTooLarge { .. } => Kind::TooLarge,
             Error::SpoolFull => Kind::Unavailable,
             Error::Spool { .. } => Kind::Internal,
@@ -163,6 +192,9 @@ impl Coded for Error {
             Error::NoMoreChunks { .. } => "push-job-closed",
             Error::WrongState { .. } => "push-job-state",
             Error::DeletesNeedKeys { .. } => "push-job-keyless",
+            Error::BadItem { .. } => "parquet-invalid",
+            Error::TooManyExecutions { .. } => "push-executions-exceeded",
+            Error::CannotReload { .. } => "push-job-not-reloadable",
             Error::ChunkTooLarge { .. } => "chunk-too-large",
             Error::SpoolFull => "disk-full",
             Error::Spool { .. } => "chunk-failed",

@@ -27,17 +27,24 @@ mod push_job;
 pub mod csv;
 mod spool;
 mod chunk_upload;
+mod continuous;
+mod newest;
+mod kept;
+mod limits;
 mod data_model;
 mod tables;
+mod push_tables;
 mod pools;
 mod execution;
 mod work;
 mod error;
 
 pub use chunk_upload::ChunkUpload;
+pub use continuous::ItemUpload;
 pub use csv::{ColumnOptions, CsvOptions};
 pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
 pub use error::Error;
+pub use kept::JobDetails;
 pub use pool::{Pool, Status};
 pub use pools::{Options, Pools, PutDataModel};
 pub use port::{
@@ -45,7 +52,8 @@ pub use port::{
     TablesError,
 };
 pub use push_job::{
-    Chunk, ChunkKind, DeclaredColumn, DeclaredType, FileType, PushJob, PushJobSpec, PushType, State, UpsertStrategy,
+    Chunk, ChunkKind, Continuous, DeclaredColumn, DeclaredType, FileType, PushJob, PushJobSpec, PushType, State,
+    UpsertStrategy,
 };
 pub use rows::Rows;
 pub use tables::MIGRATIONS;

@@ -6,6 +6,7 @@
 //! fast: rows are kept one by one under their `_seq`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use base::BoxFuture;
@@ -24,12 +25,21 @@ use crate::{PoolId, PushJobId};
 #[derive(Default)]
 pub struct MemTables {
     state: Mutex<State>,
+    parquet: Option<ReadParquet>,
 }
+
+/// Reads what a test takes for Parquet.
+pub type ReadParquet = fn(&Path) -> Result<Rows, TablesError>;
 
 impl MemTables {
     /// Makes tables of which there are none yet.
     pub fn new() -> Self {
         MemTables::default()
+    }
+
+    /// Makes tables that read Parquet, or what a test takes for it.
+    pub fn with_parquet(read: ReadParquet) -> Self {
+        MemTables { parquet: Some(read), ..MemTables::default() }
     }
 
     /// Forgets what was staged and not committed, as a restart does.
@@ -350,10 +360,11 @@ impl State {
 impl Tables for MemTables {
     fn stage(&self, _pool: PoolId, job: PushJobId, piece: Piece) -> BoxFuture<'_, Result<(), TablesError>> {
         Box::pin(async move {
-            if let Piece::UpsertParquet(file) | Piece::DeleteParquet(file) = &piece {
-                let detail = "tables in memory do not read Parquet".into();
-                return Err(TablesError::BadFile { file: file.display().to_string(), detail });
-            }
+            let piece = match piece {
+                Piece::UpsertParquet(file) => Piece::Upsert(self.read_parquet(&file).await?),
+                Piece::DeleteParquet(file) => Piece::Delete(self.read_parquet(&file).await?),
+                piece => piece,
+            };
             self.state.lock().staged.entry(job).or_default().push(piece);
             Ok(())
         })
@@ -414,6 +425,20 @@ impl Tables for MemTables {
 
     fn head(&self, pool: PoolId) -> watch::Receiver<CommitNumber> {
         self.state.lock().pool(pool).head.subscribe()
+    }
+
+    fn parquet_schema<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Schema, TablesError>> {
+        Box::pin(async move { Ok(self.read_parquet(file).await?.schema()) })
+    }
+
+    fn read_parquet<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Rows, TablesError>> {
+        Box::pin(async move {
+            let Some(read) = self.parquet else {
+                let detail = "tables in memory do not read Parquet".into();
+                return Err(TablesError::BadFile { file: file.display().to_string(), detail });
+            };
+            read(file)
+        })
     }
 
     fn flush<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<u64, TablesError>> {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::db::{Control, Db, Tx};
 use base::{Actor, Chance, Clock, Timestamp, audit};
@@ -11,12 +12,13 @@ use serde_json::json;
 use tokio::sync::{Notify, watch};
 
 use crate::chunk_upload::{ChunkUpload, takes_chunks};
+use crate::limits::Executions;
 use crate::pool::{self, Pool, Status};
 use crate::push_job::{self, Chunk, ChunkKind, Input, PushJob, PushJobSpec, State};
 use crate::spool::Spool;
 use crate::{
     ChunkId, DataModel, DataModelId, DataModelSpec, Error, PoolId, PushJobId, TableInfo, Tables, TablesError,
-    data_model, tables,
+    data_model, push_tables, tables,
 };
 
 /// What an installation may set.
@@ -28,11 +30,28 @@ pub struct Options {
     pub chunk_bytes_max: u64,
     /// Push jobs that run at the same time.
     pub jobs_at_once: usize,
+    /// How long the chunks of a job stay that may be loaded again; zero for
+    /// not at all.
+    pub keep_chunks: Duration,
+    /// Bytes that kept chunks may have together.
+    pub keep_chunks_bytes_max: u64,
+    /// Push jobs that may be executed in a second; 0 for any number.
+    pub executions_per_second_max: u64,
+    /// Push jobs that may be executed in an hour of the clock; 0 for any number.
+    pub executions_per_hour_max: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { spool_bytes_max: u64::MAX, chunk_bytes_max: 1 << 30, jobs_at_once: 4 }
+        Options {
+            spool_bytes_max: u64::MAX,
+            chunk_bytes_max: 1 << 30,
+            jobs_at_once: 4,
+            keep_chunks: Duration::from_hours(24),
+            keep_chunks_bytes_max: 4 << 30,
+            executions_per_second_max: 0,
+            executions_per_hour_max: 0,
+        }
     }
 }
 
@@ -42,7 +61,7 @@ pub struct Pools {
     pub(crate) tables: Arc<dyn Tables>,
     pub(crate) spool: Arc<Spool>,
     pub(crate) clock: Arc<dyn Clock>,
-    chance: Arc<dyn Chance>,
+    pub(crate) chance: Arc<dyn Chance>,
     pub(crate) options: Options,
     /// Wakes the worker.
     pub(crate) nudge: Notify,
@@ -50,6 +69,8 @@ pub struct Pools {
     pub(crate) ended: watch::Sender<u64>,
     /// Jobs that run in this process.
     pub(crate) running: Mutex<HashSet<PushJobId>>,
+    /// Counts executions against the limits.
+    pub(crate) executions: Mutex<Executions>,
 }
 
 impl Pools {
@@ -84,6 +105,7 @@ impl Pools {
             nudge: Notify::new(),
             ended: watch::Sender::new(0),
             running: Mutex::default(),
+            executions: Mutex::default(),
         }
     }
 
@@ -207,7 +229,20 @@ impl Pools {
 
     /// Executes a push job: it waits for its turn from now on.
     pub async fn execute(&self, actor: &Actor, pool: PoolId, job: PushJobId) -> Result<PushJob, Error> {
+        self.execute_newest(actor, pool, job, None).await
+    }
+
+    /// Executes a push job. Where a column is named, it tells which of several
+    /// rows with one key is the newest.
+    pub async fn execute_newest(
+        &self,
+        actor: &Actor,
+        pool: PoolId,
+        job: PushJobId,
+        newest_by: Option<String>,
+    ) -> Result<PushJob, Error> {
         let (actor, now) = (actor.clone(), self.clock.now());
+        self.count_execution(now)?;
         let executed = self
             .db
             .write("pools.execute", move |tx| {
@@ -217,6 +252,10 @@ impl Pools {
                 };
                 if tables::chunks(tx, job)?.is_empty() {
                     return Err(Error::NoChunks { job });
+                }
+                if newest_by.is_some() {
+                    let spec = PushJobSpec { newest_by: newest_by.clone(), ..known.spec };
+                    push_tables::set_spec(tx, job, &spec)?;
                 }
                 tables::move_job(tx, job, known.state, next, now)?;
                 tables::enqueue_job(tx, job, now)?;
@@ -317,18 +356,16 @@ impl Pools {
             })
             .await?;
         let id = ChunkId::new(self.clock.now(), &*self.chance);
-        // Logs speak of the file by its name, so it must have one.
-        let trimmed = file_name.trim();
-        let file_name = if trimmed.is_empty() { "file" } else { trimmed };
         Ok(ChunkUpload {
             upload: self.spool.upload(id),
             db: self.db.clone(),
             clock: self.clock.clone(),
+            spool: self.spool.clone(),
             bytes_max: self.options.chunk_bytes_max,
             pool,
             job,
             kind,
-            file_name: file_name.chars().filter(|letter| !letter.is_control()).take(255).collect(),
+            file_name: shown_name(file_name),
         })
     }
 
@@ -453,7 +490,7 @@ pub struct PutDataModel {
     pub notes: Vec<String>,
 }
 
-fn must_have_pool(tx: &mut dyn Tx, pool: PoolId) -> Result<(), Error> {
+pub(crate) fn must_have_pool(tx: &mut dyn Tx, pool: PoolId) -> Result<(), Error> {
     match tables::pool(tx, pool)? {
         Some(_) => Ok(()),
         None => Err(Error::UnknownPool { pool: pool.to_string() }),
@@ -465,6 +502,13 @@ pub(crate) fn job_of(tx: &mut dyn Tx, pool: PoolId, job: PushJobId) -> Result<Pu
     must_have_pool(tx, pool)?;
     let known = tables::job(tx, job)?.filter(|known| known.pool == pool);
     known.ok_or(Error::UnknownJob { job })
+}
+
+/// Logs speak of a file by its name, so it must have a decent one.
+pub(crate) fn shown_name(file_name: &str) -> String {
+    let trimmed = file_name.trim();
+    let file_name = if trimmed.is_empty() { "file" } else { trimmed };
+    file_name.chars().filter(|letter| !letter.is_control()).take(255).collect()
 }
 
 fn record_move(

@@ -7,7 +7,7 @@
 //! Commits of a pool are numbered 1, 2, 3 … in the order in which they became
 //! durable. The number is what queries wait for and what triggers count by.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::error::{Coded, Kind};
@@ -262,7 +262,40 @@ pub trait Tables: Send + Sync {
         })
     }
 
+    /// Reads the columns of a Parquet file, not its rows.
+    fn parquet_schema<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Schema, TablesError>> {
+        Box::pin(async move { Err(no_parquet(file)) })
+    }
+
+    /// Reads a Parquet file into memory; only for files that are small.
+    fn read_parquet<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Rows, TablesError>> {
+        Box::pin(async move { Err(no_parquet(file)) })
+    }
+
+    /// Finds the rows of a table that may bear one of the keys (the columns of
+    /// `keys`), with these keys and the columns asked for. Rows with other keys
+    /// may be among them; a column that the table does not have is not.
+    fn find<'a>(
+        &'a self,
+        pool: PoolId,
+        table: &'a str,
+        keys: Rows,
+        columns: Vec<String>,
+    ) -> BoxFuture<'a, Result<Rows, TablesError>> {
+        Box::pin(async move {
+            let Some(known) = self.table(pool, table).await? else { return Ok(Rows::default()) };
+            let keys = keys.columns().iter().map(|column| column.name.clone());
+            let wanted = keys.chain(columns).filter(|name| known.schema.position(name).is_some());
+            Ok(self.scan(pool, table, Some(wanted.collect())).await?.rows)
+        })
+    }
+
     /// Writes what is pending of a table to rest and returns the version of
     /// the Delta table that holds it.
     fn flush<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<u64, TablesError>>;
+}
+
+fn no_parquet(file: &Path) -> TablesError {
+    let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    TablesError::BadFile { file, detail: "these tables do not read Parquet".into() }
 }

@@ -18,7 +18,7 @@ use base::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::csv::CsvOptions;
-use crate::{ChunkId, Committed, Error, Mode, PoolId, PushJobId};
+use crate::{ChunkId, CommitNumber, Committed, Error, Mode, PoolId, PushJobId};
 
 /// Where a push job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -159,6 +159,14 @@ pub struct DeclaredColumn {
     pub key: bool,
 }
 
+/// What a file of continuous push says beside what every push job says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Continuous {
+    /// What the caller calls itself; kept for the answer.
+    pub client: Option<String>,
+}
+
 /// What a caller asks of a push job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PushJobSpec {
@@ -187,6 +195,17 @@ pub struct PushJobSpec {
     /// How CSV is written.
     #[serde(default)]
     pub csv: CsvOptions,
+    /// The column that tells which of several rows with one key is the newest:
+    /// the one with the greatest value. `None`: the one that came last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_by: Option<String>,
+    /// The commit that the job takes back: it runs only while that is the
+    /// last one of its table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<CommitNumber>,
+    /// The file came by continuous push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continuous: Option<Continuous>,
     /// Whatever else the caller wants to find in the answer again. Not looked
     /// at here.
     #[serde(default)]
@@ -206,6 +225,9 @@ impl PushJobSpec {
             fallback_varchar_length: None,
             declared: Vec::new(),
             csv: CsvOptions::default(),
+            newest_by: None,
+            instead_of: None,
+            continuous: None,
             echo: serde_json::Value::Null,
         }
     }
@@ -223,6 +245,8 @@ impl PushJobSpec {
     pub fn mode(&self) -> Mode {
         let keys = self.keys();
         match self.job_type {
+            // Which keys is decided when the table and the file are known.
+            _ if self.continuous.is_some() => Mode::Upsert { keys, keep_missing: true },
             PushType::Replace => Mode::Replace,
             PushType::Delta if keys.is_empty() => Mode::Append,
             PushType::Delta => {

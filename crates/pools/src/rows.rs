@@ -67,6 +67,15 @@ impl Bits {
         self.length += 1;
     }
 
+    /// Makes so many bits that are all set.
+    fn ones(length: usize) -> Self {
+        let mut bytes = vec![0xff; length.div_ceil(8)];
+        if let (Some(last), used @ 1..) = (bytes.last_mut(), length % 8) {
+            *last = 0xff >> (8 - used);
+        }
+        Bits { bytes, length }
+    }
+
     /// Returns the bit at a 0-based place.
     pub fn get(&self, place: usize) -> bool {
         assert!(place < self.length, "bit {place} of {}", self.length);
@@ -132,6 +141,11 @@ impl Dictionary {
         let code = code as usize;
         let bytes = &self.bytes[self.offsets[code] as usize..self.offsets[code + 1] as usize];
         std::str::from_utf8(bytes).expect("only whole texts are added")
+    }
+
+    fn bytes_of(&self, code: u32) -> &[u8] {
+        let code = code as usize;
+        &self.bytes[self.offsets[code] as usize..self.offsets[code + 1] as usize]
     }
 
     /// Returns how many texts there are.
@@ -294,10 +308,80 @@ impl Rows {
 pub struct ColumnBuilder {
     name: String,
     values: Values,
-    validity: Bits,
-    nulls: usize,
-    known: std::collections::HashMap<String, u32>,
+    /// `None` as long as every row holds a value.
+    validity: Option<Bits>,
+    codes: Codes,
+    /// Code of the text before; neighbours are often equal.
+    last: u32,
     dictionary: Dictionary,
+}
+
+/// Finds the code of a text that a dictionary holds: an open table of hashes
+/// and codes, so that no text is kept twice.
+struct Codes {
+    /// Hash, and code from 1 on; the length is a power of two.
+    slots: Vec<(u32, u32)>,
+    count: usize,
+    /// Nobody outside knows it, so that nobody can make texts that collide.
+    seed: u64,
+}
+
+impl Codes {
+    fn new() -> Self {
+        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
+        Codes { slots: Vec::new(), count: 0, seed }
+    }
+
+    /// Returns the code of a text; one that is new is added to the dictionary.
+    fn of(&mut self, text: &str, dictionary: &mut Dictionary) -> u32 {
+        if self.count * 4 >= self.slots.len() * 3 {
+            self.grow();
+        }
+        let hash = self.hash(text.as_bytes());
+        let mut place = hash as usize & (self.slots.len() - 1);
+        loop {
+            match self.slots[place] {
+                (_, 0) => {
+                    let code = dictionary.push(text);
+                    self.slots[place] = (hash, code + 1);
+                    self.count += 1;
+                    return code;
+                }
+                (known, code) if known == hash && dictionary.bytes_of(code - 1) == text.as_bytes() => return code - 1,
+                _ => place = (place + 1) & (self.slots.len() - 1),
+            }
+        }
+    }
+
+    fn grow(&mut self) {
+        let wider = vec![(0, 0); (self.slots.len() * 2).max(64)];
+        let before = std::mem::replace(&mut self.slots, wider);
+        for (hash, code) in before.into_iter().filter(|(_, code)| *code > 0) {
+            let mut place = hash as usize & (self.slots.len() - 1);
+            while self.slots[place].1 > 0 {
+                place = (place + 1) & (self.slots.len() - 1);
+            }
+            self.slots[place] = (hash, code);
+        }
+    }
+
+    /// Folds products of eight bytes each.
+    fn hash(&self, bytes: &[u8]) -> u32 {
+        let fold = |one: u64, other: u64| {
+            let product = u128::from(one) * u128::from(other);
+            product as u64 ^ (product >> 64) as u64
+        };
+        let mut hash = self.seed ^ bytes.len() as u64;
+        let mut eights = bytes.chunks_exact(8);
+        for eight in &mut eights {
+            let eight = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
+            hash = fold(hash ^ eight, 0x9e37_79b9_7f4a_7c15);
+        }
+        let mut last = [0; 8];
+        last[..eights.remainder().len()].copy_from_slice(eights.remainder());
+        hash = fold(hash ^ u64::from_le_bytes(last), 0xd6e8_feb8_6659_fd93 ^ self.seed);
+        (hash ^ (hash >> 32)) as u32
+    }
 }
 
 impl ColumnBuilder {
@@ -313,9 +397,9 @@ impl ColumnBuilder {
         ColumnBuilder {
             name: name.into(),
             values,
-            validity: Bits::default(),
-            nulls: 0,
-            known: std::collections::HashMap::new(),
+            validity: None,
+            codes: Codes::new(),
+            last: 0,
             dictionary: Dictionary::default(),
         }
     }
@@ -327,8 +411,13 @@ impl ColumnBuilder {
     /// If the value is of another type than the column; integers are taken by
     /// float columns.
     pub fn push(&mut self, cell: Cell<'_>) {
-        self.validity.push(cell != Cell::Null);
-        self.nulls += usize::from(cell == Cell::Null);
+        if let Some(validity) = &mut self.validity {
+            validity.push(cell != Cell::Null);
+        } else if cell == Cell::Null {
+            let mut validity = Bits::ones(self.values.len());
+            validity.push(false);
+            self.validity = Some(validity);
+        }
         match (&mut self.values, cell) {
             (Values::Integer(values), Cell::Integer(value)) | (Values::Time(values), Cell::Time(value)) => {
                 values.push(value);
@@ -340,18 +429,16 @@ impl ColumnBuilder {
             (Values::Boolean(bits), Cell::Boolean(value)) => bits.push(value),
             (Values::Boolean(bits), Cell::Null) => bits.push(false),
             (Values::Text { codes, .. }, Cell::Text(text)) => {
-                let known = self.known.get(text).copied();
-                codes.push(known.unwrap_or_else(|| {
-                    let code = self.dictionary.push(text);
-                    self.known.insert(text.to_owned(), code);
-                    code
-                }));
+                let as_before = !self.dictionary.is_empty() && self.dictionary.bytes_of(self.last) == text.as_bytes();
+                if !as_before {
+                    self.last = self.codes.of(text, &mut self.dictionary);
+                }
+                codes.push(self.last);
             }
             (Values::Text { codes, .. }, Cell::Null) => {
                 // A code must point somewhere, also where no value is.
                 if self.dictionary.is_empty() {
-                    self.dictionary.push("");
-                    self.known.insert(String::new(), 0);
+                    self.codes.of("", &mut self.dictionary);
                 }
                 codes.push(0);
             }
@@ -365,13 +452,34 @@ impl ColumnBuilder {
             Values::Text { codes, .. } => Values::Text { codes, dictionary: Arc::new(self.dictionary) },
             other => other,
         };
-        Column { name: self.name, values, validity: (self.nulls > 0).then_some(self.validity) }
+        Column { name: self.name, values, validity: self.validity }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_texts_have_a_code_each_and_keep_it() {
+        let mut builder = ColumnBuilder::new("Name", ColumnType::Text);
+        for round in 0..2 {
+            for number in 0..10_000 {
+                let text = "x".repeat(number % 20) + &number.to_string();
+                builder.push(Cell::Text(&text));
+                builder.push(Cell::Text(&text));
+            }
+            (round == 0).then(|| builder.push(Cell::Null));
+        }
+        let column = builder.finish();
+        let Values::Text { dictionary, .. } = &column.values else { panic!("a text column") };
+        assert_eq!((dictionary.len(), column.values.len()), (10_000, 40_001));
+        assert_eq!((column.cell(20_000), column.cell(19_999)), (Cell::Null, column.cell(40_000)));
+        assert_eq!(
+            column.validity.map(|bits| (bits.len(), bits.get(20_000), bits.get(20_001))),
+            Some((40_001, false, true))
+        );
+    }
 
     #[test]
     fn cells_come_back_as_they_went_in() {

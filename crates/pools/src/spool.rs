@@ -131,6 +131,11 @@ impl Spool {
         Ok(())
     }
 
+    /// Tells whether so many bytes more would fit.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        self.used().load(Ordering::SeqCst).saturating_add(bytes) <= self.bytes_max
+    }
+
     fn give_back(&self, bytes: u64) {
         // Where nothing was counted yet, what is gone will not be counted.
         let Some(used) = self.used.get() else { return };
@@ -184,6 +189,11 @@ impl Upload {
     /// Tells how many bytes came so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Tells whether so many bytes more would fit into the spool.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.spool.has_room(bytes as u64)
     }
 
     /// Takes the next bytes.

@@ -9,8 +9,10 @@ use crate::push_job::{Chunk, ChunkKind, PushJob, State};
 use crate::{ChunkId, Committed, DataModel, DataModelId, DataModelSpec, PoolId, PushJobId};
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "pools/0001_pools", sql: include_str!("../migrations/0001_pools.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "pools/0001_pools", sql: include_str!("../migrations/0001_pools.sql") },
+    Migration { name: "pools/0002_continuous_push", sql: include_str!("../migrations/0002_continuous_push.sql") },
+];
 
 /// Jobs that a list shows at most.
 const JOBS_LISTED_MAX: usize = 1_000;
@@ -108,14 +110,14 @@ fn json_of<T: serde::de::DeserializeOwned>(row: &Row, column: usize) -> Result<T
     serde_json::from_str(&row.get::<String>(column)?).map_err(|_| Error::Shape { column })
 }
 
-fn json<T: serde::Serialize>(value: &T) -> String {
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("our own documents are JSON")
 }
 
 pub(crate) fn insert_job(tx: &mut dyn Tx, job: &PushJob) -> Result<(), Error> {
     tx.execute(
-        "INSERT INTO push_jobs (id, pool, table_key, state, spec, logs, created_at, created_by, changed_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO push_jobs (id, pool, table_key, state, spec, logs, created_at, created_by, changed_at, continuous) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         args![
             job.id,
             job.pool,
@@ -125,7 +127,8 @@ pub(crate) fn insert_job(tx: &mut dyn Tx, job: &PushJob) -> Result<(), Error> {
             json(&job.logs),
             job.created_at,
             &job.created_by,
-            job.changed_at
+            job.changed_at,
+            job.spec.continuous.is_some()
         ],
     )?;
     Ok(())
@@ -135,10 +138,10 @@ pub(crate) fn job(tx: &mut dyn Tx, id: PushJobId) -> Result<Option<PushJob>, Err
     tx.query_one(&format!("SELECT {JOB} FROM push_jobs WHERE id = $1"), args![id])?.as_ref().map(job_of).transpose()
 }
 
-/// The newest first.
+/// The newest first, without the files of continuous push.
 pub(crate) fn jobs(tx: &mut dyn Tx, pool: PoolId) -> Result<Vec<PushJob>, Error> {
     let rows = tx.query(
-        &format!("SELECT {JOB} FROM push_jobs WHERE pool = $1 ORDER BY id DESC LIMIT $2"),
+        &format!("SELECT {JOB} FROM push_jobs WHERE pool = $1 AND continuous = 0 ORDER BY id DESC LIMIT $2"),
         args![pool, JOBS_LISTED_MAX],
     )?;
     rows.iter().map(job_of).collect()
@@ -240,11 +243,11 @@ pub(crate) fn chunks(tx: &mut dyn Tx, job: PushJobId) -> Result<Vec<Chunk>, Erro
     rows.iter().map(chunk_of).collect()
 }
 
-/// Chunks whose files are still needed.
+/// Chunks whose files are still needed, or kept.
 pub(crate) fn open_chunks(tx: &mut dyn Tx) -> Result<Vec<ChunkId>, Error> {
     let rows = tx.query(
         "SELECT chunk.id FROM push_job_chunks chunk JOIN push_jobs job ON job.id = chunk.job \
-         WHERE job.state IN ('NEW', 'QUEUED', 'RUNNING')",
+         WHERE job.state IN ('NEW', 'QUEUED', 'RUNNING') OR job.kept_until IS NOT NULL",
         args![],
     )?;
     rows.iter().map(|row| row.get(0)).collect()

@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::execution::{Outcome, summary};
 use crate::push_job::{self, Input, State};
-use crate::{Error, PoolId, Pools, PushJobId, tables};
+use crate::{Committed, Error, PoolId, Pools, PushJobId, push_tables, tables};
 
 /// How long the worker rests where nobody nudges it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often what was kept is looked through.
+const TIDY_EVERY: Duration = Duration::from_mins(1);
 /// Tables looked at in one go.
 const WAITING_MAX: usize = 1_000;
 
@@ -43,7 +45,16 @@ impl Pools {
 
     async fn recover_job(&self, pool: PoolId, job: PushJobId) -> Result<(), Error> {
         let known = self.job(pool, job).await?;
-        if let Some(committed) = self.tables.outcome(pool, job).await? {
+        let leader = self.db.read("pools.leader", move |tx| Ok::<_, Error>(push_tables::leader(tx, job)?)).await?;
+        if leader.is_some_and(|leader| self.running.lock().contains(&leader)) {
+            return Ok(());
+        }
+        if let Some(committed) = self.tables.outcome(pool, leader.unwrap_or(job)).await? {
+            let committed = match leader {
+                // The rows are counted where they were committed.
+                Some(_) => Committed { upserted: 0, deleted: 0, ..committed },
+                None => committed,
+            };
             let logs = vec!["the rows were committed before a restart".to_owned(), summary(committed)];
             return self.settle(&known, Outcome::Committed { committed, logs }).await.map(drop);
         }
@@ -52,6 +63,7 @@ impl Pools {
         self.db
             .write("pools.requeue", move |tx| {
                 tables::move_job(tx, job, State::Running, next, now)?;
+                push_tables::set_leader(tx, job, None)?;
                 Ok::<_, Error>(())
             })
             .await?;
@@ -82,7 +94,15 @@ impl Pools {
         let mut worker =
             Worker { pools: self.clone(), stop: stop.clone(), running: JoinSet::new(), busy: HashMap::new() };
         let mut recovered = false;
+        let mut tidied = None;
         while !stop.is_cancelled() {
+            let now = self.clock.now();
+            if tidied.is_none_or(|tidied| now.since(tidied) >= TIDY_EVERY) {
+                tidied = Some(now);
+                if let Err(error) = self.tidy().await {
+                    tracing::warn!(error = %chain(&error), "chunks that were kept cannot be removed; it is tried again");
+                }
+            }
             if let Err(error) = worker.look(&mut recovered).await {
                 tracing::error!(error = %chain(&error), "push jobs cannot be looked for; they wait");
             }

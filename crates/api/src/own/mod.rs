@@ -2,6 +2,7 @@
 //! demo use, and whatever no compatible surface has a word for.
 
 mod pools;
+mod push_jobs;
 mod data_models;
 mod packages;
 mod models;
@@ -40,6 +41,9 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/pools/{pool}", get(pools::show))
         .route("/pools/{pool}/tables", get(pools::tables))
         .route("/pools/{pool}/tables/{table}/flush", post(pools::flush))
+        .route("/pools/{pool}/push-jobs", get(push_jobs::list))
+        .route("/pools/{pool}/push-jobs/{job}", get(push_jobs::show))
+        .route("/pools/{pool}/push-jobs/{job}/reload", post(push_jobs::reload))
         .route("/pools/{pool}/sql", post(pools::sql))
         .route("/pools/{pool}/data-models", get(data_models::list))
         .route("/pools/{pool}/data-models/{key}", get(data_models::show).put(data_models::put))

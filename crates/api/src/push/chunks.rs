@@ -3,12 +3,17 @@
 //! A chunk is the part named `file` of a form. Its bytes are handed on as they
 //! come; a connection that breaks leaves nothing behind.
 
+use std::future::Future;
+
 use access::Permission;
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
-use http::StatusCode;
-use pools::{ChunkKind, ChunkUpload};
+use futures::StreamExt;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use pools::{ChunkKind, ChunkUpload, ItemUpload};
 use serde_json::{Value, json};
 
 use super::jobs::read_id;
@@ -20,6 +25,17 @@ use crate::rights;
 
 /// The part that is a chunk; another name is a mistake that people make.
 const PART: &str = "file";
+
+/// Content types of a body that is a file by itself.
+const BARE_FILES: [&str; 7] = [
+    "text/csv",
+    "application/csv",
+    "application/octet-stream",
+    "application/gzip",
+    "application/x-gzip",
+    "application/vnd.apache.parquet",
+    "application/x-parquet",
+];
 
 /// Names of other parts that a message tells at most.
 const OTHERS_MAX: usize = 10;
@@ -74,12 +90,52 @@ async fn take(
     request: Request,
 ) -> Result<StatusCode, Fault> {
     let job = read_id(job)?;
+    let upload = read_form(request, |name| {
+        let app = app.clone();
+        async move { app.pools.add_chunk(pool, job, kind, &name).await }
+    });
+    upload.await?.finish().await?;
+    Ok(StatusCode::OK)
+}
+
+/// Where the bytes of a file go.
+pub(super) trait Sink {
+    /// Takes the next bytes.
+    fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), pools::Error>> + Send;
+}
+
+impl Sink for ChunkUpload {
+    fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), pools::Error>> + Send {
+        ChunkUpload::write(self, bytes)
+    }
+}
+
+impl Sink for ItemUpload {
+    fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), pools::Error>> + Send {
+        ItemUpload::write(self, bytes)
+    }
+}
+
+/// Reads the one file of a request: the part named `file` of a form or, for
+/// those who send no form but say what it is, the body.
+pub(super) async fn read_form<S: Sink, F>(request: Request, begin: impl Fn(String) -> F) -> Result<S, Fault>
+where
+    F: Future<Output = Result<S, pools::Error>>,
+{
+    if is_bare_file(request.headers()) {
+        let mut upload = begin(String::new()).await?;
+        let mut body = request.into_body().into_data_stream();
+        while let Some(bytes) = body.next().await {
+            upload.write(bytes.map_err(|error| body::broken_body(&error))?).await?;
+        }
+        return Ok(upload);
+    }
     let no_form = |_| {
         let detail = format!("send the chunk as multipart/form-data, in a part named \"{PART}\"");
         Fault::invalid(PART, "chunk-not-a-form", detail)
     };
     let mut form = Multipart::from_request(request, &()).await.map_err(no_form)?;
-    let mut upload: Option<ChunkUpload> = None;
+    let mut upload: Option<S> = None;
     let mut others = Vec::new();
     while let Some(part) = form.next_field().await.map_err(broken)? {
         match part.name() {
@@ -89,7 +145,7 @@ async fn take(
             }
             Some(PART) => {
                 let file_name = part.file_name().unwrap_or_default().to_owned();
-                let mut begun = app.pools.add_chunk(pool, job, kind, &file_name).await?;
+                let mut begun = begin(file_name).await?;
                 stream(part, &mut begun).await?;
                 upload = Some(begun);
             }
@@ -98,12 +154,17 @@ async fn take(
             other => others.push(format!("\"{}\"", other.unwrap_or_default())),
         }
     }
-    let Some(upload) = upload else { return Err(no_part(&others)) };
-    upload.finish().await?;
-    Ok(StatusCode::OK)
+    upload.ok_or_else(|| no_part(&others))
 }
 
-async fn stream(mut part: Field<'_>, upload: &mut ChunkUpload) -> Result<(), Fault> {
+/// Tells whether the body is a file by itself, as some scripts send it.
+fn is_bare_file(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    BARE_FILES.contains(&kind.as_str())
+}
+
+async fn stream(mut part: Field<'_>, upload: &mut impl Sink) -> Result<(), Fault> {
     while let Some(bytes) = part.chunk().await.map_err(broken)? {
         upload.write(bytes).await?;
     }

@@ -113,6 +113,7 @@ struct CsvForm {
     line_ending: Option<String>,
     char_set: Option<String>,
     decimal_separator: Option<String>,
+    #[serde(alias = "thousandsSeparator")]
     thousand_separator: Option<String>,
     date_format: Option<String>,
     additional_column_options: Option<Vec<ColumnOptionsForm>>,
@@ -124,6 +125,7 @@ struct ColumnOptionsForm {
     column_name: String,
     date_format: Option<String>,
     // With an "s" here and without one above: the wire's own spelling.
+    #[serde(alias = "thousandSeparator")]
     thousands_separator: Option<String>,
     decimal_separator: Option<String>,
 }
@@ -154,8 +156,51 @@ pub(super) fn read(text: &str) -> Result<PushJobSpec, Fault> {
         fallback_varchar_length: form.fallback_varchar_length,
         declared: schema.into_iter().map(DeclaredColumn::from).collect(),
         csv: form.csv_parsing_options.map(CsvOptions::from).unwrap_or_default(),
+        newest_by: None,
+        instead_of: None,
+        continuous: None,
         echo: Value::Object(echo),
     })
+}
+
+/// Other options for a job that is loaded again.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Again {
+    csv_parsing_options: CsvForm,
+}
+
+/// Reads how a job is to be loaded again: what is given takes the place of
+/// what was.
+pub(crate) fn read_again(job: &PushJob, text: &str) -> Result<PushJobSpec, Fault> {
+    let again: Again = body::parse(text.as_bytes())?;
+    let given: Map<String, Value> = body::parse(text.as_bytes())?;
+    let (was, is) = (job.spec.csv.clone(), CsvOptions::from(again.csv_parsing_options));
+    let csv = CsvOptions {
+        separator: is.separator.or(was.separator),
+        quote: is.quote.or(was.quote),
+        escape: is.escape.or(was.escape),
+        line_ending: is.line_ending.or(was.line_ending),
+        charset: is.charset.or(was.charset),
+        decimal_separator: is.decimal_separator.or(was.decimal_separator),
+        thousand_separator: is.thousand_separator.or(was.thousand_separator),
+        date_format: is.date_format.or(was.date_format),
+        columns: if is.columns.is_empty() { was.columns } else { is.columns },
+    };
+    // The answer about the new job shows the options as they are now.
+    let mut echo = match &job.spec.echo {
+        Value::Object(echo) => echo.clone(),
+        _ => Map::new(),
+    };
+    let options = echo.entry("csvParsingOptions").or_insert(Value::Null);
+    let mut shown = options.as_object().cloned().unwrap_or_default();
+    if let Some(Value::Object(given)) = given.get("csvParsingOptions") {
+        shown.extend(
+            given.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.clone())),
+        );
+    }
+    *options = Value::Object(shown);
+    Ok(PushJobSpec { csv, echo: Value::Object(echo), ..job.spec.clone() })
 }
 
 /// Writes a push job: what was sent, and over it what is known.

@@ -1,15 +1,19 @@
 //! Push jobs: create, look, execute, delete.
 
+use std::collections::HashMap;
+
 use access::Permission;
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use pools::PushJobId;
 use serde_json::Value;
 
 use super::job_form;
 use crate::app::App;
-use crate::body::Text;
+use crate::body::{Query, Text};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
@@ -54,10 +58,27 @@ pub(super) async fn execute(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((pool, job)): Path<(String, String)>,
-) -> Result<StatusCode, Fault> {
+    Query(given): Query<HashMap<String, String>>,
+) -> Result<Response, Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::DataPush).await?;
-    app.pools.execute(&actor, pool.id, read_id(&job)?).await?;
-    Ok(StatusCode::OK)
+    let newest_by = given.get("duplicateRemovalColumn").filter(|column| !column.trim().is_empty()).cloned();
+    match app.pools.execute_newest(&actor, pool.id, read_id(&job)?, newest_by).await {
+        Ok(_) => Ok(StatusCode::OK.into_response()),
+        Err(error) => Ok(put_off(error)),
+    }
+}
+
+/// Says what is wrong and, where a limit is passed, when it begins anew.
+fn put_off(error: pools::Error) -> Response {
+    let retry_after_s = match &error {
+        pools::Error::TooManyExecutions { retry_after_s, .. } => Some(*retry_after_s),
+        _ => None,
+    };
+    let mut response = Fault::from(error).into_response();
+    if let Some(seconds) = retry_after_s {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// Deletes a push job. Its rows stay.
@@ -72,7 +93,7 @@ pub(super) async fn delete(
 }
 
 /// Reads the id of a job; what is not an id names none.
-pub(super) fn read_id(job: &str) -> Result<PushJobId, Fault> {
+pub(crate) fn read_id(job: &str) -> Result<PushJobId, Fault> {
     let unknown = |_| Fault::not_found("push-job-unknown", format!("push job \"{job}\" does not exist"));
     job.parse().map_err(unknown)
 }

@@ -6,8 +6,12 @@ mod problem;
 mod job_form;
 mod jobs;
 mod chunks;
+mod continuous;
 mod integration;
 mod cloud;
+
+pub(crate) use job_form::read_again;
+pub(crate) use jobs::read_id;
 
 use axum::Router;
 use axum::body::Body;
@@ -39,6 +43,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .nest("/v1/data-push/{pool}", data_push());
     Router::new()
         .nest("/integration/api", spoken(integration, app))
+        .nest("/continuous-batch-processing/api/v1/{pool}", spoken(items(), app))
         .nest("/data-ingestion/api/v1/data-push/{pool}", spoken(data_push(), app))
         .nest("/api/cloud", spoken(of_cloud(), app))
         .nest("/api/team", spoken(Router::new().route("/", get(cloud::team)), app))
@@ -52,18 +57,25 @@ fn data_push() -> Router<App> {
         .merge(uploads())
 }
 
-/// Chunks may come compressed, and may be large; `pools` counts their bytes as
-/// they are unpacked.
 fn uploads() -> Router<App> {
+    taking_files(
+        Router::new()
+            .route("/jobs/{job}/chunks/upserted", post(chunks::upsert))
+            .route("/jobs/{job}/chunks/deleted", post(chunks::delete)),
+    )
+}
+
+fn items() -> Router<App> {
+    taking_files(Router::new().route("/items", post(continuous::push)))
+}
+
+/// Files may come compressed, and may be large; `pools` counts their bytes as
+/// they are unpacked.
+fn taking_files(routes: Router<App>) -> Router<App> {
     let unpacking = ServiceBuilder::new()
         .layer(RequestDecompressionLayer::new())
         .map_request(|request: http::Request<DecompressionBody<Body>>| request.map(Body::new));
-    Router::new()
-        .route("/jobs/{job}/chunks/upserted", post(chunks::upsert))
-        .route("/jobs/{job}/chunks/deleted", post(chunks::delete))
-        .layer(DefaultBodyLimit::disable())
-        .layer(unpacking)
-        .layer(from_fn(packing_known))
+    routes.layer(DefaultBodyLimit::disable()).layer(unpacking).layer(from_fn(packing_known))
 }
 
 fn of_cloud() -> Router<App> {

@@ -87,6 +87,10 @@ struct Answer {
 
 impl House {
     async fn open() -> Self {
+        House::open_with(pools::Options::default()).await
+    }
+
+    async fn open_with(options: pools::Options) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SimClock::default());
         let chance: Arc<dyn Chance> = Arc::new(SeededChance::new(7));
         let keys = Arc::new(KeyRing::generate(&*chance));
@@ -103,14 +107,16 @@ impl House {
         let (_, flows_guard, flows_db) = databases::<db::Flows>(&[base::MIGRATIONS, flows::MIGRATIONS]).remove(0);
         let of_flows = flows_db.clone();
         let http = Arc::new(ScriptedHttp::default());
-        let tables: Arc<dyn pools::Tables> = Arc::new(pools::memory::MemTables::new());
+        let tables: Arc<dyn pools::Tables> = Arc::new(pools::memory::MemTables::with_parquet(push::read_parquet));
 
         let access = Arc::new(access::Access::new(control.clone(), clock.clone(), chance.clone()));
         access.bootstrap_app_key(ADMINISTRATOR).await.expect("a plain key");
         let administrator = access.authenticate(Some(&app_key(ADMINISTRATOR))).await.expect("the key just made");
         let stranger = access.create_app_key(&administrator, "stranger", false).await.expect("a plain name");
         let spool = folder.path().join("spool");
-        let pools = Arc::new(pools::Pools::new(control.clone(), tables.clone(), spool, clock.clone(), chance.clone()));
+        let (of_pools, of_tables) = (control.clone(), tables.clone());
+        let pools = pools::Pools::with_options(of_pools, of_tables, spool, clock.clone(), chance.clone(), options);
+        let pools = Arc::new(pools);
         let ports = events::Ports {
             db: control.clone(),
             http: http.clone(),

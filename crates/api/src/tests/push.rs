@@ -2,10 +2,14 @@
 //! with them.
 
 use std::io::Write;
+use std::path::Path;
 
 use axum::body::Body;
 use expect_test::expect;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+
+use pools::TablesError;
+use pools::rows::{Cell, ColumnBuilder, ColumnType, Rows};
 
 use super::{ADMINISTRATOR, Answer, House, app_key, check, request, send};
 
@@ -13,6 +17,18 @@ const JOBS: &str = "/integration/api/v1/data-push/Purchasing/jobs";
 const CSV_JOB: &str = r#"{"targetName":"ORDERS","type":"DELTA","fileType":"CSV","keys":["ID"],
     "connectionId":null,"upsertStrategy":null,"fallbackVarcharLength":80,"tableSchema":null,
     "csvParsingOptions":{"separatorSequence":";","lineEnding":"\r","decimalSeparator":";"},"myOwnKey":[1,2]}"#;
+
+/// Takes CSV behind the four letters with which Parquet begins for Parquet.
+pub(super) fn read_parquet(file: &Path) -> Result<Rows, TablesError> {
+    let text = std::fs::read_to_string(file).expect("a chunk that was written");
+    let mut lines = text.strip_prefix("PAR1").unwrap_or_default().lines().map(|line| line.split(','));
+    let header: Vec<_> = lines.next().expect("a header").collect();
+    let mut columns: Vec<_> = header.iter().map(|name| ColumnBuilder::new(*name, ColumnType::Text)).collect();
+    for line in lines {
+        columns.iter_mut().zip(line).for_each(|(column, value)| column.push(Cell::Text(value)));
+    }
+    Ok(Rows::new(columns.into_iter().map(ColumnBuilder::finish).collect()))
+}
 
 impl House {
     async fn job(&self) -> String {
@@ -527,4 +543,366 @@ async fn what_sdks_ask_first_is_answered() {
         }
     "#]],
     );
+}
+
+#[tokio::test]
+async fn a_file_may_come_without_a_form_where_it_says_what_it_is() {
+    let house = House::open().await;
+    house.pool().await;
+    let job = house.job().await;
+    let mut request = request(
+        &format!("POST {JOBS}/{job}/chunks/upserted/"),
+        Some(&app_key(ADMINISTRATOR)),
+        Body::from("ID;CITY\n1;Ulm\n"),
+    );
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    assert_eq!(send(&house.main, request).await.status, 200);
+    let executed = house.call(&format!("POST {JOBS}/{job}?duplicateRemovalColumn="), "").await;
+    assert_eq!(executed.status, 200);
+    house.app.pools.drain().await.expect("the worker works");
+    assert_eq!(house.call(&format!("GET {JOBS}/{job}"), "").await.json()["status"], "DONE");
+}
+
+#[tokio::test]
+async fn a_wrong_separator_is_said_and_mended() {
+    let house = House::open().await;
+    let pool = house.pool().await;
+    let made = r#"{"targetName":"ORDERS","type":"REPLACE","fileType":"CSV","keys":null,
+        "csvParsingOptions":{"separatorSequence":",","dateFormat":null}}"#;
+    let job = house.call(&format!("POST {JOBS}"), made).await.json()["id"].as_str().expect("an id").to_owned();
+    house.upload(&format!("{JOBS}/{job}/chunks/upserted"), "file", b"ID;CITY\n1;Ulm\n").await;
+    house.call(&format!("POST {JOBS}/{job}"), "").await;
+    house.app.pools.drain().await.expect("the worker works");
+    let own = format!("/api/v1/pools/{pool}/push-jobs");
+    check(
+        &house.call(&format!("GET {own}/{job}"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "id": "<1>",
+          "table": "ORDERS",
+          "type": "REPLACE",
+          "fileType": "CSV",
+          "status": "DONE",
+          "logs": [
+            "one column, its header contains `;`: check separatorSequence",
+            "1 rows came in and 0 were deleted with commit 1",
+            "the chunks are kept until 2026-01-02T00:00:00.000Z: POST /api/v1/pools/<2>/push-jobs/<1>/reload with other csvParsingOptions loads them again"
+          ],
+          "createdAt": "2026-01-01T00:00:00.000Z",
+          "createdBy": "bootstrap (admin)",
+          "executedAt": "2026-01-01T00:00:00.000Z",
+          "changedAt": "2026-01-01T00:00:00.000Z",
+          "commit": {
+            "number": 1,
+            "upserted": 1,
+            "deleted": 0
+          },
+          "chunks": [
+            {
+              "id": "<3>",
+              "type": "UPSERT",
+              "fileName": "file",
+              "bytes": 14,
+              "checksum": "ad5907d84d4395e29418a8e2f4f4eb3af2e56fd6a74399292efa1bcb08d74a88",
+              "createdAt": "2026-01-01T00:00:00.000Z",
+              "kept": true
+            }
+          ],
+          "keptUntil": "2026-01-02T00:00:00.000Z"
+        }
+    "#]],
+    );
+    let options = r#"{"csvParsingOptions":{"separatorSequence":";","quoteSequence":null}}"#;
+    check(
+        &house.call(&format!("POST {own}/{job}/reload"), options).await,
+        expect![[r#"
+        201 application/json
+        {
+          "id": "<1>",
+          "table": "ORDERS",
+          "type": "REPLACE",
+          "fileType": "CSV",
+          "status": "QUEUED",
+          "logs": [],
+          "createdAt": "2026-01-01T00:00:00.000Z",
+          "createdBy": "bootstrap (admin)",
+          "executedAt": "2026-01-01T00:00:00.000Z",
+          "changedAt": "2026-01-01T00:00:00.000Z",
+          "commit": null
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("POST {own}/{job}/reload"), options).await,
+        expect![[r#"
+        409 application/problem+json
+        {
+          "type": "urn:loopwright:problem:push-job-not-reloadable",
+          "title": "Conflict",
+          "status": 409,
+          "detail": "push job \"<1>\" cannot be loaded again: its chunks are no longer kept; push the file again",
+          "instance": "<2>",
+          "code": "push-job-not-reloadable"
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("POST {own}/{job}/reload"), "{}").await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "urn:loopwright:problem:body-field-missing",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "the body does not fit at \"csvParsingOptions\": missing field `csvParsingOptions` at line 1 column 2",
+          "instance": "<1>",
+          "code": "body-field-missing",
+          "attribute": "csvParsingOptions",
+          "line": 1,
+          "column": 2
+        }
+    "#]],
+    );
+    house.app.pools.drain().await.expect("the worker works");
+    let jobs = house.call(&format!("GET {JOBS}"), "").await.json();
+    let options = |job: &serde_json::Value| job["csvParsingOptions"].clone();
+    let now = serde_json::json!({"separatorSequence": ";", "dateFormat": null});
+    assert!(jobs.as_array().expect("an array").iter().any(|job| options(job) == now), "{jobs}");
+    let tables = house.call(&format!("GET /api/v1/pools/{pool}/tables"), "").await.json();
+    assert_eq!((&tables[0]["columns"][1]["name"], &tables[0]["rows"]), (&"CITY".into(), &1.into()));
+}
+
+const ITEMS: &str = "/continuous-batch-processing/api/v1/Purchasing/items";
+
+#[tokio::test]
+async fn a_file_of_continuous_push_is_taken_and_shown() {
+    let house = House::open().await;
+    let pool = house.pool().await;
+    let query = "targetName=ORDERS&primaryKeys=ID,%20CITY&clientId=my-client&fallbackVarcharLength=10000\
+                 &connectionId=&duplicateRemovalOrderColumn=AGE&unknown=1";
+    let taken = house.upload(&format!("{ITEMS}?{query}"), "file", b"PAR1ID,CITY,AGE\n1,Ulm,2\n1,Ulm,1\n").await;
+    check(
+        &taken,
+        expect![[r#"
+        200 application/json
+        {
+          "id": "<1>",
+          "fileName": "file",
+          "bucketId": "<2>",
+          "flushStatus": "NEW",
+          "clientId": "my-client",
+          "fallbackVarcharLength": 10000,
+          "upsertStrategy": null
+        }
+    "#]],
+    );
+    house.app.pools.drain().await.expect("the worker works");
+    let id = taken.json()["id"].as_str().expect("an id").to_owned();
+    check(
+        &house.call(&format!("GET /api/v1/pools/{pool}/push-jobs/{id}"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "id": "<1>",
+          "table": "ORDERS",
+          "type": "CONTINUOUS",
+          "fileType": "PARQUET",
+          "status": "DONE",
+          "logs": [
+            "1 rows were outdone by newer rows of the same push",
+            "1 rows came in and 0 were deleted with commit 1"
+          ],
+          "createdAt": "2026-01-01T00:00:00.000Z",
+          "createdBy": "bootstrap (admin)",
+          "executedAt": "2026-01-01T00:00:00.000Z",
+          "changedAt": "2026-01-01T00:00:00.000Z",
+          "commit": {
+            "number": 1,
+            "upserted": 1,
+            "deleted": 0
+          },
+          "chunks": [
+            {
+              "id": "<2>",
+              "type": "UPSERT",
+              "fileName": "file",
+              "bytes": 32,
+              "checksum": "0bf3a72eb8292cb3863a25298b94b25e7aa8529c814ac2cd63fef609523a8dd1",
+              "createdAt": "2026-01-01T00:00:00.000Z",
+              "kept": false
+            }
+          ],
+          "keptUntil": null
+        }
+    "#]],
+    );
+    assert_eq!(house.call(&format!("GET {JOBS}"), "").await.body, "[]", "clients of push jobs do not see it");
+    let listed = house.call(&format!("GET /api/v1/pools/{pool}/push-jobs"), "").await.json();
+    assert_eq!(listed[0]["status"], "DONE");
+}
+
+#[tokio::test]
+async fn what_continuous_push_does_not_take() {
+    let house = House::open().await;
+    house.pool().await;
+    check(
+        &house.upload(ITEMS, "file", b"PAR1ID\n1\n").await,
+        expect![[r#"
+        400 application/json
+        {
+          "errors": [
+            {
+              "attribute": "targetName",
+              "error": "the parameter \"targetName\" is missing: it names the table",
+              "errorCode": "parameter-missing",
+              "additionalInfo": null
+            }
+          ]
+        }
+    "#]],
+    );
+    let into_orders = format!("{ITEMS}/?targetName=ORDERS");
+    check(
+        &house.upload(&into_orders, "file", b"ID\n1\n").await,
+        expect![[r#"
+        400 application/json
+        {
+          "errors": [
+            {
+              "attribute": null,
+              "error": "file \"file\" failed Parquet validation: it is not Parquet, and continuous push takes nothing else; push CSV by a data push job",
+              "errorCode": "parquet-invalid",
+              "additionalInfo": null
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.upload(&into_orders, "data", b"PAR1ID\n1\n").await,
+        expect![[r#"
+        400 application/json
+        {
+          "errors": [
+            {
+              "attribute": "file",
+              "error": "the form has no part named \"file\", only \"data\"",
+              "errorCode": "chunk-part-missing",
+              "additionalInfo": null
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.upload(&format!("{into_orders}&primaryKeys=NO"), "file", b"PAR1ID\n1\n").await,
+        expect![[r#"
+        400 application/json
+        {
+          "errors": [
+            {
+              "attribute": null,
+              "error": "file \"file\" failed Parquet validation: key column \"NO\" is missing; there are \"ID\"",
+              "errorCode": "parquet-invalid",
+              "additionalInfo": null
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.upload(&format!("{into_orders}&fallbackVarcharLength=long"), "file", b"PAR1ID\n1\n").await,
+        expect![[r#"
+            400 application/json
+            {
+              "errors": [
+                {
+                  "attribute": "fallbackVarcharLength",
+                  "error": "\"fallbackVarcharLength\" must be a whole number from 0 on, not \"long\"",
+                  "errorCode": "parameter-mismatch",
+                  "additionalInfo": null
+                }
+              ]
+            }
+        "#]],
+    );
+    check(
+        &house.call_as_stranger(&format!("POST {into_orders}")).await,
+        expect![[r#"
+        403 application/json
+        {
+          "reference": "<1>",
+          "message": "\"stranger\" lacks the permission \"continuous-data-push\" on pool \"<2>\"",
+          "shortMessage": "Forbidden"
+        }
+    "#]],
+    );
+    assert_eq!(house.call("GET /api/v1/pools/Purchasing/push-jobs", "").await.body, "[]");
+}
+
+#[tokio::test]
+async fn more_executions_than_are_allowed_are_put_off() {
+    let options = pools::Options { executions_per_hour_max: 1, ..pools::Options::default() };
+    let house = House::open_with(options).await;
+    house.pool().await;
+    for expected in [200, 429] {
+        let job = house.job().await;
+        house.upload(&format!("{JOBS}/{job}/chunks/upserted"), "file", b"ID;CITY\n1;Ulm\n").await;
+        let answer = house.call(&format!("POST {JOBS}/{job}"), "").await;
+        assert_eq!(answer.status, expected);
+        if expected == 429 {
+            assert_eq!(answer.header("retry-after"), "3600");
+            check(
+                &answer,
+                expect![[r#"
+                429 application/json
+                {
+                  "reference": "<1>",
+                  "message": "at most 1 push jobs are executed an hour: try again in 3600 s",
+                  "shortMessage": "Too Many Requests"
+                }
+            "#]],
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_deleted_in_every_state_but_while_it_runs() {
+    let house = House::open().await;
+    house.pool().await;
+    let fresh = house.job().await;
+    assert_eq!(house.call(&format!("DELETE {JOBS}/{fresh}/"), "").await.status, 200);
+    let waiting = house.job().await;
+    house.upload(&format!("{JOBS}/{waiting}/chunks/upserted"), "file", b"ID;CITY\n1;Ulm\n").await;
+    house.call(&format!("POST {JOBS}/{waiting}"), "").await;
+    assert_eq!(house.call(&format!("DELETE {JOBS}//{waiting}"), "").await.status, 200);
+    house.app.pools.drain().await.expect("the worker works");
+    assert_eq!(house.call("GET /integration/api/pools/Purchasing/tables", "").await.body, "[]");
+    assert_eq!(house.call(&format!("DELETE {JOBS}/{waiting}"), "").await.status, 404);
+}
+
+#[tokio::test]
+async fn unset_keys_may_be_null_or_zero_and_unknown_ones_anything() {
+    let house = House::open().await;
+    house.pool().await;
+    for job in [
+        r#"{"targetName":"A","type":"DELTA","fileType":null,"keys":null,"id":null,"status":null,"logs":null,
+            "allowDuplicate":true,"foreignKeys":null,"postExecutionQuery":"DROP TABLE A","mirrorTargetNames":["B"],
+            "tableSchema":null,"csvParsingOptions":null,"connectionId":null,"upsertStrategy":null,
+            "fallbackVarcharLength":null,"lastPing":0,"changeDate":0,"lastModified":null,"optionalColumns":[{"a":1}]}"#,
+        r#"{"targetName":"A","type":"REPLACE","fileType":"CSV","fallbackVarcharLength":0,"dataConnectionId":"x",
+            "tableSchema":{"tableName":"A","columns":[{"columnName":"X","columnType":"STRING","fieldLength":0,
+            "decimals":0,"pkField":null},{"columnName":"Y","columnType":"DATETIME"}]},
+            "csvParsingOptions":{"separatorSequence":null,"quoteSequence":null,"escapeSequence":null,"lineEnding":null,
+            "charSet":null,"decimalSeparator":null,"thousandSeparator":null,"dateFormat":null,
+            "additionalColumnOptions":[{"columnName":"Y","dateFormat":null,"thousandsSeparator":null,
+            "decimalSeparator":null}],"columnSeparator":";","quoteChar":"'","header":true}}"#,
+        r#"{"targetName":"A","type":"DELTA","tableSchema":{"tableName":null,"columns":null},"csvParsingOptions":{
+            "additionalColumnOptions":null,"thousandsSeparator":"."}}"#,
+    ] {
+        let made = house.call(&format!("POST {JOBS}//"), job).await;
+        assert_eq!((made.status.as_u16(), &made.json()["status"]), (200, &"NEW".into()), "{}", made.body);
+    }
 }

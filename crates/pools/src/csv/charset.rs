@@ -48,7 +48,8 @@ const WINDOWS_1252: [char; 32] = [
 pub(crate) enum NotText {
     Empty,
     Binary { what: &'static str },
-    Encoding { line: u64, charset: &'static str },
+    Encoding { line: u64, letter: u64, charset: &'static str },
+    Swollen { gigabytes: u64 },
     Gzip { detail: String },
     Disk(io::Error),
 }
@@ -58,8 +59,14 @@ impl fmt::Display for NotText {
         match self {
             NotText::Empty => f.write_str("it is empty: a header row is needed"),
             NotText::Binary { what } => write!(f, "it is not CSV but {what}"),
-            NotText::Encoding { line, charset } => {
-                write!(f, "line {line} is not {charset}: say in charSet how the file is encoded")
+            NotText::Encoding { line, letter, charset } => {
+                write!(
+                    f,
+                    "line {line} is not {charset} from letter {letter} on: say in charSet how the file is encoded"
+                )
+            }
+            NotText::Swollen { gigabytes } => {
+                write!(f, "it holds more than {gigabytes} GiB once it is unpacked: split the file")
             }
             NotText::Gzip { detail } => write!(f, "it is not whole gzip: {detail}"),
             NotText::Disk(error) => write!(f, "it cannot be read: {error}"),
@@ -67,6 +74,8 @@ impl fmt::Display for NotText {
     }
 }
 
+/// Bytes that a packed file may hold: a thousandth of it can be on the wire.
+const UNPACKED_BYTES_MAX: u64 = 16 << 30;
 /// Bytes read at once.
 const PIECE_BYTES: usize = 256 << 10;
 
@@ -77,8 +86,13 @@ pub(crate) struct Letters {
     /// Bytes that were read and not handed out: the end of a letter is missing.
     rest: Vec<u8>,
     line: u64,
+    /// Letters of this line that were handed out already.
+    passed: u64,
     ended: bool,
     zipped: bool,
+    /// Bytes that came so far, and that may come of a packed file.
+    bytes: u64,
+    bytes_max: u64,
 }
 
 impl Letters {
@@ -93,8 +107,11 @@ impl Letters {
             charset: declared.unwrap_or(Charset::Utf8),
             rest: Vec::new(),
             line: 1,
+            passed: 0,
             ended: false,
             zipped,
+            bytes: 0,
+            bytes_max: UNPACKED_BYTES_MAX,
         };
         letters.fill()?;
         if letters.rest.is_empty() {
@@ -118,6 +135,14 @@ impl Letters {
             self.decode(text)?;
         }
         self.line += newlines(text.as_bytes());
+        let after = match text.rfind(['\r', '\n']) {
+            Some(end) => {
+                self.passed = 0;
+                &text[end + 1..]
+            }
+            None => text.as_str(),
+        };
+        self.passed += after.chars().count() as u64;
         Ok(true)
     }
 
@@ -138,6 +163,10 @@ impl Letters {
             }
         }
         self.rest.truncate(filled);
+        self.bytes += (filled - before) as u64;
+        if self.zipped && self.bytes > self.bytes_max {
+            return Err(NotText::Swollen { gigabytes: self.bytes_max >> 30 });
+        }
         Ok(())
     }
 
@@ -190,16 +219,27 @@ impl Letters {
     }
 
     fn decode_utf8(&mut self, text: &mut String) -> Result<(), NotText> {
-        let (valid, broken) = match std::str::from_utf8(&self.rest) {
-            Ok(all) => (all.len(), false),
+        // The bytes become the text without being copied, and the buffer of the
+        // text before takes the next ones.
+        let next = std::mem::take(text).into_bytes();
+        let (valid, broken) = match String::from_utf8(std::mem::replace(&mut self.rest, next)) {
+            Ok(all) => {
+                self.rest.clear();
+                (all, false)
+            }
             // A letter may be cut by the end of the piece, not by that of the file.
-            Err(error) => (error.valid_up_to(), error.error_len().is_some() || self.ended),
+            Err(error) => {
+                let (valid, known) = (error.utf8_error().valid_up_to(), error.utf8_error().error_len().is_some());
+                let mut bytes = error.into_bytes();
+                self.rest.clear();
+                self.rest.extend_from_slice(&bytes[valid..]);
+                bytes.truncate(valid);
+                (String::from_utf8(bytes).expect("just looked at"), known || self.ended)
+            }
         };
-        text.push_str(std::str::from_utf8(&self.rest[..valid]).expect("just looked at"));
-        self.rest.drain(..valid);
+        *text = valid;
         if broken {
-            let line = self.line + newlines(text.as_bytes());
-            return Err(NotText::Encoding { line, charset: "UTF-8" });
+            return Err(self.encoding(text, "UTF-8"));
         }
         if text.contains('\0') {
             return Err(NotText::Binary { what: "binary: it holds zero bytes" });
@@ -213,27 +253,39 @@ impl Letters {
         if !self.ended && units.last().is_some_and(|last| (0xd800..0xdc00).contains(last)) {
             units.pop();
         }
-        let refuse = |text: &str, line| NotText::Encoding { line: line + newlines(text.as_bytes()), charset: "UTF-16" };
         for letter in char::decode_utf16(units.iter().copied()) {
-            text.push(letter.map_err(|_| refuse(text, self.line))?);
+            match letter {
+                Ok(letter) => text.push(letter),
+                Err(_) => return Err(self.encoding(text, "UTF-16")),
+            }
         }
         self.rest.drain(..units.len() * 2);
         if self.ended && !self.rest.is_empty() {
-            return Err(refuse(text, self.line));
+            return Err(self.encoding(text, "UTF-16"));
         }
         Ok(())
+    }
+
+    /// Says where the letters end that could be read.
+    fn encoding(&self, read: &str, charset: &'static str) -> NotText {
+        let line = self.line + newlines(read.as_bytes());
+        let letter = match read.rfind(['\r', '\n']) {
+            Some(end) => read[end + 1..].chars().count() as u64,
+            None => self.passed + read.chars().count() as u64,
+        };
+        NotText::Encoding { line, letter: letter + 1, charset }
     }
 }
 
 /// Counts line ends roughly: `\r\n` once, a lone `\r` once.
+#[expect(clippy::naive_bytecount, reason = "the compiler makes wide instructions of it")]
 pub(crate) fn newlines(bytes: &[u8]) -> u64 {
-    let mut lines = 0;
-    let mut before = 0;
-    for byte in bytes {
-        lines += u64::from(*byte == b'\r' || (*byte == b'\n' && before != b'\r'));
-        before = *byte;
+    let count = |wanted: u8| bytes.iter().filter(|byte| **byte == wanted).count();
+    if !bytes.contains(&b'\r') {
+        return count(b'\n') as u64;
     }
-    lines
+    let pairs = bytes.windows(2).filter(|pair| *pair == b"\r\n").count();
+    (count(b'\r') + count(b'\n') - pairs) as u64
 }
 
 /// Reads the first bytes of a source and puts them back.
@@ -289,13 +341,32 @@ mod tests {
     }
 
     #[test]
+    fn a_packed_file_has_an_end() {
+        let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        zip.write_all(&vec![b'a'; 2 * PIECE_BYTES]).unwrap();
+        let mut letters = Letters::open(io::Cursor::new(zip.finish().unwrap()), None).unwrap();
+        letters.bytes_max = PIECE_BYTES as u64;
+        let mut text = String::new();
+        let swollen = letters.next(&mut text).unwrap_err();
+        assert_eq!(swollen.to_string(), "it holds more than 0 GiB once it is unpacked: split the file");
+    }
+
+    #[test]
     fn what_is_not_text_is_refused_by_name() {
         check(b"", None, expect!["it is empty: a header row is needed"]);
-        check(b"a;b\n1;2\n3;\xfc\n", None, expect!["line 3 is not UTF-8: say in charSet how the file is encoded"]);
+        check(
+            b"a;b\n1;2\n3;\xfc\n",
+            None,
+            expect!["line 3 is not UTF-8 from letter 3 on: say in charSet how the file is encoded"],
+        );
         check(b"a\0b", None, expect!["it is not CSV but binary: it holds zero bytes"]);
         check(b"PAR1....", None, expect!["it is not CSV but Parquet: say so in fileType"]);
         check(b"PK\x03\x04...", None, expect!["it is not CSV but a zip archive or a spreadsheet"]);
-        check(b"a\xe2\x82", None, expect!["line 1 is not UTF-8: say in charSet how the file is encoded"]);
+        check(
+            b"a\xe2\x82",
+            None,
+            expect!["line 1 is not UTF-8 from letter 2 on: say in charSet how the file is encoded"],
+        );
     }
 
     #[test]

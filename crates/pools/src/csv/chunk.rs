@@ -1,5 +1,6 @@
 //! One chunk: a file with a header and rows that are not longer than it.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -26,6 +27,9 @@ pub(crate) enum Refusal {
     /// Whoever takes the pieces takes no more.
     Stopped,
 }
+
+/// How the sentence ends that suspects the separator.
+pub(crate) const SUSPICION: &str = "check separatorSequence";
 
 /// A chunk with its header read.
 pub(crate) struct ChunkReader<'a> {
@@ -82,16 +86,17 @@ impl<'a> ChunkReader<'a> {
         let [only] = self.header.as_slice() else { return None };
         let others = [(";", ";"), (",", ","), ("\t", "\\t"), ("|", "|")];
         let (_, shown) = others.iter().find(|(other, _)| *other != dialect.separator && only.contains(other))?;
-        Some(format!("one column, its header contains `{shown}`: check separatorSequence"))
+        Some(format!("one column, its header contains `{shown}`: {SUSPICION}"))
     }
 }
 
 /// Gives a name to columns that have none, and refuses two of one name.
 fn named(header: Vec<String>) -> Result<Vec<String>, String> {
     let mut names: Vec<String> = Vec::with_capacity(header.len());
+    let mut known = HashMap::with_capacity(header.len());
     for (place, name) in header.into_iter().enumerate() {
         let name = if name.trim().is_empty() { format!("column_{}", place + 1) } else { name.trim().to_owned() };
-        if let Some(other) = names.iter().position(|other| other.eq_ignore_ascii_case(&name)) {
+        if let Some(other) = known.insert(name.to_ascii_lowercase(), place) {
             return Err(format!("columns {} and {} are both named \"{name}\"", other + 1, place + 1));
         }
         names.push(name);

@@ -337,6 +337,59 @@ fn zone(text: &str) -> Option<(i32, &str)> {
 /// Reads the forms of ISO 8601 that programs write: a day, or a day and a time
 /// with `T` or a space between, with or without seconds, fraction and zone.
 pub(crate) fn read_iso(text: &str) -> Option<i64> {
+    read_plain_iso(text.as_bytes()).or_else(|| read_any_iso(text))
+}
+
+/// Reads `2026-02-03`, `2026-02-03T09:15:00` and `2026-02-03 09:15:00.123Z`,
+/// which are most of them. `None` says only that it is not that plain.
+fn read_plain_iso(bytes: &[u8]) -> Option<i64> {
+    let number = |from: usize, length: usize| {
+        let digits = bytes.get(from..from + length)?;
+        digits
+            .iter()
+            .try_fold(0i64, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+    };
+    let is = |place: usize, wanted: &[u8]| bytes.get(place).is_some_and(|byte| wanted.contains(byte));
+    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days_max = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    // The last year of the calendar ends early, and belongs to the long way.
+    let possible = (1..9_999).contains(&year) && (1..=12).contains(&month) && (1..=days_max).contains(&day);
+    if !possible || !is(4, b"-") || !is(7, b"-") {
+        return None;
+    }
+    let days = days_from_1970(year, month, day);
+    if bytes.len() == 10 {
+        return Some(days * 86_400_000_000);
+    }
+    let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+    if !is(10, b"T ") || !is(13, b":") || !is(16, b":") || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let micros = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000;
+    let end = bytes.len() - usize::from(bytes.ends_with(b"Z"));
+    if end == 19 {
+        return Some(micros);
+    }
+    let digits = end.checked_sub(20).filter(|digits| (1..=6).contains(digits) && is(19, b"."))?;
+    Some(micros + number(20, digits)? * 10i64.pow(6 - digits as u32))
+}
+
+/// Counts days in eras of 400 years that begin in March, so that a leap day is
+/// the last of its year.
+fn days_from_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year * 365 + year / 4 - year / 100 + day_of_year - 719_468
+}
+
+fn read_any_iso(text: &str) -> Option<i64> {
     let mut fields = Fields::default();
     let bytes = text.as_bytes();
     if bytes.len() < 10 || bytes[4] != b'-' {

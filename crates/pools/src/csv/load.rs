@@ -7,6 +7,9 @@
 //! ends the job and is named by file, line and column; the caller sees to it
 //! that nothing of the job is visible then.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use crate::port::{CHANGE_DATE_COLUMN, Piece, SEQ_COLUMN};
 use crate::push_job::{ChunkKind, DeclaredColumn, DeclaredType, PushJobSpec};
 use crate::rows::{Cell, ColumnBuilder, ColumnType, Rows, Schema};
@@ -45,6 +48,23 @@ pub(crate) fn load(
     Ok(notes.0)
 }
 
+/// Reads one file as a push job with this specification would; returns what
+/// there is to note, or why it cannot be loaded.
+pub fn read_file(spec: &PushJobSpec, path: &Path, mut take: impl FnMut(Rows)) -> Result<Vec<String>, String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = ChunkFile { kind: ChunkKind::Upsert, name, path: path.to_owned() };
+    let loaded = load(spec, &[file], None, |piece| {
+        if let Piece::Upsert(rows) = piece {
+            take(rows);
+        }
+        Ok(())
+    });
+    loaded.map_err(|refusal| match refusal {
+        Refusal::Rows(sentence) => sentence,
+        Refusal::Stopped => "the reading was broken off".into(),
+    })
+}
+
 /// Sentences, none twice.
 #[derive(Default)]
 struct Notes(Vec<String>);
@@ -65,6 +85,8 @@ struct Plan<'a> {
     table: Option<&'a Schema>,
     keys: Vec<String>,
     columns: Vec<ColumnPlan>,
+    /// Where a column stands, by its name without case.
+    places: HashMap<String, usize>,
 }
 
 struct ColumnPlan {
@@ -114,11 +136,11 @@ impl Reading {
 
 impl<'a> Plan<'a> {
     fn new(spec: &'a PushJobSpec, table: Option<&'a Schema>) -> Self {
-        Plan { spec, table, keys: spec.keys(), columns: Vec::new() }
+        Plan { spec, table, keys: spec.keys(), columns: Vec::new(), places: HashMap::new() }
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+        self.places.get(&name.to_ascii_lowercase()).copied()
     }
 
     /// Returns where the columns of a header stand in the plan; those that
@@ -159,6 +181,7 @@ impl<'a> Plan<'a> {
         };
         let declared_length = declared.as_ref().and_then(|column| column.length);
         let length_max = declared_length.or(self.spec.fallback_varchar_length).map(|length| length as usize);
+        self.places.insert(name.to_ascii_lowercase(), self.columns.len());
         self.columns.push(ColumnPlan {
             name: in_table.map_or_else(|| name.to_owned(), |column| column.name.clone()),
             guess: reading.is_none().then(|| Guess::new(forms.clone(), in_table.map(|column| column.column_type))),
@@ -260,16 +283,16 @@ impl<'a> Plan<'a> {
                 short_rows += 1;
                 first_short = if short_rows == 1 { record.line } else { first_short };
             }
-            let values = self.values(&record, &columns, deletes);
-            match values {
-                Ok(Some(values)) => piece.push(&values),
-                Ok(None) => strangers += 1,
-                Err((place, detail)) => {
-                    let name = &self.columns[columns[place]].name;
-                    let (line, column) = (record.line, place + 1);
-                    let sentence = format!("file \"{file}\", line {line}, column {column} (\"{name}\"): {detail}");
-                    return Err(Refusal::Rows(sentence));
+            if deletes {
+                match self.values(&record, &columns) {
+                    Some(values) => piece.push(&values),
+                    None => strangers += 1,
                 }
+            } else if let Err((place, detail)) = self.push(&record, &columns, &mut piece) {
+                let name = &self.columns[columns[place]].name;
+                let (line, column) = (record.line, place + 1);
+                let sentence = format!("file \"{file}\", line {line}, column {column} (\"{name}\"): {detail}");
+                return Err(Refusal::Rows(sentence));
             }
             if piece.is_full() {
                 take(piece.finish(deletes))?;
@@ -293,34 +316,49 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// Reads the fields of a row, in order of the header; what the row lacks
-    /// is null. `None` is a key that no row can have.
-    fn values<'r>(
+    /// Reads the fields of a row into a piece; what the row lacks is null. After
+    /// an error the piece is of no use.
+    fn push(
         &mut self,
-        record: &Record<'r>,
+        record: &Record<'_>,
         columns: &[usize],
-        deletes: bool,
-    ) -> Result<Option<Vec<Cell<'r>>>, (usize, String)> {
+        piece: &mut PieceBuilder,
+    ) -> Result<(), (usize, String)> {
+        let mut builders = piece.builders.iter_mut();
+        for (place, column) in columns.iter().enumerate() {
+            let column = &mut self.columns[*column];
+            if column.reading == Reading::Ignored {
+                continue;
+            }
+            let builder = builders.next().expect("a builder for every column that is read");
+            // An empty field is nothing, quoted or not: few programs can tell
+            // the two apart, and no number or time is empty.
+            let text = if place < record.len() { record.field(place) } else { "" };
+            if text.is_empty() {
+                builder.push(Cell::Null);
+                piece.bytes += 8;
+                continue;
+            }
+            let Some(value) = column.value(text) else { return Err((place, column.misfit(text))) };
+            piece.bytes += if matches!(value, Cell::Text(_)) { text.len() + 4 } else { 8 };
+            builder.push(value);
+        }
+        piece.rows += 1;
+        Ok(())
+    }
+
+    /// Reads the keys of a row to delete; `None` is a key that no row can have.
+    fn values<'r>(&mut self, record: &Record<'r>, columns: &[usize]) -> Option<Vec<Cell<'r>>> {
         let mut values = Vec::with_capacity(columns.len());
         for (place, column) in columns.iter().enumerate() {
             let Some(column) = self.columns.get_mut(*column) else { continue };
             if column.reading == Reading::Ignored {
                 continue;
             }
-            // An empty field is nothing, quoted or not: few programs can tell
-            // the two apart, and no number or time is empty.
             let text = if place < record.len() { record.field(place) } else { "" };
-            if text.is_empty() {
-                values.push(Cell::Null);
-                continue;
-            }
-            match column.value(text) {
-                Some(value) => values.push(value),
-                None if deletes => return Ok(None),
-                None => return Err((place, column.misfit(text))),
-            }
+            values.push(if text.is_empty() { Cell::Null } else { column.value(text)? });
         }
-        Ok(Some(values))
+        Some(values)
     }
 
     fn count_cuts(&self, notes: &mut Notes) {

@@ -31,5 +31,6 @@ mod load;
 
 pub use options::{ColumnOptions, CsvOptions};
 
-pub(crate) use chunk::{ChunkFile, Refusal};
+pub(crate) use chunk::{ChunkFile, Refusal, SUSPICION};
 pub(crate) use load::load;
+pub use load::read_file;

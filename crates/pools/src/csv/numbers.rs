@@ -21,6 +21,14 @@ impl NumberFormat {
 
     /// Returns the integer that the text certainly is.
     pub(crate) fn guess_integer(&self, text: &str) -> Option<i64> {
+        // Digits that certainly fit are most of them.
+        let bytes = text.as_bytes();
+        if let [b'1'..=b'9', rest @ ..] = bytes
+            && rest.len() < 18
+            && rest.iter().all(u8::is_ascii_digit)
+        {
+            return Some(bytes.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')));
+        }
         let (negative, digits) = signed(text);
         let digits = self.ungrouped(digits)?;
         let canonical = digits == "0" && !negative || !digits.starts_with('0');
@@ -36,6 +44,11 @@ impl NumberFormat {
 
     /// Returns the double that the text certainly is.
     pub(crate) fn guess_float(&self, text: &str) -> Option<f64> {
+        if self.decimal == "."
+            && let Some(number) = short_decimal(text)
+        {
+            return Some(number);
+        }
         let (_, unsigned) = signed(text);
         let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
             Some(place) => (&unsigned[..place], Some(&unsigned[place + 1..])),
@@ -118,6 +131,22 @@ impl NumberFormat {
     }
 }
 
+/// Reads `1234.56`: so few digits that a quotient of two exact doubles is the
+/// nearest double. `None` says only that it is not that plain.
+fn short_decimal(text: &str) -> Option<f64> {
+    const TENS: [f64; 10] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+    let (negative, digits) = signed(text);
+    let (whole, decimals) = digits.as_bytes().split_at(digits.bytes().position(|byte| byte == b'.')?);
+    let decimals = &decimals[1..];
+    let plain = matches!((whole, decimals.len()), ([b'0'] | [b'1'..=b'9', ..], 1..=9)) && whole.len() <= 6;
+    if !plain || !whole.iter().chain(decimals).all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digits = whole.iter().chain(decimals).fold(0i64, |number, digit| number * 10 + i64::from(digit - b'0'));
+    let number = digits as f64 / TENS[decimals.len()];
+    Some(if negative { -number } else { number })
+}
+
 fn signed(text: &str) -> (bool, &str) {
     match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -134,6 +163,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_short_way_reads_what_the_long_one_does(text in "-?(0|[1-9][0-9]{0,6})(\\.[0-9]{1,10})?") {
+            if let Some(number) = short_decimal(&text) {
+                prop_assert_eq!(number.to_bits(), text.parse::<f64>().expect("a number").to_bits());
+            }
+            if let Some(number) = common().guess_integer(&text) {
+                prop_assert_eq!(number.to_string(), text);
+            }
+        }
+    }
 
     fn common() -> NumberFormat {
         NumberFormat::new(None, None)

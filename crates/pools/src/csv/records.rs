@@ -4,6 +4,10 @@
 //! letters beyond ASCII) are turned into single bytes first that UTF-8 never
 //! uses, and back again wherever they stood for themselves. So there is one
 //! reader for all dialects, and the common one pays nothing.
+//!
+//! Most rows need no reader at all: they stand whole in the text at hand, and
+//! what is quoted in them holds neither quotes nor newlines. Such a row is cut
+//! where it stands; the first oddity hands it over to csv-core.
 
 use std::fmt;
 
@@ -55,19 +59,20 @@ pub(crate) struct Record<'a> {
     /// In which line it begins, from 1.
     pub(crate) line: u64,
     text: &'a str,
-    ends: &'a [usize],
+    /// Where each field begins and ends.
+    bounds: &'a [(usize, usize)],
 }
 
 impl<'a> Record<'a> {
     /// Tells how many fields there are.
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.bounds.len()
     }
 
     /// Returns a field, without its quotes.
     pub(crate) fn field(&self, place: usize) -> &'a str {
-        let start = if place == 0 { 0 } else { self.ends[place - 1] };
-        &self.text[start..self.ends[place]]
+        let (start, end) = self.bounds[place];
+        &self.text[start..end]
     }
 
     /// Returns all fields.
@@ -93,6 +98,11 @@ pub(crate) struct Records {
     ends: Vec<usize>,
     fields: usize,
     restored: Vec<u8>,
+    bounds: Vec<(usize, usize)>,
+    separator: u8,
+    quote: u8,
+    /// Bytes at which a row that stands whole in the text has to be looked at.
+    special: [bool; 256],
 }
 
 impl Records {
@@ -102,8 +112,13 @@ impl Records {
             [byte] if byte.is_ascii() => *byte,
             _ => stand_in,
         };
+        let (separator, quote) = (single(&dialect.separator, SEPARATOR), single(&dialect.quote, QUOTE));
+        let mut special = [false; 256];
+        for byte in [separator, quote, b'\r', b'\n'] {
+            special[usize::from(byte)] = true;
+        }
         let mut builder = ReaderBuilder::new();
-        builder.delimiter(single(&dialect.separator, SEPARATOR)).quote(single(&dialect.quote, QUOTE));
+        builder.delimiter(separator).quote(quote);
         if dialect.escape.is_some() {
             builder.escape(Some(ESCAPE));
         }
@@ -122,6 +137,10 @@ impl Records {
             ends: vec![0; 64],
             fields: 0,
             restored: Vec::new(),
+            bounds: Vec::new(),
+            separator,
+            quote,
+            special,
         }
     }
 
@@ -132,16 +151,23 @@ impl Records {
             return Ok(None);
         }
         let line = self.line;
+        let start = self.at;
+        if self.stand_ins.is_none()
+            && let Some(length) = self.cut_row()
+        {
+            self.at += length;
+            self.after_return = false;
+            let text = &self.text[start..self.at];
+            return Ok(Some(Record { line, text, bounds: &self.bounds }));
+        }
         loop {
-            if self.at == self.input.len() && !self.fill()? {
+            if self.rest().is_empty() && !self.fill()? {
                 // A line end closes every row but one whose quotes are open.
                 return Err(Broken::OpenQuote { line });
             }
-            let (result, read, written, ended) = self.csv.read_record(
-                &self.input[self.at..],
-                &mut self.output[self.filled..],
-                &mut self.ends[self.fields..],
-            );
+            let input = if self.stand_ins.is_some() { self.input.as_slice() } else { self.text.as_bytes() };
+            let (result, read, written, ended) =
+                self.csv.read_record(&input[self.at..], &mut self.output[self.filled..], &mut self.ends[self.fields..]);
             self.pass(read);
             self.filled += written;
             self.fields += ended;
@@ -168,13 +194,55 @@ impl Records {
             }
             _ => written,
         };
-        Record { line, text: std::str::from_utf8(bytes).expect("fields are whole parts of a text"), ends }
+        self.bounds.clear();
+        let mut start = 0;
+        for end in ends {
+            self.bounds.push((start, *end));
+            start = *end;
+        }
+        let text = std::str::from_utf8(bytes).expect("fields are whole parts of a text");
+        Record { line, text, bounds: &self.bounds }
+    }
+
+    /// What is at hand and was not read yet.
+    fn rest(&self) -> &[u8] {
+        let input = if self.stand_ins.is_some() { self.input.as_slice() } else { self.text.as_bytes() };
+        &input[self.at..]
+    }
+
+    /// Cuts the row that begins here and returns its length, if it ends in the
+    /// text at hand and there is nothing odd about it.
+    fn cut_row(&mut self) -> Option<usize> {
+        let rest = &self.text.as_bytes()[self.at..];
+        self.bounds.clear();
+        let mut at = 0;
+        loop {
+            let quoted = *rest.get(at)? == self.quote;
+            let start = at + usize::from(quoted);
+            let mut end = start + rest[start..].iter().position(|byte| self.special[usize::from(*byte)])?;
+            if quoted {
+                while rest[end] == self.separator {
+                    end += 1 + rest[end + 1..].iter().position(|byte| self.special[usize::from(*byte)])?;
+                }
+            }
+            // A quote closes what is quoted, and stands nowhere else.
+            if quoted != (rest[end] == self.quote) {
+                return None;
+            }
+            at = end + usize::from(quoted);
+            self.bounds.push((start, end));
+            match *rest.get(at)? {
+                byte if byte == self.separator => at += 1,
+                b'\r' | b'\n' => return Some(at),
+                _ => return None,
+            }
+        }
     }
 
     /// Goes to the beginning of the next row; false if there is none.
     fn skip_line_ends(&mut self) -> Result<bool, Broken> {
         loop {
-            let rest = &self.input[self.at..];
+            let rest = self.rest();
             let ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let found = ends < rest.len();
             self.pass(ends);
@@ -189,11 +257,13 @@ impl Records {
 
     /// Steps over bytes and counts lines.
     fn pass(&mut self, bytes: usize) {
-        let passed = &self.input[self.at..self.at + bytes];
+        let passed = &self.rest()[..bytes];
         let Some(last) = passed.last() else { return };
         // `\r\n` is one line end, also where a piece ends between the two.
-        self.line += newlines(passed) - u64::from(self.after_return && passed[0] == b'\n');
-        self.after_return = *last == b'\r';
+        let last = *last;
+        let lines = newlines(passed) - u64::from(self.after_return && passed[0] == b'\n');
+        self.line += lines;
+        self.after_return = last == b'\r';
         self.at += bytes;
     }
 
@@ -201,24 +271,24 @@ impl Records {
     fn fill(&mut self) -> Result<bool, Broken> {
         self.input.clear();
         self.at = 0;
-        while self.input.is_empty() {
+        loop {
             if self.ended {
+                self.text.clear();
                 return Ok(false);
             }
-            if self.letters.next(&mut self.text)? {
-                match &mut self.stand_ins {
-                    Some(stand_ins) => stand_ins.put(self.text.as_bytes(), false, &mut self.input),
-                    None => self.input.extend_from_slice(self.text.as_bytes()),
+            self.ended = !self.letters.next(&mut self.text)?;
+            match &mut self.stand_ins {
+                Some(stand_ins) => {
+                    stand_ins.put(self.text.as_bytes(), self.ended, &mut self.input);
+                    self.input.extend(self.ended.then_some(b'\n'));
                 }
-            } else {
-                self.ended = true;
-                if let Some(stand_ins) = &mut self.stand_ins {
-                    stand_ins.put(&[], true, &mut self.input);
-                }
-                self.input.push(b'\n');
+                None if self.ended => self.text.push('\n'),
+                None => {}
+            }
+            if !self.rest().is_empty() {
+                return Ok(true);
             }
         }
-        Ok(true)
     }
 }
 

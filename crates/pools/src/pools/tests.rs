@@ -1,7 +1,11 @@
 //! Data integration from the outside: the verbs on every database engine, and
 //! a process that ends between any two steps.
 
+mod continuous;
+mod kept;
+
 use std::future::Future;
+use std::path::Path;
 
 use base::BoxFuture;
 use base::chance::SeededChance;
@@ -14,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::memory::MemTables;
-use crate::rows::Cell;
+use crate::rows::{Cell, Rows, Schema};
 use crate::{Change, Commit, CommitNumber, Committed, Piece, PushType, SEQ_COLUMN, Snapshot};
 
 /// Everything that outlives a process, and what is needed to start one.
@@ -158,8 +162,9 @@ fn a_push_goes_its_way() {
         pools.drain().await.unwrap();
         let failed = pools.job(pool, job.id).await.unwrap();
         assert_eq!(failed.state, State::Error);
-        expect![[r#"file "orders.csv": key column "Id" is missing; there are "Id;Name""#]]
-            .assert_eq(&failed.logs.join("\n"));
+        expect![[r#"file "orders.csv": key column "Id" is missing; there are "Id;Name""#]].assert_eq(&failed.logs[0]);
+        pools.delete(&house.actor, pool, job.id).await.unwrap();
+        assert_eq!(house.files(), 0, "what was kept of it goes with it");
 
         let job = house.push(&pools, pool, keyed("Orders"), "Id,Name\n1,a\n2,b\n").await;
         pools.drain().await.unwrap();
@@ -318,7 +323,7 @@ async fn a_full_spool_is_an_error_and_what_was_there_is_intact() {
     refused(
         upload.write(Bytes::from(vec![b'x'; 16])).await,
         Kind::TooLarge,
-        expect!["chunk-too-large: a chunk holds at most 15 bytes: split the file"],
+        expect![[r#"chunk-too-large: a chunk holds at most 15 bytes: split the file, or raise "chunk_bytes_max""#]],
     );
     drop(upload);
     assert_eq!(house.files(), 1);
@@ -447,6 +452,14 @@ impl Tables for StopsAt {
 
     fn head(&self, pool: PoolId) -> watch::Receiver<CommitNumber> {
         self.tables.head(pool)
+    }
+
+    fn parquet_schema<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Schema, TablesError>> {
+        self.tables.parquet_schema(file)
+    }
+
+    fn read_parquet<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Rows, TablesError>> {
+        self.tables.read_parquet(file)
     }
 
     fn flush<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<u64, TablesError>> {

@@ -149,3 +149,19 @@ proptest! {
         let _ = read_iso(&text);
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn the_short_way_reads_what_the_long_one_does(
+        year in 0..10_000, month in 0..14, day in 0..33, hour in 0..26, minute in 0..62, second in 0..62,
+        between in "[T ]", rest in "(\\.[0-9]{1,8})?Z?",
+    ) {
+        let date = format!("{year:04}-{month:02}-{day:02}");
+        let time = format!("{date}{between}{hour:02}:{minute:02}:{second:02}{rest}");
+        for text in [date, time] {
+            if let Some(micros) = super::read_plain_iso(text.as_bytes()) {
+                proptest::prop_assert_eq!(Some(micros), super::read_any_iso(&text), "{}", text);
+            }
+        }
+    }
+}

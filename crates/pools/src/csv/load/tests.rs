@@ -322,6 +322,33 @@ fn files_as_people_have_them() {
 }
 
 #[test]
+fn wide_files_are_files_too() {
+    let header: Vec<_> = (0..10_000).map(|number| format!("Column {number}")).collect();
+    let row: Vec<_> = (0..10_000).map(|number| number.to_string()).collect();
+    let text = format!("{}\n{}\n", header.join(","), row.join(","));
+    let (pieces, outcome) = case(&text).load();
+    assert_eq!(outcome.map_err(|refusal| format!("{refusal:?}")), Ok(Vec::new()));
+    let [Piece::Upsert(rows)] = pieces.as_slice() else { panic!("one piece") };
+    assert_eq!((rows.columns().len(), rows.columns()[9_999].cell(0)), (10_000, Cell::Integer(9_999)));
+}
+
+#[test]
+fn a_field_without_an_end_is_refused_before_it_eats_the_memory() {
+    let text = format!("Id,Note\n1,\"{}", "x".repeat(66 << 20));
+    case(&text).check(expect![[r#"
+        refused: file "orders.csv": the row that begins in line 2 is longer than 64 MiB: is a quote left open?
+    "#]]);
+}
+
+#[test]
+fn the_place_of_what_is_not_utf_8_is_named() {
+    Case { chunks: vec![(ChunkKind::Upsert, "orders.csv", b"Id,Name\n1,a\n2,M\xfcnchen\n".to_vec())], ..case("") }
+        .check(expect![[r#"
+            refused: file "orders.csv": line 3 is not UTF-8 from letter 4 on: say in charSet how the file is encoded
+        "#]]);
+}
+
+#[test]
 fn long_files_come_in_pieces() {
     let mut text = "Id,Name\n".to_owned();
     for row in 0..PIECE_ROWS_MAX + 10 {
