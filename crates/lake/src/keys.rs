@@ -120,10 +120,4 @@ impl KeySet {
         let keys = self.coder.keys(older)?;
         Ok(keys.iter().map(|key| Some(!self.keys.contains(key.data()))).collect())
     }
-
-    /// Tells how many rows of such a batch are hidden.
-    pub(crate) fn hidden(&self, older: &RecordBatch) -> Result<usize, ArrowError> {
-        let keys = self.coder.keys(older)?;
-        Ok(keys.iter().filter(|key| self.keys.contains(key.data())).count())
-    }
 }

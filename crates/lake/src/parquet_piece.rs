@@ -1,47 +1,68 @@
-//! Parquet as people push it: read into rows.
+//! Parquet as people push it: read batch by batch, in our types.
 
 use std::fs::File;
 use std::path::Path;
 
-use arrow::array::ArrayRef;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use pools::rows::{Rows, Schema};
-use pools::{TablesError, schema};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use pools::TablesError;
+use pools::rows::{ColumnSchema, Schema};
 
-use crate::arrow_rows::{adopted, column_of, column_type};
+use crate::arrow_rows::{adopted, column_type};
+use crate::run::plain_schema;
 
-/// Reads a whole file. Types are taken as the nearest of ours.
-pub(crate) fn read_piece(path: &Path) -> Result<Rows, TablesError> {
-    let bad = |detail: String| {
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        TablesError::BadFile { file, detail }
-    };
-    let file = File::open(path).map_err(|error| bad(error.to_string()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| bad(error.to_string()))?;
-    let fields = builder.schema().fields().clone();
-    check_names(&fields).map_err(bad)?;
-    let mut columns: Vec<Vec<ArrayRef>> = vec![Vec::new(); fields.len()];
-    for batch in builder.build().map_err(|error| bad(error.to_string()))? {
-        let batch = batch.map_err(|error| bad(error.to_string()))?;
-        for ((arrays, array), field) in columns.iter_mut().zip(batch.columns()).zip(&fields) {
-            let adopted = adopted(array).map_err(|error| bad(format!("column \"{}\": {error}", field.name())))?;
-            arrays.push(adopted);
-        }
-    }
-    let columns = fields.iter().zip(columns);
-    let columns = columns.map(|(field, arrays)| column_of(field.name(), column_type(field.data_type()), &arrays));
-    Ok(Rows::new(columns.collect()))
+const BATCH_ROWS: usize = 8 * 1024;
+
+/// A file that somebody pushed. Types are taken as the nearest of ours.
+pub(crate) struct ParquetPiece {
+    name: String,
+    schema: Schema,
+    plain: SchemaRef,
+    reader: ParquetRecordBatchReader,
 }
 
-fn check_names(fields: &arrow::datatypes::Fields) -> Result<(), String> {
-    let mut known = Schema::default();
-    for field in fields {
-        if known.position(field.name()).is_some() {
-            return Err(format!("it has two columns called \"{}\"", field.name()));
+impl ParquetPiece {
+    /// Opens a file and looks at its columns.
+    pub(crate) fn open(path: &Path) -> Result<Self, TablesError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bad = |detail: String| TablesError::BadFile { file: name.clone(), detail };
+        let file = File::open(path).map_err(|error| bad(error.to_string()))?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| bad(error.to_string()))?;
+        let mut schema = Schema::default();
+        for field in builder.schema().fields() {
+            if schema.position(field.name()).is_some() {
+                return Err(bad(format!("it has two columns called \"{}\"", field.name())));
+            }
+            let column_type = column_type(field.data_type());
+            schema.columns.push(ColumnSchema { name: field.name().clone(), column_type });
         }
-        let column_type = column_type(field.data_type());
-        let one = Schema { columns: vec![pools::rows::ColumnSchema { name: field.name().clone(), column_type }] };
-        known = schema::union(&known, &one);
+        let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| bad(error.to_string()))?;
+        Ok(ParquetPiece { plain: plain_schema(&schema), name, schema, reader })
     }
-    Ok(())
+
+    /// Returns its columns.
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn adopt(&self, batch: &RecordBatch) -> Result<RecordBatch, String> {
+        let columns = batch.columns().iter().zip(&self.schema.columns);
+        let columns = columns
+            .map(|(array, column)| adopted(array).map_err(|error| format!("column \"{}\": {error}", column.name)));
+        let columns: Result<Vec<ArrayRef>, _> = columns.collect();
+        RecordBatch::try_new(self.plain.clone(), columns?).map_err(|error| error.to_string())
+    }
+}
+
+impl Iterator for ParquetPiece {
+    type Item = Result<RecordBatch, TablesError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = match self.reader.next()? {
+            Ok(batch) => self.adopt(&batch),
+            Err(error) => Err(error.to_string()),
+        };
+        Some(batch.map_err(|detail| TablesError::BadFile { file: self.name.clone(), detail }))
+    }
 }

@@ -81,6 +81,11 @@ fn small() -> Options {
     Options { segment_bytes_max: 2_000, file_bytes_max: 100_000, ..Options::default() }
 }
 
+/// The same, and every row goes to disk at once.
+fn spilling() -> Options {
+    Options { staged_bytes_max: 0, ..small() }
+}
+
 /// A lake and the model that it must agree with.
 struct Pond {
     folder: TempDir,
