@@ -33,6 +33,9 @@ use crate::run::{Kind, Run};
 /// Batches smaller than this are joined when layers merge.
 const BATCH_ROWS: usize = 8 * 1024;
 
+/// Layers that consumers hold up are merged up to this.
+const HELD_WEIGHT_MAX: usize = 64 * 1024;
+
 /// What one commit, or several in a row, laid upon a table.
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
@@ -273,7 +276,8 @@ fn joined(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>, ArrowError> {
 /// Merges neighbours that are about equally heavy, so that their number grows
 /// with the logarithm of the rows; what is replaced is let go at once. Commits
 /// up to `sealed` are on their way to rest, and those after `ceiling` not free
-/// to go there yet: layers are not merged across either.
+/// to go there yet: layers are not merged across either. Those that are not
+/// free grow only so big together that they do not wait for each other long.
 pub(crate) fn settle(
     layers: &mut Vec<Arc<Layer>>,
     sealed: CommitNumber,
@@ -282,7 +286,9 @@ pub(crate) fn settle(
     let mut top = layers.len();
     while top >= 2 {
         let (older, newer) = (&layers[top - 2], &layers[top - 1]);
-        let mergeable = older.through > sealed && newer.through <= ceiling;
+        let are_free = newer.through <= ceiling;
+        let are_held = older.first > ceiling && older.weight() + newer.weight() <= HELD_WEIGHT_MAX;
+        let mergeable = older.through > sealed && (are_free || are_held);
         let in_memory = older.spilled.is_none() && newer.spilled.is_none();
         let worth_it = in_memory && older.weight() <= 2 * newer.weight();
         if mergeable && (newer.replaces || worth_it) {

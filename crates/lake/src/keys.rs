@@ -15,6 +15,7 @@ use pools::rows::ColumnType;
 use pools::schema::Shape;
 
 use crate::arrow_rows::{arrow_type, position};
+use crate::prints::{PrintSet, Prints, print_of};
 use crate::route::Route;
 
 /// A key's bytes.
@@ -89,6 +90,11 @@ impl KeySet {
     /// Returns the names of the key columns.
     pub(crate) fn columns(&self) -> &[String] {
         self.coder.columns()
+    }
+
+    /// Returns the same keys as prints, which take less memory.
+    pub(crate) fn printed(&self) -> PrintSet {
+        PrintSet::new(self.coder.clone(), Prints::new(self.keys.iter().map(|key| print_of(key)).collect()))
     }
 
     /// Returns the same keys in the types of a later table.

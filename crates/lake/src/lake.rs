@@ -21,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, failed};
 use crate::flusher::{self, PAUSE_AFTER_FAILURE, ask, gone};
+use crate::hot::Layer;
 use crate::open;
 use crate::pool::Pool;
+use crate::pressure;
 use crate::query;
 use crate::run::{Kind, Run};
 use crate::staging::{Load, Staging};
@@ -36,6 +38,8 @@ pub struct Options {
     pub segment_bytes_max: u64,
     /// The rows of a push job are in memory up to this, and else on disk.
     pub staged_bytes_max: u64,
+    /// Pending rows of a table are in memory up to this, and else on disk.
+    pub hot_bytes_max: u64,
     /// Changes that a slow consumer has not released are kept up to this.
     pub retained_bytes_max: u64,
     /// A consumer that has been behind for longer, without moving, is no
@@ -64,6 +68,7 @@ impl Default for Options {
         Options {
             segment_bytes_max: 16 * MIB,
             staged_bytes_max: 16 * MIB,
+            hot_bytes_max: 512 * MIB,
             retained_bytes_max: 1024 * MIB,
             consumer_patience: Duration::from_mins(15),
             flush_after: Duration::from_secs(5),
@@ -165,11 +170,32 @@ impl Lake {
                     }
                 }
             }
+            self.relieve(&pool, self.shared.options.hot_bytes_max).await;
             // Consumers may have moved on since the last flush.
             if let Ok(tasks) = self.tasks() {
                 let _ = ask(tasks, Task::Cut { pool: pool.id }).await;
             }
         }
+    }
+
+    /// Moves pending rows of a pool to disk where they are too many for memory.
+    pub(crate) async fn relieve(&self, pool: &Arc<Pool>, bytes_max: u64) {
+        for (place, table) in &pool.view().tables {
+            for before in pressure::layers_to_spill(table, bytes_max) {
+                if let Err(error) = self.spill(pool, place, before).await {
+                    pressure::complain(pool.id, &table.name, &error);
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn spill(&self, pool: &Arc<Pool>, table: &str, before: Arc<Layer>) -> Result<(), TablesError> {
+        let (yard, layer) = (self.shared.yard(pool), before.clone());
+        let after = self.read(move || pressure::spill(&yard, &layer)).await?;
+        let (reply, shown) = oneshot::channel();
+        ask(self.tasks()?, Task::Spilled { pool: pool.id, table: table.to_owned(), before, after, reply }).await?;
+        shown.await.map_err(|_| gone())
     }
 
     async fn flush_up_to(&self, pool: PoolId, table: &str, ceiling: CommitNumber) -> Result<u64, TablesError> {

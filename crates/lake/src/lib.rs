@@ -47,6 +47,7 @@ mod pool;
 mod table;
 mod hot;
 mod run;
+mod pressure;
 mod keys;
 mod prints;
 mod route;

@@ -19,6 +19,7 @@ use crate::apply::apply;
 use crate::decide::{Staged, decide};
 use crate::disk::Disk;
 use crate::error::{Error, failed};
+use crate::hot::Layer;
 use crate::lake::Options;
 use crate::log::{Log, Refused};
 use crate::plan::{Plan, plan};
@@ -49,6 +50,8 @@ pub(crate) enum Task {
     },
     /// Shows what has come to rest, and lets go of it elsewhere.
     Rested { pool: PoolId, table: String, rest: Arc<Rest>, reply: oneshot::Sender<()> },
+    /// Shows a layer that has left memory where it was in memory before.
+    Spilled { pool: PoolId, table: String, before: Arc<Layer>, after: Layer, reply: oneshot::Sender<()> },
     /// Cuts what nobody needs from a pool's log.
     Cut { pool: PoolId },
     /// Takes down the consumers of a pool.
@@ -270,6 +273,10 @@ impl Writer {
                 let _ = reply.send(());
                 self.cut(&pool);
             }
+            Task::Spilled { pool, table, before, after, reply } => {
+                self.spilled(&self.shared.pool(pool), &table, &before, after);
+                let _ = reply.send(());
+            }
             Task::Cut { pool } => {
                 let pool = self.shared.pool(pool);
                 self.cut(&pool);
@@ -308,6 +315,17 @@ impl Writer {
         let sealed = table.sealed.max(rest.through);
         let table = Table::new(table.name.clone(), table.shape.clone(), table.changed_by, layers, sealed, rest);
         self.put(pool, &view, table);
+    }
+
+    fn spilled(&self, pool: &Pool, table: &str, before: &Arc<Layer>, after: Layer) {
+        let view = pool.view();
+        let Some(table) = view.tables.get(&table.to_ascii_lowercase()) else { return };
+        // It may have come to rest meanwhile, or been merged with others.
+        let Some(place) = table.layers.iter().position(|layer| Arc::ptr_eq(layer, before)) else { return };
+        let mut layers = table.layers.clone();
+        layers[place] = Arc::new(after);
+        let (name, shape, rest) = (table.name.clone(), table.shape.clone(), table.rest.clone());
+        self.put(pool, &view, Table::new(name, shape, table.changed_by, layers, table.sealed, rest));
     }
 
     fn put(&self, pool: &Pool, view: &View, table: Table) {

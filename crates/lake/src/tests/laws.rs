@@ -17,6 +17,8 @@ enum Deed {
     Flush {
         table: usize,
     },
+    /// Memory gets tight: what is pending leaves it.
+    Relieve,
     Release {
         behind: u64,
     },
@@ -97,6 +99,7 @@ fn a_deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         10 => push.prop_map(|(table, mode, pieces)| Deed::Push { table, mode, pieces }),
         4 => (0..TABLES.len()).prop_map(|table| Deed::Flush { table }),
+        3 => Just(Deed::Relieve),
         1 => (0..4u64).prop_map(|behind| Deed::Release { behind }),
         1 => Just(Deed::Restart),
         2 => (1..25u64).prop_map(|step| Deed::PowerFails { step }),
@@ -135,6 +138,16 @@ impl Pond {
                 }
                 let known = self.model.table(self.pool, TABLES[table]).await.expect("the model knows");
                 assert_eq!(flushed.is_ok(), known.is_some(), "{flushed:?}");
+            }
+            Deed::Relieve => {
+                let pool = self.lake().shared().pool(self.pool);
+                self.lake().relieve(&pool, 0).await;
+                if self.disk.has_stopped() {
+                    return self.power_returns();
+                }
+                let pending = pool.view();
+                let pending = pending.tables.values().flat_map(|table| &table.layers);
+                assert!(pending.clone().all(|layer| layer.batches.is_empty() || layer.rows() == 0));
             }
             Deed::Release { behind } => {
                 let head = *self.lake().head(self.pool).borrow();
@@ -234,6 +247,7 @@ async fn crash_at_each_step(options: &Options) {
             push(1, Mode::Append, "Id:integer\n1\n1"),
             Deed::Flush { table: 0 },
             push(0, by_id(true), "Id:integer Price:float\n2 0.5\n4 1.5"),
+            Deed::Relieve,
             Deed::Flush { table: 1 },
             Deed::Flush { table: 0 },
             push(0, by_id(false), "Id Name\nA-12 d"),

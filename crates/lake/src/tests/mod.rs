@@ -1,5 +1,6 @@
 //! The lake as a whole, on a disk that can be made to fail.
 
+mod big;
 mod disks;
 mod faults;
 mod laws;
