@@ -36,9 +36,9 @@ pub(crate) struct Plan {
     shape: Shape,
     upserted: u64,
     deleted: u64,
-    /// The last commit of the table on which it rests; `None` if it does not
-    /// depend on the rows that were there.
-    rests_on: Option<Option<CommitNumber>>,
+    /// The last commit of the table on which it rests, 0 if there was no table;
+    /// `None` if it does not depend on the rows that were there.
+    rests_on: Option<CommitNumber>,
 }
 
 /// Which rows of a run count, and what they hide.
@@ -68,7 +68,7 @@ pub(crate) fn plan(
         let upserted = run.rows_of(Kind::Upsert);
         return Ok(Plan { run, index: None, pieces, shape, upserted, deleted: 0, rests_on: None });
     };
-    let now = Some(table.map(|table| table.changed_by));
+    let now = Some(table.map_or(0, |table| table.changed_by));
     let lacks = pieces.iter().any(|(kind, columns)| *kind == Kind::Upsert && lacks_columns(columns, &shape));
     let (rests_on, deleted);
     if keep_missing && lacks {
@@ -87,7 +87,7 @@ pub(crate) fn plan(
 impl Plan {
     /// Tells whether the job still does the same to the table.
     pub(crate) fn stands(&self, table: Option<&Table>, commit: &Commit) -> bool {
-        let is_same = self.rests_on.is_none_or(|number| number == table.map(|table| table.changed_by));
+        let is_same = self.rests_on.is_none_or(|number| number == table.map_or(0, |table| table.changed_by));
         is_same && shape_after(table.map(|table| &table.shape), commit, &self.pieces).is_ok_and(|now| now == self.shape)
     }
 
@@ -299,9 +299,8 @@ fn complete(
     let header = Staged::Upsert(no_rows(&pushed.cloned().collect::<Vec<_>>()));
     let mut pieces = vec![header.clone()];
     let (mut bytes, mut first, mut next) = (0, 0, 0);
-    let everything = |file: &crate::run::RunFile| plain_schema(&file.schema);
     for file in run.files() {
-        let wanted = everything(file);
+        let wanted = plain_schema(&file.schema);
         run.read_file(file, &wanted, &mut |batch| {
             bytes += batch.get_array_memory_size() as u64;
             next += if file.kind == Kind::Upsert { batch.num_rows() as u64 } else { 0 };

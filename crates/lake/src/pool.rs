@@ -112,10 +112,11 @@ impl Memory {
     }
 
     fn light(&self, change: Arc<Change>, in_a_run: bool) -> Light {
-        match in_a_run {
-            false => Light::Whole(change),
-            true => Light::InRun(change.clone(), self.runs.get(&change.number).cloned()),
+        if !in_a_run {
+            return Light::Whole(change);
         }
+        let run = self.runs.get(&change.number).cloned();
+        Light::InRun(change, run)
     }
 }
 

@@ -7,9 +7,8 @@
 
 use std::sync::Arc;
 
-use pools::TablesError;
 use pools::rows::{ColumnSchema, ColumnType};
-use pools::{PoolId, SEQ_COLUMN};
+use pools::{PoolId, SEQ_COLUMN, TablesError};
 use tracing::warn;
 
 use crate::arrow_rows::{arrow_schema, conform};

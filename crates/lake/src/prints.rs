@@ -150,8 +150,8 @@ mod tests {
 
     #[test]
     fn ten_million_keys_take_less_than_two_hundred_megabytes() {
-        let thousand = Prints::new((0..100_000u32).map(|number| print_of(&number.to_be_bytes())).collect());
-        assert!(thousand.bytes() < 100_000 * 20, "{} bytes", thousand.bytes());
+        let prints = Prints::new((0..100_000u32).map(|number| print_of(&number.to_be_bytes())).collect());
+        assert!(prints.bytes() < 100_000 * 20, "{} bytes for a hundredth of them", prints.bytes());
     }
 
     proptest! {

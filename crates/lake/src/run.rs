@@ -84,8 +84,8 @@ impl Yard {
         Arc::new(Run { yard: self.clone(), files, is_kept: AtomicBool::new(true) })
     }
 
-    /// Removes what no record names. The rest of the name is what a crash
-    /// left of jobs that were never committed, or committed and long at rest.
+    /// Removes what no record names: what a crash left of jobs that were never
+    /// committed, or are long at rest. New runs get higher numbers than any.
     pub(crate) fn sweep(&self, is_named: impl Fn(&str) -> bool) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {

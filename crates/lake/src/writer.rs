@@ -224,7 +224,9 @@ impl Writer {
         let log = self.logs.get_mut(&pool.id).expect("it was opened above");
         let runs: Vec<_> = draft.news.iter().filter_map(|news| news.run.clone()).collect();
         // From here on a restart may find them named.
-        runs.iter().for_each(|run| run.keep());
+        for run in &runs {
+            run.keep();
+        }
         match log.append(&draft.records, draft.run_bytes) {
             Ok(()) => {
                 let view = View { head: draft.next - 1, tables: draft.tables };
@@ -236,7 +238,9 @@ impl Writer {
             Err(refused) => {
                 let error = match refused {
                     Refused::Full => {
-                        runs.iter().for_each(|run| run.let_go());
+                        for run in &runs {
+                            run.let_go();
+                        }
                         TablesError::Full
                     }
                     Refused::Broken(detail) => {
