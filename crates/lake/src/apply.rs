@@ -12,24 +12,25 @@ use pools::schema::Shape;
 use pools::{Change, CommitNumber, Mode, SEQ_COLUMN};
 
 use crate::arrow_rows::{array_of, to_batches};
-use crate::hot::{Layer, settle};
+use crate::hot::{Layer, Spilled, settle};
 use crate::keys::{Coder, Key, KeySet};
 use crate::rest::Rest;
 use crate::route::Route;
 use crate::table::Table;
 use crate::wal::Record;
 
-/// Returns the table after a commit. `ceiling` is the last commit that every
-/// consumer is done with.
+/// Returns the table after a commit. Rows on disk come as they were `spilled`.
+/// `ceiling` is the last commit that every consumer is done with.
 pub(crate) fn apply(
     table: Option<&Table>,
     record: &Record,
+    spilled: Option<Spilled>,
     now: Timestamp,
     ceiling: CommitNumber,
 ) -> Result<Table, ArrowError> {
     let change = &record.change;
-    let shape = shape_after(change, &record.keys);
-    let layer = layer_of(change, &shape, now)?;
+    let shape = shape_after(record);
+    let layer = layer_of(change, &shape, spilled, now)?;
     let (name, mut layers, sealed, rest) = match table {
         Some(table) => (table.name.clone(), table.layers.clone(), table.sealed, table.rest.clone()),
         None => (change.table.clone(), Vec::new(), 0, Arc::new(Rest::default())),
@@ -39,20 +40,21 @@ pub(crate) fn apply(
     Ok(Table::new(name, shape, change.number, layers, sealed, rest))
 }
 
-fn shape_after(change: &Change, keys: &[String]) -> Shape {
-    let mut schema = change.upserts.schema();
+/// Returns the columns and keys of a table after a commit.
+pub(crate) fn shape_after(record: &Record) -> Shape {
+    let mut schema = record.change.upserts.schema();
     schema.columns.retain(|column| column.name != SEQ_COLUMN);
-    Shape { schema, keys: keys.to_vec() }
+    Shape { schema, keys: record.keys.clone() }
 }
 
-fn layer_of(change: &Change, shape: &Shape, now: Timestamp) -> Result<Layer, ArrowError> {
+fn layer_of(change: &Change, shape: &Shape, spilled: Option<Spilled>, now: Timestamp) -> Result<Layer, ArrowError> {
     let hides = match change.mode {
-        Mode::Upsert { .. } => {
+        Mode::Upsert { .. } if spilled.is_none() => {
             let coder = Arc::new(Coder::new(shape)?);
             let keys = hiding_keys(change, &coder)?;
             Some(KeySet::new(coder, keys))
         }
-        Mode::Append | Mode::Replace => None,
+        _ => None,
     };
     Ok(Layer {
         first: change.number,
@@ -61,7 +63,8 @@ fn layer_of(change: &Change, shape: &Shape, now: Timestamp) -> Result<Layer, Arr
         hides,
         shape: shape.clone(),
         route: Route::default(),
-        batches: to_batches(&change.upserts)?,
+        batches: to_batches(&change.upserts).collect::<Result<_, _>>()?,
+        spilled,
         since: now,
     })
 }

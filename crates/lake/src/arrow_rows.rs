@@ -60,24 +60,46 @@ pub(crate) fn seq_field() -> Field {
     Field::new(SEQ_COLUMN, DataType::Int64, true)
 }
 
-/// Returns rows as batches.
-pub(crate) fn to_batches(rows: &Rows) -> Result<Vec<RecordBatch>, ArrowError> {
+/// Returns rows as batches, one after the other.
+pub(crate) fn to_batches(rows: &Rows) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + '_ {
     let schema = rows.schema();
     let fields = schema.columns.iter().map(|column| Field::new(&column.name, arrow_type(column.column_type), true));
     let schema = Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()));
-    let mut batches = Vec::new();
-    let mut start = 0;
-    while start < rows.len() {
+    // Once for all batches: a dictionary can be larger than any of them.
+    let texts: Vec<_> = rows.columns().iter().map(texts_known).collect();
+    (0..rows.len()).step_by(BATCH_ROWS_MAX).map(move |start| {
         let count = BATCH_ROWS_MAX.min(rows.len() - start);
-        let columns: Result<Vec<_>, _> = rows.columns().iter().map(|column| array_of(column, start, count)).collect();
-        batches.push(RecordBatch::try_new(schema.clone(), columns?)?);
-        start += count;
-    }
-    Ok(batches)
+        let mut columns = Vec::new();
+        for (column, texts) in rows.columns().iter().zip(&texts) {
+            let texts = texts.as_ref().map_err(|error| ArrowError::InvalidArgumentError(error.to_string()))?;
+            columns.push(stretch_of(column, texts.as_ref(), start, count)?);
+        }
+        RecordBatch::try_new(schema.clone(), columns)
+    })
 }
 
 /// Returns a stretch of a column as an array.
 pub(crate) fn array_of(column: &Column, start: usize, count: usize) -> Result<ArrayRef, ArrowError> {
+    stretch_of(column, texts_known(column)?.as_ref(), start, count)
+}
+
+/// Returns the texts of a column's dictionary, if it has any.
+fn texts_known(column: &Column) -> Result<Option<StringArray>, ArrowError> {
+    let Values::Text { dictionary, .. } = &column.values else { return Ok(None) };
+    let (offsets, bytes) = dictionary.buffers();
+    if offsets.is_empty() {
+        return Ok(None);
+    }
+    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets.to_vec()));
+    StringArray::try_new(offsets, Buffer::from(bytes), None).map(Some)
+}
+
+fn stretch_of(
+    column: &Column,
+    texts: Option<&StringArray>,
+    start: usize,
+    count: usize,
+) -> Result<ArrayRef, ArrowError> {
     let bits = |bits: &Bits| BooleanBuffer::new(Buffer::from(bits.bytes()), start, count);
     let nulls = column.validity.as_ref().map(|validity| NullBuffer::new(bits(validity)));
     let stretch = start..start + count;
@@ -88,15 +110,10 @@ pub(crate) fn array_of(column: &Column, start: usize, count: usize) -> Result<Ar
             Arc::new(TimestampMicrosecondArray::new(values[stretch].to_vec().into(), nulls).with_timezone("UTC"))
         }
         Values::Boolean(values) => Arc::new(BooleanArray::new(bits(values), nulls)),
-        Values::Text { codes, dictionary } => {
-            let (offsets, bytes) = dictionary.buffers();
-            if offsets.is_empty() {
-                return Ok(new_null_array(&DataType::Utf8, count));
-            }
-            let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets.to_vec()));
-            let texts = StringArray::try_new(offsets, Buffer::from(bytes), None)?;
+        Values::Text { codes, .. } => {
+            let Some(texts) = texts else { return Ok(new_null_array(&DataType::Utf8, count)) };
             let codes = UInt32Array::new(codes[stretch].to_vec().into(), nulls);
-            take(&texts, &codes, None)?
+            take(texts, &codes, None)?
         }
     })
 }
@@ -260,7 +277,7 @@ mod tests {
     #[test]
     fn rows_come_back_from_arrow_as_they_went_in() {
         let rows = sample();
-        let batches = to_batches(&rows).expect("the five types have a layout");
+        let batches: Vec<_> = to_batches(&rows).map(|batch| batch.expect("the five types have a layout")).collect();
         let back = to_rows(batches[0].schema_ref(), &batches);
         assert_eq!(cells(&back), cells(&rows));
         assert_eq!(back.schema(), rows.schema());

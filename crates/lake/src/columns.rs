@@ -234,7 +234,8 @@ pub(crate) fn empty_column(name: String, column_type: ColumnType, count: usize) 
     Column { name, values, validity: (count > 0).then(nothing) }
 }
 
-fn code_of(column_type: ColumnType) -> u8 {
+/// Returns the byte that stands for a type.
+pub(crate) fn code_of(column_type: ColumnType) -> u8 {
     match column_type {
         ColumnType::Integer => 1,
         ColumnType::Float => 2,
@@ -244,7 +245,8 @@ fn code_of(column_type: ColumnType) -> u8 {
     }
 }
 
-fn type_of(code: u8) -> Result<ColumnType, Malformed> {
+/// Returns the type that a byte stands for.
+pub(crate) fn type_of(code: u8) -> Result<ColumnType, Malformed> {
     Ok(match code {
         1 => ColumnType::Integer,
         2 => ColumnType::Float,

@@ -16,6 +16,7 @@ use crate::arrow_rows::{array_of, arrow_schema};
 use crate::columns::empty_column;
 use crate::error::failed;
 use crate::keys::{Coder, Key};
+use crate::run::Kind;
 use crate::table::{Found, Table};
 
 /// A piece of a job, its rows in memory.
@@ -28,10 +29,26 @@ pub(crate) enum Staged {
 }
 
 impl Staged {
-    /// Returns how many rows or keys there are.
-    pub(crate) fn rows(&self) -> usize {
+    /// Makes a piece.
+    pub(crate) fn of(kind: Kind, rows: Rows) -> Self {
+        match kind {
+            Kind::Upsert => Staged::Upsert(rows),
+            Kind::Delete => Staged::Delete(rows),
+        }
+    }
+
+    /// Returns what its rows are for.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Staged::Upsert(_) => Kind::Upsert,
+            Staged::Delete(_) => Kind::Delete,
+        }
+    }
+
+    /// Returns its rows or keys.
+    pub(crate) fn content(&self) -> &Rows {
         let (Staged::Upsert(rows) | Staged::Delete(rows)) = self;
-        rows.len()
+        rows
     }
 }
 
@@ -53,31 +70,13 @@ pub(crate) fn decide(
     pieces: &[Staged],
     number: CommitNumber,
 ) -> Result<Decision, TablesError> {
-    let mismatch = |detail: String| TablesError::Mismatch { table: commit.table.clone(), detail };
-    let mut incoming = Schema::default();
-    for piece in pieces {
-        match piece {
-            Staged::Upsert(rows) => incoming = schema::union(&incoming, &rows.schema()),
-            Staged::Delete(_) if matches!(commit.mode, Mode::Upsert { .. }) => {}
-            Staged::Delete(_) => return Err(mismatch("deletes need keys".into())),
-        }
-    }
-    let shape = schema::after(table.map(|table| &table.shape), &commit.mode, &incoming).map_err(mismatch)?;
+    let columns: Vec<_> = pieces.iter().map(|piece| (piece.kind(), piece.content().schema())).collect();
+    let shape = shape_after(table.map(|table| &table.shape), commit, &columns)?;
     let net = match &commit.mode {
         Mode::Replace | Mode::Append => all_of(pieces),
-        Mode::Upsert { keep_missing, .. } => {
-            for piece in pieces {
-                let (Staged::Upsert(rows) | Staged::Delete(rows)) = piece;
-                if let Some(key) = shape.keys.iter().find(|key| rows.column(key).is_none()) {
-                    return Err(mismatch(format!("key column \"{key}\" is missing in a chunk")));
-                }
-            }
-            last_of_each_key(table, &shape, pieces, *keep_missing)?
-        }
+        Mode::Upsert { keep_missing, .. } => last_of_each_key(table, &shape, pieces, *keep_missing)?,
     };
-    if u32::try_from(net.kept.len()).is_err() {
-        return Err(mismatch("one job cannot bring more than 4,294,967,295 rows".into()));
-    }
+    check_rows(commit, net.kept.len() as u64)?;
     let pieces = Pieces::in_shape(pieces, &shape);
     let upserts = upserts(&pieces, &net, &shape, number, commit.at.as_micros());
     let change = Change {
@@ -90,6 +89,41 @@ pub(crate) fn decide(
     };
     let committed = Committed { number, upserted: net.kept.len() as u64, deleted: net.deleted };
     Ok(Decision { shape, committed, change })
+}
+
+/// Tells what a table looks like after a job with pieces of these kinds and
+/// columns.
+pub(crate) fn shape_after(
+    table: Option<&Shape>,
+    commit: &Commit,
+    pieces: &[(Kind, Schema)],
+) -> Result<Shape, TablesError> {
+    let mismatch = |detail: String| TablesError::Mismatch { table: commit.table.clone(), detail };
+    let takes_deletes = matches!(commit.mode, Mode::Upsert { .. });
+    let mut incoming = Schema::default();
+    for (kind, columns) in pieces {
+        match kind {
+            Kind::Upsert => incoming = schema::union(&incoming, columns),
+            Kind::Delete if takes_deletes => {}
+            Kind::Delete => return Err(mismatch("deletes need keys".into())),
+        }
+    }
+    let shape = schema::after(table, &commit.mode, &incoming).map_err(mismatch)?;
+    for (_, columns) in pieces.iter().filter(|_| takes_deletes) {
+        if let Some(key) = shape.keys.iter().find(|key| columns.position(key).is_none()) {
+            return Err(mismatch(format!("key column \"{key}\" is missing in a chunk")));
+        }
+    }
+    Ok(shape)
+}
+
+/// Checks that the rows of a job can be numbered.
+pub(crate) fn check_rows(commit: &Commit, rows: u64) -> Result<(), TablesError> {
+    if u32::try_from(rows).is_ok() {
+        return Ok(());
+    }
+    let detail = "one job cannot bring more than 4,294,967,295 rows".into();
+    Err(TablesError::Mismatch { table: commit.table.clone(), detail })
 }
 
 /// A row of a piece.
@@ -199,11 +233,14 @@ fn last_of_each_key(
 fn asks_what_was(pieces: &[Staged], shape: &Shape, keep_missing: bool) -> bool {
     pieces.iter().any(|piece| match piece {
         Staged::Delete(_) => true,
-        Staged::Upsert(rows) => {
-            let mut pushed = shape.schema.columns.iter().filter(|column| column.name != CHANGE_DATE_COLUMN);
-            keep_missing && pushed.any(|column| rows.column(&column.name).is_none())
-        }
+        Staged::Upsert(rows) => keep_missing && lacks_columns(&rows.schema(), shape),
     })
+}
+
+/// Tells whether a piece lacks columns of the table that pushes bring.
+pub(crate) fn lacks_columns(piece: &Schema, shape: &Shape) -> bool {
+    let mut pushed = shape.schema.columns.iter().filter(|column| column.name != CHANGE_DATE_COLUMN);
+    pushed.any(|column| piece.position(&column.name).is_none())
 }
 
 /// Returns the key of each row of a piece; `None` where the table's key

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::SchemaRef;
 use base::Timestamp;
 use pools::schema::{Shape, widest};
 use pools::{CommitNumber, PoolId, TablesError};
@@ -19,7 +20,7 @@ use crate::arrow_rows::{arrow_schema, conform};
 use crate::disk::Disk;
 use crate::error::failed;
 use crate::files::{self, Writer, Written};
-use crate::hot::{Layer, merge_all};
+use crate::hot::Stack;
 use crate::lake::Options;
 use crate::rest::{Delta, Rest, RestFile, Step, folder_name};
 use crate::table::Table;
@@ -43,7 +44,7 @@ pub(crate) fn is_due(table: &Table, ceiling: CommitNumber, now: Timestamp, optio
     }
     // Files that have to be rewritten make a flush dear: it waits until enough
     // rows share the cost.
-    let rewrites = pending.iter().any(|layer| layer.hides.is_some()) && !oldest.replaces;
+    let rewrites = pending.iter().any(|layer| layer.hiding_columns().is_some()) && !oldest.replaces;
     let rows: usize = pending.iter().map(|layer| layer.rows()).sum();
     let share = rows as f64 >= options.flush_share * table.rest.rows() as f64;
     age >= options.flush_after && (!rewrites || share)
@@ -124,13 +125,14 @@ fn write(
     now_ms: i64,
 ) -> Result<Step, TablesError> {
     let pending: Vec<_> = table.layers.iter().filter(|layer| layer.through <= through).cloned().collect();
-    let layer = merge_all(&pending).map_err(failed)?.ok_or_else(|| failed("nothing is pending"))?;
+    let stack = Stack::of(&pending).map_err(failed)?;
+    let shape = stack.newest().ok_or_else(|| failed("nothing is pending"))?.shape.clone();
     disk.make_folder(folder).map_err(files::of_disk)?;
-    let gone = replaced(&table.rest, &layer)?;
-    let schema = arrow_schema(&layer.shape.schema);
+    let gone = replaced(&table.rest, &stack, &shape)?;
+    let schema = arrow_schema(&shape.schema);
     let stem = format!("{through:020}");
     let mut writer = Writer::new(disk.clone(), folder, stem, schema.clone(), bytes_max);
-    match fill(&mut writer, &gone, &layer) {
+    match fill(&mut writer, &gone, &stack, &schema) {
         Ok(()) => {}
         Err(error) => {
             writer.discard();
@@ -138,48 +140,40 @@ fn write(
         }
     }
     let written: Vec<Written> = writer.finish()?;
-    let (name, shape) = (table.name.clone(), layer.shape.clone());
+    let name = table.name.clone();
     Ok(Step { name, shape, through, gone, written, now_ms })
 }
 
-fn fill(writer: &mut Writer, gone: &[RestFile], layer: &Layer) -> Result<(), TablesError> {
-    let schema = arrow_schema(&layer.shape.schema);
-    let keys = layer.hides.as_ref().map_or(&[] as &[String], |hides| hides.columns());
-    if !layer.replaces {
-        for file in gone {
-            files::read(&file.path, &schema, keys, &mut |batch| {
-                let survivors = layer.lets_through(&batch).map_err(failed)?;
-                writer.write(&conform(&survivors, &schema).map_err(failed)?)?;
-                Ok(true)
-            })?;
-        }
+fn fill(writer: &mut Writer, gone: &[RestFile], stack: &Stack, schema: &SchemaRef) -> Result<(), TablesError> {
+    for file in gone.iter().filter(|_| !stack.replaces()) {
+        files::read(&file.path, schema, stack.hiding_columns(), &mut |batch| {
+            let survivors = stack.lets_through(&batch).map_err(failed)?;
+            writer.write(&conform(&survivors, schema).map_err(failed)?)?;
+            Ok(true)
+        })?;
     }
-    for batch in &layer.batches {
-        writer.write(&conform(batch, &schema).map_err(failed)?)?;
-    }
-    Ok(())
+    stack.read(schema, &mut |batch| {
+        writer.write(&batch)?;
+        Ok(true)
+    })
 }
 
-/// Returns the files that a flush of this layer replaces: those with rows that
-/// it hides, all if a column changed its type, and small ones once there are
+/// Returns the files that a flush of these layers replaces: those with rows that
+/// they hide, all if a column changed its type, and small ones once there are
 /// several.
-fn replaced(rest: &Rest, layer: &Layer) -> Result<Vec<RestFile>, TablesError> {
-    if layer.replaces || changes_a_type(&rest.shape, &layer.shape) {
+fn replaced(rest: &Rest, stack: &Stack, shape: &Shape) -> Result<Vec<RestFile>, TablesError> {
+    if stack.replaces() || changes_a_type(&rest.shape, shape) {
         return Ok(rest.files.clone());
     }
     let small = |file: &&RestFile| file.bytes < SMALL_FILE_BYTES;
     let folds = rest.files.iter().filter(small).count() >= SMALL_FILES_MAX;
     let mut replaced = Vec::new();
     for file in &rest.files {
-        if (folds && small(&file)) || holds_hidden(file, layer)? {
+        if (folds && small(&file)) || crate::table::hidden_in(file, stack)? > 0 {
             replaced.push(file.clone());
         }
     }
     Ok(replaced)
-}
-
-fn holds_hidden(file: &RestFile, layer: &Layer) -> Result<bool, TablesError> {
-    Ok(layer.hides.is_some() && crate::table::hidden_in(file, layer)? > 0)
 }
 
 fn changes_a_type(before: &Shape, after: &Shape) -> bool {

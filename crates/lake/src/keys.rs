@@ -15,6 +15,7 @@ use pools::rows::ColumnType;
 use pools::schema::Shape;
 
 use crate::arrow_rows::{arrow_type, position};
+use crate::prints::{PrintSet, Prints, print_of};
 use crate::route::Route;
 
 /// A key's bytes.
@@ -91,6 +92,11 @@ impl KeySet {
         self.coder.columns()
     }
 
+    /// Returns the same keys as prints, which take less memory.
+    pub(crate) fn printed(&self) -> PrintSet {
+        PrintSet::new(self.coder.clone(), Prints::new(self.keys.iter().map(|key| print_of(key)).collect()))
+    }
+
     /// Returns the same keys in the types of a later table.
     pub(crate) fn raised(&self, later: &Shape, route: &Route) -> Result<KeySet, ArrowError> {
         let coder = Coder::new(later)?;
@@ -119,11 +125,5 @@ impl KeySet {
     pub(crate) fn survivors(&self, older: &RecordBatch) -> Result<BooleanArray, ArrowError> {
         let keys = self.coder.keys(older)?;
         Ok(keys.iter().map(|key| Some(!self.keys.contains(key.data()))).collect())
-    }
-
-    /// Tells how many rows of such a batch are hidden.
-    pub(crate) fn hidden(&self, older: &RecordBatch) -> Result<usize, ArrowError> {
-        let keys = self.coder.keys(older)?;
-        Ok(keys.iter().filter(|key| self.keys.contains(key.data())).count())
     }
 }

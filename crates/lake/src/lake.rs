@@ -18,23 +18,30 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::decide::Staged;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, failed};
 use crate::flusher::{self, PAUSE_AFTER_FAILURE, ask, gone};
+use crate::hot::Layer;
 use crate::lookup;
 use crate::open;
-use crate::parquet_piece::read_piece;
+use crate::parquet_piece::ParquetPiece;
 use crate::pool::Pool;
+use crate::pressure;
 use crate::query;
+use crate::run::{Kind, Run};
+use crate::staging::{Load, Staging};
 use crate::table::Table;
-use crate::writer::{Job, QUEUE_LENGTH, Shared, Task, Writer};
+use crate::writer::{Job, JobRows, QUEUE_LENGTH, Shared, Task, Unmade, Writer};
 
 /// How the rows are kept.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// A segment of the log is closed when it has grown beyond this.
     pub segment_bytes_max: u64,
+    /// The rows of a push job are in memory up to this, and else on disk.
+    pub staged_bytes_max: u64,
+    /// Pending rows of a table are in memory up to this, and else on disk.
+    pub hot_bytes_max: u64,
     /// Changes that a slow consumer has not released are kept up to this.
     pub retained_bytes_max: u64,
     /// A consumer that has been behind for longer, without moving, is no
@@ -62,6 +69,8 @@ impl Default for Options {
         const MIB: u64 = 1024 * 1024;
         Options {
             segment_bytes_max: 16 * MIB,
+            staged_bytes_max: 16 * MIB,
+            hot_bytes_max: 512 * MIB,
             retained_bytes_max: 1024 * MIB,
             consumer_patience: Duration::from_mins(15),
             flush_after: Duration::from_secs(5),
@@ -82,7 +91,7 @@ impl Default for Options {
 /// the writer; what is not at rest stays in the log.
 pub struct Lake {
     shared: Arc<Shared>,
-    staged: Mutex<HashMap<PushJobId, Vec<Staged>>>,
+    staged: Mutex<HashMap<PushJobId, Arc<Mutex<Option<Staging>>>>>,
     tasks: Option<mpsc::Sender<Task>>,
     writer: Option<JoinHandle<()>>,
     runtime: Threads,
@@ -109,7 +118,8 @@ impl Lake {
         disk.make_folder(&data).map_err(refused)?;
         let lock = open::lock(&data)?;
         let runtime = Threads::start().map_err(refused)?;
-        let shared = Arc::new(Shared { data, disk, clock, options, pools: RwLock::default() });
+        let (next_run, pools) = (Arc::default(), RwLock::default());
+        let shared = Arc::new(Shared { data, disk, clock, options, next_run, pools });
         let logs = open::pools(&shared, runtime.handle())?;
         let (tasks, waiting) = mpsc::channel(QUEUE_LENGTH);
         let writer = Writer::new(shared.clone(), logs);
@@ -162,11 +172,32 @@ impl Lake {
                     }
                 }
             }
+            self.relieve(&pool, self.shared.options.hot_bytes_max).await;
             // Consumers may have moved on since the last flush.
             if let Ok(tasks) = self.tasks() {
                 let _ = ask(tasks, Task::Cut { pool: pool.id }).await;
             }
         }
+    }
+
+    /// Moves pending rows of a pool to disk where they are too many for memory.
+    pub(crate) async fn relieve(&self, pool: &Arc<Pool>, bytes_max: u64) {
+        for (place, table) in &pool.view().tables {
+            for before in pressure::layers_to_spill(table, bytes_max) {
+                if let Err(error) = self.spill(pool, place, before).await {
+                    pressure::complain(pool.id, &table.name, &error);
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn spill(&self, pool: &Arc<Pool>, table: &str, before: Arc<Layer>) -> Result<(), TablesError> {
+        let (yard, layer) = (self.shared.yard(pool), before.clone());
+        let after = self.read(move || pressure::spill(&yard, &layer)).await?;
+        let (reply, shown) = oneshot::channel();
+        ask(self.tasks()?, Task::Spilled { pool: pool.id, table: table.to_owned(), before, after, reply }).await?;
+        shown.await.map_err(|_| gone())
     }
 
     async fn flush_up_to(&self, pool: PoolId, table: &str, ceiling: CommitNumber) -> Result<u64, TablesError> {
@@ -190,6 +221,45 @@ impl Lake {
 
     fn pool(&self, id: PoolId) -> Arc<Pool> {
         self.shared.pool(id)
+    }
+
+    fn new_staging(&self, pool: PoolId) -> Arc<Mutex<Option<Staging>>> {
+        let yard = self.shared.yard(&self.pool(pool));
+        Arc::new(Mutex::new(Some(Staging::new(yard, self.shared.options.staged_bytes_max))))
+    }
+
+    async fn ask_for(&self, commit: Commit, rows: JobRows) -> Result<Committed, Unmade> {
+        let (reply, committed) = oneshot::channel();
+        ask(self.tasks()?, Task::Commit(Job { commit, rows, reply })).await?;
+        committed.await.map_err(|_| gone())?
+    }
+
+    /// Commits a job whose rows are on disk.
+    async fn commit_run(
+        &self,
+        commit: Commit,
+        run: Arc<Run>,
+        pieces: Arc<[(Kind, Schema)]>,
+    ) -> Result<Committed, TablesError> {
+        for _ in 0..PLANS_MAX {
+            let pool = self.pool(commit.pool);
+            if let Some(committed) = pool.committed(commit.job) {
+                return Ok(committed);
+            }
+            let shared = self.shared.clone();
+            let (planned, run, pieces) = (commit.clone(), run.clone(), pieces.clone());
+            let plan = self.read(move || {
+                let table = pool.table(&planned.table);
+                shared.plan(&pool, table.as_deref(), &planned, &run, &pieces)
+            });
+            match self.ask_for(commit.clone(), JobRows::Disk(plan.await?)).await {
+                Err(Unmade::Overtaken) => {}
+                done => return of_unmade(done),
+            }
+        }
+        // The table changes faster than the job can be fitted to it: so it is
+        // planned where nothing else can happen, and everyone waits.
+        of_unmade(self.ask_for(commit, JobRows::Unplanned(run, pieces)).await)
     }
 
     /// Computes on a thread where it may take its time.
@@ -242,6 +312,16 @@ impl Drop for Threads {
     }
 }
 
+/// A job on disk is planned so often while others change its table.
+const PLANS_MAX: usize = 3;
+
+fn of_unmade(made: Result<Committed, Unmade>) -> Result<Committed, TablesError> {
+    made.map_err(|unmade| match unmade {
+        Unmade::Refused(error) => error,
+        Unmade::Overtaken => failed("a job was planned for another table"),
+    })
+}
+
 fn info(table: &Table) -> Result<TableInfo, TablesError> {
     Ok(TableInfo {
         name: table.name.clone(),
@@ -253,16 +333,18 @@ fn info(table: &Table) -> Result<TableInfo, TablesError> {
 }
 
 impl Tables for Lake {
-    fn stage(&self, _pool: PoolId, job: PushJobId, piece: Piece) -> BoxFuture<'_, Result<(), TablesError>> {
+    fn stage(&self, pool: PoolId, job: PushJobId, piece: Piece) -> BoxFuture<'_, Result<(), TablesError>> {
         Box::pin(async move {
-            let staged = match piece {
-                Piece::Upsert(rows) => Staged::Upsert(rows),
-                Piece::Delete(rows) => Staged::Delete(rows),
-                Piece::UpsertParquet(file) => Staged::Upsert(self.read(move || read_piece(&file)).await?),
-                Piece::DeleteParquet(file) => Staged::Delete(self.read(move || read_piece(&file)).await?),
+            let staging = self.staged.lock().entry(job).or_insert_with(|| self.new_staging(pool)).clone();
+            // Most pieces are small and only put aside.
+            let piece = match staging.try_lock() {
+                Some(mut staging) => match staging.as_mut().ok_or_else(gone)?.take(piece) {
+                    Some(piece) => piece,
+                    None => return Ok(()),
+                },
+                None => piece,
             };
-            self.staged.lock().entry(job).or_default().push(staged);
-            Ok(())
+            self.read(move || staging.lock().as_mut().ok_or_else(gone)?.add(piece)).await
         })
     }
 
@@ -274,10 +356,16 @@ impl Tables for Lake {
     /// job that is tried again is staged again.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, TablesError>> {
         Box::pin(async move {
-            let pieces = self.staged.lock().remove(&commit.job).unwrap_or_default();
-            let (reply, committed) = oneshot::channel();
-            ask(self.tasks()?, Task::Commit(Job { commit, pieces, reply })).await?;
-            committed.await.map_err(|_| gone())?
+            let staging = self.staged.lock().remove(&commit.job);
+            let Some(staging) = staging.and_then(|staging| staging.lock().take()) else {
+                return of_unmade(self.ask_for(commit, JobRows::Memory(Vec::new())).await);
+            };
+            let load =
+                if staging.is_spilled() { self.read(move || staging.finish()).await? } else { staging.finish()? };
+            match load {
+                Load::Memory(pieces) => of_unmade(self.ask_for(commit, JobRows::Memory(pieces)).await),
+                Load::Run(run, pieces) => self.commit_run(commit, Arc::new(run), pieces.into()).await,
+            }
         })
     }
 
@@ -346,12 +434,12 @@ impl Tables for Lake {
 
     fn parquet_schema<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Schema, TablesError>> {
         let file = file.to_owned();
-        Box::pin(self.read(move || lookup::schema_of(&file)))
+        Box::pin(self.read(move || Ok(ParquetPiece::open(&file)?.schema().clone())))
     }
 
     fn read_parquet<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Rows, TablesError>> {
         let file = file.to_owned();
-        Box::pin(self.read(move || read_piece(&file)))
+        Box::pin(self.read(move || ParquetPiece::open(&file)?.rows()))
     }
 
     fn find<'a>(

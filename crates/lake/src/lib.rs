@@ -21,6 +21,7 @@
 //! lake.lock                               held by the process that works here
 //! <pool>/~log/00000000000000000001.wal    segments by their first commit
 //! <pool>/~log/ledger                      what outlives the oldest segments
+//! <pool>/~runs/00000000000000000007-0-0.parquet    rows of big jobs that the log only names
 //! <pool>/<table>/_delta_log/…             which files count
 //! <pool>/<table>/00000000000000000042-0.parquet
 //! ```
@@ -32,7 +33,9 @@ mod error;
 mod lake;
 mod open;
 mod writer;
+mod staging;
 mod decide;
+mod plan;
 mod wal;
 mod columns;
 mod checksum;
@@ -43,7 +46,10 @@ mod apply;
 mod pool;
 mod table;
 mod hot;
+mod run;
+mod pressure;
 mod keys;
+mod prints;
 mod route;
 mod arrow_rows;
 mod parquet_piece;

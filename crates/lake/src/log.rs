@@ -24,6 +24,8 @@ pub(crate) struct Segment {
     pub(crate) first: CommitNumber,
     pub(crate) last: CommitNumber,
     pub(crate) bytes: u64,
+    /// The size of the runs that it names, which go when it goes.
+    pub(crate) run_bytes: u64,
 }
 
 /// Why records did not become durable. None of them is in the log then.
@@ -47,6 +49,7 @@ pub(crate) struct Log {
     next: CommitNumber,
     file: Box<dyn DiskFile>,
     bytes: u64,
+    run_bytes: u64,
     broken: Option<String>,
 }
 
@@ -93,7 +96,7 @@ impl Log {
                 disk.remove(path).map_err(|source| Error::Disk { path: path.clone(), source })?;
                 break;
             }
-            let mut at = wal::SEGMENT_HEAD_BYTES;
+            let (mut at, mut run_bytes) = (wal::SEGMENT_HEAD_BYTES, 0);
             loop {
                 match wal::find(&bytes, at, *first) {
                     Found::Group { records, end } => {
@@ -105,6 +108,7 @@ impl Log {
                                 return Err(damaged(at as u64, &detail));
                             }
                             next += 1;
+                            run_bytes += record.run_bytes();
                             show(record);
                         }
                         at = end;
@@ -120,7 +124,7 @@ impl Log {
                     }
                 }
             }
-            segments.push(Segment { path: path.clone(), first: *first, last: next - 1, bytes: at as u64 });
+            segments.push(Segment { path: path.clone(), first: *first, last: next - 1, bytes: at as u64, run_bytes });
         }
         let Some(last) = segments.pop() else {
             let file = start_segment(&*disk, folder, pool, next).map_err(refused)?;
@@ -136,6 +140,7 @@ impl Log {
                 next,
                 file,
                 bytes,
+                run_bytes: 0,
                 broken: None,
             });
         };
@@ -159,6 +164,7 @@ impl Log {
             next,
             file,
             bytes: last.bytes,
+            run_bytes: last.run_bytes,
             broken: None,
         })
     }
@@ -178,15 +184,16 @@ impl Log {
 
     fn growing(&self) -> Segment {
         let path = self.folder.join(wal::segment_name(self.first));
-        Segment { path, first: self.first, last: self.next - 1, bytes: self.bytes }
+        Segment { path, first: self.first, last: self.next - 1, bytes: self.bytes, run_bytes: self.run_bytes }
     }
 
-    /// Makes records durable as one group, all or none.
-    pub(crate) fn append(&mut self, records: &[Vec<u8>]) -> Result<(), Refused> {
+    /// Makes records durable as one group, all or none. They name runs of so
+    /// many bytes.
+    pub(crate) fn append(&mut self, records: &[Vec<u8>], run_bytes: u64) -> Result<(), Refused> {
         if let Some(broken) = &self.broken {
             return Err(Refused::Broken(broken.clone()));
         }
-        if self.bytes > self.segment_bytes_max && self.next > self.first {
+        if self.bytes + self.run_bytes > self.segment_bytes_max && self.next > self.first {
             self.roll()?;
         }
         let group = wal::group(self.first, self.bytes, records);
@@ -201,6 +208,7 @@ impl Log {
             return Err(self.breaks(&error));
         }
         self.bytes += group.len() as u64;
+        self.run_bytes += run_bytes;
         self.next += records.len() as u64;
         Ok(())
     }
@@ -220,6 +228,7 @@ impl Log {
                 self.first = self.next;
                 self.file = file;
                 self.bytes = wal::SEGMENT_HEAD_BYTES as u64;
+                self.run_bytes = 0;
                 Ok(())
             }
             Err(error) => {
@@ -235,7 +244,7 @@ impl Log {
     /// Closes the growing segment if everything in it has been taken care of
     /// and it is worth it, and returns the last commit that can be cut.
     pub(crate) fn cuttable(&mut self, through: CommitNumber) -> Option<CommitNumber> {
-        let worth_it = self.bytes > self.segment_bytes_max / 4;
+        let worth_it = self.bytes + self.run_bytes > self.segment_bytes_max / 4;
         if worth_it && self.next > self.first && self.next - 1 <= through && self.broken.is_none() {
             // If there is no room for a new segment, the old one stays.
             let _ = self.roll();

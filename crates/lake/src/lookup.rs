@@ -1,27 +1,15 @@
-//! What `pools` asks about single files and single keys.
+//! What `pools` asks about single keys.
 
 use std::collections::HashSet;
-use std::path::Path;
 
-use pools::rows::{ColumnSchema, Rows, Schema};
+use pools::rows::{Rows, Schema};
 use pools::schema::{self, Shape, widened};
 use pools::{SEQ_COLUMN, TablesError};
 
-use crate::arrow_rows::{array_of, arrow_schema, column_type};
+use crate::arrow_rows::{array_of, arrow_schema};
 use crate::error::failed;
 use crate::keys::{Coder, Key};
-use crate::parquet_piece;
 use crate::table::Table;
-
-/// Returns the columns of a Parquet file; one whose type cannot be taken is an
-/// error, as it is when the rows are read.
-pub(crate) fn schema_of(file: &Path) -> Result<Schema, TablesError> {
-    let fields = parquet_piece::fields_of(file)?;
-    let columns = fields
-        .iter()
-        .map(|field| ColumnSchema { name: field.name().clone(), column_type: column_type(field.data_type()) });
-    Ok(Schema { columns: columns.collect() })
-}
 
 /// Finds the rows of a table that bear one of the keys, with these keys and
 /// those of the wanted columns that the table has. Keys are compared as they

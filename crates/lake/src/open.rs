@@ -5,18 +5,21 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
-use pools::PoolId;
+use base::Timestamp;
+use pools::{CommitNumber, PoolId};
 use tokio::runtime::Handle;
 use tracing::info;
 
-use crate::apply::apply;
+use crate::apply::{apply, shape_after};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::log::Log;
+use crate::plan::spilled_again;
 use crate::pool::{News, Pool, View};
 use crate::rest::Delta;
+use crate::run::Run;
 use crate::table::Table;
-use crate::wal::write_record;
+use crate::wal::{Record, write_record};
 use crate::writer::Shared;
 
 /// Takes the data folder for this process alone.
@@ -61,7 +64,7 @@ type Tables = std::collections::BTreeMap<String, Arc<Table>>;
 
 fn at_rest(shared: &Shared, runtime: &Handle, pool: &Pool, path: &Path) -> Result<Tables, Error> {
     let mut tables = Tables::new();
-    for (_, folder) in folders(path)?.into_iter().filter(|(name, _)| name != "~log") {
+    for (_, folder) in folders(path)?.into_iter().filter(|(name, _)| name != "~log" && name != "~runs") {
         let load = async {
             let delta = Delta::open(shared.disk.clone(), pool.id, &folder).await?;
             let rest = delta.rest().await?;
@@ -89,25 +92,27 @@ fn replay(shared: &Shared, pool: &Pool, mut tables: Tables) -> Result<Log, Error
     let now = shared.clock.now();
     pool.recall(ledger, now);
     let ceiling = shared.ceiling(pool);
+    let yard = shared.yard(pool);
     let mut news = Vec::new();
     let mut problem = None;
     let log = Log::open(shared.disk.clone(), &folder, pool.id, shared.options.segment_bytes_max, |record| {
         let place = record.change.table.to_ascii_lowercase();
         let table = tables.get(&place).map(Arc::as_ref);
         let at_rest = table.is_some_and(|table| table.rest.through >= record.change.number);
+        let run = record.run.clone().map(|files| yard.named(files));
         if !at_rest && problem.is_none() {
-            match apply(table, &record, now, ceiling) {
+            match again(table, &record, run.as_ref(), now, ceiling) {
                 Ok(table) => {
                     tables.insert(place, Arc::new(table));
                 }
-                Err(error) => {
+                Err(detail) => {
                     let folder = pool.folder.join(crate::rest::folder_name(&record.change.table));
-                    problem = Some(Error::DamagedTable { folder, detail: error.to_string() });
+                    problem = Some(Error::DamagedTable { folder, detail });
                 }
             }
         }
         let bytes = write_record(&record).len();
-        news.push(News { job: record.job, committed: record.committed, change: record.change, bytes });
+        news.push(News { job: record.job, committed: record.committed, change: record.change, run, bytes });
         if news.len() >= 64 {
             pool.remember(std::mem::take(&mut news));
         }
@@ -124,5 +129,26 @@ fn replay(shared: &Shared, pool: &Pool, mut tables: Tables) -> Result<Log, Error
     }
     info!(pool = %pool.id, head, tables = tables.len(), "a pool is open");
     pool.publish(View { head, tables }, news, log.segments(), now);
+    let named = pool.named_files();
+    yard.sweep(|name| named.contains(name));
     Ok(log)
+}
+
+/// Applies a commit from the log; the error is what is wrong with it.
+fn again(
+    table: Option<&Table>,
+    record: &Record,
+    run: Option<&Arc<Run>>,
+    now: Timestamp,
+    ceiling: CommitNumber,
+) -> Result<Table, String> {
+    let spilled = match run {
+        None => None,
+        Some(run) => {
+            run.check()?;
+            let shape = shape_after(record);
+            Some(spilled_again(run.clone(), &shape, &record.change).map_err(|error| error.to_string())?)
+        }
+    };
+    apply(table, record, spilled, now, ceiling).map_err(|error| error.to_string())
 }

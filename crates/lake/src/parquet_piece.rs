@@ -1,59 +1,80 @@
-//! Parquet as people push it: read into rows.
+//! Parquet as people push it: read batch by batch, in our types.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::{DataType, Field, Fields, Schema, TimeUnit};
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Fields, Schema as ArrowSchema, SchemaRef, TimeUnit};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::Type;
-use pools::rows::Rows;
-use pools::{TablesError, schema};
+use pools::TablesError;
+use pools::rows::{ColumnSchema, Rows, Schema};
 
-use crate::arrow_rows::{adopted, column_of, column_type};
+use crate::arrow_rows::{adopted, column_type, to_rows};
+use crate::run::plain_schema;
 
-/// Reads a whole file. Types are taken as the nearest of ours.
-pub(crate) fn read_piece(path: &Path) -> Result<Rows, TablesError> {
-    let bad = |detail: String| {
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        TablesError::BadFile { file, detail }
-    };
-    let builder = open(path).map_err(bad)?;
-    let fields = builder.schema().fields().clone();
-    check_names(&fields).map_err(bad)?;
-    check_types(&fields).map_err(bad)?;
-    let mut columns: Vec<Vec<ArrayRef>> = vec![Vec::new(); fields.len()];
-    for batch in builder.build().map_err(|error| bad(error.to_string()))? {
-        let batch = batch.map_err(|error| bad(error.to_string()))?;
-        for ((arrays, array), field) in columns.iter_mut().zip(batch.columns()).zip(&fields) {
-            let adopted = adopted(array).map_err(|error| bad(format!("column \"{}\": {error}", field.name())))?;
-            arrays.push(adopted);
-        }
-    }
-    let columns = fields.iter().zip(columns);
-    let columns = columns.map(|(field, arrays)| column_of(field.name(), column_type(field.data_type()), &arrays));
-    Ok(Rows::new(columns.collect()))
+const BATCH_ROWS: usize = 8 * 1024;
+
+/// A file that somebody pushed. Types are taken as the nearest of ours.
+pub(crate) struct ParquetPiece {
+    name: String,
+    schema: Schema,
+    plain: SchemaRef,
+    reader: ParquetRecordBatchReader,
 }
 
-/// Returns the columns of a file, all of which can be taken.
-pub(crate) fn fields_of(path: &Path) -> Result<Fields, TablesError> {
-    let bad = |detail: String| {
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        TablesError::BadFile { file, detail }
-    };
-    let builder = open(path).map_err(bad)?;
-    let fields = builder.schema().fields().clone();
-    check_names(&fields).map_err(bad)?;
-    check_types(&fields).map_err(bad)?;
-    Ok(fields)
+impl ParquetPiece {
+    /// Opens a file and looks at its columns.
+    pub(crate) fn open(path: &Path) -> Result<Self, TablesError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bad = |detail: String| TablesError::BadFile { file: name.clone(), detail };
+        let builder = builder_of(path).map_err(bad)?;
+        let schema = schema_of(builder.schema().fields()).map_err(bad)?;
+        let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| bad(error.to_string()))?;
+        Ok(ParquetPiece { plain: plain_schema(&schema), name, schema, reader })
+    }
+
+    /// Returns its columns.
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Reads all its rows into memory.
+    pub(crate) fn rows(self) -> Result<Rows, TablesError> {
+        let plain = self.plain.clone();
+        let batches: Result<Vec<_>, _> = self.collect();
+        Ok(to_rows(&plain, &batches?))
+    }
+
+    fn adopt(&self, batch: &RecordBatch) -> Result<RecordBatch, String> {
+        let columns = batch.columns().iter().zip(&self.schema.columns);
+        let columns = columns
+            .map(|(array, column)| adopted(array).map_err(|error| format!("column \"{}\": {error}", column.name)));
+        let columns: Result<Vec<ArrayRef>, _> = columns.collect();
+        RecordBatch::try_new(self.plain.clone(), columns?).map_err(|error| error.to_string())
+    }
+}
+
+impl Iterator for ParquetPiece {
+    type Item = Result<RecordBatch, TablesError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = match self.reader.next()? {
+            Ok(batch) => self.adopt(&batch),
+            Err(error) => Err(error.to_string()),
+        };
+        Some(batch.map_err(|detail| TablesError::BadFile { file: self.name.clone(), detail }))
+    }
 }
 
 /// Opens a file. Times of the old 96-bit form are read as microseconds:
 /// nanoseconds, which they are taken for, end in 2262, and 9999-12-31 is what
 /// many systems write for "never".
-fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
+fn builder_of(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|error| error.to_string())?;
     let old: HashSet<String> = metadata
@@ -71,7 +92,7 @@ fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
         true => Field::new(field.name(), micros.clone(), field.is_nullable()),
         false => field.as_ref().clone(),
     });
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let schema = Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()));
     let options = ArrowReaderOptions::new().with_schema(schema);
     ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|error| error.to_string())
 }
@@ -96,19 +117,19 @@ fn check_types(fields: &Fields) -> Result<(), String> {
     Ok(())
 }
 
-fn check_names(fields: &Fields) -> Result<(), String> {
-    let mut known = pools::rows::Schema::default();
+/// Returns the columns in our types; one whose type or name cannot be taken is
+/// an error.
+fn schema_of(fields: &Fields) -> Result<Schema, String> {
+    check_types(fields)?;
+    let mut schema = Schema::default();
     for field in fields {
-        if known.position(field.name()).is_some() {
+        if schema.position(field.name()).is_some() {
             return Err(format!("it has two columns called \"{}\"", field.name()));
         }
         let column_type = column_type(field.data_type());
-        let one = pools::rows::Schema {
-            columns: vec![pools::rows::ColumnSchema { name: field.name().clone(), column_type }],
-        };
-        known = schema::union(&known, &one);
+        schema.columns.push(ColumnSchema { name: field.name().clone(), column_type });
     }
-    Ok(())
+    Ok(schema)
 }
 
 #[cfg(test)]

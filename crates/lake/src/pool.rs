@@ -4,7 +4,7 @@
 //! writer alone puts a new one in its place; readers take the one that is
 //! there and keep it as long as they like.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,9 @@ use tokio::sync::watch;
 use crate::error::failed;
 use crate::ledger::Ledger;
 use crate::log::{Segment, read_after};
+use crate::plan::materialised;
 use crate::rest::Delta;
+use crate::run::Run;
 use crate::table::Table;
 
 /// Changes kept in memory for those who follow along; older ones are read from
@@ -48,13 +50,24 @@ pub(crate) struct Pool {
     desks: Mutex<HashMap<String, Desk>>,
 }
 
+/// A change kept in memory, its rows perhaps not.
+#[derive(Debug)]
+struct Recent {
+    change: Arc<Change>,
+    in_a_run: bool,
+    /// The size of its record.
+    bytes: usize,
+}
+
 /// What is remembered of commits beside the tables.
 #[derive(Debug, Default)]
 struct Memory {
     jobs: HashMap<PushJobId, Committed>,
     jobs_in_order: VecDeque<PushJobId>,
-    recent: VecDeque<(Arc<Change>, usize)>,
+    recent: VecDeque<Recent>,
     recent_bytes: usize,
+    /// Runs that the log names.
+    runs: BTreeMap<CommitNumber, Arc<Run>>,
     segments: Vec<Segment>,
     consumers: BTreeMap<String, Consumer>,
     broken: Option<String>,
@@ -74,6 +87,8 @@ pub(crate) struct News {
     pub(crate) job: PushJobId,
     pub(crate) committed: Committed,
     pub(crate) change: Arc<Change>,
+    /// The rows of the change, if they lie in a run.
+    pub(crate) run: Option<Arc<Run>>,
     /// The size of its record.
     pub(crate) bytes: usize,
 }
@@ -87,12 +102,21 @@ impl Memory {
 
     fn keep(&mut self, news: News) {
         self.learn(news.job, news.committed);
+        let in_a_run = news.run.is_some();
+        self.runs.extend(news.run.map(|run| (news.committed.number, run)));
         self.recent_bytes += news.bytes;
-        self.recent.push_back((news.change, news.bytes));
+        self.recent.push_back(Recent { change: news.change, in_a_run, bytes: news.bytes });
         while self.recent_bytes > RECENT_BYTES_MAX && self.recent.len() > 1 {
-            let (_, bytes) = self.recent.pop_front().expect("there are several");
-            self.recent_bytes -= bytes;
+            self.recent_bytes -= self.recent.pop_front().expect("there are several").bytes;
         }
+    }
+
+    fn light(&self, change: Arc<Change>, in_a_run: bool) -> Light {
+        if !in_a_run {
+            return Light::Whole(change);
+        }
+        let run = self.runs.get(&change.number).cloned();
+        Light::InRun(change, run)
     }
 }
 
@@ -225,25 +249,63 @@ impl Pool {
         memory.consumers.insert(consumer.to_owned(), Consumer { through, behind_since: now }).is_none()
     }
 
-    /// Returns how many bytes of the log there are.
+    /// Returns how many bytes of the log there are, runs included.
     pub(crate) fn log_bytes(&self) -> u64 {
-        self.memory.lock().segments.iter().map(|segment| segment.bytes).sum()
+        self.memory.lock().segments.iter().map(|segment| segment.bytes + segment.run_bytes).sum()
+    }
+
+    /// Returns the names of the files that the log names.
+    pub(crate) fn named_files(&self) -> HashSet<String> {
+        let memory = self.memory.lock();
+        memory.runs.values().flat_map(|run| run.files()).map(|file| file.name.clone()).collect()
+    }
+
+    /// Lets go of the runs up to a commit: the log names them no more.
+    pub(crate) fn let_go_of_runs(&self, through: CommitNumber) {
+        let gone = {
+            let mut memory = self.memory.lock();
+            let stay = memory.runs.split_off(&(through + 1));
+            std::mem::replace(&mut memory.runs, stay)
+        };
+        // Their files go now, or with their last reader.
+        for run in gone.values() {
+            run.let_go();
+        }
     }
 
     /// Returns what the commits after a number changed, at most `limit` of
-    /// them. May read the disk.
+    /// them, and fewer if they are big. May read the disk.
     pub(crate) fn changes(&self, after: CommitNumber, limit: usize) -> Result<Vec<Change>, TablesError> {
+        let mut changes = Vec::new();
+        let mut bytes = 0;
+        for change in self.light_changes(after, limit)? {
+            match change {
+                Light::Whole(change) => changes.push(change.as_ref().clone()),
+                Light::InRun(change, run) => {
+                    let run = run.ok_or(TablesError::Forgotten { gone: change.number })?;
+                    bytes += run.bytes();
+                    if bytes > RECENT_BYTES_MAX as u64 && !changes.is_empty() {
+                        break;
+                    }
+                    changes.push(materialised(&change, &run)?);
+                }
+            }
+        }
+        Ok(changes)
+    }
+
+    fn light_changes(&self, after: CommitNumber, limit: usize) -> Result<Vec<Light>, TablesError> {
         let segments = {
             let memory = self.memory.lock();
             let head = *self.head.borrow();
             if after >= head {
                 return Ok(Vec::new());
             }
-            let recent = memory.recent.front().filter(|(oldest, _)| oldest.number <= after + 1);
-            if let Some((oldest, _)) = recent {
-                let skipped = (after + 1 - oldest.number) as usize;
+            let oldest = memory.recent.front().map(|recent| recent.change.number);
+            if let Some(oldest) = oldest.filter(|oldest| *oldest <= after + 1) {
+                let skipped = (after + 1 - oldest) as usize;
                 let changes = memory.recent.iter().skip(skipped).take(limit);
-                return Ok(changes.map(|(change, _)| change.as_ref().clone()).collect());
+                return Ok(changes.map(|recent| memory.light(recent.change.clone(), recent.in_a_run)).collect());
             }
             memory.segments.clone()
         };
@@ -252,7 +314,10 @@ impl Pool {
             return Err(TablesError::Forgotten { gone });
         }
         match read_after(&segments, after, limit) {
-            Ok(records) => Ok(records.into_iter().map(|record| record.change.as_ref().clone()).collect()),
+            Ok(records) => {
+                let memory = self.memory.lock();
+                Ok(records.into_iter().map(|record| memory.light(record.change, record.run.is_some())).collect())
+            }
             // Cut between the look at the list and the look at the file.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let first = self.memory.lock().segments.first().map_or(0, |segment| segment.first);
@@ -261,4 +326,11 @@ impl Pool {
             Err(error) => Err(failed(error)),
         }
     }
+}
+
+/// A change, its rows perhaps on disk still.
+enum Light {
+    Whole(Arc<Change>),
+    /// Its run is gone if the log names it no more.
+    InRun(Arc<Change>, Option<Arc<Run>>),
 }

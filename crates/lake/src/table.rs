@@ -15,8 +15,8 @@ use pools::{CommitNumber, Rows, SEQ_COLUMN, TablesError};
 use crate::arrow_rows::{arrow_schema, conform, position, seq_field, to_rows};
 use crate::error::failed;
 use crate::files;
-use crate::hot::{Layer, merge_all};
-use crate::keys::{Coder, Key, KeySet};
+use crate::hot::{Layer, Stack};
+use crate::keys::{Coder, Key};
 use crate::rest::{Rest, RestFile};
 
 /// A table at one commit.
@@ -34,7 +34,7 @@ pub(crate) struct Table {
     pub(crate) sealed: CommitNumber,
     /// What lies under the layers.
     pub(crate) rest: Arc<Rest>,
-    hot: OnceLock<Option<Arc<Layer>>>,
+    hot: OnceLock<Arc<Stack>>,
     rows: OnceLock<u64>,
 }
 
@@ -51,12 +51,13 @@ impl Table {
         Table { name, shape, changed_by, layers, sealed, rest, hot: OnceLock::new(), rows: OnceLock::new() }
     }
 
-    /// Returns all layers as one, made when it is first asked for.
-    pub(crate) fn hot(&self) -> Result<Option<Arc<Layer>>, TablesError> {
+    /// Returns its layers as they are read, made ready when they are first
+    /// asked for.
+    pub(crate) fn hot(&self) -> Result<Arc<Stack>, TablesError> {
         if let Some(hot) = self.hot.get() {
             return Ok(hot.clone());
         }
-        let hot = merge_all(&self.layers).map_err(failed)?;
+        let hot = Arc::new(Stack::of(&self.layers).map_err(failed)?);
         Ok(self.hot.get_or_init(|| hot).clone())
     }
 
@@ -67,13 +68,9 @@ impl Table {
             return Ok(*rows);
         }
         let hot = self.hot()?;
-        let mut rows = hot.as_ref().map_or(0, |hot| hot.rows() as u64);
-        for file in &self.rest.files {
-            rows += match &hot {
-                Some(hot) if hot.replaces => 0,
-                Some(hot) if hot.hides.is_some() => file.rows - hidden_in(file, hot)?,
-                _ => file.rows,
-            };
+        let mut rows = hot.rows()?;
+        for file in self.rest.files.iter().filter(|_| !hot.replaces()) {
+            rows += file.rows - hidden_in(file, &hot)?;
         }
         Ok(*self.rows.get_or_init(|| rows))
     }
@@ -105,15 +102,11 @@ impl Table {
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<(), TablesError> {
         let hot = self.hot()?;
-        if hot.as_ref().is_some_and(|hot| hot.replaces) {
+        if hot.replaces() {
             return Ok(());
         }
-        let hides = hot.as_ref().and_then(|hot| hot.hides.as_ref());
-        files::read(&file.path, wanted, hides.map_or(&[], KeySet::columns), &mut |batch| {
-            let seen = match &hot {
-                Some(hot) => hot.lets_through(&batch).map_err(failed)?,
-                None => batch,
-            };
+        files::read(&file.path, wanted, hot.hiding_columns(), &mut |batch| {
+            let seen = hot.lets_through(&batch).map_err(failed)?;
             let nothing = seen.num_rows() == 0;
             Ok(nothing || take(conform(&seen, wanted).map_err(failed)?))
         })
@@ -125,13 +118,7 @@ impl Table {
         wanted: &SchemaRef,
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<(), TablesError> {
-        let Some(hot) = self.hot()? else { return Ok(()) };
-        for batch in &hot.batches {
-            if !take(conform(batch, wanted).map_err(failed)?) {
-                break;
-            }
-        }
-        Ok(())
+        self.hot()?.read(wanted, &mut |batch| Ok(take(batch)))
     }
 
     /// Reads everything into memory, in order of `_seq`, which is the last of
@@ -229,14 +216,17 @@ fn seq_of(batch: &RecordBatch) -> &Int64Array {
     last.as_any().downcast_ref().expect("`_seq` is an integer")
 }
 
-/// Returns how many rows of a file a layer hides by their keys.
-pub(crate) fn hidden_in(file: &RestFile, hot: &Layer) -> Result<u64, TablesError> {
-    let Some(hides) = &hot.hides else { return Ok(0) };
+/// Returns how many rows of a file layers hide by their keys.
+pub(crate) fn hidden_in(file: &RestFile, hot: &Stack) -> Result<u64, TablesError> {
+    let keys = hot.hiding_columns();
+    if keys.is_empty() {
+        return Ok(0);
+    }
     let nothing = Arc::new(ArrowSchema::empty());
     let mut hidden = 0;
-    files::read(&file.path, &nothing, hides.columns(), &mut |batch| {
-        let raised = hot.raise(&batch).map_err(failed)?;
-        hidden += hides.hidden(&raised).map_err(failed)? as u64;
+    files::read(&file.path, &nothing, keys, &mut |batch| {
+        let seen = hot.lets_through(&batch).map_err(failed)?;
+        hidden += (batch.num_rows() - seen.num_rows()) as u64;
         Ok(true)
     })?;
     Ok(hidden)

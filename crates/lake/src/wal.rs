@@ -4,8 +4,12 @@
 //! segment = "loopwal\n", format u32, pool 16 bytes, first commit u64, checksum u32, group*
 //! group   = "WALG", length u64, checksum u32, record*        (length is that of the records)
 //! record  = length u64, commit u64, job 16 bytes, at i64, upserted u64, deleted u64,
-//!           table text, mode, keys of the table, upserts rows, deletes rows
+//!           table text, mode, keys of the table, upserts rows, deletes rows, [run]
+//! run     = count u32, (name text, kind u8, rows u64, bytes u64, columns u16, (name text, type u8)*)*
 //! ```
+//!
+//! The rows of a big job lie in a run, see [`crate::run`]. Its record says so
+//! by its mode, holds no rows but their columns, and names the run's files.
 //!
 //! A group is what one sync made durable. It is whole or it is not: the
 //! checksum covers all its records, and the segment's first number and the
@@ -17,10 +21,12 @@
 use std::sync::Arc;
 
 use base::Timestamp;
+use pools::rows::{ColumnSchema, Schema};
 use pools::{Change, CommitNumber, Committed, Mode, PoolId, PushJobId};
 
 use crate::checksum::crc32c;
-use crate::columns::{Malformed, Reader, read_rows, write_rows, write_text};
+use crate::columns::{Malformed, Reader, code_of, read_rows, type_of, write_rows, write_text};
+use crate::run::{Kind, RunFile};
 
 const MAGIC: &[u8; 8] = b"loopwal\n";
 const FORMAT: u32 = 1;
@@ -40,9 +46,21 @@ pub(crate) struct Record {
     /// Key columns of the table after the commit. Its columns are those of the
     /// upserts, `_seq` last.
     pub(crate) keys: Vec<String>,
-    /// What it changed.
+    /// What it changed; without its rows if they lie in a run.
     pub(crate) change: Arc<Change>,
+    /// The files of the run that holds the rows.
+    pub(crate) run: Option<Vec<RunFile>>,
 }
+
+impl Record {
+    /// Returns how many bytes lie in the run.
+    pub(crate) fn run_bytes(&self) -> u64 {
+        self.run.iter().flatten().map(|file| file.bytes).sum()
+    }
+}
+
+/// Added to the mode of a record whose rows lie in a run.
+const IN_A_RUN: u8 = 0x10;
 
 /// Returns the name of the segment whose first commit is this.
 pub(crate) fn segment_name(first: CommitNumber) -> String {
@@ -169,18 +187,60 @@ pub(crate) fn write_record(record: &Record) -> Vec<u8> {
     out.extend(record.committed.upserted.to_le_bytes());
     out.extend(record.committed.deleted.to_le_bytes());
     write_text(&change.table, &mut out);
+    let place = if record.run.is_some() { IN_A_RUN } else { 0 };
     match &change.mode {
-        Mode::Replace => out.push(1),
-        Mode::Append => out.push(2),
+        Mode::Replace => out.push(1 | place),
+        Mode::Append => out.push(2 | place),
         Mode::Upsert { keys, keep_missing } => {
-            out.push(if *keep_missing { 4 } else { 3 });
+            out.push(if *keep_missing { 4 } else { 3 } | place);
             write_names(keys, &mut out);
         }
     }
     write_names(&record.keys, &mut out);
     write_rows(&change.upserts, &mut out);
     write_rows(&change.deletes, &mut out);
+    if let Some(files) = &record.run {
+        write_run(files, &mut out);
+    }
     out
+}
+
+fn write_run(files: &[RunFile], out: &mut Vec<u8>) {
+    out.extend((files.len() as u32).to_le_bytes());
+    for file in files {
+        write_text(&file.name, out);
+        out.push(match file.kind {
+            Kind::Upsert => 1,
+            Kind::Delete => 2,
+        });
+        out.extend(file.rows.to_le_bytes());
+        out.extend(file.bytes.to_le_bytes());
+        out.extend((file.schema.columns.len() as u16).to_le_bytes());
+        for column in &file.schema.columns {
+            write_text(&column.name, out);
+            out.push(code_of(column.column_type));
+        }
+    }
+}
+
+fn read_run(reader: &mut Reader<'_>) -> Result<Vec<RunFile>, Malformed> {
+    let count = reader.u32()?;
+    let file = |_| {
+        let name = reader.text()?.to_owned();
+        let kind = match reader.u8()? {
+            1 => Kind::Upsert,
+            2 => Kind::Delete,
+            _ => return Err(Malformed("a run is of an unknown kind")),
+        };
+        let (rows, bytes) = (reader.u64()?, reader.u64()?);
+        let mut schema = Schema::default();
+        for _ in 0..reader.u16()? {
+            let name = reader.text()?.to_owned();
+            schema.columns.push(ColumnSchema { name, column_type: type_of(reader.u8()?)? });
+        }
+        Ok(RunFile { name, kind, schema, rows, bytes })
+    };
+    (0..count).map(file).collect()
 }
 
 fn write_names(names: &[String], out: &mut Vec<u8>) {
@@ -202,7 +262,9 @@ fn read_record(bytes: &[u8]) -> Result<Record, Malformed> {
     let at = Timestamp::from_micros(reader.i64()?);
     let (upserted, deleted) = (reader.u64()?, reader.u64()?);
     let table = reader.text()?.to_owned();
-    let mode = match reader.u8()? {
+    let mode = reader.u8()?;
+    let in_a_run = mode & IN_A_RUN != 0;
+    let mode = match mode & !IN_A_RUN {
         1 => Mode::Replace,
         2 => Mode::Append,
         mode @ (3 | 4) => Mode::Upsert { keys: read_names(&mut reader)?, keep_missing: mode == 4 },
@@ -210,6 +272,7 @@ fn read_record(bytes: &[u8]) -> Result<Record, Malformed> {
     };
     let keys = read_names(&mut reader)?;
     let (upserts, deletes) = (read_rows(&mut reader)?, read_rows(&mut reader)?);
+    let run = if in_a_run { Some(read_run(&mut reader)?) } else { None };
     let change = Arc::new(Change { number, table, mode, upserts, deletes, at });
-    Ok(Record { job, committed: Committed { number, upserted, deleted }, keys, change })
+    Ok(Record { job, committed: Committed { number, upserted, deleted }, keys, change, run })
 }

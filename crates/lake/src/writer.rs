@@ -7,8 +7,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::RwLock;
+use pools::rows::Schema;
 use pools::{Commit, CommitNumber, Committed, PoolId, PushJobId, TablesError};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
@@ -17,10 +19,13 @@ use crate::apply::apply;
 use crate::decide::{Staged, decide};
 use crate::disk::Disk;
 use crate::error::{Error, failed};
+use crate::hot::Layer;
 use crate::lake::Options;
 use crate::log::{Log, Refused};
+use crate::plan::{Plan, plan};
 use crate::pool::{News, Pool, View};
 use crate::rest::Rest;
+use crate::run::{self, Kind, Run, Yard};
 use crate::table::Table;
 use crate::wal::{Record, write_record};
 
@@ -45,6 +50,8 @@ pub(crate) enum Task {
     },
     /// Shows what has come to rest, and lets go of it elsewhere.
     Rested { pool: PoolId, table: String, rest: Arc<Rest>, reply: oneshot::Sender<()> },
+    /// Shows a layer that has left memory where it was in memory before.
+    Spilled { pool: PoolId, table: String, before: Arc<Layer>, after: Layer, reply: oneshot::Sender<()> },
     /// Cuts what nobody needs from a pool's log.
     Cut { pool: PoolId },
     /// Takes down the consumers of a pool.
@@ -54,13 +61,42 @@ pub(crate) enum Task {
 /// A job that waits to be committed.
 pub(crate) struct Job {
     pub(crate) commit: Commit,
-    pub(crate) pieces: Vec<Staged>,
-    pub(crate) reply: oneshot::Sender<Result<Committed, TablesError>>,
+    pub(crate) rows: JobRows,
+    pub(crate) reply: oneshot::Sender<Result<Committed, Unmade>>,
+}
+
+/// The rows of a job.
+pub(crate) enum JobRows {
+    /// In memory.
+    Memory(Vec<Staged>),
+    /// On disk, with a plan that may be out of date.
+    Disk(Plan),
+    /// On disk, to be planned when its turn has come.
+    Unplanned(Arc<Run>, Arc<[(Kind, Schema)]>),
+}
+
+/// Why a commit was not made.
+#[derive(Clone, Debug)]
+pub(crate) enum Unmade {
+    /// It cannot be.
+    Refused(TablesError),
+    /// The table has changed since the job was planned: plan it again.
+    Overtaken,
+}
+
+impl From<TablesError> for Unmade {
+    fn from(error: TablesError) -> Self {
+        Unmade::Refused(error)
+    }
 }
 
 impl Job {
+    /// Returns how many rows it has in memory.
     fn rows(&self) -> usize {
-        self.pieces.iter().map(Staged::rows).sum()
+        match &self.rows {
+            JobRows::Memory(pieces) => pieces.iter().map(|piece| piece.content().len()).sum(),
+            JobRows::Disk(_) | JobRows::Unplanned(..) => 0,
+        }
     }
 }
 
@@ -70,6 +106,8 @@ pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn base::Clock>,
     pub(crate) options: Options,
+    /// The number of the next run.
+    pub(crate) next_run: Arc<AtomicU64>,
     pub(crate) pools: RwLock<HashMap<PoolId, Arc<Pool>>>,
 }
 
@@ -80,6 +118,23 @@ impl Shared {
             return pool.clone();
         }
         self.pools.write().entry(id).or_insert_with(|| Arc::new(Pool::new(id, &self.data))).clone()
+    }
+
+    /// Returns where runs of a pool are made.
+    pub(crate) fn yard(&self, pool: &Pool) -> Yard {
+        Yard::new(self.disk.clone(), run::folder_in(&pool.folder), self.next_run.clone())
+    }
+
+    /// Plans a job on disk.
+    pub(crate) fn plan(
+        &self,
+        pool: &Pool,
+        table: Option<&Table>,
+        commit: &Commit,
+        run: &Arc<Run>,
+        pieces: &Arc<[(Kind, Schema)]>,
+    ) -> Result<Plan, TablesError> {
+        plan(&self.yard(pool), table, commit, run, pieces, self.options.staged_bytes_max)
     }
 
     /// Returns the last commit of a pool that may come to rest: all that
@@ -142,12 +197,14 @@ impl Writer {
         };
         let first = log.next();
         let mut draft = Draft {
+            shared: &self.shared,
             pool,
             now: self.shared.clock.now(),
             ceiling: self.shared.ceiling(pool),
             next: first,
             tables: pool.view().tables.clone(),
             records: Vec::new(),
+            run_bytes: 0,
             news: Vec::new(),
             by_job: HashMap::new(),
         };
@@ -155,7 +212,7 @@ impl Writer {
         for job in jobs {
             // A fault in the decision must cost the one job, not the thread.
             let added = catch_unwind(AssertUnwindSafe(|| draft.add(&job)));
-            match added.unwrap_or_else(|_| Err(failed("a push job could not be understood"))) {
+            match added.unwrap_or_else(|_| Err(failed("a push job could not be understood").into())) {
                 Ok(committed) if committed.number < first => answer(job.reply, Ok(committed)),
                 Ok(committed) => waiting.push((job.reply, committed)),
                 Err(error) => answer(job.reply, Err(error)),
@@ -165,7 +222,12 @@ impl Writer {
             return;
         }
         let log = self.logs.get_mut(&pool.id).expect("it was opened above");
-        match log.append(&draft.records) {
+        let runs: Vec<_> = draft.news.iter().filter_map(|news| news.run.clone()).collect();
+        // From here on a restart may find them named.
+        for run in &runs {
+            run.keep();
+        }
+        match log.append(&draft.records, draft.run_bytes) {
             Ok(()) => {
                 let view = View { head: draft.next - 1, tables: draft.tables };
                 pool.publish(view, draft.news, log.segments(), draft.now);
@@ -175,7 +237,12 @@ impl Writer {
             }
             Err(refused) => {
                 let error = match refused {
-                    Refused::Full => TablesError::Full,
+                    Refused::Full => {
+                        for run in &runs {
+                            run.let_go();
+                        }
+                        TablesError::Full
+                    }
                     Refused::Broken(detail) => {
                         pool.break_down(&detail);
                         TablesError::BrokenDisk { detail }
@@ -209,6 +276,10 @@ impl Writer {
                 self.rested(&pool, &table, rest);
                 let _ = reply.send(());
                 self.cut(&pool);
+            }
+            Task::Spilled { pool, table, before, after, reply } => {
+                self.spilled(&self.shared.pool(pool), &table, &before, after);
+                let _ = reply.send(());
             }
             Task::Cut { pool } => {
                 let pool = self.shared.pool(pool);
@@ -250,6 +321,17 @@ impl Writer {
         self.put(pool, &view, table);
     }
 
+    fn spilled(&self, pool: &Pool, table: &str, before: &Arc<Layer>, after: Layer) {
+        let view = pool.view();
+        let Some(table) = view.tables.get(&table.to_ascii_lowercase()) else { return };
+        // It may have come to rest meanwhile, or been merged with others.
+        let Some(place) = table.layers.iter().position(|layer| Arc::ptr_eq(layer, before)) else { return };
+        let mut layers = table.layers.clone();
+        layers[place] = Arc::new(after);
+        let (name, shape, rest) = (table.name.clone(), table.shape.clone(), table.rest.clone());
+        self.put(pool, &view, Table::new(name, shape, table.changed_by, layers, table.sealed, rest));
+    }
+
     fn put(&self, pool: &Pool, view: &View, table: Table) {
         let mut tables = view.tables.clone();
         tables.insert(table.name.to_ascii_lowercase(), Arc::new(table));
@@ -273,8 +355,10 @@ impl Writer {
             warn!(pool = %pool.id, error = %error, "the log could not be cut; it will be tried again");
         }
         let segments = log.segments();
+        let first = segments.first().map_or(0, |segment| segment.first);
         let view = View { head: view.head, tables: view.tables.clone() };
         pool.publish(view, Vec::new(), segments, self.shared.clock.now());
+        pool.let_go_of_runs(first.saturating_sub(1));
     }
 
     fn note(&self, pool: &Pool) -> bool {
@@ -288,32 +372,47 @@ impl Writer {
 
 /// A group of commits of one pool before it is durable.
 struct Draft<'a> {
+    shared: &'a Shared,
     pool: &'a Pool,
     now: base::Timestamp,
     ceiling: CommitNumber,
     next: CommitNumber,
     tables: BTreeMap<String, Arc<Table>>,
     records: Vec<Vec<u8>>,
+    run_bytes: u64,
     news: Vec<News>,
     by_job: HashMap<PushJobId, Committed>,
 }
 
 impl Draft<'_> {
     /// Adds a job, or recognises it as one that is committed already.
-    fn add(&mut self, job: &Job) -> Result<Committed, TablesError> {
-        let id = job.commit.job;
+    fn add(&mut self, job: &Job) -> Result<Committed, Unmade> {
+        let (id, commit) = (job.commit.job, &job.commit);
         if let Some(committed) = self.pool.committed(id).or_else(|| self.by_job.get(&id).copied()) {
             return Ok(committed);
         }
-        let place = job.commit.table.to_ascii_lowercase();
+        let place = commit.table.to_ascii_lowercase();
         let table = self.tables.get(&place).map(Arc::as_ref);
-        let decision = decide(table, &job.commit, &job.pieces, self.next)?;
+        let planned_now;
+        let (decision, plan) = match &job.rows {
+            JobRows::Memory(pieces) => (decide(table, commit, pieces, self.next)?, None),
+            JobRows::Disk(plan) if plan.stands(table, commit) => (plan.decision(table, commit, self.next), Some(plan)),
+            JobRows::Disk(_) => return Err(Unmade::Overtaken),
+            JobRows::Unplanned(run, pieces) => {
+                planned_now = self.shared.plan(self.pool, table, commit, run, pieces)?;
+                (planned_now.decision(table, commit, self.next), Some(&planned_now))
+            }
+        };
         let (committed, change) = (decision.committed, Arc::new(decision.change));
-        let record = Record { job: id, committed, keys: decision.shape.keys, change: change.clone() };
-        let table = apply(table, &record, self.now, self.ceiling).map_err(failed)?;
+        let run = plan.map(|plan| plan.run().clone());
+        let files = run.as_ref().map(|run| run.files().to_vec());
+        let record = Record { job: id, committed, keys: decision.shape.keys, change: change.clone(), run: files };
+        let spilled = plan.map(|plan| plan.spilled(&change));
+        let table = apply(table, &record, spilled, self.now, self.ceiling).map_err(failed)?;
         let bytes = write_record(&record);
-        self.news.push(News { job: id, committed, change, bytes: bytes.len() });
+        self.news.push(News { job: id, committed, change, run, bytes: bytes.len() });
         self.records.push(bytes);
+        self.run_bytes += record.run_bytes();
         self.tables.insert(place, Arc::new(table));
         self.by_job.insert(id, committed);
         self.next += 1;
@@ -321,14 +420,14 @@ impl Draft<'_> {
     }
 }
 
-fn answer(reply: oneshot::Sender<Result<Committed, TablesError>>, result: Result<Committed, TablesError>) {
+fn answer(reply: oneshot::Sender<Result<Committed, Unmade>>, result: Result<Committed, Unmade>) {
     // Whoever asked may have gone: the outcome can be asked for later.
     let _ = reply.send(result);
 }
 
-fn refuse(replies: impl Iterator<Item = oneshot::Sender<Result<Committed, TablesError>>>, error: &TablesError) {
+fn refuse(replies: impl Iterator<Item = oneshot::Sender<Result<Committed, Unmade>>>, error: &TablesError) {
     for reply in replies {
-        answer(reply, Err(error.clone()));
+        answer(reply, Err(error.clone().into()));
     }
 }
 

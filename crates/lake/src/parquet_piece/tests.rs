@@ -14,7 +14,7 @@ use pools::schema::text_of;
 use super::*;
 
 fn draw(path: &Path) -> String {
-    match read_piece(path) {
+    match ParquetPiece::open(path).and_then(ParquetPiece::rows) {
         Ok(rows) => {
             let columns = rows.columns().iter().map(|column| {
                 let cells = (0..rows.len()).map(|row| format!("{} ", text_of(column.cell(row))));

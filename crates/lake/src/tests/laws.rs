@@ -17,6 +17,8 @@ enum Deed {
     Flush {
         table: usize,
     },
+    /// Memory gets tight: what is pending leaves it.
+    Relieve,
     Release {
         behind: u64,
     },
@@ -97,6 +99,7 @@ fn a_deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         10 => push.prop_map(|(table, mode, pieces)| Deed::Push { table, mode, pieces }),
         4 => (0..TABLES.len()).prop_map(|table| Deed::Flush { table }),
+        3 => Just(Deed::Relieve),
         1 => (0..4u64).prop_map(|behind| Deed::Release { behind }),
         1 => Just(Deed::Restart),
         2 => (1..25u64).prop_map(|step| Deed::PowerFails { step }),
@@ -136,6 +139,16 @@ impl Pond {
                 let known = self.model.table(self.pool, TABLES[table]).await.expect("the model knows");
                 assert_eq!(flushed.is_ok(), known.is_some(), "{flushed:?}");
             }
+            Deed::Relieve => {
+                let pool = self.lake().shared().pool(self.pool);
+                self.lake().relieve(&pool, 0).await;
+                if self.disk.has_stopped() {
+                    return self.power_returns();
+                }
+                let pending = pool.view();
+                let pending = pending.tables.values().flat_map(|table| &table.layers);
+                assert!(pending.clone().all(|layer| layer.batches.is_empty() || layer.rows() == 0));
+            }
             Deed::Release { behind } => {
                 let head = *self.lake().head(self.pool).borrow();
                 self.lake().release(self.pool, "follower", head.saturating_sub(behind));
@@ -162,10 +175,10 @@ impl Pond {
     }
 }
 
-fn deeds_agree(deeds: Vec<Deed>) {
+fn deeds_agree(deeds: Vec<Deed>, options: Options) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut pond = Pond::new();
+        let mut pond = Pond::with(options);
         for deed in deeds {
             pond.act(deed).await;
             if pond.disk.has_stopped() {
@@ -184,13 +197,23 @@ proptest! {
 
     #[test]
     fn the_lake_holds_what_its_model_holds(deeds in prop::collection::vec(a_deed(), 1..14)) {
-        deeds_agree(deeds);
+        deeds_agree(deeds, small());
+    }
+
+    #[test]
+    fn it_does_so_when_every_job_is_too_big_for_memory(deeds in prop::collection::vec(a_deed(), 1..14)) {
+        deeds_agree(deeds, spilling());
     }
 }
 
 #[tokio::test]
 async fn every_change_is_told_as_it_happened() {
-    let mut pond = Pond::new();
+    for options in [small(), spilling()] {
+        changes_are_told(Pond::with(options)).await;
+    }
+}
+
+async fn changes_are_told(mut pond: Pond) {
     pond.push("Orders", by_id(false), vec![Piece::Upsert(rows("Id:integer Name\n1 a\n2 b"))]).await.unwrap();
     pond.push("Lines", Mode::Append, vec![Piece::Upsert(rows("Id:integer Price:float\n1 0.5"))]).await.unwrap();
     let pieces = vec![Piece::Delete(rows("id:integer\n1\n9")), Piece::Upsert(rows("Id Price:float\nA-12 1.5"))];
@@ -208,6 +231,15 @@ async fn every_change_is_told_as_it_happened() {
 /// Runs a short story with a power loss at each of its steps in turn.
 #[tokio::test]
 async fn no_crash_loses_or_doubles_a_row() {
+    crash_at_each_step(&Options { segment_bytes_max: 200, ..small() }).await;
+}
+
+#[tokio::test]
+async fn no_crash_loses_or_doubles_a_row_of_a_big_job() {
+    crash_at_each_step(&Options { segment_bytes_max: 200, ..spilling() }).await;
+}
+
+async fn crash_at_each_step(options: &Options) {
     let story = || {
         let push = |table, mode, drawing: &str| Deed::Push { table, mode, pieces: vec![(false, rows(drawing))] };
         vec![
@@ -215,6 +247,7 @@ async fn no_crash_loses_or_doubles_a_row() {
             push(1, Mode::Append, "Id:integer\n1\n1"),
             Deed::Flush { table: 0 },
             push(0, by_id(true), "Id:integer Price:float\n2 0.5\n4 1.5"),
+            Deed::Relieve,
             Deed::Flush { table: 1 },
             Deed::Flush { table: 0 },
             push(0, by_id(false), "Id Name\nA-12 d"),
@@ -224,14 +257,14 @@ async fn no_crash_loses_or_doubles_a_row() {
             push(0, by_id(false), "Id Name\n1 e"),
         ]
     };
-    let mut calm = Pond::with(Options { segment_bytes_max: 200, ..small() });
+    let mut calm = Pond::with(options.clone());
     for deed in story() {
         calm.act(deed).await;
     }
     let steps = calm.disk.steps();
     assert!(steps > 80, "the story has {steps} steps");
     for step in 1..=steps {
-        let mut pond = Pond::closed(Options { segment_bytes_max: 200, ..small() });
+        let mut pond = Pond::closed(options.clone());
         pond.disk = Arc::new(FaultyDisk::new(step));
         pond.disk.plan(Step::Any, step, Fault::Stop);
         pond.restart_or_not();

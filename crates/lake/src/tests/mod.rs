@@ -1,5 +1,6 @@
 //! The lake as a whole, on a disk that can be made to fail.
 
+mod big;
 mod disks;
 mod faults;
 mod laws;
@@ -79,6 +80,11 @@ fn by_id(keep_missing: bool) -> Mode {
 /// Small limits, so that small tests cross them.
 fn small() -> Options {
     Options { segment_bytes_max: 2_000, file_bytes_max: 100_000, ..Options::default() }
+}
+
+/// The same, and every row goes to disk at once.
+fn spilling() -> Options {
+    Options { staged_bytes_max: 0, ..small() }
 }
 
 /// A lake and the model that it must agree with.
