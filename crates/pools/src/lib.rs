@@ -32,10 +32,13 @@ mod tables;
 mod pools;
 mod execution;
 mod work;
+mod transformation;
+mod data_job;
 mod error;
 
 pub use chunk_upload::ChunkUpload;
 pub use csv::{ColumnOptions, CsvOptions};
+pub use data_job::{DataJob, DataJobSpec, TransformationSpec};
 pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
 pub use error::Error;
 pub use pool::{Pool, Status};
@@ -68,4 +71,14 @@ base::id! {
 base::id! {
     /// Names a data model.
     pub DataModelId
+}
+
+base::id! {
+    /// Names a data job.
+    pub DataJobId
+}
+
+base::id! {
+    /// Names a run of a data job.
+    pub DataRunId
 }
