@@ -14,6 +14,7 @@ use pools::{CHANGE_DATE_COLUMN, Change, Commit, CommitNumber, Committed, Mode, S
 
 use crate::arrow_rows::{array_of, arrow_schema};
 use crate::columns::empty_column;
+use crate::dropping::{dropped, is_drop};
 use crate::error::failed;
 use crate::keys::{Coder, Key};
 use crate::table::{Found, Table};
@@ -54,6 +55,9 @@ pub(crate) fn decide(
     number: CommitNumber,
 ) -> Result<Decision, TablesError> {
     let mismatch = |detail: String| TablesError::Mismatch { table: commit.table.clone(), detail };
+    if is_drop(commit, pieces) {
+        return Ok(dropped(table, commit, number));
+    }
     let mut incoming = Schema::default();
     for piece in pieces {
         match piece {

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use base::sql::{Sql, SqlAnswer, SqlError, SqlRequest};
 use base::{BoxFuture, Clock, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use pools::{
     Change, Commit, CommitNumber, Committed, Piece, PoolId, PushJobId, Snapshot, TableInfo, Tables, TablesError,
 };
+use pools::{Explored, Transform, Transformed, ViewDefinition};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::asking::Asking;
 use crate::decide::Staged;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, failed};
@@ -24,7 +25,6 @@ use crate::flusher::{self, PAUSE_AFTER_FAILURE, ask, gone};
 use crate::open;
 use crate::parquet_piece::read_piece;
 use crate::pool::Pool;
-use crate::query;
 use crate::table::Table;
 use crate::writer::{Job, QUEUE_LENGTH, Shared, Task, Writer};
 
@@ -51,8 +51,12 @@ pub struct Options {
     pub file_bytes_max: u64,
     /// A statement may take this long.
     pub sql_time_max: Duration,
-    /// A statement may hold this much memory.
+    /// A statement of a data job may take this long.
+    pub transform_time_max: Duration,
+    /// A statement may hold this much memory, all together twice as much.
     pub sql_bytes_max: usize,
+    /// What does not fit into memory may take so much room on the disk.
+    pub sql_scratch_bytes_max: u64,
 }
 
 impl Default for Options {
@@ -68,7 +72,9 @@ impl Default for Options {
             flush_share: 0.05,
             file_bytes_max: 64 * MIB,
             sql_time_max: Duration::from_mins(1),
+            transform_time_max: Duration::from_hours(1),
             sql_bytes_max: 512 * MIB as usize,
+            sql_scratch_bytes_max: 4 * 1024 * MIB,
         }
     }
 }
@@ -83,6 +89,7 @@ pub struct Lake {
     staged: Mutex<HashMap<PushJobId, Vec<Staged>>>,
     tasks: Option<mpsc::Sender<Task>>,
     writer: Option<JoinHandle<()>>,
+    pub(crate) asking: Arc<Asking>,
     runtime: Threads,
     /// Held while the folder is in use; the system lets go of it even if we
     /// are killed.
@@ -107,6 +114,8 @@ impl Lake {
         disk.make_folder(&data).map_err(refused)?;
         let lock = open::lock(&data)?;
         let runtime = Threads::start().map_err(refused)?;
+        let asking = Asking::new(&data.join("~scratch"), clock.clone(), &options);
+        let asking = Arc::new(asking.map_err(|error| refused(std::io::Error::other(error)))?);
         let shared = Arc::new(Shared { data, disk, clock, options, pools: RwLock::default() });
         let logs = open::pools(&shared, runtime.handle())?;
         let (tasks, waiting) = mpsc::channel(QUEUE_LENGTH);
@@ -115,7 +124,15 @@ impl Lake {
             .name("lake-writer".into())
             .spawn(move || writer.run(waiting))
             .map_err(refused)?;
-        Ok(Lake { shared, staged: Mutex::default(), tasks: Some(tasks), writer: Some(writer), runtime, _lock: lock })
+        Ok(Lake {
+            shared,
+            staged: Mutex::default(),
+            tasks: Some(tasks),
+            writer: Some(writer),
+            asking,
+            runtime,
+            _lock: lock,
+        })
     }
 
     /// Brings rows to rest until told to stop. What is still pending then
@@ -130,6 +147,7 @@ impl Lake {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
+            self.asking.close_stale();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.flush_due(&mut paused) => {}
@@ -178,20 +196,44 @@ impl Lake {
         &self.shared
     }
 
-    fn tasks(&self) -> Result<&mpsc::Sender<Task>, TablesError> {
+    /// Commits what was staged for a job if its table is still as it was when
+    /// commit `number` had changed it.
+    pub(crate) async fn commit_after(&self, commit: Commit, number: CommitNumber) -> Result<Committed, TablesError> {
+        let pieces = self.staged.lock().remove(&commit.job).unwrap_or_default();
+        self.commit_pieces(commit, pieces, Some(number)).await
+    }
+
+    /// Commits pieces.
+    pub(crate) async fn commit_pieces(
+        &self,
+        commit: Commit,
+        pieces: Vec<Staged>,
+        only_after: Option<CommitNumber>,
+    ) -> Result<Committed, TablesError> {
+        let (reply, committed) = oneshot::channel();
+        ask(self.tasks()?, Task::Commit(Job { commit, pieces, only_after, reply })).await?;
+        committed.await.map_err(|_| gone())?
+    }
+
+    pub(crate) fn tasks(&self) -> Result<&mpsc::Sender<Task>, TablesError> {
         self.tasks.as_ref().ok_or_else(gone)
     }
 
-    fn runtime(&self) -> &Handle {
+    /// Returns how long a statement of a data job may work.
+    pub(crate) fn transform_time_max(&self) -> Duration {
+        self.shared.options.transform_time_max
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
         self.runtime.handle()
     }
 
-    fn pool(&self, id: PoolId) -> Arc<Pool> {
+    pub(crate) fn pool(&self, id: PoolId) -> Arc<Pool> {
         self.shared.pool(id)
     }
 
     /// Computes on a thread where it may take its time.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, TablesError> + Send + 'static,
     ) -> Result<T, TablesError> {
@@ -240,7 +282,7 @@ impl Drop for Threads {
     }
 }
 
-fn info(table: &Table) -> Result<TableInfo, TablesError> {
+pub(crate) fn info(table: &Table) -> Result<TableInfo, TablesError> {
     Ok(TableInfo {
         name: table.name.clone(),
         schema: table.shape.schema.clone(),
@@ -273,9 +315,7 @@ impl Tables for Lake {
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, TablesError>> {
         Box::pin(async move {
             let pieces = self.staged.lock().remove(&commit.job).unwrap_or_default();
-            let (reply, committed) = oneshot::channel();
-            ask(self.tasks()?, Task::Commit(Job { commit, pieces, reply })).await?;
-            committed.await.map_err(|_| gone())?
+            self.commit_pieces(commit, pieces, None).await
         })
     }
 
@@ -285,11 +325,13 @@ impl Tables for Lake {
 
     fn list(&self, pool: PoolId) -> BoxFuture<'_, Result<Vec<TableInfo>, TablesError>> {
         let view = self.pool(pool).view();
-        Box::pin(self.read(move || view.tables.values().map(|table| info(table)).collect()))
+        let tables =
+            move || view.tables.values().filter(|table| !table.is_dropped()).map(|table| info(table)).collect();
+        Box::pin(self.read(tables))
     }
 
     fn table<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<Option<TableInfo>, TablesError>> {
-        let table = self.pool(pool).table(table);
+        let table = self.pool(pool).table(table).filter(|table| !table.is_dropped());
         Box::pin(self.read(move || table.map(|table| info(&table)).transpose()))
     }
 
@@ -302,7 +344,7 @@ impl Tables for Lake {
         Box::pin(async move {
             let view = self.pool(pool).view();
             let number = view.head;
-            let known = view.tables.get(&table.to_ascii_lowercase()).cloned();
+            let known = view.tables.get(&table.to_ascii_lowercase()).filter(|table| !table.is_dropped()).cloned();
             let table = known.ok_or_else(|| TablesError::UnknownTable { table: table.to_owned() })?;
             let wanted = match columns {
                 None => table.arrow_schema(),
@@ -345,32 +387,20 @@ impl Tables for Lake {
     fn flush<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<u64, TablesError>> {
         Box::pin(self.flush_up_to(pool, table, CommitNumber::MAX))
     }
-}
 
-impl Sql for Lake {
-    fn run(&self, request: SqlRequest) -> BoxFuture<'_, Result<SqlAnswer, SqlError>> {
-        Box::pin(async move {
-            let Ok(id) = request.pool.parse::<PoolId>() else {
-                return Err(SqlError::Statement { detail: format!("pool \"{}\" does not exist", request.pool) });
-            };
-            let options = &self.shared.options;
-            if let Some(number) = request.at_least
-                && !self.wait_for(id, number, options.sql_time_max).await
-            {
-                return Err(SqlError::Stopped { detail: format!("the pool has not reached commit {number} in time") });
-            }
-            let view = self.pool(id).view();
-            let answer = query::run(view, request.statement, request.rows_max, options.sql_bytes_max);
-            let answer = tokio::time::timeout(options.sql_time_max, answer);
-            // Whoever no longer waits for an answer does not want the work either.
-            let answer = tokio_util::task::AbortOnDropHandle::new(self.runtime().spawn(answer));
-            match answer.await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) => Err(SqlError::Stopped {
-                    detail: format!("it took longer than {} s", options.sql_time_max.as_secs_f64()),
-                }),
-                Err(error) => Err(SqlError::Engine(error.into())),
-            }
-        })
+    fn transform(&self, transform: Transform) -> BoxFuture<'_, Result<Transformed, TablesError>> {
+        Box::pin(self.run_transform(transform))
+    }
+
+    fn show_views(&self, pool: PoolId, views: Vec<ViewDefinition>) {
+        self.asking.set_views(pool, views);
+    }
+
+    fn last_change(&self, pool: PoolId, table: &str) -> Option<CommitNumber> {
+        self.pool(pool).table(table).map(|table| table.changed_by)
+    }
+
+    fn explore(&self, pool: PoolId) -> BoxFuture<'_, Result<Vec<Explored>, TablesError>> {
+        Box::pin(self.explored(pool))
     }
 }

@@ -55,6 +55,9 @@ pub(crate) enum Task {
 pub(crate) struct Job {
     pub(crate) commit: Commit,
     pub(crate) pieces: Vec<Staged>,
+    /// It is refused unless this is still the last commit that changed the
+    /// table; 0 if there was none.
+    pub(crate) only_after: Option<CommitNumber>,
     pub(crate) reply: oneshot::Sender<Result<Committed, TablesError>>,
 }
 
@@ -307,6 +310,9 @@ impl Draft<'_> {
         }
         let place = job.commit.table.to_ascii_lowercase();
         let table = self.tables.get(&place).map(Arc::as_ref);
+        if job.only_after.is_some_and(|number| number != table.map_or(0, |table| table.changed_by)) {
+            return Err(TablesError::Moved { table: job.commit.table.clone() });
+        }
         let decision = decide(table, &job.commit, &job.pieces, self.next)?;
         let (committed, change) = (decision.committed, Arc::new(decision.change));
         let record = Record { job: id, committed, keys: decision.shape.keys, change: change.clone() };

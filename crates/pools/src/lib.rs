@@ -43,6 +43,7 @@ pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
 pub use error::Error;
 pub use pool::{Pool, Status};
 pub use pools::{Options, Pools, PutDataModel};
+pub use port::{AtRest, Explored, Transform, Transformed, ViewDefinition, ViewShown};
 pub use port::{
     CHANGE_DATE_COLUMN, Change, Commit, CommitNumber, Committed, Mode, Piece, SEQ_COLUMN, Snapshot, TableInfo, Tables,
     TablesError,
