@@ -34,12 +34,17 @@ mod execution;
 mod work;
 mod transformation;
 mod data_job;
+mod data_run;
+mod data_job_tables;
+mod data_jobs;
+mod data_job_work;
 mod error;
 
 pub use chunk_upload::ChunkUpload;
 pub use csv::{ColumnOptions, CsvOptions};
 pub use data_job::{DataJob, DataJobSpec, TransformationSpec};
 pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
+pub use data_run::{Cause, DataRun, RunState, StatementEnd, StatementRun};
 pub use error::Error;
 pub use pool::{Pool, Status};
 pub use pools::{Options, Pools, PutDataModel};
@@ -53,6 +58,7 @@ pub use push_job::{
 };
 pub use rows::Rows;
 pub use tables::MIGRATIONS;
+pub use transformation::Verb;
 
 base::id! {
     /// Names a data pool.
