@@ -153,7 +153,7 @@ static ENGINE: LazyLock<SessionState> = LazyLock::new(|| {
     config.options_mut().sql_parser.enable_ident_normalization = false;
     // What a sort must leave free to merge what it has put on the disk: the
     // usual 10 MiB are more than a small limit has.
-    config.options_mut().execution.sort_spill_reservation_bytes = 1024 * 1024;
+    config.options_mut().execution.sort_spill_reservation_bytes = 256 * 1024;
     let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
     functions::add(&mut state);
     state

@@ -286,7 +286,8 @@ fn update_of(update: &Update, scope: &Scope) -> Result<Action, TablesError> {
             columns.push(all[*place].clone());
         }
         let filter = filter(update.selection.as_ref());
-        let question = format!("SELECT {} FROM {from}{filter}", wanted.join(", "));
+        // What changes arrives anew, in the order in which it had arrived.
+        let question = format!("SELECT {} FROM {from}{filter} ORDER BY {SEQ_COLUMN}", wanted.join(", "));
         let mode = Mode::Upsert { keys: table.shape.keys.clone(), keep_missing: true };
         (question, columns, mode, Counts::Rows)
     };

@@ -215,6 +215,7 @@ impl Target {
             wanted.pop();
         }
         if given != wanted.len() {
+            wanted.retain(|column| column.name != pools::CHANGE_DATE_COLUMN);
             let wanted: Vec<_> = wanted.iter().map(|column| column.name.as_str()).collect();
             return Err(wrong(format!(
                 "{given} values are given for {} columns of \"{}\": {}",

@@ -86,7 +86,7 @@ async fn tables_are_made_of_questions() {
         ],
         expect![[r#"
             +2 -0
-            table "big" exists already: write CREATE OR REPLACE TABLE
+            table "Big" exists already: write CREATE OR REPLACE TABLE
             Nothing
             +1 -0
             [2,"n",5]
@@ -231,7 +231,7 @@ async fn views_nest_and_do_not_come_back_to_themselves() {
             "CREATE VIEW rich AS SELECT 1 AS x",
             "CREATE VIEW pushcsv AS SELECT 1 AS x",
             "CREATE VIEW broken AS SELECT nope FROM pushCSV",
-            "CREATE VIEW twice AS SELECT Id, id FROM pushCSV",
+            "CREATE VIEW twice AS SELECT Id, Price AS \"ID\" FROM pushCSV",
             "DELETE FROM Rich",
             "SELECT v.NR, r.price FROM \"VERY RICH\" v JOIN Rich r ON r.Nr = v.nr",
         ],
@@ -241,8 +241,8 @@ async fn views_nest_and_do_not_come_back_to_themselves() {
             view "Rich" leads back to itself: Rich → Very Rich → Rich
             view "rich" exists already: write CREATE OR REPLACE VIEW
             "pushCSV" is a table: drop it first
-            view "broken": no field named nope. Valid fields are "pushCSV"."Id", "pushCSV"."Price", "pushCSV"."Placed", "pushCSV"."Done", "pushCSV"."Name", "pushCSV"."_CELONIS_CHANGE_DATE"
-            view "twice" has two columns called "Id": give one another name with AS
+            view "broken": no field named nope. Did you mean '"pushCSV"."Done"'? Valid fields are "pushCSV"."Id", "pushCSV"."Price", "pushCSV"."Placed", "pushCSV"."Done", "pushCSV"."Name", "pushCSV"."_CELONIS_CHANGE_DATE"
+            view "twice" has two columns called "ID": give one another name with AS
             "Rich" is a view: change the tables behind it
             [2,21.0]
         "#]],
