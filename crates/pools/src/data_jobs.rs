@@ -297,3 +297,6 @@ fn data_run_of(tx: &mut dyn Tx, pool: PoolId, id: DataRunId) -> Result<DataRun, 
     let known = tables::run(tx, id)?.filter(|run| run.pool == pool);
     known.ok_or(Error::UnknownDataRun { run: id })
 }
+
+#[cfg(test)]
+mod tests;
