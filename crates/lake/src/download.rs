@@ -4,6 +4,7 @@
 //! come, and the engine waits while the reader does.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,15 +17,12 @@ use bytes::Bytes;
 use datafusion::arrow::ipc::writer::StreamWriter;
 use futures::{Stream, StreamExt as _};
 use serde_json::Value as Json;
-use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::asking::Begun;
 use crate::query::{Answering, json_rows, of_engine};
 
-/// Pieces that wait for the reader.
-const PIECES_AHEAD: usize = 2;
 /// A reader who takes nothing for so long has gone.
 const READER_PATIENCE: Duration = Duration::from_mins(5);
 
