@@ -166,20 +166,24 @@ pub enum Error {
 impl Coded for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::UnknownPool { .. } | Error::UnknownJob { .. } | Error::UnknownDataModel { .. } => Kind::NotFound,
-            Error::UnknownDataJob { .. } | Error::UnknownDataRun { .. } => Kind::NotFound,
-            Error::DataJobNameTaken { .. } | Error::DataRunEnded { .. } => Kind::Conflict,
-            Error::BadDataJob { .. } => Kind::Invalid,
+            Error::UnknownPool { .. }
+            | Error::UnknownJob { .. }
+            | Error::UnknownDataModel { .. }
+            | Error::UnknownDataJob { .. }
+            | Error::UnknownDataRun { .. } => Kind::NotFound,
             Error::PoolNameTaken { .. }
             | Error::ExecutedAlready { .. }
             | Error::NoChunks { .. }
             | Error::NoMoreChunks { .. }
             | Error::WrongState { .. }
-            | Error::AmbiguousDataModel { .. } => Kind::Conflict,
+            | Error::AmbiguousDataModel { .. }
+            | Error::DataJobNameTaken { .. }
+            | Error::DataRunEnded { .. } => Kind::Conflict,
             Error::BadName { .. }
             | Error::BadJob { .. }
             | Error::DeletesNeedKeys { .. }
-            | Error::BadDataModel { .. } => Kind::Invalid,
+            | Error::BadDataModel { .. }
+            | Error::BadDataJob { .. } => Kind::Invalid,
             Error::ChunkTooLarge { .. } => Kind::TooLarge,
             Error::SpoolFull => Kind::Unavailable,
             Error::Spool { .. } => Kind::Internal,

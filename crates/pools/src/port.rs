@@ -283,8 +283,7 @@ impl Coded for TablesError {
             TablesError::UnknownTable { .. } => Kind::NotFound,
             TablesError::Mismatch { .. } | TablesError::BadFile { .. } | TablesError::Statement { .. } => Kind::Invalid,
             TablesError::Moved { .. } => Kind::Conflict,
-            TablesError::Stopped { .. } => Kind::Unavailable,
-            TablesError::Full => Kind::Unavailable,
+            TablesError::Full | TablesError::Stopped { .. } => Kind::Unavailable,
             TablesError::Forgotten { .. } => Kind::Gone,
             TablesError::BrokenDisk { .. } | TablesError::Failed { .. } => Kind::Internal,
         }
