@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use base::sql::{Sql, SqlAnswer, SqlError, SqlRequest};
 use base::{BoxFuture, Clock, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use pools::rows::Schema;
 use pools::{
     Change, Commit, CommitNumber, Committed, Piece, PoolId, PushJobId, Rows, Snapshot, TableInfo, Tables, TablesError,
 };
+use pools::{Explored, Transform, Transformed, ViewDefinition};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::asking::Asking;
+use crate::decide::Staged;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, failed};
 use crate::flusher::{self, PAUSE_AFTER_FAILURE, ask, gone};
@@ -27,7 +29,6 @@ use crate::open;
 use crate::parquet_piece::ParquetPiece;
 use crate::pool::Pool;
 use crate::pressure;
-use crate::query;
 use crate::run::{Kind, Run};
 use crate::staging::{Load, Staging};
 use crate::table::Table;
@@ -60,8 +61,12 @@ pub struct Options {
     pub file_bytes_max: u64,
     /// A statement may take this long.
     pub sql_time_max: Duration,
-    /// A statement may hold this much memory.
+    /// A statement of a data job may take this long.
+    pub transform_time_max: Duration,
+    /// A statement may hold this much memory, all together twice as much.
     pub sql_bytes_max: usize,
+    /// What does not fit into memory may take so much room on the disk.
+    pub sql_scratch_bytes_max: u64,
 }
 
 impl Default for Options {
@@ -79,7 +84,9 @@ impl Default for Options {
             flush_share: 0.05,
             file_bytes_max: 64 * MIB,
             sql_time_max: Duration::from_mins(1),
+            transform_time_max: Duration::from_hours(1),
             sql_bytes_max: 512 * MIB as usize,
+            sql_scratch_bytes_max: 4 * 1024 * MIB,
         }
     }
 }
@@ -94,6 +101,7 @@ pub struct Lake {
     staged: Mutex<HashMap<PushJobId, Arc<Mutex<Option<Staging>>>>>,
     tasks: Option<mpsc::Sender<Task>>,
     writer: Option<JoinHandle<()>>,
+    pub(crate) asking: Arc<Asking>,
     runtime: Threads,
     /// Held while the folder is in use; the system lets go of it even if we
     /// are killed.
@@ -118,6 +126,8 @@ impl Lake {
         disk.make_folder(&data).map_err(refused)?;
         let lock = open::lock(&data)?;
         let runtime = Threads::start().map_err(refused)?;
+        let asking = Asking::new(&data.join("~scratch"), clock.clone(), &options);
+        let asking = Arc::new(asking.map_err(|error| refused(std::io::Error::other(error)))?);
         let (next_run, pools) = (Arc::default(), RwLock::default());
         let shared = Arc::new(Shared { data, disk, clock, options, next_run, pools });
         let logs = open::pools(&shared, runtime.handle())?;
@@ -127,7 +137,15 @@ impl Lake {
             .name("lake-writer".into())
             .spawn(move || writer.run(waiting))
             .map_err(refused)?;
-        Ok(Lake { shared, staged: Mutex::default(), tasks: Some(tasks), writer: Some(writer), runtime, _lock: lock })
+        Ok(Lake {
+            shared,
+            staged: Mutex::default(),
+            tasks: Some(tasks),
+            writer: Some(writer),
+            asking,
+            runtime,
+            _lock: lock,
+        })
     }
 
     /// Brings rows to rest until told to stop. What is still pending then
@@ -142,6 +160,7 @@ impl Lake {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
+            self.asking.close_stale();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.flush_due(&mut paused) => {}
@@ -211,15 +230,53 @@ impl Lake {
         &self.shared
     }
 
-    fn tasks(&self) -> Result<&mpsc::Sender<Task>, TablesError> {
+    /// Commits what was staged for a job if its table is still as it was when
+    /// commit `number` had changed it.
+    pub(crate) async fn commit_after(&self, commit: Commit, number: CommitNumber) -> Result<Committed, TablesError> {
+        self.commit_staged(commit, Some(number)).await
+    }
+
+    /// Commits pieces that were never staged.
+    pub(crate) async fn commit_pieces(
+        &self,
+        commit: Commit,
+        pieces: Vec<Staged>,
+        only_after: Option<CommitNumber>,
+    ) -> Result<Committed, TablesError> {
+        of_unmade(self.ask_for(commit, JobRows::Memory(pieces), only_after).await)
+    }
+
+    /// Commits what was staged.
+    async fn commit_staged(
+        &self,
+        commit: Commit,
+        only_after: Option<CommitNumber>,
+    ) -> Result<Committed, TablesError> {
+        let staging = self.staged.lock().remove(&commit.job);
+        let Some(staging) = staging.and_then(|staging| staging.lock().take()) else {
+            return self.commit_pieces(commit, Vec::new(), only_after).await;
+        };
+        let load = if staging.is_spilled() { self.read(move || staging.finish()).await? } else { staging.finish()? };
+        match load {
+            Load::Memory(pieces) => self.commit_pieces(commit, pieces, only_after).await,
+            Load::Run(run, pieces) => self.commit_run(commit, Arc::new(run), pieces.into(), only_after).await,
+        }
+    }
+
+    pub(crate) fn tasks(&self) -> Result<&mpsc::Sender<Task>, TablesError> {
         self.tasks.as_ref().ok_or_else(gone)
     }
 
-    fn runtime(&self) -> &Handle {
+    /// Returns how long a statement of a data job may work.
+    pub(crate) fn transform_time_max(&self) -> Duration {
+        self.shared.options.transform_time_max
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
         self.runtime.handle()
     }
 
-    fn pool(&self, id: PoolId) -> Arc<Pool> {
+    pub(crate) fn pool(&self, id: PoolId) -> Arc<Pool> {
         self.shared.pool(id)
     }
 
@@ -228,9 +285,14 @@ impl Lake {
         Arc::new(Mutex::new(Some(Staging::new(yard, self.shared.options.staged_bytes_max))))
     }
 
-    async fn ask_for(&self, commit: Commit, rows: JobRows) -> Result<Committed, Unmade> {
+    async fn ask_for(
+        &self,
+        commit: Commit,
+        rows: JobRows,
+        only_after: Option<CommitNumber>,
+    ) -> Result<Committed, Unmade> {
         let (reply, committed) = oneshot::channel();
-        ask(self.tasks()?, Task::Commit(Job { commit, rows, reply })).await?;
+        ask(self.tasks()?, Task::Commit(Job { commit, rows, only_after, reply })).await?;
         committed.await.map_err(|_| gone())?
     }
 
@@ -240,6 +302,7 @@ impl Lake {
         commit: Commit,
         run: Arc<Run>,
         pieces: Arc<[(Kind, Schema)]>,
+        only_after: Option<CommitNumber>,
     ) -> Result<Committed, TablesError> {
         for _ in 0..PLANS_MAX {
             let pool = self.pool(commit.pool);
@@ -252,18 +315,18 @@ impl Lake {
                 let table = pool.table(&planned.table);
                 shared.plan(&pool, table.as_deref(), &planned, &run, &pieces)
             });
-            match self.ask_for(commit.clone(), JobRows::Disk(plan.await?)).await {
+            match self.ask_for(commit.clone(), JobRows::Disk(plan.await?), only_after).await {
                 Err(Unmade::Overtaken) => {}
                 done => return of_unmade(done),
             }
         }
         // The table changes faster than the job can be fitted to it: so it is
         // planned where nothing else can happen, and everyone waits.
-        of_unmade(self.ask_for(commit, JobRows::Unplanned(run, pieces)).await)
+        of_unmade(self.ask_for(commit, JobRows::Unplanned(run, pieces), only_after).await)
     }
 
     /// Computes on a thread where it may take its time.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, TablesError> + Send + 'static,
     ) -> Result<T, TablesError> {
@@ -322,7 +385,7 @@ fn of_unmade(made: Result<Committed, Unmade>) -> Result<Committed, TablesError> 
     })
 }
 
-fn info(table: &Table) -> Result<TableInfo, TablesError> {
+pub(crate) fn info(table: &Table) -> Result<TableInfo, TablesError> {
     Ok(TableInfo {
         name: table.name.clone(),
         schema: table.shape.schema.clone(),
@@ -356,16 +419,7 @@ impl Tables for Lake {
     /// job that is tried again is staged again.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, TablesError>> {
         Box::pin(async move {
-            let staging = self.staged.lock().remove(&commit.job);
-            let Some(staging) = staging.and_then(|staging| staging.lock().take()) else {
-                return of_unmade(self.ask_for(commit, JobRows::Memory(Vec::new())).await);
-            };
-            let load =
-                if staging.is_spilled() { self.read(move || staging.finish()).await? } else { staging.finish()? };
-            match load {
-                Load::Memory(pieces) => of_unmade(self.ask_for(commit, JobRows::Memory(pieces)).await),
-                Load::Run(run, pieces) => self.commit_run(commit, Arc::new(run), pieces.into()).await,
-            }
+            self.commit_staged(commit, None).await
         })
     }
 
@@ -375,11 +429,13 @@ impl Tables for Lake {
 
     fn list(&self, pool: PoolId) -> BoxFuture<'_, Result<Vec<TableInfo>, TablesError>> {
         let view = self.pool(pool).view();
-        Box::pin(self.read(move || view.tables.values().map(|table| info(table)).collect()))
+        let tables =
+            move || view.tables.values().filter(|table| !table.is_dropped()).map(|table| info(table)).collect();
+        Box::pin(self.read(tables))
     }
 
     fn table<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<Option<TableInfo>, TablesError>> {
-        let table = self.pool(pool).table(table);
+        let table = self.pool(pool).table(table).filter(|table| !table.is_dropped());
         Box::pin(self.read(move || table.map(|table| info(&table)).transpose()))
     }
 
@@ -392,7 +448,7 @@ impl Tables for Lake {
         Box::pin(async move {
             let view = self.pool(pool).view();
             let number = view.head;
-            let known = view.tables.get(&table.to_ascii_lowercase()).cloned();
+            let known = view.tables.get(&table.to_ascii_lowercase()).filter(|table| !table.is_dropped()).cloned();
             let table = known.ok_or_else(|| TablesError::UnknownTable { table: table.to_owned() })?;
             let wanted = match columns {
                 None => table.arrow_schema(),
@@ -456,32 +512,20 @@ impl Tables for Lake {
     fn flush<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<u64, TablesError>> {
         Box::pin(self.flush_up_to(pool, table, CommitNumber::MAX))
     }
-}
 
-impl Sql for Lake {
-    fn run(&self, request: SqlRequest) -> BoxFuture<'_, Result<SqlAnswer, SqlError>> {
-        Box::pin(async move {
-            let Ok(id) = request.pool.parse::<PoolId>() else {
-                return Err(SqlError::Statement { detail: format!("pool \"{}\" does not exist", request.pool) });
-            };
-            let options = &self.shared.options;
-            if let Some(number) = request.at_least
-                && !self.wait_for(id, number, options.sql_time_max).await
-            {
-                return Err(SqlError::Stopped { detail: format!("the pool has not reached commit {number} in time") });
-            }
-            let view = self.pool(id).view();
-            let answer = query::run(view, request.statement, request.rows_max, options.sql_bytes_max);
-            let answer = tokio::time::timeout(options.sql_time_max, answer);
-            // Whoever no longer waits for an answer does not want the work either.
-            let answer = tokio_util::task::AbortOnDropHandle::new(self.runtime().spawn(answer));
-            match answer.await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) => Err(SqlError::Stopped {
-                    detail: format!("it took longer than {} s", options.sql_time_max.as_secs_f64()),
-                }),
-                Err(error) => Err(SqlError::Engine(error.into())),
-            }
-        })
+    fn transform(&self, transform: Transform) -> BoxFuture<'_, Result<Transformed, TablesError>> {
+        Box::pin(self.run_transform(transform))
+    }
+
+    fn show_views(&self, pool: PoolId, views: Vec<ViewDefinition>) {
+        self.asking.set_views(pool, views);
+    }
+
+    fn last_change(&self, pool: PoolId, table: &str) -> Option<CommitNumber> {
+        self.pool(pool).table(table).map(|table| table.changed_by)
+    }
+
+    fn explore(&self, pool: PoolId) -> BoxFuture<'_, Result<Vec<Explored>, TablesError>> {
+        Box::pin(self.explored(pool))
     }
 }

@@ -1,75 +1,125 @@
 //! SQL over the tables of a pool.
 //!
-//! Each statement gets a session of its own, in which the tables that it names
-//! stand as they were when it came. It can read them and nothing else: no
-//! file, no setting, no other pool.
+//! Each statement gets a session of its own, in which the tables and views
+//! that it names stand as they were when it came. It can read them and nothing
+//! else: no file, no setting, no other pool.
 
 use std::sync::{Arc, LazyLock};
 
-use base::sql::{SqlAnswer, SqlColumn, SqlError};
+use arrow::array::RecordBatch;
+use base::sql::{SqlColumn, SqlError};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider};
 use datafusion::common::{DataFusionError, TableReference};
-use datafusion::execution::SessionState;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::{SQLOptions, SessionContext};
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use futures::StreamExt as _;
+use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
+use serde_json::Value as Json;
 
+use crate::functions;
 use crate::json::{kind, values};
-use crate::pool::View;
+use crate::scope::Scope;
 use crate::shown::Shown;
-use crate::spelling::{Spelled, spell};
+use crate::spelling::{Relation, Spelled, spell, tokens, words};
+use crate::table::Table;
+use crate::views::{self, PlannedView};
 
 const CATALOG: &str = "loopwright";
 const SCHEMA: &str = "pool";
 
-/// Runs a statement and returns at most `rows_max` rows.
-pub(crate) async fn run(
-    view: Arc<View>,
-    statement: String,
-    rows_max: usize,
-    bytes_max: usize,
-) -> Result<SqlAnswer, SqlError> {
-    let spelled =
-        spell(&statement, &view).map_err(|error| SqlError::Statement { detail: sentence(&error.to_string()) })?;
-    let parsed = parse(&spelled)?;
-    let context = session(&spelled, bytes_max).map_err(of_engine)?;
+/// A statement whose rows come one batch after the other.
+pub(crate) struct Answering {
+    /// The columns in the statement's spelling.
+    pub(crate) columns: Vec<SqlColumn>,
+    /// The rows.
+    pub(crate) stream: SendableRecordBatchStream,
+}
+
+/// A statement that is understood.
+pub(crate) struct Planned {
+    pub(crate) spelled: Spelled,
+    pub(crate) plan: LogicalPlan,
+    context: SessionContext,
+}
+
+impl Planned {
+    /// Begins to answer.
+    pub(crate) async fn start(self) -> Result<Answering, SqlError> {
+        let frame = self.context.execute_logical_plan(self.plan).await.map_err(of_engine)?;
+        let stream = frame.execute_stream().await.map_err(of_engine)?;
+        let schema = stream.schema();
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| SqlColumn { name: self.spelled.answer_column(field.name()), kind: kind(field.data_type()) });
+        Ok(Answering { columns: columns.collect(), stream })
+    }
+}
+
+/// Understands a statement of any kind, in the spelling of the tables.
+pub(crate) fn parse_any(statement: &str, scope: &Scope) -> Result<SqlStatement, SqlError> {
+    let spelled = spell(tokens_of(statement)?, &scope.relations(&words(&tokens_of(statement)?)));
+    match parse(&spelled)? {
+        Statement::Statement(statement) => Ok(*statement),
+        other => Err(SqlError::Statement { detail: format!("this cannot be run here: {other}") }),
+    }
+}
+
+/// Plans a statement that only reads.
+pub(crate) async fn plan(scope: &Scope, statement: &str, environment: &Arc<RuntimeEnv>) -> Result<Planned, SqlError> {
+    plan_inside(scope, statement, environment, &[]).await
+}
+
+/// Plans a statement that stands in views; `inside` are their names, outermost
+/// first.
+pub(crate) async fn plan_inside(
+    scope: &Scope,
+    statement: &str,
+    environment: &Arc<RuntimeEnv>,
+    inside: &[String],
+) -> Result<Planned, SqlError> {
+    let tokens = tokens_of(statement)?;
+    let words = words(&tokens);
+    let tables: Vec<Arc<Table>> = words.iter().filter_map(|word| scope.table(word)).cloned().collect();
+    let mut views: Vec<PlannedView> = Vec::new();
+    for definition in words.iter().filter_map(|word| scope.views.get(word)) {
+        views.push(views::plan(scope, definition, environment, inside).await?);
+    }
+    let mut relations: Vec<Relation> = tables.iter().map(|table| Relation::of(table)).collect();
+    relations.extend(views.iter().map(PlannedView::relation));
+    // Which table teaches its spelling first must not depend on chance.
+    relations.sort_by(|one, other| one.name.cmp(&other.name));
+    let spelled = spell(tokens, &relations);
+    let parsed = match parse(&spelled)? {
+        statement if only_reads(&statement) => statement,
+        _ => return Err(SqlError::Statement { detail: ONLY_READ.into() }),
+    };
+    let context = session(environment).map_err(of_engine)?;
+    for table in &tables {
+        let name = TableReference::bare(spelled.word(&table.name).to_owned());
+        context.register_table(name, Arc::new(Shown::new(table.clone(), &spelled))).map_err(of_engine)?;
+    }
+    for view in views {
+        let name = TableReference::bare(spelled.word(&view.name).to_owned());
+        context.register_table(name, view.shown(&spelled).map_err(of_engine)?).map_err(of_engine)?;
+    }
     let plan = context.state().statement_to_plan(parsed).await.map_err(of_engine)?;
     // The statement was looked at; the plan is looked at too, so that nothing
     // slips through by a form of words that we did not think of.
     let only_reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     only_reads.verify_plan(&plan).map_err(of_engine)?;
-    let frame = context.execute_logical_plan(plan).await.map_err(of_engine)?;
-    let mut stream = frame.execute_stream().await.map_err(of_engine)?;
-    let schema = stream.schema();
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| SqlColumn { name: spelled.answer_column(field.name()), kind: kind(field.data_type()) });
-    let mut answer = SqlAnswer { columns: columns.collect(), ..SqlAnswer::default() };
-    while let Some(batch) = stream.next().await {
-        let batch = batch.map_err(of_engine)?;
-        let room = rows_max - answer.rows.len();
-        answer.truncated = batch.num_rows() > room;
-        let batch = batch.slice(0, room.min(batch.num_rows()));
-        let columns: Result<Vec<_>, _> = batch.columns().iter().map(values).collect();
-        let mut columns: Vec<_> =
-            columns.map_err(|error| of_engine(error.into()))?.into_iter().map(Vec::into_iter).collect();
-        for _ in 0..batch.num_rows() {
-            let row = columns.iter_mut().map(|column| column.next().expect("columns are equally long"));
-            answer.rows.push(row.collect());
-        }
-        if answer.truncated {
-            break;
-        }
-    }
-    Ok(answer)
+    Ok(Planned { spelled, plan, context })
+}
+
+const ONLY_READ: &str = "statements here only read: SELECT, WITH, VALUES or EXPLAIN";
+
+fn tokens_of(statement: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
+    tokens(statement).map_err(|error| SqlError::Statement { detail: sentence(&error.to_string()) })
 }
 
 fn parse(spelled: &Spelled) -> Result<Statement, SqlError> {
@@ -80,8 +130,7 @@ fn parse(spelled: &Spelled) -> Result<Statement, SqlError> {
     match (statements.pop_front(), statements.is_empty()) {
         (None, _) => refused("there is no statement"),
         (Some(_), false) => refused("only one statement can be run at a time"),
-        (Some(statement), true) if only_reads(&statement) => Ok(statement),
-        (Some(_), true) => refused("statements here only read: SELECT, WITH, VALUES or EXPLAIN"),
+        (Some(statement), true) => Ok(statement),
     }
 }
 
@@ -102,35 +151,49 @@ static ENGINE: LazyLock<SessionState> = LazyLock::new(|| {
         .with_target_partitions(2);
     // Names come in the right spelling already, see `spelling`.
     config.options_mut().sql_parser.enable_ident_normalization = false;
-    SessionStateBuilder::new().with_config(config).with_default_features().build()
+    // What a sort must leave free to merge what it has put on the disk: the
+    // usual 10 MiB are more than a small limit has.
+    config.options_mut().execution.sort_spill_reservation_bytes = 256 * 1024;
+    let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+    functions::add(&mut state);
+    state
 });
 
-fn session(spelled: &Spelled, bytes_max: usize) -> Result<SessionContext, DataFusionError> {
-    let nothing_on_disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
-    let environment = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(GreedyMemoryPool::new(bytes_max)))
-        .with_disk_manager_builder(nothing_on_disk)
-        .build_arc()?;
+fn session(environment: &Arc<RuntimeEnv>) -> Result<SessionContext, DataFusionError> {
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, Arc::new(MemorySchemaProvider::new()))?;
     let state = SessionStateBuilder::new_from_existing(ENGINE.clone())
-        .with_runtime_env(environment)
+        .with_runtime_env(environment.clone())
         .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
         .build();
     let context = SessionContext::new_with_state(state);
     context.register_catalog(CATALOG, Arc::new(catalog));
-    for table in &spelled.tables {
-        let name = spelled.word(&table.name).to_owned();
-        context.register_table(TableReference::bare(name), Arc::new(Shown::new(table.clone(), spelled)))?;
-    }
     Ok(context)
 }
 
+/// Returns the rows of a batch as JSON values.
+pub(crate) fn json_rows(batch: &RecordBatch) -> Result<Vec<Vec<Json>>, SqlError> {
+    let columns: Result<Vec<_>, _> = batch.columns().iter().map(values).collect();
+    let columns = columns.map_err(|error| of_engine(error.into()))?;
+    let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
+    let mut rows = Vec::with_capacity(batch.num_rows());
+    for _ in 0..batch.num_rows() {
+        rows.push(columns.iter_mut().map(|column| column.next().expect("columns are equally long")).collect());
+    }
+    Ok(rows)
+}
+
 /// Returns whose fault an error of the engine is, in its own words.
-fn of_engine(error: DataFusionError) -> SqlError {
+pub(crate) fn of_engine(error: DataFusionError) -> SqlError {
     match error.find_root() {
-        DataFusionError::ResourcesExhausted(_) => {
-            SqlError::Stopped { detail: "it needs more memory than a statement may have".into() }
+        DataFusionError::ResourcesExhausted(detail) => {
+            let is_disk = detail.contains("disk space") || detail.contains("temporary");
+            let (what, setting) = if is_disk {
+                ("more room on the disk than statements may have", "sql_scratch_bytes_max")
+            } else {
+                ("more memory than a statement may have", "sql_bytes_max")
+            };
+            SqlError::Stopped { detail: format!("it needs {what} (setting \"{setting}\")") }
         }
         DataFusionError::SQL(..)
         | DataFusionError::Plan(_)

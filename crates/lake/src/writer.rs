@@ -62,6 +62,9 @@ pub(crate) enum Task {
 pub(crate) struct Job {
     pub(crate) commit: Commit,
     pub(crate) rows: JobRows,
+    /// It is refused unless this is still the last commit that changed the
+    /// table; 0 if there was none.
+    pub(crate) only_after: Option<CommitNumber>,
     pub(crate) reply: oneshot::Sender<Result<Committed, Unmade>>,
 }
 
@@ -393,6 +396,9 @@ impl Draft<'_> {
         }
         let place = commit.table.to_ascii_lowercase();
         let table = self.tables.get(&place).map(Arc::as_ref);
+        if job.only_after.is_some_and(|number| number != table.map_or(0, |table| table.changed_by)) {
+            return Err(TablesError::Moved { table: commit.table.clone() }.into());
+        }
         let planned_now;
         let (decision, plan) = match &job.rows {
             JobRows::Memory(pieces) => (decide(table, commit, pieces, self.next)?, None),

@@ -125,6 +125,36 @@ impl Client {
         self.call(Method::PUT, path, Some(content_type), text.into()).await?.json(&Method::PUT, path)
     }
 
+    /// Sends a JSON body and writes the answer out as it comes. There is no
+    /// time limit as long as something comes.
+    pub(crate) async fn download(&self, path: &str, body: &Json, out: &mut dyn std::io::Write) -> Result<()> {
+        let mut request = Request::post(format!("{}{path}", self.url)).header(header::CONTENT_TYPE, "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization.expose());
+        }
+        let request =
+            request.body(Full::new(body.to_string().into())).context("the address is not one that can be called")?;
+        let unreachable = || Unreachable { url: self.url.clone() };
+        let answer = self.pool.request(request).await.with_context(unreachable)?;
+        let status = answer.status();
+        let mut body = answer.into_body();
+        if !status.is_success() {
+            let body = body.collect().await.with_context(unreachable)?.to_bytes();
+            return Answer { status, body }.successful(&Method::POST, path).map(drop);
+        }
+        loop {
+            let Ok(frame) = tokio::time::timeout(CALL_TIMEOUT, body.frame()).await else {
+                bail!("nothing more came from {} within {} s", self.url, CALL_TIMEOUT.as_secs());
+            };
+            let Some(frame) = frame else { return Ok(()) };
+            let frame =
+                frame.context("the rows broke off: the statement was stopped or failed, the server's log says why")?;
+            if let Some(piece) = frame.data_ref() {
+                out.write_all(piece)?;
+            }
+        }
+    }
+
     /// Asks SQL of a pool and returns its rows as objects.
     pub(crate) async fn sql(&self, pool: &str, query: &str) -> Result<Vec<Json>> {
         let path = format!("/api/v1/pools/{}/sql", segment(pool));

@@ -81,6 +81,14 @@ pub(crate) struct Config {
     pub(crate) notice_seconds: u64,
     #[serde(deserialize_with = "path_or_none")]
     pub(crate) ca_file: Option<PathBuf>,
+    #[serde(deserialize_with = "number")]
+    pub(crate) sql_seconds_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) sql_bytes_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) sql_scratch_bytes_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) transform_seconds_max: u64,
     pub(crate) python: PathBuf,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
@@ -220,6 +228,10 @@ impl Config {
             ("mail_from", self.mail_from.clone()),
             ("mail_to", self.mail_to.join(", ")),
             ("notice_seconds", self.notice_seconds.to_string()),
+            ("sql_seconds_max", self.sql_seconds_max.to_string()),
+            ("sql_bytes_max", self.sql_bytes_max.to_string()),
+            ("sql_scratch_bytes_max", self.sql_scratch_bytes_max.to_string()),
+            ("transform_seconds_max", self.transform_seconds_max.to_string()),
             ("python", self.python.display().to_string()),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
@@ -349,6 +361,10 @@ mod tests {
             mail_from = loopwright@localhost
             mail_to = 
             notice_seconds = 60
+            sql_seconds_max = 60
+            sql_bytes_max = 536870912
+            sql_scratch_bytes_max = 4294967296
+            transform_seconds_max = 3600
             python = python3
             log = info,buoyant_kernel=warn,deltalake_core=warn,datafusion=warn
             log_format = text
@@ -400,7 +416,7 @@ mod tests {
         ];
         let told = environments.map(|variable| load_from(&[variable], &[]).err().expect("a refusal").to_string());
         expect![[r#"
-            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
+            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`` (in the environment)
             the configuration is wrong: listen: "8080" is not an address such as 127.0.0.1:8080 (in the environment)
             the configuration is wrong: egress_allow: "lan" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000 (in the environment)
             the configuration is wrong: callback_http: "yes" is not "true" or "false" (in the environment)"#]].assert_eq(&told.join("\n"));

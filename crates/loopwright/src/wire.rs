@@ -68,7 +68,7 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
     let authorities = authorities.unwrap_or_default();
     let egress = Arc::new(Egress::trusting(config.egress_allow.clone(), origins, &authorities));
 
-    let lake = lake::Lake::open(&config.data.join("lake"), clock.clone(), lake::Options::default())
+    let lake = lake::Lake::open(&config.data.join("lake"), clock.clone(), lake_options(config))
         .context("the tables cannot be opened")?;
     let lake = Arc::new(lake);
     let tables: Arc<dyn pools::Tables> = lake.clone();
@@ -130,6 +130,16 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         workspace.bootstrap_token(token).await.context("the setting \"workspace_bootstrap_token\" cannot be used")?;
     }
     Ok(House { lake, access, pools, events, flows, workspace, mining, clock, chance })
+}
+
+fn lake_options(config: &Config) -> lake::Options {
+    lake::Options {
+        sql_time_max: Duration::from_secs(config.sql_seconds_max),
+        sql_bytes_max: usize::try_from(config.sql_bytes_max).unwrap_or(usize::MAX),
+        sql_scratch_bytes_max: config.sql_scratch_bytes_max,
+        transform_time_max: Duration::from_secs(config.transform_seconds_max),
+        ..lake::Options::default()
+    }
 }
 
 fn key_ring(config: &Config, chance: &dyn Chance) -> Result<KeyRing> {

@@ -13,6 +13,7 @@ use crate::wire::House;
 /// the first request is answered, so that nobody sees half a state.
 pub(crate) async fn recover(house: &House) -> Result<()> {
     house.pools.recover().await.context("push jobs cannot be taken up again")?;
+    house.pools.show_views().await.context("the views cannot be read")?;
     house.workspace.recover().await.context("job runs cannot be taken up again")?;
     Ok(())
 }
@@ -24,6 +25,7 @@ pub(crate) fn start(house: &House, tracker: &TaskTracker, stop: &CancellationTok
     };
     work("tables", Box::pin(Arc::clone(&house.lake).run(stop.clone())));
     work("push jobs", Box::pin(Arc::clone(&house.pools).run(stop.clone())));
+    work("data jobs", Box::pin(Arc::clone(&house.pools).run_data_jobs(stop.clone())));
     work("triggers", Box::pin(Arc::clone(&house.mining).run(stop.clone())));
     work("deliveries", Box::pin(Arc::clone(&house.events).run(stop.clone())));
     work("flows", Box::pin(Arc::clone(&house.flows).run(stop.clone())));

@@ -4,7 +4,7 @@ use base::db;
 use base::error::{Coded, Kind};
 
 use crate::push_job::State;
-use crate::{PushJobId, TablesError};
+use crate::{DataRunId, PushJobId, RunState, TablesError};
 
 /// Why a pool, a push job or a data model is not as asked.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +147,40 @@ pub enum Error {
         /// Which table or column, and why.
         detail: String,
     },
+    /// No such data job in this pool.
+    #[error("data job \"{job}\" does not exist")]
+    UnknownDataJob {
+        /// Id or name, as asked for.
+        job: String,
+    },
+    /// Names of data jobs are unique in their pool.
+    #[error("a data job named \"{name}\" exists already in this pool")]
+    DataJobNameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A data job contradicts itself, or would start itself.
+    #[error("data job \"{name}\" cannot be kept: {detail}")]
+    BadDataJob {
+        /// Its name.
+        name: String,
+        /// Which statement or table, and why.
+        detail: String,
+    },
+    /// No such run in this pool.
+    #[error("run \"{run}\" of a data job does not exist")]
+    UnknownDataRun {
+        /// As asked for.
+        run: DataRunId,
+    },
+    /// What has ended cannot be canceled.
+    #[error("run \"{run}\" cannot be canceled: it is {}", .state.as_str())]
+    DataRunEnded {
+        /// The run.
+        run: DataRunId,
+        /// Where it stands.
+        state: RunState,
+    },
     /// The rows are not as asked.
     #[error(transparent)]
     Tables(#[from] TablesError),
@@ -158,19 +192,26 @@ pub enum Error {
 impl Coded for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::UnknownPool { .. } | Error::UnknownJob { .. } | Error::UnknownDataModel { .. } => Kind::NotFound,
+            Error::UnknownPool { .. }
+            | Error::UnknownJob { .. }
+            | Error::UnknownDataModel { .. }
+            | Error::UnknownDataJob { .. }
+            | Error::UnknownDataRun { .. } => Kind::NotFound,
             Error::PoolNameTaken { .. }
             | Error::ExecutedAlready { .. }
             | Error::NoChunks { .. }
             | Error::NoMoreChunks { .. }
             | Error::WrongState { .. }
             | Error::CannotReload { .. }
-            | Error::AmbiguousDataModel { .. } => Kind::Conflict,
+            | Error::AmbiguousDataModel { .. }
+            | Error::DataJobNameTaken { .. }
+            | Error::DataRunEnded { .. } => Kind::Conflict,
             Error::BadName { .. }
             | Error::BadJob { .. }
             | Error::DeletesNeedKeys { .. }
             | Error::BadItem { .. }
-            | Error::BadDataModel { .. } => Kind::Invalid,
+            | Error::BadDataModel { .. }
+            | Error::BadDataJob { .. } => Kind::Invalid,
             Error::TooManyExecutions { .. } => Kind::TooMany,
             Error::ChunkTooLarge { .. } => Kind::TooLarge,
             Error::SpoolFull => Kind::Unavailable,
@@ -201,6 +242,11 @@ impl Coded for Error {
             Error::UnknownDataModel { .. } => "data-model-unknown",
             Error::AmbiguousDataModel { .. } => "data-model-ambiguous",
             Error::BadDataModel { .. } => "data-model-invalid",
+            Error::UnknownDataJob { .. } => "data-job-unknown",
+            Error::DataJobNameTaken { .. } => "data-job-name-taken",
+            Error::BadDataJob { .. } => "data-job-invalid",
+            Error::UnknownDataRun { .. } => "data-run-unknown",
+            Error::DataRunEnded { .. } => "data-run-ended",
             Error::Tables(error) => error.code(),
             Error::Database(error) => error.code(),
         }

@@ -37,16 +37,25 @@ mod push_tables;
 mod pools;
 mod execution;
 mod work;
+mod transformation;
+mod data_job;
+mod data_run;
+mod data_job_tables;
+mod data_jobs;
+mod data_job_work;
 mod error;
 
 pub use chunk_upload::ChunkUpload;
 pub use continuous::ItemUpload;
 pub use csv::{ColumnOptions, CsvOptions};
+pub use data_job::{DataJob, DataJobSpec, TransformationSpec};
 pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
+pub use data_run::{Cause, DataRun, RunState, StatementEnd, StatementRun};
 pub use error::Error;
 pub use kept::JobDetails;
 pub use pool::{Pool, Status};
 pub use pools::{Options, Pools, PutDataModel};
+pub use port::{AtRest, Explored, Transform, Transformed, ViewDefinition, ViewShown};
 pub use port::{
     CHANGE_DATE_COLUMN, Change, Commit, CommitNumber, Committed, Mode, Piece, SEQ_COLUMN, Snapshot, TableInfo, Tables,
     TablesError,
@@ -57,6 +66,7 @@ pub use push_job::{
 };
 pub use rows::Rows;
 pub use tables::MIGRATIONS;
+pub use transformation::Verb;
 
 base::id! {
     /// Names a data pool.
@@ -76,4 +86,14 @@ base::id! {
 base::id! {
     /// Names a data model.
     pub DataModelId
+}
+
+base::id! {
+    /// Names a data job.
+    pub DataJobId
+}
+
+base::id! {
+    /// Names a run of a data job.
+    pub DataRunId
 }

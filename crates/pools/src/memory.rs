@@ -423,6 +423,11 @@ impl Tables for MemTables {
         self.state.lock().pool(pool).released.insert(consumer.to_owned(), through);
     }
 
+    fn last_change(&self, pool: PoolId, table: &str) -> Option<CommitNumber> {
+        let mut state = self.state.lock();
+        Some(state.pool(pool).tables.get(&table.to_ascii_lowercase())?.changed_by)
+    }
+
     fn head(&self, pool: PoolId) -> watch::Receiver<CommitNumber> {
         self.state.lock().pool(pool).head.subscribe()
     }

@@ -71,6 +71,8 @@ pub struct Pools {
     pub(crate) running: Mutex<HashSet<PushJobId>>,
     /// Counts executions against the limits.
     pub(crate) executions: Mutex<Executions>,
+    /// Data jobs.
+    pub(crate) data_jobs: crate::data_job_work::DataJobs,
 }
 
 impl Pools {
@@ -106,6 +108,7 @@ impl Pools {
             ended: watch::Sender::new(0),
             running: Mutex::default(),
             executions: Mutex::default(),
+            data_jobs: crate::data_job_work::DataJobs::default(),
         }
     }
 

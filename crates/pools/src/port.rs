@@ -13,6 +13,7 @@ use std::time::Duration;
 use base::error::{Coded, Kind};
 use base::{BoxFuture, Timestamp};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::rows::{Rows, Schema};
 use crate::{PoolId, PushJobId};
@@ -133,6 +134,80 @@ pub struct Change {
     pub at: Timestamp,
 }
 
+/// A statement of a data job, ready to run.
+#[derive(Clone, Debug)]
+pub struct Transform {
+    /// Whose tables.
+    pub pool: PoolId,
+    /// What its commit is known by: running the same one twice commits once.
+    pub job: PushJobId,
+    /// One statement.
+    pub statement: String,
+    /// When it began; goes into `_CELONIS_CHANGE_DATE`.
+    pub at: Timestamp,
+    /// Breaks it off as long as nothing of it is committed.
+    pub stop: CancellationToken,
+}
+
+/// What a statement of a data job came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transformed {
+    /// Rows are durable.
+    Committed(Committed),
+    /// There was nothing to do.
+    Nothing,
+    /// A view is to be kept; views live with whoever asked.
+    ViewMade(ViewDefinition),
+    /// The view of this name is to be forgotten.
+    ViewDropped(String),
+}
+
+/// A question with a name, to be used like a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewDefinition {
+    /// Its name.
+    pub name: String,
+    /// A SELECT.
+    pub query: String,
+}
+
+/// A table or view with all that is known about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explored {
+    /// Name, columns, keys and rows; of a view, rows and changes are 0.
+    pub info: TableInfo,
+    /// The question behind it, if it is a view, or why it cannot be asked.
+    pub view: Option<ViewShown>,
+    /// What lies at rest, if anything does.
+    pub rest: Option<AtRest>,
+    /// When it changed last, as far as that is known.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// A view as the explorer shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewShown {
+    /// A SELECT.
+    pub query: String,
+    /// Why it cannot be asked at the moment, such as a table that is gone.
+    pub broken: Option<String>,
+}
+
+/// The part of a table that lies in files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtRest {
+    /// The folder of the Delta table.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: u64,
+    /// How many files count.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The last commit in it.
+    pub through: CommitNumber,
+}
+
 /// Why the rows are not as asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TablesError {
@@ -173,6 +248,27 @@ pub enum TablesError {
         /// The last number that is gone.
         gone: CommitNumber,
     },
+    /// A table changed while a statement rewrote it, and again when it was
+    /// tried again.
+    #[error(
+        "table \"{table}\" changes faster than the statement can rewrite it: run it while less is pushed, or give the table keys"
+    )]
+    Moved {
+        /// The table.
+        table: String,
+    },
+    /// A statement does not parse, or names what is not there.
+    #[error("{detail}")]
+    Statement {
+        /// What is wrong, with the place where it is known.
+        detail: String,
+    },
+    /// A statement was stopped before it was done; nothing of it is visible.
+    #[error("the statement was stopped: {detail}")]
+    Stopped {
+        /// Which limit, or who.
+        detail: String,
+    },
     /// Something else failed.
     #[error("the tables failed: {detail}")]
     Failed {
@@ -185,8 +281,9 @@ impl Coded for TablesError {
     fn kind(&self) -> Kind {
         match self {
             TablesError::UnknownTable { .. } => Kind::NotFound,
-            TablesError::Mismatch { .. } | TablesError::BadFile { .. } => Kind::Invalid,
-            TablesError::Full => Kind::Unavailable,
+            TablesError::Mismatch { .. } | TablesError::BadFile { .. } | TablesError::Statement { .. } => Kind::Invalid,
+            TablesError::Moved { .. } => Kind::Conflict,
+            TablesError::Full | TablesError::Stopped { .. } => Kind::Unavailable,
             TablesError::Forgotten { .. } => Kind::Gone,
             TablesError::BrokenDisk { .. } | TablesError::Failed { .. } => Kind::Internal,
         }
@@ -200,6 +297,9 @@ impl Coded for TablesError {
             TablesError::Full => "disk-full",
             TablesError::Forgotten { .. } => "changes-forgotten",
             TablesError::BrokenDisk { .. } => "disk-broken",
+            TablesError::Statement { .. } => "sql-statement",
+            TablesError::Moved { .. } => "table-moved",
+            TablesError::Stopped { .. } => "sql-stopped",
             TablesError::Failed { .. } => "tables-failed",
         }
     }
@@ -293,6 +393,30 @@ pub trait Tables: Send + Sync {
     /// Writes what is pending of a table to rest and returns the version of
     /// the Delta table that holds it.
     fn flush<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<u64, TablesError>>;
+
+    /// Runs a statement of a data job and commits what it makes, all or
+    /// nothing. Tables without a SQL engine cannot.
+    fn transform(&self, transform: Transform) -> BoxFuture<'_, Result<Transformed, TablesError>> {
+        let detail = format!("there is no SQL engine behind these tables for: {}", transform.statement);
+        Box::pin(async { Err(TablesError::Failed { detail }) })
+    }
+
+    /// Says which views a pool has, from now on.
+    fn show_views(&self, _pool: PoolId, _views: Vec<ViewDefinition>) {}
+
+    /// Returns the last commit that changed a table, its name in any case.
+    /// It looks at nothing that takes time.
+    fn last_change(&self, _pool: PoolId, _table: &str) -> Option<CommitNumber> {
+        None
+    }
+
+    /// Lists tables and views with all that is known about them.
+    fn explore(&self, pool: PoolId) -> BoxFuture<'_, Result<Vec<Explored>, TablesError>> {
+        Box::pin(async move {
+            let tables = self.list(pool).await?.into_iter();
+            Ok(tables.map(|info| Explored { info, view: None, rest: None, changed_at: None }).collect())
+        })
+    }
 }
 
 fn no_parquet(file: &Path) -> TablesError {

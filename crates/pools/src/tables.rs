@@ -12,6 +12,7 @@ use crate::{ChunkId, Committed, DataModel, DataModelId, DataModelSpec, PoolId, P
 pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "pools/0001_pools", sql: include_str!("../migrations/0001_pools.sql") },
     Migration { name: "pools/0002_continuous_push", sql: include_str!("../migrations/0002_continuous_push.sql") },
+    Migration { name: "pools/0003_data_jobs", sql: include_str!("../migrations/0003_data_jobs.sql") },
 ];
 
 /// Jobs that a list shows at most.

@@ -3,6 +3,8 @@
 
 mod pools;
 mod push_jobs;
+mod sql;
+pub(crate) mod data_jobs;
 mod data_models;
 mod packages;
 mod models;
@@ -44,7 +46,14 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/pools/{pool}/push-jobs", get(push_jobs::list))
         .route("/pools/{pool}/push-jobs/{job}", get(push_jobs::show))
         .route("/pools/{pool}/push-jobs/{job}/reload", post(push_jobs::reload))
-        .route("/pools/{pool}/sql", post(pools::sql))
+        .route("/pools/{pool}/tables/{table}", get(pools::table))
+        .route("/pools/{pool}/sql", get(sql::running).post(sql::ask))
+        .route("/pools/{pool}/sql/{id}", delete(sql::cancel))
+        .route("/pools/{pool}/data-jobs", get(data_jobs::list).post(data_jobs::create))
+        .route("/pools/{pool}/data-jobs/{job}", get(data_jobs::show).put(data_jobs::put).delete(data_jobs::delete))
+        .route("/pools/{pool}/data-jobs/{job}/run", post(data_jobs::run))
+        .route("/pools/{pool}/data-jobs/{job}/runs", get(data_jobs::runs))
+        .route("/pools/{pool}/data-jobs/{job}/runs/{run}", get(data_jobs::show_run).delete(data_jobs::cancel_run))
         .route("/pools/{pool}/data-models", get(data_models::list))
         .route("/pools/{pool}/data-models/{key}", get(data_models::show).put(data_models::put))
         .route("/packages", get(packages::list))

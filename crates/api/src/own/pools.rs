@@ -1,25 +1,20 @@
-//! Pools, their tables, and SQL over them.
+//! Pools and their tables.
 
 use access::{Permission, Scope};
 use axum::Json;
 use axum::extract::{Path, State};
 use base::Timestamp;
-use base::sql::{SqlAnswer, SqlRequest};
+use base::sql::SqlRequest;
 use http::StatusCode;
-use pools::{Pool, TableInfo};
+use pools::{Explored, Pool};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::body;
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
-
-/// Rows of an answer, if nothing is said.
-const ROWS_USUAL: usize = 10_000;
-/// Rows of an answer at most: they stand in memory as a whole.
-const ROWS_MAX: usize = 100_000;
 
 /// A pool to be made.
 #[derive(Deserialize)]
@@ -38,43 +33,46 @@ pub(super) struct PoolShown {
     created_by: String,
 }
 
-/// A table.
+/// A table or a view.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Table {
     name: String,
+    kind: &'static str,
     rows: u64,
     keys: Vec<String>,
     columns: Vec<Column>,
     changed_by: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_at: Option<Timestamp>,
+    /// The Delta table, once something is at rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<Delta>,
+    /// The question behind a view.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<String>,
+    /// Why a view cannot be asked at the moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken: Option<String>,
+}
+
+/// The part of a table that lies in files.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Delta {
+    path: String,
+    version: u64,
+    files: usize,
+    bytes: u64,
+    through: u64,
 }
 
 /// A column of a table or of an answer.
 #[derive(Serialize)]
 pub(super) struct Column {
-    name: String,
+    pub(super) name: String,
     #[serde(rename = "type")]
-    column_type: String,
-}
-
-/// A question in SQL.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Question {
-    query: String,
-    /// Wait until the pool has reached this commit.
-    at_least: Option<u64>,
-    /// Rows of the answer at most.
-    limit: Option<usize>,
-}
-
-/// Columns and rows; a row maps column names to values.
-#[derive(Serialize)]
-pub(super) struct Answer {
-    columns: Vec<Column>,
-    rows: Vec<Map<String, Value>>,
-    /// There were more rows than the limit.
-    truncated: bool,
+    pub(super) column_type: String,
 }
 
 /// Makes a pool.
@@ -111,8 +109,38 @@ pub(super) async fn tables(
     Path(pool): Path<String>,
 ) -> Result<Json<Vec<Table>>, Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::UsePool).await?;
-    let tables = app.pools.tables(pool.id).await?;
+    let tables = app.pools.explore(pool.id).await?;
     Ok(Json(tables.into_iter().map(Table::from).collect()))
+}
+
+/// Rows that a table is shown with.
+const SAMPLE_ROWS: usize = 20;
+
+/// Shows a table or a view with some of its rows.
+pub(super) async fn table(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((pool, name)): Path<(String, String)>,
+) -> Result<Json<Value>, Fault> {
+    let pool = rights::pool(&app, &actor, &pool, Permission::UsePool).await?;
+    let explored = app.pools.explore(pool.id).await?;
+    let found = explored.into_iter().find(|one| one.info.name.eq_ignore_ascii_case(&name));
+    let found = found.ok_or_else(|| pools::TablesError::UnknownTable { table: name })?;
+    let quoted = found.info.name.replace('"', "\"\"");
+    let is_broken = found.view.as_ref().is_some_and(|view| view.broken.is_some());
+    let mut shown = json!(Table::from(found));
+    if !is_broken {
+        let request = SqlRequest {
+            pool: pool.id.to_string(),
+            statement: format!("SELECT * FROM \"{quoted}\" LIMIT {SAMPLE_ROWS}"),
+            rows_max: SAMPLE_ROWS,
+            at_least: None,
+            asked_by: actor.name.clone(),
+            pages: false,
+        };
+        shown["sample"] = json!(super::sql::row_objects(app.sql.run(request).await?));
+    }
+    Ok(Json(shown))
 }
 
 /// Brings a table to rest and tells the version that holds it.
@@ -126,23 +154,6 @@ pub(super) async fn flush(
     Ok(Json(json!({ "version": version })))
 }
 
-/// Answers a question in SQL.
-pub(super) async fn sql(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Path(pool): Path<String>,
-    body::Json(question): body::Json<Question>,
-) -> Result<Json<Answer>, Fault> {
-    let pool = rights::pool(&app, &actor, &pool, Permission::UsePool).await?;
-    let request = SqlRequest {
-        pool: pool.id.to_string(),
-        statement: question.query,
-        rows_max: question.limit.unwrap_or(ROWS_USUAL).min(ROWS_MAX),
-        at_least: question.at_least,
-    };
-    Ok(Json(app.sql.run(request).await?.into()))
-}
-
 impl From<Pool> for PoolShown {
     fn from(pool: Pool) -> Self {
         let Pool { id, name, created_at, created_by } = pool;
@@ -150,17 +161,38 @@ impl From<Pool> for PoolShown {
     }
 }
 
-impl From<TableInfo> for Table {
-    fn from(info: TableInfo) -> Self {
+impl From<Explored> for Table {
+    fn from(explored: Explored) -> Self {
+        let Explored { info, view, rest, changed_at } = explored;
         let columns = info.schema.columns.into_iter();
         let columns = columns
             .map(|column| Column { name: column.name, column_type: column_word(column.column_type).to_owned() })
             .collect();
-        Table { name: info.name, rows: info.rows, keys: info.keys, columns, changed_by: info.changed_by }
+        let delta = rest.map(|rest| Delta {
+            path: rest.path.display().to_string(),
+            version: rest.version,
+            files: rest.files,
+            bytes: rest.bytes,
+            through: rest.through,
+        });
+        let kind = if view.is_some() { "view" } else { "table" };
+        let (query, broken) = view.map_or((None, None), |view| (Some(view.query), view.broken));
+        Table {
+            name: info.name,
+            kind,
+            rows: info.rows,
+            keys: info.keys,
+            columns,
+            changed_by: info.changed_by,
+            changed_at,
+            delta,
+            query,
+            broken,
+        }
     }
 }
 
-fn column_word(column_type: pools::rows::ColumnType) -> &'static str {
+pub(super) fn column_word(column_type: pools::rows::ColumnType) -> &'static str {
     use pools::rows::ColumnType;
     match column_type {
         ColumnType::Integer => "integer",
@@ -168,15 +200,5 @@ fn column_word(column_type: pools::rows::ColumnType) -> &'static str {
         ColumnType::Time => "time",
         ColumnType::Boolean => "boolean",
         ColumnType::Text => "text",
-    }
-}
-
-impl From<SqlAnswer> for Answer {
-    fn from(answer: SqlAnswer) -> Self {
-        let SqlAnswer { columns, rows, truncated } = answer;
-        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
-        let rows = rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect();
-        let columns = columns.into_iter().map(|column| Column { name: column.name, column_type: column.kind });
-        Answer { columns: columns.collect(), rows, truncated }
     }
 }

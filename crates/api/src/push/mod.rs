@@ -26,6 +26,7 @@ use tower_http::decompression::{DecompressionBody, RequestDecompressionLayer};
 
 use crate::app::App;
 use crate::fault::{self, Fault, Voice};
+use crate::own::data_jobs;
 use crate::{body, caller};
 
 /// Bytes of a JSON document at most. A chunk has the limit of `pools`.
@@ -39,6 +40,9 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/pools/{pool}", get(integration::pool))
         .route("/pools/{pool}/tables", get(integration::tables))
         .route("/pools/{pool}/data-models", get(integration::data_models))
+        .route("/pools/{pool}/logs/status", get(data_jobs::statuses))
+        .route("/pools/{pool}/jobs/{job}/cancel", post(data_jobs::cancel))
+        .route("/v2/data-pools/{pool}/data-jobs/{job}/execute", post(data_jobs::execute))
         .route("/pools/{pool}/overviews/data-sources", get(integration::data_sources))
         .nest("/v1/data-push/{pool}", data_push());
     Router::new()

@@ -22,12 +22,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::body::Bytes;
 use axum::extract::Request;
 use base::chance::SeededChance;
 use base::db::{self, Control, Db};
 use base::http::{Http, HttpError};
 use base::secret::KeyRing;
-use base::sql::{Sql, SqlAnswer, SqlColumn, SqlError, SqlRequest};
+use base::sql::{Sql, SqlAnswer, SqlColumn, SqlDownload, SqlError, SqlForm, SqlRequest, SqlRunning};
 use base::testing::{DatabaseGuard, ScriptedHttp, databases};
 use base::time::SimClock;
 use base::{BoxFuture, Chance, Clock, Secret};
@@ -308,7 +309,31 @@ impl Sql for OneRow {
                 columns: vec![column("CASE_ID", "text"), column("N", "integer")],
                 rows: vec![vec![json!("4711"), json!(i64::MAX)]],
                 truncated: false,
+                next: None,
             })
         })
+    }
+
+    fn page<'a>(&'a self, _: &'a str, cursor: &'a str, _: usize) -> BoxFuture<'a, Result<SqlAnswer, SqlError>> {
+        Box::pin(async move { Err(SqlError::PageGone { cursor: cursor.into(), minutes: 5 }) })
+    }
+
+    fn download(&self, request: SqlRequest, form: SqlForm) -> BoxFuture<'_, Result<SqlDownload, SqlError>> {
+        Box::pin(async move {
+            if !request.statement.starts_with("SELECT") {
+                return Err(SqlError::Statement { detail: "expected SELECT at line 1, column 1".into() });
+            }
+            let pieces = ["CASE_ID,N\n", "4711,9\n"].map(|piece| Ok(Bytes::from(format!("{form:?} {piece}"))));
+            Ok(Box::pin(futures::stream::iter(pieces)) as SqlDownload)
+        })
+    }
+
+    fn running(&self, _: &str) -> Vec<SqlRunning> {
+        let (id, statement, asked_by) = ("7".into(), "SELECT 1".into(), "somebody".into());
+        vec![SqlRunning { id, statement, asked_by, since: base::Timestamp::EPOCH, between_pages: false }]
+    }
+
+    fn cancel(&self, _: &str, id: &str) -> bool {
+        id == "7"
     }
 }

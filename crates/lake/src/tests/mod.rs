@@ -6,6 +6,8 @@ mod faults;
 mod laws;
 mod rest;
 mod sql;
+mod asking;
+mod transforms;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -9,8 +9,19 @@ use expect_test::{Expect, expect};
 use super::*;
 
 impl Pond {
-    async fn ask(&self, statement: &str, rows_max: usize) -> Result<String, SqlError> {
-        let request = SqlRequest { pool: self.pool.to_string(), statement: statement.into(), rows_max, at_least: None };
+    pub(super) fn request(&self, statement: &str) -> SqlRequest {
+        SqlRequest {
+            pool: self.pool.to_string(),
+            statement: statement.into(),
+            rows_max: 100,
+            at_least: None,
+            asked_by: "ann".into(),
+            pages: false,
+        }
+    }
+
+    pub(super) async fn ask(&self, statement: &str, rows_max: usize) -> Result<String, SqlError> {
+        let request = SqlRequest { rows_max, ..self.request(statement) };
         let answer = Sql::run(&**self.lake(), request).await?;
         let header = answer.columns.iter().map(|column| format!("{}:{}", column.name, column.kind));
         let mut lines = vec![header.collect::<Vec<_>>().join(" ")];
@@ -23,7 +34,7 @@ impl Pond {
         Ok(lines.join("\n") + "\n")
     }
 
-    async fn answers(&self, statement: &str, expected: &Expect) {
+    pub(super) async fn answers(&self, statement: &str, expected: &Expect) {
         let answer = match self.ask(statement, 100).await {
             Ok(answer) => answer,
             Err(error) => format!("{}\n", base::error::chain(&error)),
@@ -33,7 +44,7 @@ impl Pond {
 }
 
 /// Orders by key, and some events.
-async fn push_all(pond: &Pond, flush_between: bool) {
+pub(super) async fn push_all(pond: &Pond, flush_between: bool) {
     let orders = "Id:integer Price:float Placed:time Done:boolean Name
         1 10.5 2026-01-01T08:00:00Z true Ann
         2 20 2026-01-02T08:00:00.123456Z false Bob
@@ -246,7 +257,10 @@ async fn an_answer_has_an_end() {
     assert_eq!(pond.ask("SELECT Id FROM pushCSV ORDER BY Id", 3).await.unwrap(), "Id:integer\n1\n2\n4\n");
     let heavy = "SELECT count(*) FROM generate_series(1, 100000000) AS a, generate_series(1, 1000) AS b";
     let stopped = pond.ask(heavy, 10).await.unwrap_err();
-    assert_eq!(stopped.to_string(), "the statement was stopped: it took longer than 0.3 s");
+    assert_eq!(
+        stopped.to_string(),
+        "the statement was stopped: it took longer than 0.3 s (setting \"sql_seconds_max\")"
+    );
     let greedy = "SELECT array_agg(value) FROM generate_series(1, 10000000)";
     let stopped = pond.ask(greedy, 10).await.unwrap_err();
     assert!(matches!(stopped, SqlError::Stopped { .. }), "{stopped}");
@@ -255,12 +269,7 @@ async fn an_answer_has_an_end() {
 #[tokio::test]
 async fn a_question_waits_for_the_commit_that_it_names() {
     let pond = Pond::new();
-    let request = SqlRequest {
-        pool: pond.pool.to_string(),
-        statement: "SELECT count(*) AS n FROM Orders".into(),
-        rows_max: 1,
-        at_least: Some(2),
-    };
+    let request = SqlRequest { rows_max: 1, at_least: Some(2), ..pond.request("SELECT count(*) AS n FROM Orders") };
     let asked = Sql::run(&**pond.lake(), request.clone());
     let pushed = async {
         for id in 1..=2 {

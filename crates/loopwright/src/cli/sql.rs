@@ -1,6 +1,9 @@
 //! `sql` and `query`: questions with a table as the answer.
 
-use anyhow::Result;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value as Json, json};
 
@@ -16,6 +19,9 @@ pub(crate) struct SqlFlags {
     statement: String,
     #[command(flatten)]
     form: Form,
+    /// Write all rows into a file, as an Arrow IPC stream.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "csv"])]
+    arrow: Option<std::path::PathBuf>,
     #[command(flatten)]
     client: ClientFlags,
 }
@@ -47,7 +53,42 @@ pub(super) async fn run_sql(flags: SqlFlags) -> Result<()> {
     let client = flags.client.client();
     let pool = pool_id(&client, &flags.pool).await?;
     let path = format!("/api/v1/pools/{}/sql", segment(&pool));
+    // Whoever presses Ctrl-C ends the connection, and with it the statement.
+    if let Some(file) = &flags.arrow {
+        return download(&client, &path, &flags.statement, file).await;
+    }
+    if flags.form.csv {
+        let mut out = std::io::BufWriter::new(std::io::stdout());
+        client.download(&path, &json!({ "query": flags.statement, "format": "csv" }), &mut out).await?;
+        return Ok(out.flush()?);
+    }
+    if flags.form.json {
+        let mut question = json!({ "query": flags.statement, "pages": true });
+        loop {
+            let page = client.post(&path, &question).await?;
+            print(&page, &flags.form)?;
+            match page["next"].as_str() {
+                Some(next) => question = json!({ "cursor": next }),
+                None => return Ok(()),
+            }
+        }
+    }
     print(&client.post(&path, &json!({ "query": flags.statement })).await?, &flags.form)
+}
+
+/// Writes beside the file first, so that no half of an answer bears its name.
+async fn download(client: &crate::client::Client, path: &str, statement: &str, file: &Path) -> Result<()> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".part");
+    let refused = || format!("{} cannot be written", file.display());
+    let mut out = std::io::BufWriter::new(std::fs::File::create(&beside).with_context(refused)?);
+    let question = json!({ "query": statement, "format": "arrow" });
+    let written = client.download(path, &question, &mut out).await.and_then(|()| Ok(out.flush()?));
+    if let Err(error) = written {
+        let _ = std::fs::remove_file(&beside);
+        return Err(error);
+    }
+    std::fs::rename(&beside, file).with_context(refused)
 }
 
 pub(super) async fn run_query(flags: QueryFlags) -> Result<()> {
