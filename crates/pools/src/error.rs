@@ -121,6 +121,31 @@ pub enum Error {
         /// Which table or column, and why.
         detail: String,
     },
+    /// No such source in this pool.
+    #[error("source \"{key}\" does not exist")]
+    UnknownSource {
+        /// As asked for.
+        key: String,
+    },
+    /// A source contradicts itself, or asks for what is closed.
+    #[error("source \"{key}\" cannot be kept: {detail}")]
+    BadSource {
+        /// Its key.
+        key: String,
+        /// Which field, and why.
+        detail: String,
+    },
+    /// A source cannot be tried out.
+    #[error("source \"{key}\" does not work: {detail}")]
+    SourceTrouble {
+        /// Its key.
+        key: String,
+        /// What happened.
+        detail: String,
+    },
+    /// A sealed secret does not open.
+    #[error(transparent)]
+    Secret(#[from] base::secret::SecretError),
     /// The rows are not as asked.
     #[error(transparent)]
     Tables(#[from] TablesError),
@@ -146,6 +171,9 @@ impl Coded for Error {
             Error::ChunkTooLarge { .. } => Kind::TooLarge,
             Error::SpoolFull => Kind::Unavailable,
             Error::Spool { .. } => Kind::Internal,
+            Error::UnknownSource { .. } => Kind::NotFound,
+            Error::BadSource { .. } | Error::SourceTrouble { .. } => Kind::Invalid,
+            Error::Secret(error) => error.kind(),
             Error::Tables(error) => error.kind(),
             Error::Database(error) => error.kind(),
         }
@@ -169,6 +197,10 @@ impl Coded for Error {
             Error::UnknownDataModel { .. } => "data-model-unknown",
             Error::AmbiguousDataModel { .. } => "data-model-ambiguous",
             Error::BadDataModel { .. } => "data-model-invalid",
+            Error::UnknownSource { .. } => "source-unknown",
+            Error::BadSource { .. } => "source-invalid",
+            Error::SourceTrouble { .. } => "source-trouble",
+            Error::Secret(error) => error.code(),
             Error::Tables(error) => error.code(),
             Error::Database(error) => error.code(),
         }

@@ -32,6 +32,7 @@ mod tables;
 mod pools;
 mod execution;
 mod work;
+mod source;
 mod error;
 
 pub use chunk_upload::ChunkUpload;
@@ -48,6 +49,10 @@ pub use push_job::{
     Chunk, ChunkKind, DeclaredColumn, DeclaredType, FileType, PushJob, PushJobSpec, PushType, State, UpsertStrategy,
 };
 pub use rows::Rows;
+pub use source::{
+    Afterwards, BadFile, Cursor, Folder, Format, Origin, Outside, Postgres, Rhythm, RunState, Sample, Source, SourceId,
+    SourceRun, SourceRunId, SourceSecrets, SourceSpec, Url, WatermarkSpec,
+};
 pub use tables::MIGRATIONS;
 
 base::id! {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::db::{Control, Db, Tx};
 use base::{Actor, Chance, Clock, Timestamp, audit};
@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use crate::chunk_upload::{ChunkUpload, takes_chunks};
 use crate::pool::{self, Pool, Status};
 use crate::push_job::{self, Chunk, ChunkKind, Input, PushJob, PushJobSpec, State};
+use crate::source::{Outside, SourceId};
 use crate::spool::Spool;
 use crate::{
     ChunkId, DataModel, DataModelId, DataModelSpec, Error, PoolId, PushJobId, TableInfo, Tables, TablesError,
@@ -42,7 +43,7 @@ pub struct Pools {
     pub(crate) tables: Arc<dyn Tables>,
     pub(crate) spool: Arc<Spool>,
     pub(crate) clock: Arc<dyn Clock>,
-    chance: Arc<dyn Chance>,
+    pub(crate) chance: Arc<dyn Chance>,
     pub(crate) options: Options,
     /// Wakes the worker.
     pub(crate) nudge: Notify,
@@ -50,6 +51,11 @@ pub struct Pools {
     pub(crate) ended: watch::Sender<u64>,
     /// Jobs that run in this process.
     pub(crate) running: Mutex<HashSet<PushJobId>>,
+    /// How sources reach the world, and what wakes them.
+    pub(crate) outside: OnceLock<Outside>,
+    pub(crate) source_nudge: Notify,
+    /// Sources whose turn it is in this process.
+    pub(crate) source_turns: Mutex<HashSet<SourceId>>,
 }
 
 impl Pools {
@@ -84,6 +90,9 @@ impl Pools {
             nudge: Notify::new(),
             ended: watch::Sender::new(0),
             running: Mutex::default(),
+            outside: OnceLock::new(),
+            source_nudge: Notify::new(),
+            source_turns: Mutex::default(),
         }
     }
 
@@ -453,7 +462,7 @@ pub struct PutDataModel {
     pub notes: Vec<String>,
 }
 
-fn must_have_pool(tx: &mut dyn Tx, pool: PoolId) -> Result<(), Error> {
+pub(crate) fn must_have_pool(tx: &mut dyn Tx, pool: PoolId) -> Result<(), Error> {
     match tables::pool(tx, pool)? {
         Some(_) => Ok(()),
         None => Err(Error::UnknownPool { pool: pool.to_string() }),

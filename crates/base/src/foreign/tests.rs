@@ -126,27 +126,27 @@ async fn a_query_goes_on_after_its_watermark() {
     };
     check(
         by("id", WatermarkKind::Integer, None),
-        expect![[r#"
+        expect![[r"
             id Integer, name Text, at Time
             1|a|2026-01-01T00:00:00.000000Z; 2|b|2026-01-02T00:00:00.000000Z up to 2
-            3|c|2026-01-03T00:00:00.000000Z; 4|d|2026-01-03T00:00:00.000000Z up to 4"#]],
+            3|c|2026-01-03T00:00:00.000000Z; 4|d|2026-01-03T00:00:00.000000Z up to 4"]],
     )
     .await;
     check(
         by("id", WatermarkKind::Integer, Some("3")),
-        expect![[r#"
+        expect![[r"
             id Integer, name Text, at Time
-            4|d|2026-01-03T00:00:00.000000Z up to 4"#]],
+            4|d|2026-01-03T00:00:00.000000Z up to 4"]],
     )
     .await;
     // Equal watermarks stay together, whatever the limit.
     let limited = ForeignQuery { rows_max: Some(3), ..by("at", WatermarkKind::Timestamp, None) };
     check(
         limited,
-        expect![[r#"
+        expect![[r"
             id Integer, name Text, at Time
             1|a|2026-01-01T00:00:00.000000Z; 2|b|2026-01-02T00:00:00.000000Z up to 2026-01-02T00:00:00.000000Z
-            3|c|2026-01-03T00:00:00.000000Z; 4|d|2026-01-03T00:00:00.000000Z up to 2026-01-03T00:00:00.000000Z"#]],
+            3|c|2026-01-03T00:00:00.000000Z; 4|d|2026-01-03T00:00:00.000000Z up to 2026-01-03T00:00:00.000000Z"]],
     )
     .await;
     check(
@@ -156,9 +156,9 @@ async fn a_query_goes_on_after_its_watermark() {
     .await;
     check(
         by("name", WatermarkKind::Text, Some("c")),
-        expect![[r#"
+        expect![[r"
             id Integer, name Text, at Time
-            4|d|2026-01-03T00:00:00.000000Z; -|lost|- up to lost"#]],
+            4|d|2026-01-03T00:00:00.000000Z; -|lost|- up to lost"]],
     )
     .await;
 }

@@ -32,4 +32,5 @@ mod load;
 pub use options::{ColumnOptions, CsvOptions};
 
 pub(crate) use chunk::{ChunkFile, Refusal};
+pub(crate) use dates::read_iso;
 pub(crate) use load::load;
