@@ -22,11 +22,12 @@ CREATE TABLE sources (
     UNIQUE (pool, key)
 );
 
--- What sources brought, and what they failed to bring. "cursor" is how far the
--- source has come once the push job is done.
+-- What sources brought, and what they failed to bring, numbered by "place".
+-- "cursor" is how far the source has come once the push job is done.
 CREATE TABLE source_runs (
     id         TEXT PRIMARY KEY,
     source     TEXT NOT NULL REFERENCES sources (id) ON DELETE CASCADE,
+    place      BIGINT NOT NULL,
     version    BIGINT NOT NULL,
     state      TEXT NOT NULL,
     label      TEXT NOT NULL,
@@ -36,10 +37,10 @@ CREATE TABLE source_runs (
     row_count  BIGINT NOT NULL DEFAULT 0,
     detail     TEXT,
     started_at BIGINT NOT NULL,
-    ended_at   BIGINT
+    ended_at   BIGINT,
+    UNIQUE (source, place)
 );
 
-CREATE INDEX source_runs_of_source ON source_runs (source, id);
 CREATE INDEX source_runs_open ON source_runs (source) WHERE state = 'RUNNING';
 
 -- The files of watched folders, each in the version that was last looked at.

@@ -443,3 +443,6 @@ impl From<crate::Error> for Trouble {
         Trouble::new(base::error::chain(&error).to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,7 +151,10 @@ fn run_of(row: &Row) -> Result<SourceRun, Error> {
 /// Adds a run, and forgets the oldest.
 pub(super) fn insert_run(tx: &mut dyn Tx, source: SourceId, run: &SourceRun) -> Result<(), Error> {
     tx.execute(
-        &format!("INSERT INTO source_runs (source, {RUN}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"),
+        &format!(
+            "INSERT INTO source_runs (source, {RUN}, place) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+             COALESCE(MAX(place), 0) + 1 FROM source_runs WHERE source = $1"
+        ),
         args![
             source,
             run.id,
@@ -168,8 +171,8 @@ pub(super) fn insert_run(tx: &mut dyn Tx, source: SourceId, run: &SourceRun) -> 
         ],
     )?;
     tx.execute(
-        "DELETE FROM source_runs WHERE source = $1 AND state <> 'RUNNING' AND id < \
-         (SELECT id FROM source_runs WHERE source = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
+        "DELETE FROM source_runs WHERE source = $1 AND state <> 'RUNNING' AND place <= \
+         (SELECT MAX(place) FROM source_runs WHERE source = $1) - $2",
         args![source, RUNS_KEPT],
     )?;
     Ok(())
@@ -186,7 +189,7 @@ pub(super) fn end_run(tx: &mut dyn Tx, run: &SourceRun) -> Result<bool, Error> {
 /// The one whose push job has not ended, as far as the source knows.
 pub(super) fn open_run(tx: &mut dyn Tx, source: SourceId) -> Result<Option<SourceRun>, Error> {
     tx.query_one(
-        &format!("SELECT {RUN} FROM source_runs WHERE source = $1 AND state = 'RUNNING' ORDER BY id LIMIT 1"),
+        &format!("SELECT {RUN} FROM source_runs WHERE source = $1 AND state = 'RUNNING' ORDER BY place LIMIT 1"),
         args![source],
     )?
     .as_ref()
@@ -203,7 +206,7 @@ pub(super) fn adopt_run(tx: &mut dyn Tx, run: &SourceRun, version: u64, cursor: 
 /// The newest first.
 pub(super) fn runs(tx: &mut dyn Tx, source: SourceId) -> Result<Vec<SourceRun>, Error> {
     let rows = tx.query(
-        &format!("SELECT {RUN} FROM source_runs WHERE source = $1 ORDER BY id DESC LIMIT $2"),
+        &format!("SELECT {RUN} FROM source_runs WHERE source = $1 ORDER BY place DESC LIMIT $2"),
         args![source, RUNS_KEPT],
     )?;
     rows.iter().map(run_of).collect()
