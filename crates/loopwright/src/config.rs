@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) sealing_keys: Option<Secret>,
     #[serde(deserialize_with = "ranges")]
     pub(crate) egress_allow: Vec<Allowed>,
+    #[serde(deserialize_with = "texts")]
+    pub(crate) source_folders: Vec<String>,
     #[serde(deserialize_with = "yes_or_no")]
     pub(crate) callback_http: bool,
     #[serde(deserialize_with = "number")]
@@ -194,6 +196,7 @@ impl Config {
             ("workspace_bootstrap_token", set(&self.workspace_bootstrap_token).to_owned()),
             ("sealing_keys", set(&self.sealing_keys).to_owned()),
             ("egress_allow", ranges.join(", ")),
+            ("source_folders", self.source_folders.join(", ")),
             ("callback_http", self.callback_http.to_string()),
             ("subscriptions_max", self.subscriptions_max.to_string()),
             ("events_per_day_max", self.events_per_day_max.to_string()),
@@ -312,6 +315,7 @@ mod tests {
             workspace_bootstrap_token = (not set)
             sealing_keys = (not set)
             egress_allow = 
+            source_folders = 
             callback_http = false
             subscriptions_max = 10000
             events_per_day_max = 1000000
@@ -371,7 +375,7 @@ mod tests {
         ];
         let told = environments.map(|variable| load_from(&[variable], &[]).err().expect("a refusal").to_string());
         expect![[r#"
-            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`` (in the environment)
+            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`` (in the environment)
             the configuration is wrong: listen: "8080" is not an address such as 127.0.0.1:8080 (in the environment)
             the configuration is wrong: egress_allow: "lan" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000 (in the environment)
             the configuration is wrong: callback_http: "yes" is not "true" or "false" (in the environment)"#]].assert_eq(&told.join("\n"));
