@@ -430,17 +430,20 @@ pub(crate) struct Trouble {
     pub(crate) sentence: String,
     /// Not before this time has gone.
     pub(crate) wait: Option<Duration>,
+    /// It is no fault of what was looked at: a full disk here is no bad file.
+    pub(crate) ours: bool,
 }
 
 impl Trouble {
     pub(crate) fn new(sentence: impl Into<String>) -> Self {
-        Trouble { sentence: sentence.into(), wait: None }
+        Trouble { sentence: sentence.into(), wait: None, ours: false }
     }
 }
 
 impl From<crate::Error> for Trouble {
     fn from(error: crate::Error) -> Self {
-        Trouble::new(base::error::chain(&error).to_string())
+        let ours = !matches!(error, crate::Error::ChunkTooLarge { .. } | crate::Error::BadJob { .. });
+        Trouble { ours, ..Trouble::new(base::error::chain(&error).to_string()) }
     }
 }
 

@@ -344,7 +344,7 @@ async fn a_failing_address_is_left_alone_for_longer_each_time() {
     let now = house.clock.now();
     let wait = |failures, wait: Option<u64>| {
         let source = Source { failures, ..source.clone() };
-        let trouble = Trouble { sentence: "no".into(), wait: wait.map(Duration::from_secs) };
+        let trouble = Trouble { wait: wait.map(Duration::from_secs), ..Trouble::new("no") };
         next_turn(&source, Some(&trouble), now, 7).unwrap().since(now).as_secs()
     };
     assert!((24..=36).contains(&wait(1, None)));

@@ -129,7 +129,7 @@ fn judge(answer: &Response, url: &Url, now: Timestamp) -> Result<(), Trouble> {
     if !status.is_success() {
         let wait = answer.headers.get("retry-after").and_then(|value| value.to_str().ok());
         let wait = wait.and_then(|text| wait_of(text, now));
-        return Err(Trouble { sentence: format!("{} answers {status}", url.address), wait });
+        return Err(Trouble { wait, ..Trouble::new(format!("{} answers {status}", url.address)) });
     }
     if answer.truncated {
         let detail = format!("{} answers with more than {} bytes: raise bytesMax", url.address, url.bytes_max);
@@ -202,7 +202,7 @@ mod tests {
         let now = "2026-01-01T00:00:00Z".parse().expect("a time");
         let told = match judge(&answer, &url(), now) {
             Ok(()) => format!("{:?}", format_of(&answer, &url().address)),
-            Err(Trouble { sentence, wait }) => format!("{sentence}; {wait:?}"),
+            Err(Trouble { sentence, wait, .. }) => format!("{sentence}; {wait:?}"),
         };
         expected.assert_eq(&told);
     }

@@ -318,6 +318,7 @@ impl Pools {
                         }
                     }
                     Ok(Some(find)) => return Ok(Found::Rows(find)),
+                    Err(trouble) if trouble.ours => return Err(trouble),
                     Err(trouble) => self.refuse_file(source, &candidate, trouble).await?,
                 },
             }
