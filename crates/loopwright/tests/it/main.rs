@@ -11,3 +11,4 @@ mod listener;
 mod mail;
 mod ledger;
 mod sudden_ends;
+mod sources;
