@@ -157,7 +157,10 @@ pub enum Error {
 impl Coded for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::UnknownPool { .. } | Error::UnknownJob { .. } | Error::UnknownDataModel { .. } => Kind::NotFound,
+            Error::UnknownPool { .. }
+            | Error::UnknownJob { .. }
+            | Error::UnknownSource { .. }
+            | Error::UnknownDataModel { .. } => Kind::NotFound,
             Error::PoolNameTaken { .. }
             | Error::ExecutedAlready { .. }
             | Error::NoChunks { .. }
@@ -167,12 +170,12 @@ impl Coded for Error {
             Error::BadName { .. }
             | Error::BadJob { .. }
             | Error::DeletesNeedKeys { .. }
+            | Error::BadSource { .. }
+            | Error::SourceTrouble { .. }
             | Error::BadDataModel { .. } => Kind::Invalid,
             Error::ChunkTooLarge { .. } => Kind::TooLarge,
             Error::SpoolFull => Kind::Unavailable,
             Error::Spool { .. } => Kind::Internal,
-            Error::UnknownSource { .. } => Kind::NotFound,
-            Error::BadSource { .. } | Error::SourceTrouble { .. } => Kind::Invalid,
             Error::Secret(error) => error.kind(),
             Error::Tables(error) => error.kind(),
             Error::Database(error) => error.kind(),

@@ -64,7 +64,7 @@ async fn a_watched_folder_fills_a_table_and_goes_on_after_a_restart() {
     let source = house.wait_for(orders, "the bad file", |source| source["badFiles"][0]["name"] == "bad.csv").await;
     assert_eq!(source["runsFailed"], 1, "{source}");
     assert_eq!(house.sql(&pool, count).await, json!([{ "n": 3, "last": "d" }]));
-    tokio::time::timeout(Duration::from_secs(60), async {
+    tokio::time::timeout(Duration::from_mins(1), async {
         while inbox.join("2.csv").exists() {
             tokio::task::yield_now().await;
         }

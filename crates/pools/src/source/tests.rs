@@ -225,13 +225,13 @@ async fn each_file_of_a_folder_comes_once() {
             c.json DONE 1"#]]
         .assert_eq(&house.runs(&pools).await);
 
-        house.clock.advance(Duration::from_secs(60));
+        house.clock.advance(Duration::from_mins(1));
         // Touched is not changed, and mended is.
         house.write("a.csv", "Id\n1\n", 20);
         house.write("b.csv", "Id\n2\n", 20);
         pools.drain_sources().await.unwrap();
         assert_eq!(house.see().await, "1 4 2 5");
-        house.clock.advance(Duration::from_secs(60));
+        house.clock.advance(Duration::from_mins(1));
         pools.drain_sources().await.unwrap();
         let source = pools.source(house.pool, "s").await.unwrap();
         assert_eq!((source.rows_in, source.runs_done, source.runs_failed, source.failures), (4, 4, 1, 0));
@@ -305,7 +305,7 @@ async fn an_address_is_asked_for_what_has_changed() {
     assert_eq!(house.see().await, "1");
     for (status, body) in [(304, ""), (200, r#"[{"Id": 1}]"#), (200, r#"[{"Id": 1}, {"Id": 2}]"#), (200, "[]")] {
         house.http.push(status, body);
-        house.clock.advance(Duration::from_secs(60));
+        house.clock.advance(Duration::from_mins(1));
         pools.drain_sources().await.unwrap();
     }
     assert_eq!(house.see().await, "1 1 2", "the same content makes no commit");
@@ -365,15 +365,15 @@ async fn a_query_goes_on_where_it_ended() {
     pools.drain_sources().await.unwrap();
     assert_eq!(house.see().await, "1 2 3 4 5");
     house.numbers.rows.lock().push(9);
-    house.clock.advance(Duration::from_secs(60));
+    house.clock.advance(Duration::from_mins(1));
     pools.drain_sources().await.unwrap();
     assert_eq!(house.see().await, "1 2 3 4 5 9");
     assert_eq!(pools.source(house.pool, "s").await.unwrap().cursor.watermark.as_deref(), Some("9"));
-    expect![[r#"
+    expect![[r"
         2 rows up to 2 DONE 2
         2 rows after 2 up to 4 DONE 2
         1 rows after 4 up to 5 DONE 1
-        1 rows after 5 up to 9 DONE 1"#]]
+        1 rows after 5 up to 9 DONE 1"]]
     .assert_eq(&house.runs(&pools).await);
 }
 
@@ -387,7 +387,7 @@ async fn late_rows_are_found_in_the_overlap() {
     pools.drain_sources().await.unwrap();
     house.numbers.rows.lock().push(8);
     for _ in 0..3 {
-        house.clock.advance(Duration::from_secs(60));
+        house.clock.advance(Duration::from_mins(1));
         pools.drain_sources().await.unwrap();
     }
     assert_eq!(house.numbers.asked.lock().join(" "), r#"None Some("5") Some("5") Some("5")"#);

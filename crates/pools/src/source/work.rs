@@ -32,7 +32,7 @@ use crate::{ChunkId, CsvOptions, Error, FileType, PoolId, Pools, PushJobId, Push
 pub(super) const KIND: &str = "pools.source";
 /// Who holds it: there is one process on a database.
 const OWNER: &str = "sources";
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 /// Sources whose turn it is at the same time.
 const TURNS_AT_ONCE: usize = 4;
