@@ -13,7 +13,8 @@
 //! * [`db`]: the control database, one SQL text for SQLite and PostgreSQL;
 //! * [`audit`]: the row that says who changed what, in the change's transaction;
 //! * [`schedule`] and [`work`]: when something is due, and who holds it;
-//! * [`http`], [`mail`], [`sql`]: the ports through which effects leave.
+//! * [`http`], [`mail`], [`sql`], [`foreign`]: the ports through which effects
+//!   leave, and rows of other databases come.
 //!
 //! The shape of everything that lives in this house is *decide, record, act*:
 //! a pure function decides, one transaction records, a port acts, and the
@@ -32,6 +33,7 @@ pub mod work;
 pub mod http;
 pub mod mail;
 pub mod sql;
+pub mod foreign;
 pub mod testing;
 
 pub use actor::Actor;

@@ -170,6 +170,19 @@ pub fn cancel(tx: &mut dyn Tx, kind: &str, key: &str) -> Result<bool, Error> {
     Ok(tx.execute("DELETE FROM due_work WHERE kind = $1 AND key = $2", args![kind, key])? > 0)
 }
 
+/// Frees what a process held that has ended. It is for those who know that
+/// nobody else is at work on these kinds; others wait for leases to run out.
+pub fn free(tx: &mut dyn Tx, kinds: &[&str]) -> Result<u64, Error> {
+    let mut freed = 0;
+    for kind in kinds {
+        freed += tx.execute(
+            "UPDATE due_work SET lease_owner = NULL, lease_until = NULL WHERE kind = $1 AND lease_owner IS NOT NULL",
+            args![*kind],
+        )?;
+    }
+    Ok(freed)
+}
+
 /// Returns when the next row of these kinds can be claimed: how long a worker
 /// may rest.
 pub fn next_due(tx: &mut dyn Tx, kinds: &[&str]) -> Result<Option<Timestamp>, Error> {

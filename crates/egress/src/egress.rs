@@ -54,6 +54,8 @@ pub struct Egress {
     outside: Arc<Connections<HttpsConnector<Guarded>>>,
     inside: Arc<Connections<HttpsConnector<ToOurselves>>>,
     inside_scheme: &'static str,
+    /// For what is not HTTP; see [`crate::dial`].
+    pub(crate) guarded: Guarded,
 }
 
 impl Egress {
@@ -71,14 +73,14 @@ impl Egress {
             .with_tls_config(trust(authorities))
             .https_or_http()
             .enable_http1()
-            .wrap_connector(guarded);
+            .wrap_connector(guarded.clone());
         let inside_scheme = if origins.certificate.is_some() { "https" } else { "http" };
         let inside = HttpsConnectorBuilder::new()
             .with_tls_config(only(origins.certificate.clone()))
             .https_or_http()
             .enable_http1()
             .wrap_connector(ToOurselves(Arc::new(origins)));
-        Egress { outside: Connections::new(outside), inside: Connections::new(inside), inside_scheme }
+        Egress { outside: Connections::new(outside), inside: Connections::new(inside), inside_scheme, guarded }
     }
 
     async fn call(&self, request: Request) -> Result<Response, HttpError> {
@@ -199,7 +201,7 @@ fn error_of(failure: &Failure, target: &str) -> HttpError {
 /// Carries our own error through hyper.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct ConnectError(HttpError);
+pub(crate) struct ConnectError(pub(crate) HttpError);
 
 /// A connection, with what the pool wants to know of it.
 pub(crate) type Socket = TokioIo<Stream>;
@@ -238,7 +240,7 @@ impl tokio::io::AsyncWrite for Stream {
 
 /// Dials hosts of the outside, judging every address first.
 #[derive(Clone)]
-struct Guarded {
+pub(crate) struct Guarded {
     allowed: Arc<[Allowed]>,
 }
 
@@ -246,6 +248,10 @@ impl Guarded {
     async fn dial(self, uri: Uri) -> Result<Socket, ConnectError> {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        Ok(TokioIo::new(Stream(self.dial_host(host, port).await?)))
+    }
+
+    pub(crate) async fn dial_host(&self, host: String, port: u16) -> Result<TcpStream, ConnectError> {
         let target = format!("{host}:{port}");
         let resolved = match host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, port)],
@@ -280,14 +286,14 @@ impl Guarded {
     }
 }
 
-async fn connect(addresses: &[SocketAddr], target: &str) -> Result<Socket, ConnectError> {
+async fn connect(addresses: &[SocketAddr], target: &str) -> Result<TcpStream, ConnectError> {
     let mut last = String::from("no address");
     for address in addresses {
         match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 // Small requests must not wait for a full segment.
                 let _ = stream.set_nodelay(true);
-                return Ok(TokioIo::new(Stream(stream)));
+                return Ok(stream);
             }
             Ok(Err(error)) => last = error.to_string(),
             Err(_) => last = format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
@@ -333,7 +339,7 @@ impl tower::Service<Uri> for ToOurselves {
                 _ => None,
             };
             match address {
-                Some(address) => connect(&[address], &host).await,
+                Some(address) => Ok(TokioIo::new(Stream(connect(&[address], &host).await?))),
                 None => Err(ConnectError(HttpError::UnknownHost { host: format!("loopwright://{host}") })),
             }
         })

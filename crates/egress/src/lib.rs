@@ -12,6 +12,7 @@
 mod egress;
 mod connections;
 mod network;
+mod dial;
 
 pub use egress::{Egress, Origins};
 pub use network::{Allowed, NotARange};

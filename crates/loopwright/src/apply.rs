@@ -1,8 +1,8 @@
 //! `apply`: bringing into being what a folder describes.
 //!
 //! A folder holds a `loopwright.yaml` that lists its parts in words: pool,
-//! data models, knowledge models, connections, jobs of the local workspace,
-//! flows. Applying it twice changes nothing the second time. Everything goes
+//! data models, sources, data jobs, knowledge models, connections, jobs of the
+//! local workspace, flows. Applying it twice changes nothing the second time. Everything goes
 //! through the public surface, as the person who applies it.
 
 mod manifest;
@@ -58,6 +58,12 @@ struct Application<'a> {
 impl Application<'_> {
     async fn run(&mut self, manifest: &Manifest) -> Result<()> {
         let pool = self.pool(&manifest.pool).await?;
+        for file in &manifest.sources {
+            self.source(&pool, file).await?;
+        }
+        for file in &manifest.data_jobs {
+            self.data_job(&pool, file).await?;
+        }
         for file in &manifest.data_models {
             self.data_model(&pool, file).await?;
         }
@@ -105,6 +111,37 @@ impl Application<'_> {
         let path = format!("/api/v1/pools/{}/data-models/{}", segment(pool), segment(&key));
         let model = self.put(&format!("data model \"{key}\""), &path, &spec).await?;
         self.names.insert(format!("dataModel.{key}"), model["id"].clone());
+        Ok(())
+    }
+
+    /// Puts a source; its secrets come from the environment by `${env.NAME}`.
+    async fn source(&mut self, pool: &str, file: &Path) -> Result<()> {
+        let text = self.read(file)?;
+        let wrong = || format!("{} is no source", self.folder.join(file).display());
+        let outline: manifest::Source = serde_saphyr::from_str(&text).with_context(wrong)?;
+        let document: Json = serde_saphyr::from_str(&text).with_context(wrong)?;
+        let document = self.fill(&document)?;
+        let what = format!("source \"{}\"", outline.key);
+        if self.target.dry_run {
+            (self.say)(&format!("{what} would be put"));
+            return Ok(());
+        }
+        let path = format!("/api/v1/pools/{}/sources/{}", segment(pool), segment(&outline.key));
+        let answer = self.target.main.json(Method::PUT, &path, Some(&document)).await;
+        let answer = answer.with_context(|| format!("{} is refused", file.display()))?;
+        let word = if answer["changed"] == false { "is there" } else { "is put" };
+        (self.say)(&format!("{what} {word}"));
+        Ok(())
+    }
+
+    async fn data_job(&mut self, pool: &str, file: &Path) -> Result<()> {
+        let text = self.read(file)?;
+        let wrong = || format!("{} is no data job", self.folder.join(file).display());
+        let outline: manifest::DataJob = serde_saphyr::from_str(&text).with_context(wrong)?;
+        let document: Json = serde_saphyr::from_str(&text).with_context(wrong)?;
+        let document = self.fill(&document)?;
+        let path = format!("/api/v1/pools/{}/data-jobs/{}", segment(pool), segment(&outline.name));
+        self.put(&format!("data job \"{}\"", outline.name), &path, &document).await?;
         Ok(())
     }
 

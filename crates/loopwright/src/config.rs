@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) sealing_keys: Option<Secret>,
     #[serde(deserialize_with = "ranges")]
     pub(crate) egress_allow: Vec<Allowed>,
+    #[serde(deserialize_with = "texts")]
+    pub(crate) source_folders: Vec<String>,
     #[serde(deserialize_with = "yes_or_no")]
     pub(crate) callback_http: bool,
     #[serde(deserialize_with = "number")]
@@ -214,6 +216,7 @@ impl Config {
             ("workspace_bootstrap_token", set(&self.workspace_bootstrap_token).to_owned()),
             ("sealing_keys", set(&self.sealing_keys).to_owned()),
             ("egress_allow", ranges.join(", ")),
+            ("source_folders", self.source_folders.join(", ")),
             ("callback_http", self.callback_http.to_string()),
             ("subscriptions_max", self.subscriptions_max.to_string()),
             ("events_per_day_max", self.events_per_day_max.to_string()),
@@ -347,6 +350,7 @@ mod tests {
             workspace_bootstrap_token = (not set)
             sealing_keys = (not set)
             egress_allow = 
+            source_folders = 
             callback_http = false
             subscriptions_max = 10000
             events_per_day_max = 1000000

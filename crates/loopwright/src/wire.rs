@@ -87,6 +87,13 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         pools_options(config),
     ));
 
+    pools.open_to_sources(pools::Outside {
+        http: egress.clone(),
+        foreign: Arc::new(base::foreign::PostgresReader::new(egress.clone())),
+        keys: keys.clone(),
+        folders: config.source_folders.iter().map(std::path::PathBuf::from).collect(),
+    });
+
     let flows = Arc::new(flows::Flows::new(
         flows_db,
         egress.clone(),

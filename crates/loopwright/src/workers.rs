@@ -26,6 +26,7 @@ pub(crate) fn start(house: &House, tracker: &TaskTracker, stop: &CancellationTok
     work("tables", Box::pin(Arc::clone(&house.lake).run(stop.clone())));
     work("push jobs", Box::pin(Arc::clone(&house.pools).run(stop.clone())));
     work("data jobs", Box::pin(Arc::clone(&house.pools).run_data_jobs(stop.clone())));
+    work("sources", Box::pin(Arc::clone(&house.pools).run_sources(stop.clone())));
     work("triggers", Box::pin(Arc::clone(&house.mining).run(stop.clone())));
     work("deliveries", Box::pin(Arc::clone(&house.events).run(stop.clone())));
     work("flows", Box::pin(Arc::clone(&house.flows).run(stop.clone())));

@@ -181,6 +181,31 @@ pub enum Error {
         /// Where it stands.
         state: RunState,
     },
+    /// No such source in this pool.
+    #[error("source \"{key}\" does not exist")]
+    UnknownSource {
+        /// As asked for.
+        key: String,
+    },
+    /// A source contradicts itself, or asks for what is closed.
+    #[error("source \"{key}\" cannot be kept: {detail}")]
+    BadSource {
+        /// Its key.
+        key: String,
+        /// Which field, and why.
+        detail: String,
+    },
+    /// A source cannot be tried out.
+    #[error("source \"{key}\" does not work: {detail}")]
+    SourceTrouble {
+        /// Its key.
+        key: String,
+        /// What happened.
+        detail: String,
+    },
+    /// A sealed secret does not open.
+    #[error(transparent)]
+    Secret(#[from] base::secret::SecretError),
     /// The rows are not as asked.
     #[error(transparent)]
     Tables(#[from] TablesError),
@@ -194,6 +219,7 @@ impl Coded for Error {
         match self {
             Error::UnknownPool { .. }
             | Error::UnknownJob { .. }
+            | Error::UnknownSource { .. }
             | Error::UnknownDataModel { .. }
             | Error::UnknownDataJob { .. }
             | Error::UnknownDataRun { .. } => Kind::NotFound,
@@ -209,6 +235,8 @@ impl Coded for Error {
             Error::BadName { .. }
             | Error::BadJob { .. }
             | Error::DeletesNeedKeys { .. }
+            | Error::BadSource { .. }
+            | Error::SourceTrouble { .. }
             | Error::BadItem { .. }
             | Error::BadDataModel { .. }
             | Error::BadDataJob { .. } => Kind::Invalid,
@@ -216,6 +244,7 @@ impl Coded for Error {
             Error::ChunkTooLarge { .. } => Kind::TooLarge,
             Error::SpoolFull => Kind::Unavailable,
             Error::Spool { .. } => Kind::Internal,
+            Error::Secret(error) => error.kind(),
             Error::Tables(error) => error.kind(),
             Error::Database(error) => error.kind(),
         }
@@ -247,6 +276,10 @@ impl Coded for Error {
             Error::BadDataJob { .. } => "data-job-invalid",
             Error::UnknownDataRun { .. } => "data-run-unknown",
             Error::DataRunEnded { .. } => "data-run-ended",
+            Error::UnknownSource { .. } => "source-unknown",
+            Error::BadSource { .. } => "source-invalid",
+            Error::SourceTrouble { .. } => "source-trouble",
+            Error::Secret(error) => error.code(),
             Error::Tables(error) => error.code(),
             Error::Database(error) => error.code(),
         }

@@ -43,6 +43,7 @@ mod data_run;
 mod data_job_tables;
 mod data_jobs;
 mod data_job_work;
+mod source;
 mod error;
 
 pub use chunk_upload::ChunkUpload;
@@ -65,6 +66,10 @@ pub use push_job::{
     UpsertStrategy,
 };
 pub use rows::Rows;
+pub use source::{
+    Afterwards, BadFile, Cursor, Folder, Format, Origin, Outside, Postgres, Rhythm, Sample, Source, SourceId,
+    SourceRun, SourceRunId, SourceRunState, SourceSecrets, SourceSpec, Url, WatermarkSpec,
+};
 pub use tables::MIGRATIONS;
 pub use transformation::Verb;
 

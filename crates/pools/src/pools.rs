@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base::db::{Control, Db, Tx};
@@ -15,6 +15,7 @@ use crate::chunk_upload::{ChunkUpload, takes_chunks};
 use crate::limits::Executions;
 use crate::pool::{self, Pool, Status};
 use crate::push_job::{self, Chunk, ChunkKind, Input, PushJob, PushJobSpec, State};
+use crate::source::{Outside, SourceId};
 use crate::spool::Spool;
 use crate::{
     ChunkId, DataModel, DataModelId, DataModelSpec, Error, PoolId, PushJobId, TableInfo, Tables, TablesError,
@@ -73,6 +74,11 @@ pub struct Pools {
     pub(crate) executions: Mutex<Executions>,
     /// Data jobs.
     pub(crate) data_jobs: crate::data_job_work::DataJobs,
+    /// How sources reach the world, and what wakes them.
+    pub(crate) outside: OnceLock<Outside>,
+    pub(crate) source_nudge: Notify,
+    /// Sources whose turn it is in this process.
+    pub(crate) source_turns: Mutex<HashSet<SourceId>>,
 }
 
 impl Pools {
@@ -109,6 +115,9 @@ impl Pools {
             running: Mutex::default(),
             executions: Mutex::default(),
             data_jobs: crate::data_job_work::DataJobs::default(),
+            outside: OnceLock::new(),
+            source_nudge: Notify::new(),
+            source_turns: Mutex::default(),
         }
     }
 

@@ -6,6 +6,7 @@ mod push_jobs;
 mod sql;
 pub(crate) mod data_jobs;
 mod data_models;
+mod sources;
 mod packages;
 mod models;
 mod connections;
@@ -56,6 +57,13 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/pools/{pool}/data-jobs/{job}/runs/{run}", get(data_jobs::show_run).delete(data_jobs::cancel_run))
         .route("/pools/{pool}/data-models", get(data_models::list))
         .route("/pools/{pool}/data-models/{key}", get(data_models::show).put(data_models::put))
+        .route("/pools/{pool}/sources", get(sources::list))
+        .route("/pools/{pool}/sources/{key}", get(sources::show).put(sources::put).delete(sources::remove))
+        .route("/pools/{pool}/sources/{key}/run", post(sources::run))
+        .route("/pools/{pool}/sources/{key}/pause", post(sources::pause))
+        .route("/pools/{pool}/sources/{key}/resume", post(sources::resume))
+        .route("/pools/{pool}/sources/{key}/runs", get(sources::runs))
+        .route("/pools/{pool}/sources/{key}/test", post(sources::test))
         .route("/packages", get(packages::list))
         .route("/packages/{package}", get(packages::show).put(packages::put))
         .route("/models", get(models::list))

@@ -131,7 +131,7 @@ struct ColumnOptionsForm {
 }
 
 /// Reads a push job from a JSON text.
-pub(super) fn read(text: &str) -> Result<PushJobSpec, Fault> {
+pub(crate) fn read(text: &str) -> Result<PushJobSpec, Fault> {
     let form: Form = body::parse(text.as_bytes())?;
     let echo: Map<String, Value> = body::parse(text.as_bytes())?;
     let missing = |key: &'static str| Fault::invalid(key, "key-missing", format!("\"{key}\" is missing"));

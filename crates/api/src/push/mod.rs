@@ -3,7 +3,7 @@
 //! before they do anything.
 
 mod problem;
-mod job_form;
+pub(crate) mod job_form;
 mod jobs;
 mod chunks;
 mod continuous;

@@ -15,6 +15,12 @@ pub(super) struct Manifest {
     /// Files, each a data model with its `key`.
     #[serde(default)]
     pub(super) data_models: Vec<PathBuf>,
+    /// Files, each a source with its `key`.
+    #[serde(default)]
+    pub(super) sources: Vec<PathBuf>,
+    /// Files, each a data job with its `name`.
+    #[serde(default)]
+    pub(super) data_jobs: Vec<PathBuf>,
     #[serde(default)]
     pub(super) packages: Vec<Package>,
     #[serde(default)]
@@ -31,6 +37,44 @@ impl Manifest {
     pub(super) fn parse(text: &str) -> Result<Self> {
         Ok(serde_saphyr::from_str(text)?)
     }
+}
+
+/// The outline of a file with a source; the server looks into the parts.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Source {
+    pub(super) key: String,
+    #[serde(rename = "table")]
+    _table: String,
+    #[serde(rename = "push")]
+    _push: Option<Map<String, Json>>,
+    #[serde(rename = "folder")]
+    _folder: Option<Map<String, Json>>,
+    #[serde(rename = "url")]
+    _url: Option<Map<String, Json>>,
+    #[serde(rename = "postgres")]
+    _postgres: Option<Map<String, Json>>,
+    #[serde(rename = "schedule")]
+    _schedule: Option<Map<String, Json>>,
+    #[serde(rename = "paused")]
+    _paused: Option<bool>,
+}
+
+/// The outline of a file with a data job.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct DataJob {
+    pub(super) name: String,
+    #[serde(rename = "connection")]
+    _connection: Option<String>,
+    #[serde(rename = "transformations")]
+    _transformations: Vec<Map<String, Json>>,
+    #[serde(rename = "schedule")]
+    _schedule: Option<Map<String, Json>>,
+    #[serde(rename = "onChangeOf")]
+    _on_change_of: Option<Vec<String>>,
+    #[serde(rename = "enabled")]
+    _enabled: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

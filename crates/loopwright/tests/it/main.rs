@@ -12,6 +12,7 @@ mod mail;
 mod ledger;
 mod sudden_ends;
 mod killed_pushes;
+mod sources;
 
 /// Mixes a number into one that looks like chance, the same each time.
 fn mixed(number: u64) -> u64 {

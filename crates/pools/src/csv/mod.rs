@@ -32,5 +32,6 @@ mod load;
 pub use options::{ColumnOptions, CsvOptions};
 
 pub(crate) use chunk::{ChunkFile, Refusal, SUSPICION};
+pub(crate) use dates::read_iso;
 pub(crate) use load::load;
 pub use load::read_file;
