@@ -121,6 +121,24 @@ pub enum Error {
         /// Which table or column, and why.
         detail: String,
     },
+    /// No such import in this pool.
+    #[error("import \"{import}\" does not exist")]
+    UnknownImport {
+        /// As asked for.
+        import: crate::ImportId,
+    },
+    /// Files cannot be imported, or not in this way.
+    #[error("the import cannot be made: {detail}")]
+    BadImport {
+        /// Which file, line or column, and why.
+        detail: String,
+    },
+    /// What is committed is not changed any more.
+    #[error("import \"{import}\" is committed already")]
+    ImportCommitted {
+        /// The import.
+        import: crate::ImportId,
+    },
     /// The rows are not as asked.
     #[error(transparent)]
     Tables(#[from] TablesError),
@@ -139,6 +157,9 @@ impl Coded for Error {
             | Error::NoMoreChunks { .. }
             | Error::WrongState { .. }
             | Error::AmbiguousDataModel { .. } => Kind::Conflict,
+            Error::UnknownImport { .. } => Kind::NotFound,
+            Error::ImportCommitted { .. } => Kind::Conflict,
+            Error::BadImport { .. } => Kind::Invalid,
             Error::BadName { .. }
             | Error::BadJob { .. }
             | Error::DeletesNeedKeys { .. }
@@ -169,6 +190,9 @@ impl Coded for Error {
             Error::UnknownDataModel { .. } => "data-model-unknown",
             Error::AmbiguousDataModel { .. } => "data-model-ambiguous",
             Error::BadDataModel { .. } => "data-model-invalid",
+            Error::UnknownImport { .. } => "import-unknown",
+            Error::BadImport { .. } => "import-invalid",
+            Error::ImportCommitted { .. } => "import-committed",
             Error::Tables(error) => error.code(),
             Error::Database(error) => error.code(),
         }

@@ -28,6 +28,7 @@ pub mod csv;
 mod spool;
 mod chunk_upload;
 mod data_model;
+mod import;
 mod tables;
 mod pools;
 mod execution;
@@ -36,8 +37,12 @@ mod error;
 
 pub use chunk_upload::ChunkUpload;
 pub use csv::{ColumnOptions, CsvOptions};
-pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
+pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey, GuessedDataModel};
 pub use error::Error;
+pub use import::{
+    ColumnChoice, Format, GuessedRole, Import, ImportFile, ImportJob, ImportOptions, ImportReading, ImportState,
+    ImportUpload, Preview, PreviewColumn, PreviewTable, ReadColumn, Role,
+};
 pub use pool::{Pool, Status};
 pub use pools::{Options, Pools, PutDataModel};
 pub use port::{
@@ -68,4 +73,9 @@ base::id! {
 base::id! {
     /// Names a data model.
     pub DataModelId
+}
+
+base::id! {
+    /// Names an import.
+    pub ImportId
 }

@@ -42,7 +42,7 @@ pub struct Pools {
     pub(crate) tables: Arc<dyn Tables>,
     pub(crate) spool: Arc<Spool>,
     pub(crate) clock: Arc<dyn Clock>,
-    chance: Arc<dyn Chance>,
+    pub(crate) chance: Arc<dyn Chance>,
     pub(crate) options: Options,
     /// Wakes the worker.
     pub(crate) nudge: Notify,
@@ -50,6 +50,8 @@ pub struct Pools {
     pub(crate) ended: watch::Sender<u64>,
     /// Jobs that run in this process.
     pub(crate) running: Mutex<HashSet<PushJobId>>,
+    /// How far those of them have come that are imports.
+    pub(crate) progress: crate::import::Progress,
 }
 
 impl Pools {
@@ -84,6 +86,7 @@ impl Pools {
             nudge: Notify::new(),
             ended: watch::Sender::new(0),
             running: Mutex::default(),
+            progress: crate::import::Progress::default(),
         }
     }
 
@@ -453,7 +456,7 @@ pub struct PutDataModel {
     pub notes: Vec<String>,
 }
 
-fn must_have_pool(tx: &mut dyn Tx, pool: PoolId) -> Result<(), Error> {
+pub(crate) fn must_have_pool(tx: &mut dyn Tx, pool: PoolId) -> Result<(), Error> {
     match tables::pool(tx, pool)? {
         Some(_) => Ok(()),
         None => Err(Error::UnknownPool { pool: pool.to_string() }),

@@ -9,8 +9,10 @@ use crate::push_job::{Chunk, ChunkKind, PushJob, State};
 use crate::{ChunkId, Committed, DataModel, DataModelId, DataModelSpec, PoolId, PushJobId};
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "pools/0001_pools", sql: include_str!("../migrations/0001_pools.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "pools/0001_pools", sql: include_str!("../migrations/0001_pools.sql") },
+    Migration { name: "pools/0005_imports", sql: include_str!("../migrations/0005_imports.sql") },
+];
 
 /// Jobs that a list shows at most.
 const JOBS_LISTED_MAX: usize = 1_000;

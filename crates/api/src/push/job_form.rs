@@ -155,6 +155,7 @@ pub(super) fn read(text: &str) -> Result<PushJobSpec, Fault> {
         declared: schema.into_iter().map(DeclaredColumn::from).collect(),
         csv: form.csv_parsing_options.map(CsvOptions::from).unwrap_or_default(),
         echo: Value::Object(echo),
+        import: None,
     })
 }
 

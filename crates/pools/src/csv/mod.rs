@@ -33,3 +33,10 @@ pub use options::{ColumnOptions, CsvOptions};
 
 pub(crate) use chunk::{ChunkFile, Refusal};
 pub(crate) use load::load;
+
+// For the other formats of an import.
+pub(crate) use charset::{Charset, Letters, NotText};
+pub(crate) use dates::{DateFormat, read_iso};
+pub(crate) use infer::{Forms, Guess, read_boolean};
+pub(crate) use numbers::NumberFormat;
+pub(crate) use records::Records;
