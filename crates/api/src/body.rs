@@ -293,6 +293,14 @@ pub(crate) fn broken_form(attribute: &'static str, error: &MultipartError) -> Fa
     }
 }
 
+/// Says why a body that comes as it is cannot be read.
+pub(crate) fn broken_body(error: &axum::Error) -> Fault {
+    if is_silence(error) {
+        return too_slow();
+    }
+    Fault::new(StatusCode::BAD_REQUEST, "body-broken", format!("the body cannot be read: {error}"))
+}
+
 fn too_long(bytes_max: usize) -> Fault {
     let detail = format!("the body is longer than {bytes_max} bytes");
     Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-long", detail)
