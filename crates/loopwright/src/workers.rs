@@ -24,6 +24,13 @@ pub(crate) fn start(house: &House, tracker: &TaskTracker, stop: &CancellationTok
     };
     work("tables", Box::pin(Arc::clone(&house.lake).run(stop.clone())));
     work("push jobs", Box::pin(Arc::clone(&house.pools).run(stop.clone())));
+    work(
+        "imports",
+        Box::pin({
+            let (pools, stop) = (Arc::clone(&house.pools), stop.clone());
+            async move { pools.sweep_imports(stop).await }
+        }),
+    );
     work("triggers", Box::pin(Arc::clone(&house.mining).run(stop.clone())));
     work("deliveries", Box::pin(Arc::clone(&house.events).run(stop.clone())));
     work("flows", Box::pin(Arc::clone(&house.flows).run(stop.clone())));
