@@ -150,20 +150,22 @@ pub enum Error {
 impl Coded for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::UnknownPool { .. } | Error::UnknownJob { .. } | Error::UnknownDataModel { .. } => Kind::NotFound,
+            Error::UnknownPool { .. }
+            | Error::UnknownJob { .. }
+            | Error::UnknownDataModel { .. }
+            | Error::UnknownImport { .. } => Kind::NotFound,
             Error::PoolNameTaken { .. }
             | Error::ExecutedAlready { .. }
             | Error::NoChunks { .. }
             | Error::NoMoreChunks { .. }
             | Error::WrongState { .. }
-            | Error::AmbiguousDataModel { .. } => Kind::Conflict,
-            Error::UnknownImport { .. } => Kind::NotFound,
-            Error::ImportCommitted { .. } => Kind::Conflict,
-            Error::BadImport { .. } => Kind::Invalid,
+            | Error::AmbiguousDataModel { .. }
+            | Error::ImportCommitted { .. } => Kind::Conflict,
             Error::BadName { .. }
             | Error::BadJob { .. }
             | Error::DeletesNeedKeys { .. }
-            | Error::BadDataModel { .. } => Kind::Invalid,
+            | Error::BadDataModel { .. }
+            | Error::BadImport { .. } => Kind::Invalid,
             Error::ChunkTooLarge { .. } => Kind::TooLarge,
             Error::SpoolFull => Kind::Unavailable,
             Error::Spool { .. } => Kind::Internal,

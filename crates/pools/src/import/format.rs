@@ -95,10 +95,9 @@ impl Head {
             return Ok(Format::Csv);
         }
         match root_of(text) {
-            Some("log" | "xes:log") => Ok(Format::Xes),
+            Some("log" | "xes:log") | None => Ok(Format::Xes),
             Some("Log") => Err("its root is <Log>, where XES has <log>".into()),
             Some(root) => Err(format!("it is XML, yet its root is <{root}>, where XES has <log>")),
-            None => Ok(Format::Xes),
         }
     }
 

@@ -98,7 +98,9 @@ impl Pools {
         let mut uploads = uploads;
         // Whoever called may go away while the rows are written; then the files
         // must stay, for the rows may have made it.
-        uploads.iter_mut().for_each(|upload| upload.upload.keep());
+        for upload in &mut uploads {
+            upload.upload.keep();
+        }
         let actor = actor.clone();
         let staged = self
             .db
@@ -111,7 +113,9 @@ impl Pools {
             })
             .await;
         if let Err(error) = staged {
-            uploads.iter_mut().for_each(|upload| upload.upload.discard());
+            for upload in &mut uploads {
+                upload.upload.discard();
+            }
             return Err(error);
         }
         self.import(pool, id).await

@@ -259,7 +259,9 @@ fn csv(
             .collect();
         let (forms, _) = Forms::of(name, &guessed.options);
         let mut guess = Guess::new(forms, None);
-        values.iter().for_each(|text| guess.see(text));
+        for text in &values {
+            guess.see(text);
+        }
         let column_type = guess.answer();
         let reason = reason(column_type, values.len(), &guessed.options, name);
         let column = PreviewColumn { name: name.clone(), target: Some(name.clone()), column_type, reason, role: None };
@@ -346,7 +348,7 @@ fn table_of(part: &Part, table: &str) -> PreviewTable {
     let mut roles = roles::guess(&seen);
     // Only events have roles; what an object is called is no case of its own.
     if !roles.iter().flatten().any(|guess| guess.role == Role::Activity) {
-        roles.iter_mut().for_each(|role| *role = None);
+        roles.fill(None);
     }
     let columns = part.columns.iter().zip(roles).map(|((name, column_type), role)| PreviewColumn {
         name: name.clone(),
@@ -378,7 +380,7 @@ fn choose(table: &mut PreviewTable, options: &ImportOptions) -> Result<(), Error
         }
         if let Some(column_type) = choice.column_type {
             column.column_type = column_type;
-            column.reason = "you said so".to_owned();
+            "you said so".clone_into(&mut column.reason);
         }
         if choice.skip {
             column.target = None;

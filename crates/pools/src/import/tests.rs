@@ -20,7 +20,9 @@ fn file(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) -> LogFile {
 }
 
 /// Surveys a log and reads every part of it as its push jobs would.
-fn rows_of(format: Format, bytes: &[u8]) -> Result<(Survey, Vec<(String, Vec<Piece>)>), String> {
+type PiecesOfPart = (String, Vec<Piece>);
+
+fn rows_of(format: Format, bytes: &[u8]) -> Result<(Survey, Vec<PiecesOfPart>), String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let files = [file(&folder, "log", bytes)];
     let words = |refusal| match refusal {
@@ -157,12 +159,12 @@ fn what_a_global_declares_stands_in_for_what_is_missing() {
   <event><string key="concept:name" value="b"/><string key="lifecycle:transition" value="start"/></event>
 </trace>
 <event><string key="concept:name" value="of no trace"/></event>"#,
-        expect![[r#"
+        expect![[r"
             case:concept:name: Text | case:region: Text | concept:name: Text | lifecycle:transition: Text
             1 | EU | a | complete
             1 | EU | b | start
             – | – | of no trace | complete
-        "#]],
+        "]],
     );
 }
 
@@ -173,12 +175,12 @@ fn one_column_holds_what_different_events_call_different_types() {
 <event><int key="n" value="1"/><int key="m" value="1"/><id key="k" value="7"/></event>
 <event><float key="n" value="1.5"/><string key="m" value="x"/><float key="k" value="NaN"/></event>
 <event><float key="N" value="2"/></event></trace>"#,
-        expect![[r#"
+        expect![[r"
             case:concept:name: Text | n: Float | m: Text | k: Text
             1 | 1.0 | 1 | 7
             1 | 1.5 | x | –
             1 | 2.0 | – | –
-        "#]],
+        "]],
     );
 }
 

@@ -126,7 +126,7 @@ struct Log<'a, 't> {
     trace_events: u64,
     trace_defaults: Vec<Field>,
     event_defaults: Vec<Field>,
-    seen_log: bool,
+    has_root: bool,
 }
 
 impl<'a, 't> Log<'a, 't> {
@@ -140,7 +140,7 @@ impl<'a, 't> Log<'a, 't> {
             trace_events: 0,
             trace_defaults: Vec::new(),
             event_defaults: Vec::new(),
-            seen_log: false,
+            has_root: false,
         }
     }
 
@@ -193,16 +193,15 @@ impl<'a, 't> Log<'a, 't> {
             let text = text.map_err(|error| self.refuse(place, &words(&error)))?;
             match attribute.key.as_ref() {
                 b"key" => key = Some(text.into_owned()),
-                b"value" => value = Some(text.into_owned()),
+                b"value" | b"keys" => value = Some(text.into_owned()),
                 b"scope" => scope = Some(text.into_owned()),
                 b"name" if name.as_ref() == b"classifier" => key = Some(text.into_owned()),
-                b"keys" => value = Some(text.into_owned()),
                 _ => {}
             }
         }
         let tag = tag_of(name.as_ref(), above, scope.as_deref());
         match tag {
-            Tag::Log => self.seen_log = true,
+            Tag::Log => self.has_root = true,
             Tag::Trace => self.begin_trace(),
             Tag::Event => self.settle_trace()?,
             Tag::Other if name.as_ref() == b"classifier" => {
@@ -339,7 +338,7 @@ impl<'a, 't> Log<'a, 't> {
             let detail = format!("the file ends inside <{name}>, which begins in line {}", open.line);
             return Err(self.refuse(place, &detail));
         }
-        if !self.seen_log {
+        if !self.has_root {
             return Err(self.refuse(place, "there is no <log> in it"));
         }
         Ok(())

@@ -177,12 +177,12 @@ fn what_a_file_says_of_itself_is_read() {
     );
     check(
         "only\n1\n2\n",
-        expect![[r#"
+        expect![[r"
         CSV orders: 2 rows
         separator None quote None charset None
         only: Integer, all 2 values seen are whole numbers
         warning: it has one column: if that is wrong, say what separates the fields
-    "#]],
+    "]],
     );
 }
 
