@@ -17,6 +17,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value as Json;
 
+use crate::upload::Pieces;
+
 /// Time for one call; a push of a large file is many calls.
 const CALL_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -47,6 +49,14 @@ pub(crate) struct Unreachable {
 /// Makes connections over http, and over https to whom the well-known
 /// authorities vouch for.
 pub(crate) fn pool() -> Pool {
+    connections()
+}
+
+fn connections<B>() -> Connections<hyper_rustls::HttpsConnector<HttpConnector>, B>
+where
+    B: http_body::Body + Send,
+    B::Data: Send,
+{
     let connector = HttpsConnectorBuilder::new()
         .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
         .expect("the ring provider offers the default protocol versions")
@@ -98,6 +108,21 @@ impl Client {
             Ok(answer) => answer.context(Unreachable { url: self.url.clone() }),
             Err(_) => bail!("no answer from {} within {} s", self.url, CALL_TIMEOUT.as_secs()),
         }
+    }
+
+    /// Sends a body of any length, piece by piece, and returns the JSON answer.
+    /// It takes as long as it takes: whoever sends looks on.
+    pub(crate) async fn upload(&self, path: &str, content_type: &str, body: Pieces) -> Result<Json> {
+        let mut request = Request::builder().method(Method::POST).uri(format!("{}{path}", self.url));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization.expose());
+        }
+        let request = request.header(header::CONTENT_TYPE, content_type).body(body);
+        let request = request.context("the address is not one that can be called")?;
+        let answer = connections().request(request).await.context(Unreachable { url: self.url.clone() })?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await.context("the answer broke off")?.to_bytes();
+        Answer { status, body }.json(&Method::POST, path)
     }
 
     /// Sends a call with a JSON body and returns the JSON answer; an answer

@@ -15,6 +15,7 @@ mod mail;
 mod tls;
 mod client;
 mod push;
+mod upload;
 mod apply;
 mod demo;
 mod bench;

@@ -27,6 +27,13 @@ pub(crate) fn start(house: &House, tracker: &TaskTracker, stop: &CancellationTok
     work("push jobs", Box::pin(Arc::clone(&house.pools).run(stop.clone())));
     work("data jobs", Box::pin(Arc::clone(&house.pools).run_data_jobs(stop.clone())));
     work("sources", Box::pin(Arc::clone(&house.pools).run_sources(stop.clone())));
+    work(
+        "imports",
+        Box::pin({
+            let (pools, stop) = (Arc::clone(&house.pools), stop.clone());
+            async move { pools.sweep_imports(stop).await }
+        }),
+    );
     work("triggers", Box::pin(Arc::clone(&house.mining).run(stop.clone())));
     work("deliveries", Box::pin(Arc::clone(&house.events).run(stop.clone())));
     work("flows", Box::pin(Arc::clone(&house.flows).run(stop.clone())));

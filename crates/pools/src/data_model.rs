@@ -1,7 +1,11 @@
 //! Data models: which tables belong together, and which of them tell the story
 //! of a case.
 
+mod assistant;
+
 use serde::{Deserialize, Serialize};
+
+pub use assistant::GuessedDataModel;
 
 use crate::{DataModelId, Error, PoolId, TableInfo};
 

@@ -206,6 +206,24 @@ pub enum Error {
     /// A sealed secret does not open.
     #[error(transparent)]
     Secret(#[from] base::secret::SecretError),
+    /// No such import in this pool.
+    #[error("import \"{import}\" does not exist")]
+    UnknownImport {
+        /// As asked for.
+        import: crate::ImportId,
+    },
+    /// Files cannot be imported, or not in this way.
+    #[error("the import cannot be made: {detail}")]
+    BadImport {
+        /// Which file, line or column, and why.
+        detail: String,
+    },
+    /// What is committed is not changed any more.
+    #[error("import \"{import}\" is committed already")]
+    ImportCommitted {
+        /// The import.
+        import: crate::ImportId,
+    },
     /// The rows are not as asked.
     #[error(transparent)]
     Tables(#[from] TablesError),
@@ -219,6 +237,7 @@ impl Coded for Error {
         match self {
             Error::UnknownPool { .. }
             | Error::UnknownJob { .. }
+            | Error::UnknownImport { .. }
             | Error::UnknownSource { .. }
             | Error::UnknownDataModel { .. }
             | Error::UnknownDataJob { .. }
@@ -229,6 +248,7 @@ impl Coded for Error {
             | Error::NoMoreChunks { .. }
             | Error::WrongState { .. }
             | Error::CannotReload { .. }
+            | Error::ImportCommitted { .. }
             | Error::AmbiguousDataModel { .. }
             | Error::DataJobNameTaken { .. }
             | Error::DataRunEnded { .. } => Kind::Conflict,
@@ -237,6 +257,7 @@ impl Coded for Error {
             | Error::DeletesNeedKeys { .. }
             | Error::BadSource { .. }
             | Error::SourceTrouble { .. }
+            | Error::BadImport { .. }
             | Error::BadItem { .. }
             | Error::BadDataModel { .. }
             | Error::BadDataJob { .. } => Kind::Invalid,
@@ -280,6 +301,9 @@ impl Coded for Error {
             Error::BadSource { .. } => "source-invalid",
             Error::SourceTrouble { .. } => "source-trouble",
             Error::Secret(error) => error.code(),
+            Error::UnknownImport { .. } => "import-unknown",
+            Error::BadImport { .. } => "import-invalid",
+            Error::ImportCommitted { .. } => "import-committed",
             Error::Tables(error) => error.code(),
             Error::Database(error) => error.code(),
         }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::continuous::{Item, ORDERED_BYTES_MAX};
 use crate::csv::{self, ChunkFile, Refusal};
+use crate::import::BytesRead;
 use crate::push_job::{self, Chunk, ChunkKind, FileType, Input, PushJob, State};
 use crate::rows::Rows;
 use crate::{Commit, Committed, Error, Mode, Piece, Pools, PushJobId, TablesError, push_tables, tables};
@@ -91,6 +92,7 @@ impl Pools {
             return refused;
         }
         let staged = match job.spec.file_type {
+            FileType::Csv if job.spec.import.is_some() => self.stage_import(job, chunks, stop).await,
             FileType::Csv => self.stage_csv(job, chunks, stop).await,
             FileType::Parquet => self.stage_parquet(job, chunks).await,
         };
@@ -177,6 +179,7 @@ impl Pools {
             kind: chunk.kind,
             name: chunk.file_name.clone(),
             path: self.spool.path(chunk.id),
+            read: BytesRead::default(),
         });
         let (spec, files, stop) = (job.spec.clone(), files.collect::<Vec<_>>(), stop.clone());
         let (pieces, mut arriving) = mpsc::channel(PIECES_AHEAD);
@@ -307,7 +310,7 @@ pub(crate) fn summary(committed: Committed) -> String {
 }
 
 /// Why rows could not be staged.
-enum Failure {
+pub(crate) enum Failure {
     Refused(String),
     Broken(String),
     Interrupted,

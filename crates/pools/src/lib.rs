@@ -32,6 +32,7 @@ mod newest;
 mod kept;
 mod limits;
 mod data_model;
+mod import;
 mod tables;
 mod push_tables;
 mod pools;
@@ -50,9 +51,13 @@ pub use chunk_upload::ChunkUpload;
 pub use continuous::ItemUpload;
 pub use csv::{ColumnOptions, CsvOptions};
 pub use data_job::{DataJob, DataJobSpec, TransformationSpec};
-pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
+pub use data_model::{ActivityTable, DataModel, DataModelSpec, ForeignKey, GuessedDataModel};
 pub use data_run::{Cause, DataRun, RunState, StatementEnd, StatementRun};
 pub use error::Error;
+pub use import::{
+    ColumnChoice, Format, GuessedRole, Import, ImportFile, ImportJob, ImportOptions, ImportReading, ImportState,
+    ImportUpload, Preview, PreviewColumn, PreviewTable, ReadColumn, Role,
+};
 pub use kept::JobDetails;
 pub use pool::{Pool, Status};
 pub use pools::{Options, Pools, PutDataModel};
@@ -67,7 +72,7 @@ pub use push_job::{
 };
 pub use rows::Rows;
 pub use source::{
-    Afterwards, BadFile, Cursor, Folder, Format, Origin, Outside, Postgres, Rhythm, Sample, Source, SourceId,
+    Afterwards, BadFile, Cursor, Folder, Origin, Outside, Postgres, Rhythm, Sample, Source, SourceFormat, SourceId,
     SourceRun, SourceRunId, SourceRunState, SourceSecrets, SourceSpec, Url, WatermarkSpec,
 };
 pub use tables::MIGRATIONS;
@@ -101,4 +106,9 @@ base::id! {
 base::id! {
     /// Names a run of a data job.
     pub DataRunId
+}
+
+base::id! {
+    /// Names an import.
+    pub ImportId
 }

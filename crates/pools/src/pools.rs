@@ -79,6 +79,8 @@ pub struct Pools {
     pub(crate) source_nudge: Notify,
     /// Sources whose turn it is in this process.
     pub(crate) source_turns: Mutex<HashSet<SourceId>>,
+    /// How far those of them have come that are imports.
+    pub(crate) progress: crate::import::Progress,
 }
 
 impl Pools {
@@ -118,6 +120,7 @@ impl Pools {
             outside: OnceLock::new(),
             source_nudge: Notify::new(),
             source_turns: Mutex::default(),
+            progress: crate::import::Progress::default(),
         }
     }
 

@@ -18,7 +18,7 @@ use base::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::csv::CsvOptions;
-use crate::{ChunkId, CommitNumber, Committed, Error, Mode, PoolId, PushJobId};
+use crate::{ChunkId, CommitNumber, Committed, Error, ImportReading, Mode, PoolId, PushJobId};
 
 /// Where a push job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -210,6 +210,9 @@ pub struct PushJobSpec {
     /// at here.
     #[serde(default)]
     pub echo: serde_json::Value,
+    /// How the files are read, where the job is that of an import.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportReading>,
 }
 
 impl PushJobSpec {
@@ -229,6 +232,7 @@ impl PushJobSpec {
             instead_of: None,
             continuous: None,
             echo: serde_json::Value::Null,
+            import: None,
         }
     }
 

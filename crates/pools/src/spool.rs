@@ -62,6 +62,32 @@ impl Spool {
         }
     }
 
+    /// Gives a file a second name: both are the same bytes until one is
+    /// removed. Dropped before [`Upload::keep`], the name goes away again.
+    pub(crate) async fn link(self: &Arc<Self>, from: ChunkId, to: ChunkId) -> Result<Upload, Error> {
+        let mut link = self.upload(to);
+        link.part = None;
+        let (old, new) = (self.path(from), self.path(to));
+        let linked = tokio::task::spawn_blocking(move || {
+            let bytes = std::fs::metadata(&old)?.len();
+            // Where names cannot be given twice, the bytes are.
+            std::fs::hard_link(&old, &new).or_else(|_| std::fs::copy(&old, &new).map(drop))?;
+            let folder = new.parent().unwrap_or(Path::new("."));
+            File::open(folder)?.sync_all()?;
+            Ok::<_, io::Error>(bytes)
+        });
+        let source = match linked.await {
+            Ok(Ok(bytes)) => {
+                self.take(bytes)?;
+                link.bytes = bytes;
+                return Ok(link);
+            }
+            Ok(Err(source)) => source,
+            Err(_) => io::Error::other("a link was broken off"),
+        };
+        Err(Error::Spool { file: from.to_string(), source })
+    }
+
     /// Removes the files of chunks that are not needed any more. What cannot
     /// be removed now is swept away at the next start.
     pub(crate) async fn remove(self: &Arc<Self>, ids: Vec<ChunkId>) {

@@ -14,6 +14,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "pools/0002_continuous_push", sql: include_str!("../migrations/0002_continuous_push.sql") },
     Migration { name: "pools/0003_data_jobs", sql: include_str!("../migrations/0003_data_jobs.sql") },
     Migration { name: "pools/0004_sources", sql: include_str!("../migrations/0004_sources.sql") },
+    Migration { name: "pools/0005_imports", sql: include_str!("../migrations/0005_imports.sql") },
 ];
 
 /// Jobs that a list shows at most.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::execution::{Outcome, summary};
 use crate::push_job::{self, Input, State};
-use crate::{Committed, Error, PoolId, Pools, PushJobId, push_tables, tables};
+use crate::{Committed, Error, PoolId, Pools, PushJobId, import, push_tables, tables};
 
 /// How long the worker rests where nobody nudges it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -81,7 +81,8 @@ impl Pools {
             Err(_) => return Ok(()),
         };
         let needed = self.db.read("pools.open_chunks", |tx| Ok::<_, Error>(tables::open_chunks(tx)?)).await?;
-        let needed: HashSet<_> = needed.into_iter().collect();
+        let mut needed: HashSet<_> = needed.into_iter().collect();
+        needed.extend(self.db.read("pools.import_files", |tx| Ok::<_, Error>(import::files_needed(tx)?)).await?);
         let spool = self.spool.clone();
         let _ = tokio::task::spawn_blocking(move || spool.sweep(&files, &needed)).await;
         Ok(())

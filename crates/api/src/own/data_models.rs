@@ -69,6 +69,45 @@ struct Activities {
     case_table_column: Option<String>,
 }
 
+/// A guessed data model, as it can be put.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Guessed {
+    name: String,
+    tables: Vec<String>,
+    foreign_keys: Vec<Connection>,
+    activity: Activities,
+}
+
+/// Which tables to guess from; all of the pool if none is named.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GuessFrom {
+    #[serde(default)]
+    tables: Vec<String>,
+}
+
+/// What the assistant says.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Advice {
+    data_model: Guessed,
+    reasons: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// Guesses a data model from the tables there are.
+pub(super) async fn guess(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(pool): Path<String>,
+    body::MaybeJson(from): body::MaybeJson<GuessFrom>,
+) -> Result<Json<Advice>, Fault> {
+    let pool = rights::pool(&app, &actor, &pool, Permission::UsePool).await?;
+    let guessed = app.pools.guess_data_model(pool.id, &from.unwrap_or_default().tables).await?;
+    Ok(Json(Advice { data_model: guessed.spec.into(), reasons: guessed.reasons, warnings: guessed.warnings }))
+}
+
 /// Lists the data models of a pool.
 pub(super) async fn list(
     State(app): State<App>,
@@ -113,6 +152,17 @@ impl From<NewDataModel> for DataModelSpec {
             tables: new.tables,
             foreign_keys: new.foreign_keys.into_iter().map(ForeignKey::from).collect(),
             activity: new.activity.into(),
+        }
+    }
+}
+
+impl From<DataModelSpec> for Guessed {
+    fn from(spec: DataModelSpec) -> Self {
+        Guessed {
+            name: spec.name,
+            tables: spec.tables,
+            foreign_keys: spec.foreign_keys.into_iter().map(Connection::from).collect(),
+            activity: spec.activity.into(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod sql;
 pub(crate) mod data_jobs;
 mod data_models;
 mod sources;
+mod imports;
 mod packages;
 mod models;
 mod connections;
@@ -23,6 +24,7 @@ mod audit;
 mod status;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
 use http::Method;
@@ -56,6 +58,9 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/pools/{pool}/data-jobs/{job}/runs", get(data_jobs::runs))
         .route("/pools/{pool}/data-jobs/{job}/runs/{run}", get(data_jobs::show_run).delete(data_jobs::cancel_run))
         .route("/pools/{pool}/data-models", get(data_models::list))
+        .route("/pools/{pool}/data-models/guess", post(data_models::guess))
+        .route("/pools/{pool}/imports/{import}", get(imports::show).put(imports::choose).delete(imports::remove))
+        .route("/pools/{pool}/imports/{import}/commit", post(imports::commit))
         .route("/pools/{pool}/data-models/{key}", get(data_models::show).put(data_models::put))
         .route("/pools/{pool}/sources", get(sources::list))
         .route("/pools/{pool}/sources/{key}", get(sources::show).put(sources::put).delete(sources::remove))
@@ -96,10 +101,19 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .fallback(fault::unknown_path)
         .method_not_allowed_fallback(fault::unknown_method)
         .layer(body::at_most(DOCUMENT_BYTES_MAX))
+        // Files are as long as they are; the spool has the limit.
+        .merge(uploads())
         .layer(from_fn_with_state(app.clone(), caller::sign_in))
         // Behind the sign-in, which is for what stands above it only.
         .route("/openapi.json", get(openapi::show).fallback(fault::unknown_method))
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
+}
+
+fn uploads() -> Router<App> {
+    Router::new()
+        .route("/pools/{pool}/imports", get(imports::list).post(imports::stage))
+        .method_not_allowed_fallback(fault::unknown_method)
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// Returns the operations that concern subscriptions, which [`Document`]

@@ -14,7 +14,9 @@ use axum::extract::{Path, State};
 use base::foreign::WatermarkKind;
 use base::{Secret, Timestamp};
 use http::StatusCode;
-use pools::{Afterwards, Format, Origin, Rhythm, Sample, Source, SourceRun, SourceSecrets, SourceSpec, WatermarkSpec};
+use pools::{
+    Afterwards, Origin, Rhythm, Sample, Source, SourceFormat, SourceRun, SourceSecrets, SourceSpec, WatermarkSpec,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -61,7 +63,7 @@ struct FolderForm {
 struct UrlForm {
     /// The address; `null` keeps the one that is there.
     address: Option<String>,
-    format: Option<Format>,
+    format: Option<SourceFormat>,
     /// By name; `null` keeps the value that is there.
     #[serde(default)]
     headers: BTreeMap<String, Option<String>>,

@@ -160,6 +160,7 @@ pub(crate) fn read(text: &str) -> Result<PushJobSpec, Fault> {
         instead_of: None,
         continuous: None,
         echo: Value::Object(echo),
+        import: None,
     })
 }
 

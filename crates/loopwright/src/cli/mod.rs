@@ -54,7 +54,7 @@ enum Verb {
         #[command(flatten)]
         client: ClientFlags,
     },
-    /// Push CSV files into a table.
+    /// Push CSV, Parquet, XES or OCEL files into a table, with a look before.
     Push(push::PushFlags),
     /// Ask SQL of a pool's tables.
     Sql(sql::SqlFlags),

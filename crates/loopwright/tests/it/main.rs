@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod files;
+mod imports;
 mod house;
 mod life;
 mod marks;

@@ -1,9 +1,9 @@
 //! One chunk: a file with a header and rows that are not longer than it.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::PathBuf;
 
+use crate::import::{BytesRead, CountedFile};
 use crate::push_job::ChunkKind;
 
 use super::charset::{Letters, NotText};
@@ -17,6 +17,8 @@ pub(crate) struct ChunkFile {
     /// What its caller calls it.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
+    /// Counts what was read of it.
+    pub(crate) read: BytesRead,
 }
 
 /// Why a job cannot be loaded.
@@ -45,7 +47,7 @@ impl<'a> ChunkReader<'a> {
     pub(crate) fn open(chunk: &'a ChunkFile, dialect: &Dialect) -> Result<Self, Refusal> {
         let file = chunk.name.as_str();
         let refuse = |detail: &dyn std::fmt::Display| Refusal::Rows(format!("file \"{file}\": {detail}"));
-        let source = File::open(&chunk.path).map_err(|error| refuse(&NotText::Disk(error)))?;
+        let source = CountedFile::open(&chunk.path, &chunk.read).map_err(|error| refuse(&NotText::Disk(error)))?;
         let letters = Letters::open(source, dialect.charset).map_err(|error| refuse(&error))?;
         let mut records = Records::new(letters, dialect);
         let header = match records.next() {

@@ -21,6 +21,9 @@ pub(crate) struct Forms {
     pub(crate) iso_too: bool,
     decimal_told: Option<String>,
     times_told: Option<String>,
+    /// How times are written was told of this very column, so that digits
+    /// alone are a time too.
+    own_times: bool,
 }
 
 impl Forms {
@@ -40,6 +43,11 @@ impl Forms {
         let forms = Forms {
             numbers: NumberFormat::new(decimal, options.thousand_separator(column)),
             times_told: times.is_some().then(|| pattern.unwrap_or_default().to_owned()),
+            own_times: times.is_some()
+                && options.columns.iter().any(|own| {
+                    own.column.eq_ignore_ascii_case(column)
+                        && own.date_format.as_ref().is_some_and(|own| !own.is_empty())
+                }),
             times,
             iso_too: false,
             decimal_told: decimal.filter(|decimal| *decimal != ".").map(str::to_owned),
@@ -135,6 +143,7 @@ impl Guess {
             Some(known) if !self.seen => known,
             _ if !self.seen => ColumnType::Text,
             Some(ColumnType::Float) if self.float => ColumnType::Float,
+            _ if self.time && self.forms.own_times => ColumnType::Time,
             _ if self.integer => ColumnType::Integer,
             _ if self.float => ColumnType::Float,
             _ if self.time => ColumnType::Time,

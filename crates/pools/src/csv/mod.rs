@@ -32,6 +32,12 @@ mod load;
 pub use options::{ColumnOptions, CsvOptions};
 
 pub(crate) use chunk::{ChunkFile, Refusal, SUSPICION};
-pub(crate) use dates::read_iso;
 pub(crate) use load::load;
 pub use load::read_file;
+
+// For the other formats of an import.
+pub(crate) use charset::{Charset, Letters, NotText};
+pub(crate) use dates::{DateFormat, read_iso};
+pub(crate) use infer::{Forms, Guess, read_boolean};
+pub(crate) use numbers::NumberFormat;
+pub(crate) use records::Records;

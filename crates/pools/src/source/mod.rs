@@ -130,7 +130,7 @@ pub enum Afterwards {
 /// What bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Format {
+pub enum SourceFormat {
     /// Text with separators.
     Csv,
     /// Columns with types.
@@ -139,16 +139,16 @@ pub enum Format {
     Json,
 }
 
-impl Format {
+impl SourceFormat {
     /// Returns what a file of this name usually is. (Event logs in XES find
     /// their place here.)
-    pub(crate) fn of_name(name: &str) -> Option<Format> {
+    pub(crate) fn of_name(name: &str) -> Option<SourceFormat> {
         let name = name.to_ascii_lowercase();
         let plain = name.strip_suffix(".gz").unwrap_or(&name);
         match plain.rsplit_once('.')?.1 {
-            "csv" | "tsv" | "txt" => Some(Format::Csv),
-            "parquet" => Some(Format::Parquet),
-            "json" | "jsonl" | "ndjson" => Some(Format::Json),
+            "csv" | "tsv" | "txt" => Some(SourceFormat::Csv),
+            "parquet" => Some(SourceFormat::Parquet),
+            "json" | "jsonl" | "ndjson" => Some(SourceFormat::Json),
             _ => None,
         }
     }
@@ -161,7 +161,7 @@ pub struct Url {
     /// The address as it may be shown.
     pub address: String,
     /// What the answer is; `None` to go by what the server says of it.
-    pub format: Option<Format>,
+    pub format: Option<SourceFormat>,
     /// Names of the headers that are sent.
     pub headers: Vec<String>,
     /// Time for the whole answer.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 
 use super::work::{Find, Found};
-use super::{Cursor, Format, Outside, Source, SourceSecrets, Trouble, Url};
+use super::{Cursor, Outside, Source, SourceFormat, SourceSecrets, Trouble, Url};
 use crate::Pools;
 
 /// Bytes that are unpacked at once.
@@ -39,12 +39,13 @@ impl Pools {
         let format = url.format.unwrap_or_else(|| format_of(&answer, &url.address));
         let (file_name, mut push) = (file_name_of(&url.address), source.spec.push.clone());
         let body = answer.body.clone();
-        let brought = if format == Format::Json {
+        let brought = if format == SourceFormat::Json {
             let bytes = self.unpacked_whole(body).await?;
             let Some(brought) = self.spool_json(bytes, file_name, &mut push).await? else { return Ok(Found::Nothing) };
             brought
         } else {
-            push.file_type = if format == Format::Parquet { crate::FileType::Parquet } else { crate::FileType::Csv };
+            push.file_type =
+                if format == SourceFormat::Parquet { crate::FileType::Parquet } else { crate::FileType::Csv };
             self.spool_unpacked(body, file_name).await?
         };
         let content = Some(brought.spooled.checksum.clone());
@@ -154,21 +155,21 @@ fn wait_of(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Goes by what the server says, then by the address, then by the first bytes.
-fn format_of(answer: &Response, address: &str) -> Format {
+fn format_of(answer: &Response, address: &str) -> SourceFormat {
     let said = answer.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let said = said.to_ascii_lowercase();
     if said.contains("csv") {
-        return Format::Csv;
+        return SourceFormat::Csv;
     }
     if said.contains("json") {
-        return Format::Json;
+        return SourceFormat::Json;
     }
     if said.contains("parquet") || answer.body.starts_with(b"PAR1") {
-        return Format::Parquet;
+        return SourceFormat::Parquet;
     }
-    Format::of_name(&file_name_of(address)).unwrap_or(match answer.body.trim_ascii_start().first() {
-        Some(b'[' | b'{') => Format::Json,
-        _ => Format::Csv,
+    SourceFormat::of_name(&file_name_of(address)).unwrap_or(match answer.body.trim_ascii_start().first() {
+        Some(b'[' | b'{') => SourceFormat::Json,
+        _ => SourceFormat::Csv,
     })
 }
 

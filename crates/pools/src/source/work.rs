@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::folder::{self, Candidate, Fate};
 use super::tables::{self, FileState, KnownFile};
 use super::{
-    Cursor, Folder, Format, Origin, Outside, Source, SourceId, SourceRun, SourceRunId, SourceRunState, Trouble,
+    Cursor, Folder, Origin, Outside, Source, SourceFormat, SourceId, SourceRun, SourceRunId, SourceRunState, Trouble,
 };
 use super::{foreign, json as json_rows, url};
 use crate::push_job::{self, Chunk, ChunkKind, Input, PushJob, State};
@@ -352,14 +352,14 @@ impl Pools {
         let (there, roots, listed) = (folder.clone(), outside.folders.clone(), candidate.clone());
         let file = on_thread(move || folder::open(&there, &roots, &listed)).await?;
         let mut push = source.spec.push.clone();
-        let format = Format::of_name(&candidate.name).unwrap_or(match push.file_type {
-            FileType::Csv => Format::Csv,
-            FileType::Parquet => Format::Parquet,
+        let format = SourceFormat::of_name(&candidate.name).unwrap_or(match push.file_type {
+            FileType::Csv => SourceFormat::Csv,
+            FileType::Parquet => SourceFormat::Parquet,
         });
         let unreadable =
             |error: std::io::Error| Trouble::new(format!("file \"{}\" cannot be read: {error}", candidate.name));
         let mut reader = tokio::fs::File::from_std(file);
-        let brought = if format == Format::Json {
+        let brought = if format == SourceFormat::Json {
             if candidate.bytes > JSON_BYTES_MAX {
                 return Err(Trouble::new(format!(
                     "JSON of more than {JSON_BYTES_MAX} bytes is not read: split the file"
@@ -370,7 +370,7 @@ impl Pools {
             let whole = self.unpacked_whole(whole.into()).await?;
             self.spool_json(whole, candidate.name.clone(), &mut push).await?
         } else {
-            push.file_type = if format == Format::Parquet { FileType::Parquet } else { FileType::Csv };
+            push.file_type = if format == SourceFormat::Parquet { FileType::Parquet } else { FileType::Csv };
             let mut filling = self.begin_chunk(candidate.name.clone());
             loop {
                 let mut block = bytes::BytesMut::with_capacity(1 << 20);

@@ -54,7 +54,12 @@ impl Case {
         for (place, (kind, name, bytes)) in self.chunks.iter().enumerate() {
             let path = folder.path().join(place.to_string());
             std::fs::write(&path, bytes).expect("a file can be written");
-            files.push(ChunkFile { kind: *kind, name: (*name).into(), path });
+            files.push(ChunkFile {
+                kind: *kind,
+                name: (*name).into(),
+                path,
+                read: crate::import::BytesRead::default(),
+            });
         }
         let mut pieces = Vec::new();
         let outcome = load(&self.spec, &files, self.table.as_ref(), |piece| {
