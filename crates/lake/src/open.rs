@@ -13,8 +13,8 @@ use crate::apply::apply;
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::log::Log;
-use crate::pool::{News, Pool, View};
-use crate::rest::Delta;
+use crate::pool::{Desk, News, Pool, View};
+use crate::rest::{Delta, Held};
 use crate::table::Table;
 use crate::wal::write_record;
 use crate::writer::Shared;
@@ -62,8 +62,10 @@ type Tables = std::collections::BTreeMap<String, Arc<Table>>;
 fn at_rest(shared: &Shared, runtime: &Handle, pool: &Pool, path: &Path) -> Result<Tables, Error> {
     let mut tables = Tables::new();
     for (_, folder) in folders(path)?.into_iter().filter(|(name, _)| name != "~log") {
+        let held = Held::default();
         let load = async {
-            let delta = Delta::open(shared.disk.clone(), pool.id, &folder).await?;
+            let (disk, retention) = (shared.disk.clone(), shared.options.retention);
+            let delta = Delta::open(disk, pool.id, &folder, held.clone(), retention).await?;
             let rest = delta.rest().await?;
             Ok::<_, pools::TablesError>(rest.map(|rest| (delta, rest)))
         };
@@ -75,7 +77,7 @@ fn at_rest(shared: &Shared, runtime: &Handle, pool: &Pool, path: &Path) -> Resul
         let (shape, through) = (rest.shape.clone(), rest.through);
         let table = Table::new(name.clone(), shape, through, Vec::new(), through, Arc::new(rest));
         tables.insert(name.to_ascii_lowercase(), Arc::new(table));
-        *pool.desk(&name).try_lock().expect("nobody flushes yet") = Some(delta);
+        pool.put_desk(&name, Desk { delta: tokio::sync::Mutex::new(Some(delta)), held, ..Desk::default() });
     }
     Ok(tables)
 }

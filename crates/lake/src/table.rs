@@ -16,8 +16,9 @@ use crate::arrow_rows::{arrow_schema, conform, position, seq_field, to_rows};
 use crate::error::failed;
 use crate::files;
 use crate::hot::{Layer, merge_all};
-use crate::keys::{Coder, Key, KeySet};
+use crate::keys::{Coder, Key, KeySet, Sought};
 use crate::rest::{Rest, RestFile};
+use crate::skipping::{Choice, keys_in};
 
 /// A table at one commit.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl Table {
         for file in &self.rest.files {
             rows += match &hot {
                 Some(hot) if hot.replaces => 0,
-                Some(hot) if hot.hides.is_some() => file.rows - hidden_in(file, hot)?,
+                Some(hot) if hot.hides.is_some() => file.rows - hidden_in(&self.rest, file, hot)?,
                 _ => file.rows,
             };
         }
@@ -102,17 +103,22 @@ impl Table {
         &self,
         file: &RestFile,
         wanted: &SchemaRef,
+        choice: Choice<'_>,
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<(), TablesError> {
         let hot = self.hot()?;
         if hot.as_ref().is_some_and(|hot| hot.replaces) {
             return Ok(());
         }
+        // Most files hold nothing that is hidden, and need not be asked row by
+        // row.
         let hides = hot.as_ref().and_then(|hot| hot.hides.as_ref());
-        files::read(&file.path, wanted, hides.map_or(&[], KeySet::columns), &mut |batch| {
-            let seen = match &hot {
-                Some(hot) => hot.lets_through(&batch).map_err(failed)?,
-                None => batch,
+        let hides = hides.filter(|hides| keys_in(&self.rest, file, hides.sought()).is_some());
+        files::read(&file.path, wanted, hides.map_or(&[], KeySet::columns), choice, &mut |batch| {
+            let seen = match (&hot, hides) {
+                (Some(hot), Some(_)) => hot.lets_through(&batch).map_err(failed)?,
+                (Some(hot), None) => hot.raise(&batch).map_err(failed)?,
+                (None, _) => batch,
             };
             let nothing = seen.num_rows() == 0;
             Ok(nothing || take(conform(&seen, wanted).map_err(failed)?))
@@ -143,7 +149,7 @@ impl Table {
             true
         };
         for file in &self.rest.files {
-            self.read_file(file, wanted, &mut keep)?;
+            self.read_file(file, wanted, Choice::All, &mut keep)?;
         }
         self.read_hot(wanted, &mut keep)?;
         Ok(to_rows(wanted, &in_order(wanted, batches)?))
@@ -165,8 +171,12 @@ impl Table {
                 false
             }
         };
+        let mut in_order_of_keys: Vec<Key> = keys.iter().cloned().collect();
+        let sought = Sought::new(coder, &mut in_order_of_keys);
         for file in &self.rest.files {
-            self.read_file(file, wanted, &mut keep)?;
+            if let Some(choice) = keys_in(&self.rest, file, sought) {
+                self.read_file(file, wanted, choice, &mut keep)?;
+            }
         }
         self.read_hot(wanted, &mut keep)?;
         if let Some(problem) = problem {
@@ -230,11 +240,12 @@ fn seq_of(batch: &RecordBatch) -> &Int64Array {
 }
 
 /// Returns how many rows of a file a layer hides by their keys.
-pub(crate) fn hidden_in(file: &RestFile, hot: &Layer) -> Result<u64, TablesError> {
+pub(crate) fn hidden_in(rest: &Rest, file: &RestFile, hot: &Layer) -> Result<u64, TablesError> {
     let Some(hides) = &hot.hides else { return Ok(0) };
+    let Some(choice) = keys_in(rest, file, hides.sought()) else { return Ok(0) };
     let nothing = Arc::new(ArrowSchema::empty());
     let mut hidden = 0;
-    files::read(&file.path, &nothing, hides.columns(), &mut |batch| {
+    files::read(&file.path, &nothing, hides.columns(), choice, &mut |batch| {
         let raised = hot.raise(&batch).map_err(failed)?;
         hidden += hides.hidden(&raised).map_err(failed)? as u64;
         Ok(true)

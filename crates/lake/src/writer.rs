@@ -19,6 +19,7 @@ use crate::disk::Disk;
 use crate::error::{Error, failed};
 use crate::lake::Options;
 use crate::log::{Log, Refused};
+use crate::pace::Budget;
 use crate::pool::{News, Pool, View};
 use crate::rest::Rest;
 use crate::table::Table;
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn base::Clock>,
     pub(crate) options: Options,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) pools: RwLock<HashMap<PoolId, Arc<Pool>>>,
 }
 

@@ -1,6 +1,8 @@
 //! The lake against its model: whatever is pushed, flushed, restarted or lost,
 //! both hold the same.
 
+use std::time::Duration;
+
 use pools::rows::{Cell, ColumnBuilder, ColumnType};
 use proptest::prelude::*;
 
@@ -15,6 +17,9 @@ enum Deed {
         pieces: Vec<(bool, Rows)>,
     },
     Flush {
+        table: usize,
+    },
+    Tidy {
         table: usize,
     },
     Release {
@@ -97,6 +102,7 @@ fn a_deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         10 => push.prop_map(|(table, mode, pieces)| Deed::Push { table, mode, pieces }),
         4 => (0..TABLES.len()).prop_map(|table| Deed::Flush { table }),
+        2 => (0..TABLES.len()).prop_map(|table| Deed::Tidy { table }),
         1 => (0..4u64).prop_map(|behind| Deed::Release { behind }),
         1 => Just(Deed::Restart),
         2 => (1..25u64).prop_map(|step| Deed::PowerFails { step }),
@@ -136,6 +142,13 @@ impl Pond {
                 let known = self.model.table(self.pool, TABLES[table]).await.expect("the model knows");
                 assert_eq!(flushed.is_ok(), known.is_some(), "{flushed:?}");
             }
+            Deed::Tidy { table } => {
+                let tidied = self.lake().tidy(self.pool, TABLES[table]).await;
+                if self.disk.has_stopped() {
+                    return self.power_returns();
+                }
+                tidied.expect("nothing stands in the way of order");
+            }
             Deed::Release { behind } => {
                 let head = *self.lake().head(self.pool).borrow();
                 self.lake().release(self.pool, "follower", head.saturating_sub(behind));
@@ -162,10 +175,19 @@ impl Pond {
     }
 }
 
+/// Two small files are joined, and what no longer counts is gone at once.
+fn untidy() -> Options {
+    Options { small_files_max: 1, retention: Duration::ZERO, ..small() }
+}
+
+/// After every file of these tests was written.
+const LATER: Timestamp = Timestamp::from_millis(4_102_444_800_000);
+
 fn deeds_agree(deeds: Vec<Deed>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut pond = Pond::new();
+        let mut pond = Pond::with(untidy());
+        pond.clock.set(LATER);
         for deed in deeds {
             pond.act(deed).await;
             if pond.disk.has_stopped() {
@@ -217,21 +239,33 @@ async fn no_crash_loses_or_doubles_a_row() {
             push(0, by_id(true), "Id:integer Price:float\n2 0.5\n4 1.5"),
             Deed::Flush { table: 1 },
             Deed::Flush { table: 0 },
+            push(0, by_id(true), "Id:integer Price:float\n7 0.5"),
+            push(1, Mode::Append, "Id:integer\n2"),
+            Deed::Flush { table: 1 },
+            Deed::Flush { table: 0 },
+            Deed::Tidy { table: 0 },
+            Deed::Tidy { table: 1 },
             push(0, by_id(false), "Id Name\nA-12 d"),
             push(1, Mode::Replace, "Other\nx"),
             Deed::Flush { table: 0 },
             Deed::Flush { table: 1 },
             push(0, by_id(false), "Id Name\n1 e"),
+            Deed::Tidy { table: 0 },
+            Deed::Tidy { table: 1 },
         ]
     };
-    let mut calm = Pond::with(Options { segment_bytes_max: 200, ..small() });
+    let mut calm = Pond::with(Options { segment_bytes_max: 200, ..untidy() });
+    calm.clock.set(LATER);
     for deed in story() {
         calm.act(deed).await;
     }
     let steps = calm.disk.steps();
-    assert!(steps > 80, "the story has {steps} steps");
+    let joined = calm.lake().shared().pool(calm.pool).table(TABLES[1]).unwrap().rest.files.len();
+    assert_eq!(joined, 1);
+    assert!(steps > 120, "the story has {steps} steps");
     for step in 1..=steps {
-        let mut pond = Pond::closed(Options { segment_bytes_max: 200, ..small() });
+        let mut pond = Pond::closed(Options { segment_bytes_max: 200, ..untidy() });
+        pond.clock.set(LATER);
         pond.disk = Arc::new(FaultyDisk::new(step));
         pond.disk.plan(Step::Any, step, Fault::Stop);
         pond.restart_or_not();

@@ -4,7 +4,9 @@ mod disks;
 mod faults;
 mod laws;
 mod rest;
+mod skipping;
 mod sql;
+mod tidy;
 
 use std::path::Path;
 use std::sync::Arc;
