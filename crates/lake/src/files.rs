@@ -8,20 +8,25 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::statistics::Statistics;
 use pools::TablesError;
-use serde_json::{Map, Value as Json, json};
 
+use crate::bounds::{note_strange, stats_of};
 use crate::disk::{Disk, DiskFile, is_full};
 use crate::error::failed;
+use crate::skipping::{Choice, narrow};
 
-const BATCH_ROWS: usize = 8 * 1024;
+/// Rows that are read at once, and rows of a page: who looks for a key reads a
+/// page.
+pub(crate) const BATCH_ROWS: usize = 8 * 1024;
+
+/// Rows of a row group.
+const GROUP_ROWS: usize = 128 * 1024;
 
 /// Reads the wanted columns of a file, and others besides, as far as it has
 /// them, batch by batch, until `take` says that it has enough.
@@ -29,27 +34,61 @@ pub(crate) fn read(
     path: &Path,
     wanted: &SchemaRef,
     besides: &[String],
+    choice: Choice<'_>,
     take: &mut dyn FnMut(RecordBatch) -> Result<bool, TablesError>,
 ) -> Result<(), TablesError> {
-    let unreadable = |detail: String| failed(format!("\"{}\" cannot be read: {detail}", path.display()));
-    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-        .map_err(|error| unreadable(error.to_string()))?;
-    let is_wanted = |name: &str| {
-        let mut names = wanted.fields().iter().map(|field| field.name()).chain(besides);
-        names.any(|wanted| wanted.eq_ignore_ascii_case(name))
-    };
-    let fields = builder.schema().fields().iter().enumerate();
-    let places = fields.filter(|(_, field)| is_wanted(field.name())).map(|(place, _)| place);
-    let mask = ProjectionMask::roots(builder.parquet_schema(), places.collect::<Vec<_>>());
-    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build();
-    for batch in reader.map_err(|error| unreadable(error.to_string()))? {
-        if !take(batch.map_err(|error| unreadable(error.to_string()))?)? {
+    for batch in Batches::open(path, wanted, besides, choice)? {
+        if !take(batch?)? {
             break;
         }
     }
     Ok(())
+}
+
+/// The batches of a file, one after the other.
+pub(crate) struct Batches {
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+}
+
+impl Batches {
+    /// Opens a file to read the wanted columns of it, and others besides, as
+    /// far as it has them. What is not of the choice may be passed over.
+    pub(crate) fn open(
+        path: &Path,
+        wanted: &SchemaRef,
+        besides: &[String],
+        choice: Choice<'_>,
+    ) -> Result<Self, TablesError> {
+        let bad = |error: ParquetError| unreadable(path, &error.to_string());
+        let file = File::open(path).map_err(|error| unreadable(path, &error.to_string()))?;
+        let pages = PageIndexPolicy::from(matches!(choice, Choice::Keys(_)));
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_page_index_policy(pages);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(bad)?;
+        let is_wanted = |name: &str| {
+            let mut names = wanted.fields().iter().map(|field| field.name()).chain(besides);
+            names.any(|wanted| wanted.eq_ignore_ascii_case(name))
+        };
+        let fields = builder.schema().fields().iter().enumerate();
+        let places = fields.filter(|(_, field)| is_wanted(field.name())).map(|(place, _)| place);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), places.collect::<Vec<_>>());
+        let builder = narrow(builder, choice).map_err(bad)?;
+        let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(bad)?;
+        Ok(Batches { path: path.to_owned(), reader })
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<RecordBatch, TablesError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.reader.next()?;
+        Some(batch.map_err(|error| unreadable(&self.path, &error.to_string())))
+    }
+}
+
+fn unreadable(path: &Path, detail: &str) -> TablesError {
+    failed(format!("\"{}\" cannot be read: {detail}", path.display()))
 }
 
 /// A file that was written and synced, but is not part of a table yet.
@@ -78,6 +117,8 @@ struct Open {
     path: PathBuf,
     name: String,
     writer: ArrowWriter<Sink>,
+    /// Columns of which no bounds can be told.
+    strange: Vec<bool>,
 }
 
 impl Writer {
@@ -86,18 +127,26 @@ impl Writer {
         Writer { disk, folder: folder.to_owned(), stem, schema, bytes_max, open: None, written: Vec::new() }
     }
 
-    /// Adds a batch of the writer's schema.
-    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), TablesError> {
+    /// Adds a batch of the writer's schema and returns how many bytes went on
+    /// their way to the disk.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<u64, TablesError> {
         if batch.num_rows() == 0 {
-            return Ok(());
+            return Ok(0);
         }
         let open = match &mut self.open {
             Some(open) => open,
             closed => closed.insert(start(&*self.disk, &self.folder, &self.stem, self.written.len(), &self.schema)?),
         };
+        let before = open.writer.bytes_written() + open.writer.in_progress_size();
+        note_strange(batch, &mut open.strange);
         open.writer.write(batch).map_err(of_parquet)?;
+        // The last pages and the footer are still to come.
         let bytes = open.writer.bytes_written() + open.writer.in_progress_size();
-        if bytes as u64 >= self.bytes_max { self.close() } else { Ok(()) }
+        let is_enough = bytes as u64 >= self.bytes_max - self.bytes_max / 16;
+        if is_enough {
+            self.close()?;
+        }
+        Ok(bytes.saturating_sub(before) as u64)
     }
 
     fn close(&mut self) -> Result<(), TablesError> {
@@ -106,7 +155,7 @@ impl Writer {
         let bytes = open.writer.bytes_written() as u64;
         open.writer.inner_mut().finish().map_err(of_disk)?;
         let rows = metadata.file_metadata().num_rows() as u64;
-        let stats = stats_of(&metadata, &self.schema);
+        let stats = stats_of(&metadata, &self.schema, &open.strange);
         self.written.push(Written { path: open.path, name: open.name, rows, bytes, stats });
         Ok(())
     }
@@ -144,14 +193,17 @@ fn start(disk: &dyn Disk, folder: &Path, stem: &str, count: usize, schema: &Sche
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_created_by("loopwright".into())
-        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_data_page_row_count_limit(BATCH_ROWS)
         .build();
     // Without Arrow's own schema in it a file says in Parquet's words what it
     // holds, and every reader sees the same.
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
     let sink = Sink { file, buffer: Vec::new() };
     let writer = ArrowWriter::try_new_with_options(sink, schema.clone(), options).map_err(of_parquet)?;
-    Ok(Open { path, name, writer })
+    let strange = vec![false; schema.fields().len()];
+    Ok(Open { path, name, writer, strange })
 }
 
 /// Gathers small writes into large ones.
@@ -197,96 +249,5 @@ fn of_parquet(error: ParquetError) -> TablesError {
             Err(source) => failed(source),
         },
         other => failed(other),
-    }
-}
-
-/// Returns a file's statistics in the form of the Delta log.
-fn stats_of(metadata: &ParquetMetaData, schema: &SchemaRef) -> String {
-    let (mut smallest, mut largest, mut nulls) = (Map::new(), Map::new(), Map::new());
-    for (place, field) in schema.fields().iter().enumerate() {
-        let chunks: Vec<_> = metadata.row_groups().iter().map(|group| group.column(place).statistics()).collect();
-        let count: Option<u64> = chunks.iter().map(|chunk| chunk.and_then(Statistics::null_count_opt)).sum();
-        if let Some(count) = count {
-            nulls.insert(field.name().clone(), count.into());
-        }
-        // The log may only say what holds for every value: one row group
-        // without bounds, and nothing is said.
-        let bounds: Option<Vec<_>> = chunks.into_iter().map(|chunk| chunk.and_then(bounds_of)).collect();
-        let Some(bounds) = bounds.filter(|bounds| !bounds.is_empty()) else { continue };
-        let (Some(low), Some(high)) = (
-            bounds.iter().map(|(low, _)| low.clone()).reduce(Bound::smaller),
-            bounds.iter().map(|(_, high)| high.clone()).reduce(Bound::larger),
-        ) else {
-            continue;
-        };
-        let is_time = matches!(field.data_type(), arrow::datatypes::DataType::Timestamp(..));
-        if let (Some(low), Some(high)) = (low.json(is_time, false), high.json(is_time, true)) {
-            smallest.insert(field.name().clone(), low);
-            largest.insert(field.name().clone(), high);
-        }
-    }
-    let rows = metadata.file_metadata().num_rows();
-    json!({ "numRecords": rows, "minValues": smallest, "maxValues": largest, "nullCount": nulls }).to_string()
-}
-
-#[derive(Clone, Debug)]
-enum Bound {
-    Integer(i64),
-    Float(f64),
-    Text(String),
-}
-
-/// Texts longer than this are left out of the statistics.
-const BOUND_BYTES_MAX: usize = 32;
-
-fn bounds_of(statistics: &Statistics) -> Option<(Bound, Bound)> {
-    match statistics {
-        Statistics::Int64(values) => Some((Bound::Integer(*values.min_opt()?), Bound::Integer(*values.max_opt()?))),
-        Statistics::Double(values) => {
-            let (low, high) = (*values.min_opt()?, *values.max_opt()?);
-            (low.is_finite() && high.is_finite()).then_some((Bound::Float(low), Bound::Float(high)))
-        }
-        Statistics::ByteArray(values) if values.min_is_exact() && values.max_is_exact() => {
-            let text = |bytes: &[u8]| {
-                let text = std::str::from_utf8(bytes).ok()?;
-                (text.len() <= BOUND_BYTES_MAX).then(|| text.to_owned())
-            };
-            Some((Bound::Text(text(values.min_opt()?.data())?), Bound::Text(text(values.max_opt()?.data())?)))
-        }
-        _ => None,
-    }
-}
-
-impl Bound {
-    fn is_smaller_than(&self, other: &Bound) -> bool {
-        match (self, other) {
-            (Bound::Integer(one), Bound::Integer(other)) => one < other,
-            (Bound::Float(one), Bound::Float(other)) => one < other,
-            (Bound::Text(one), Bound::Text(other)) => one < other,
-            _ => false,
-        }
-    }
-
-    fn smaller(self, other: Bound) -> Bound {
-        if other.is_smaller_than(&self) { other } else { self }
-    }
-
-    fn larger(self, other: Bound) -> Bound {
-        if self.is_smaller_than(&other) { other } else { self }
-    }
-
-    /// Times are written in milliseconds, outward, since the log knows no
-    /// finer ones; those that no calendar has are not written at all.
-    fn json(self, is_time: bool, upward: bool) -> Option<Json> {
-        match self {
-            Bound::Integer(micros) if is_time => {
-                let millis = micros.div_euclid(1_000) + i64::from(upward && micros.rem_euclid(1_000) > 0);
-                let text = base::Timestamp::from_millis(millis).to_string();
-                text.ends_with('Z').then(|| text.into())
-            }
-            Bound::Integer(value) => Some(value.into()),
-            Bound::Float(value) => Some(value.into()),
-            Bound::Text(text) => Some(text.into()),
-        }
     }
 }

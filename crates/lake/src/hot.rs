@@ -27,8 +27,10 @@ use crate::arrow_rows::{arrow_schema, conform, position, widened};
 use crate::error::failed;
 use crate::keys::KeySet;
 use crate::prints::PrintSet;
+use crate::rest::{Rest, RestFile};
 use crate::route::Route;
 use crate::run::{Kind, Run};
+use crate::skipping::{Choice, keys_in};
 
 /// Batches smaller than this are joined when layers merge.
 const BATCH_ROWS: usize = 8 * 1024;
@@ -162,6 +164,15 @@ impl Layer {
             (Some(keys), _) => Some(keys.columns()),
             (None, Some(spilled)) => spilled.hides.as_ref().map(|prints| prints.columns()),
             (None, None) => None,
+        }
+    }
+
+    /// Tells what of a file at rest it may hide; `None` if nothing.
+    pub(crate) fn may_hide_in(&self, rest: &Rest, file: &RestFile) -> Option<Choice<'_>> {
+        match &self.hides {
+            Some(keys) => keys_in(rest, file, keys.sought()),
+            // Prints know no order.
+            None => self.hiding_columns().map(|_| Choice::All),
         }
     }
 
@@ -344,6 +355,24 @@ impl Stack {
     pub(crate) fn hiding_columns(&self) -> &[String] {
         // All layers above one that replaces have the same keys.
         self.layers.iter().rev().find_map(|layer| layer.hiding_columns()).unwrap_or(&[])
+    }
+
+    /// Tells what of a file at rest is hidden perhaps; `None` if nothing.
+    pub(crate) fn may_hide_in(&self, rest: &Rest, file: &RestFile) -> Option<Choice<'_>> {
+        let mut choices = self.layers.iter().filter_map(|layer| layer.may_hide_in(rest, file));
+        let only = choices.next()?;
+        Some(if choices.next().is_some() { Choice::All } else { only })
+    }
+
+    /// Tells whether some of its rows lie on disk.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.layers.iter().any(|layer| layer.spilled.is_some())
+    }
+
+    /// Returns a batch from below, of which nothing is hidden, in the types of
+    /// the uppermost layer.
+    pub(crate) fn raise(&self, older: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        self.layers.iter().try_fold(older.clone(), |risen, layer| layer.raise(&risen))
     }
 
     /// Returns the rows of a batch from below that are to be seen, in the

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use base::{BoxFuture, Clock, Timestamp};
+use base::{BoxFuture, Clock};
 use parking_lot::{Mutex, RwLock};
 use pools::rows::Schema;
 use pools::{
@@ -22,13 +22,15 @@ use crate::asking::Asking;
 use crate::decide::Staged;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, failed};
-use crate::flusher::{self, PAUSE_AFTER_FAILURE, ask, gone};
+use crate::flusher::{self, Haste, ask, gone};
 use crate::hot::Layer;
 use crate::lookup;
 use crate::open;
+use crate::pace::Budget;
 use crate::parquet_piece::ParquetPiece;
 use crate::pool::Pool;
 use crate::pressure;
+use crate::rounds::Rounds;
 use crate::run::{Kind, Run};
 use crate::staging::{Load, Staging};
 use crate::table::Table;
@@ -59,6 +61,16 @@ pub struct Options {
     pub flush_share: f64,
     /// A file at rest is closed when it has grown to this.
     pub file_bytes_max: u64,
+    /// Small files of about one size are joined when there are more.
+    pub small_files_max: usize,
+    /// Rows come to rest at this many bytes a second, unless someone waits for
+    /// it or memory runs short.
+    pub flush_bytes_per_second: u64,
+    /// And with this share of a processor core.
+    pub flush_cpu_share: f64,
+    /// Files that no longer count, and the log of what counted when, are kept
+    /// for so long: readers may still be at them.
+    pub retention: Duration,
     /// A statement may take this long.
     pub sql_time_max: Duration,
     /// A statement of a data job may take this long.
@@ -83,6 +95,10 @@ impl Default for Options {
             flush_bytes: 256 * MIB,
             flush_share: 0.05,
             file_bytes_max: 64 * MIB,
+            small_files_max: 7,
+            flush_bytes_per_second: 32 * MIB,
+            flush_cpu_share: 0.25,
+            retention: Duration::from_hours(7 * 24),
             sql_time_max: Duration::from_mins(1),
             transform_time_max: Duration::from_hours(1),
             sql_bytes_max: 512 * MIB as usize,
@@ -128,8 +144,9 @@ impl Lake {
         let runtime = Threads::start().map_err(refused)?;
         let asking = Asking::new(&data.join("~scratch"), clock.clone(), &options);
         let asking = Arc::new(asking.map_err(|error| refused(std::io::Error::other(error)))?);
+        let budget = Arc::new(Budget::new(options.flush_bytes_per_second, options.flush_cpu_share));
         let (next_run, pools) = (Arc::default(), RwLock::default());
-        let shared = Arc::new(Shared { data, disk, clock, options, next_run, pools });
+        let shared = Arc::new(Shared { data, disk, clock, options, next_run, budget, pools });
         let logs = open::pools(&shared, runtime.handle())?;
         let (tasks, waiting) = mpsc::channel(QUEUE_LENGTH);
         let writer = Writer::new(shared.clone(), logs);
@@ -154,7 +171,8 @@ impl Lake {
         let step = self.shared.options.flush_after.clamp(Duration::from_millis(100), Duration::from_secs(1));
         let mut ticks = tokio::time::interval(step);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut paused: HashMap<(PoolId, String), Timestamp> = HashMap::new();
+        let Ok(tasks) = self.tasks() else { return };
+        let mut rounds = Rounds::new(self.shared.clone(), tasks.clone(), self.runtime().clone());
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -163,39 +181,19 @@ impl Lake {
             self.asking.close_stale();
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.flush_due(&mut paused) => {}
+                () = rounds.go() => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.relieve_all() => {}
             }
         }
     }
 
-    /// Brings to rest what is due, and cuts what is no longer needed from the
-    /// logs.
-    async fn flush_due(&self, paused: &mut HashMap<(PoolId, String), Timestamp>) {
+    async fn relieve_all(&self) {
         let pools: Vec<_> = self.shared.pools.read().values().cloned().collect();
         for pool in pools {
-            let ceiling = self.shared.ceiling(&pool);
-            for (place, table) in &pool.view().tables {
-                let now = self.shared.clock.now();
-                let key = (pool.id, place.clone());
-                let is_paused = paused.get(&key).is_some_and(|until| *until > now);
-                if is_paused || !flusher::is_due(table, ceiling, now, &self.shared.options) {
-                    continue;
-                }
-                match self.flush_up_to(pool.id, place, ceiling).await {
-                    Ok(_) => {
-                        paused.remove(&key);
-                    }
-                    Err(error) => {
-                        flusher::complain(pool.id, &table.name, &error);
-                        paused.insert(key, now.plus(PAUSE_AFTER_FAILURE));
-                    }
-                }
-            }
             self.relieve(&pool, self.shared.options.hot_bytes_max).await;
-            // Consumers may have moved on since the last flush.
-            if let Ok(tasks) = self.tasks() {
-                let _ = ask(tasks, Task::Cut { pool: pool.id }).await;
-            }
         }
     }
 
@@ -220,9 +218,17 @@ impl Lake {
     }
 
     async fn flush_up_to(&self, pool: PoolId, table: &str, ceiling: CommitNumber) -> Result<u64, TablesError> {
-        let flush = flusher::flush(self.shared.clone(), self.tasks()?.clone(), pool, table.to_owned(), ceiling);
+        let tasks = self.tasks()?.clone();
+        let flush = flusher::flush(self.shared.clone(), tasks, pool, table.to_owned(), ceiling, Haste::Waited);
         // On our own threads, and to its end even if nobody waits for it.
         self.runtime().spawn(flush).await.map_err(failed)?
+    }
+
+    /// Puts a table at rest in order, as the background does.
+    #[cfg(test)]
+    pub(crate) async fn tidy(&self, pool: PoolId, table: &str) -> Result<crate::tidy::Tidied, TablesError> {
+        let tidy = crate::tidy::tidy(self.shared.clone(), self.tasks()?.clone(), pool, table.to_owned());
+        self.runtime().spawn(tidy).await.map_err(failed)?
     }
 
     #[cfg(test)]
@@ -247,11 +253,7 @@ impl Lake {
     }
 
     /// Commits what was staged.
-    async fn commit_staged(
-        &self,
-        commit: Commit,
-        only_after: Option<CommitNumber>,
-    ) -> Result<Committed, TablesError> {
+    async fn commit_staged(&self, commit: Commit, only_after: Option<CommitNumber>) -> Result<Committed, TablesError> {
         let staging = self.staged.lock().remove(&commit.job);
         let Some(staging) = staging.and_then(|staging| staging.lock().take()) else {
             return self.commit_pieces(commit, Vec::new(), only_after).await;
@@ -418,9 +420,7 @@ impl Tables for Lake {
     /// Commits a job. What was staged for it is used up, also by an error; a
     /// job that is tried again is staged again.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, TablesError>> {
-        Box::pin(async move {
-            self.commit_staged(commit, None).await
-        })
+        Box::pin(async move { self.commit_staged(commit, None).await })
     }
 
     fn outcome(&self, pool: PoolId, job: PushJobId) -> BoxFuture<'_, Result<Option<Committed>, TablesError>> {

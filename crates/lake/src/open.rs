@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::plan::spilled_again;
-use crate::pool::{News, Pool, View};
-use crate::rest::Delta;
+use crate::pool::{Desk, News, Pool, View};
+use crate::rest::{Delta, Held};
 use crate::run::Run;
 use crate::table::Table;
 use crate::wal::{Record, write_record};
@@ -65,8 +65,10 @@ type Tables = std::collections::BTreeMap<String, Arc<Table>>;
 fn at_rest(shared: &Shared, runtime: &Handle, pool: &Pool, path: &Path) -> Result<Tables, Error> {
     let mut tables = Tables::new();
     for (_, folder) in folders(path)?.into_iter().filter(|(name, _)| name != "~log" && name != "~runs") {
+        let held = Held::default();
         let load = async {
-            let delta = Delta::open(shared.disk.clone(), pool.id, &folder).await?;
+            let (disk, retention) = (shared.disk.clone(), shared.options.retention);
+            let delta = Delta::open(disk, pool.id, &folder, held.clone(), retention).await?;
             let rest = delta.rest().await?;
             Ok::<_, pools::TablesError>(rest.map(|rest| (delta, rest)))
         };
@@ -78,7 +80,7 @@ fn at_rest(shared: &Shared, runtime: &Handle, pool: &Pool, path: &Path) -> Resul
         let (shape, through) = (rest.shape.clone(), rest.through);
         let table = Table::new(name.clone(), shape, through, Vec::new(), through, Arc::new(rest));
         tables.insert(name.to_ascii_lowercase(), Arc::new(table));
-        *pool.desk(&name).try_lock().expect("nobody flushes yet") = Some(delta);
+        pool.put_desk(&name, Desk { delta: tokio::sync::Mutex::new(Some(delta)), held, ..Desk::default() });
     }
     Ok(tables)
 }

@@ -25,6 +25,7 @@ use crate::prints::{Print, PrintSet, Prints, print_of};
 use crate::rest::Rest;
 use crate::route::Route;
 use crate::run::{Kind, Run, Yard, plain_schema};
+use crate::skipping::Choice;
 use crate::table::Table;
 
 /// What a job on disk does, as long as its table does not change.
@@ -251,7 +252,7 @@ fn count_deleted(table: Option<&Table>, run: &Run, shape: &Shape) -> Result<u64,
             }
         };
         for file in &table.rest.files {
-            table.read_file(file, &wanted, &mut look)?;
+            table.read_file(file, &wanted, Choice::All, &mut look)?;
         }
         table.read_hot(&wanted, &mut look)?;
         problem.map_or(Ok(()), Err)?;

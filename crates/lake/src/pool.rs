@@ -17,8 +17,9 @@ use tokio::sync::watch;
 use crate::error::failed;
 use crate::ledger::Ledger;
 use crate::log::{Segment, read_after};
+use crate::pace::Errand;
 use crate::plan::materialised;
-use crate::rest::Delta;
+use crate::rest::{Delta, Held};
 use crate::run::Run;
 use crate::table::Table;
 
@@ -36,9 +37,17 @@ pub(crate) struct View {
     pub(crate) tables: BTreeMap<String, Arc<Table>>,
 }
 
-/// A table's Delta log, while nobody flushes it; `None` if it has to be opened
-/// anew.
-pub(crate) type Desk = Arc<tokio::sync::Mutex<Option<Delta>>>;
+/// Where those who change a table at rest wait for each other.
+#[derive(Default)]
+pub(crate) struct Desk {
+    /// The Delta log, while nobody works on it; `None` if it has to be opened
+    /// anew.
+    pub(crate) delta: tokio::sync::Mutex<Option<Delta>>,
+    /// The work that is being done.
+    pub(crate) errand: Mutex<Option<Arc<Errand>>>,
+    /// The files that someone may still read.
+    pub(crate) held: Held,
+}
 
 /// One pool.
 pub(crate) struct Pool {
@@ -47,7 +56,7 @@ pub(crate) struct Pool {
     view: RwLock<Arc<View>>,
     head: watch::Sender<CommitNumber>,
     memory: Mutex<Memory>,
-    desks: Mutex<HashMap<String, Desk>>,
+    desks: Mutex<HashMap<String, Arc<Desk>>>,
 }
 
 /// A change kept in memory, its rows perhaps not.
@@ -153,9 +162,14 @@ impl Pool {
         self.view.read().tables.get(&name.to_ascii_lowercase()).cloned()
     }
 
-    /// Returns the desk at which a table's flushes wait for each other.
-    pub(crate) fn desk(&self, table: &str) -> Desk {
+    /// Returns the desk of a table.
+    pub(crate) fn desk(&self, table: &str) -> Arc<Desk> {
         self.desks.lock().entry(table.to_ascii_lowercase()).or_default().clone()
+    }
+
+    /// Puts up the desk of a table that was found on disk.
+    pub(crate) fn put_desk(&self, table: &str, desk: Desk) {
+        self.desks.lock().insert(table.to_ascii_lowercase(), Arc::new(desk));
     }
 
     /// Returns how a job was committed.

@@ -9,13 +9,17 @@
 //! Only this crate commits under a pool's folder. The protocol stays at reader
 //! 1, writer 2, without deletion vectors: what every Delta reader knows.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
 use deltalake::kernel::{Action, Add, Metadata, PrimitiveType, Protocol, Remove, StructField, StructType, Transaction};
 use deltalake::protocol::{DeltaOperation, OutputMode};
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use futures::StreamExt as _;
+use parking_lot::Mutex;
 use pools::rows::{ColumnSchema, ColumnType, Schema};
 use pools::schema::Shape;
 use pools::{CommitNumber, PoolId, SEQ_COLUMN, TablesError};
@@ -23,9 +27,12 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::bounds::Extents;
 use crate::disk::{Disk, is_full};
 use crate::error::failed;
 use crate::files::Written;
+use crate::keys::{Coder, KeyRange};
+use crate::skipping::key_range;
 use crate::store::LastingStore;
 
 /// The key columns, as a JSON list, in the table's configuration.
@@ -47,13 +54,6 @@ pub(crate) struct Rest {
     pub(crate) files: Vec<RestFile>,
 }
 
-impl Rest {
-    /// Returns how many rows the files hold.
-    pub(crate) fn rows(&self) -> u64 {
-        self.files.iter().map(|file| file.rows).sum()
-    }
-}
-
 /// A file that counts.
 #[derive(Clone, Debug)]
 pub(crate) struct RestFile {
@@ -65,6 +65,36 @@ pub(crate) struct RestFile {
     pub(crate) rows: u64,
     /// Its size.
     pub(crate) bytes: u64,
+    /// What is known of its columns.
+    pub(crate) extents: Arc<Extents>,
+    /// Between which keys of the table its rows lie, if that is known.
+    pub(crate) keys: Option<KeyRange>,
+    /// Shared by all who may still read it.
+    #[expect(dead_code, reason = "it counts who holds it")]
+    held: Arc<()>,
+}
+
+/// The files of a table that someone may still read, by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held(Arc<Mutex<HashMap<String, Weak<()>>>>);
+
+impl Held {
+    fn hold(&self, name: &str) -> Arc<()> {
+        let mut held = self.0.lock();
+        if let Some(holder) = held.get(name).and_then(Weak::upgrade) {
+            return holder;
+        }
+        let holder = Arc::new(());
+        held.insert(name.to_owned(), Arc::downgrade(&holder));
+        holder
+    }
+
+    /// Tells whether someone may still read a file.
+    pub(crate) fn is_held(&self, name: &str) -> bool {
+        let mut held = self.0.lock();
+        held.retain(|_, holder| holder.strong_count() > 0);
+        held.contains_key(name)
+    }
 }
 
 /// What a flush does to a table at rest.
@@ -82,6 +112,8 @@ pub(crate) struct Step {
     pub(crate) written: Vec<Written>,
     /// When it happens, in milliseconds.
     pub(crate) now_ms: i64,
+    /// The same rows only lie in other files.
+    pub(crate) moves_rows: bool,
 }
 
 /// A table's Delta log, open.
@@ -89,11 +121,20 @@ pub(crate) struct Delta {
     folder: PathBuf,
     app: String,
     table: DeltaTable,
+    held: Held,
+    retention: Duration,
 }
 
 impl Delta {
     /// Opens a table's Delta log as far as it has grown, without making one.
-    pub(crate) async fn open(disk: Arc<dyn Disk>, pool: PoolId, folder: &Path) -> Result<Delta, TablesError> {
+    /// Files that no longer count are kept for the retention.
+    pub(crate) async fn open(
+        disk: Arc<dyn Disk>,
+        pool: PoolId,
+        folder: &Path,
+        held: Held,
+        retention: Duration,
+    ) -> Result<Delta, TablesError> {
         let place =
             Url::from_directory_path(folder).map_err(|()| failed("the data folder must be an absolute path"))?;
         let store = Arc::new(LastingStore::new(disk));
@@ -103,7 +144,7 @@ impl Delta {
             table.load().await.map_err(failed)?;
         }
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        Ok(Delta { folder: folder.to_owned(), app: format!("loopwright/{pool}/{name}"), table })
+        Ok(Delta { folder: folder.to_owned(), app: format!("loopwright/{pool}/{name}"), table, held, retention })
     }
 
     /// Returns what is at rest, and the table's name; `None` if nothing ever
@@ -116,19 +157,22 @@ impl Delta {
         let metadata = state.metadata();
         let keys = metadata.configuration().get(KEYS_PROPERTY).cloned().unwrap_or_else(|| "[]".to_owned());
         let keys = serde_json::from_str(&keys).map_err(failed)?;
-        let schema = schema_of(&state.schema())?;
+        let shape = Shape { schema: schema_of(&state.schema())?, keys };
+        let coder = if shape.keys.is_empty() { None } else { Some(Coder::new(&shape).map_err(failed)?) };
         let mut files = Vec::new();
         for view in state.log_data().iter() {
             let name = view.path().into_owned();
             let rows = view.num_records().ok_or_else(|| failed(format!("the size of \"{name}\" is not known")))?;
             let path = self.folder.join(&name);
-            files.push(RestFile { path, name, rows: rows as u64, bytes: view.size() as u64 });
+            let extents = Extents::parse(&view.stats().unwrap_or_default(), &shape.schema);
+            let keys = coder.as_ref().and_then(|coder| key_range(coder, &extents));
+            let (extents, held) = (Arc::new(extents), self.held.hold(&name));
+            files.push(RestFile { path, name, rows: rows as u64, bytes: view.size() as u64, extents, keys, held });
         }
         // Names begin with a commit number, so this is about the order of
         // arrival.
         files.sort_by(|one, other| one.name.cmp(&other.name));
         let name = metadata.name().unwrap_or_default().to_owned();
-        let shape = Shape { schema, keys };
         Ok(Some((name, Rest { version: Some(state.version()), through: through as u64, shape, files })))
     }
 
@@ -147,8 +191,9 @@ impl Delta {
         if before.version.is_none() || before.shape != step.shape {
             actions.push(Action::Metadata(self.metadata(&step)?));
         }
-        actions.extend(step.gone.iter().map(|file| Action::Remove(remove(file, step.now_ms))));
-        actions.extend(step.written.iter().map(|file| Action::Add(add(file, step.now_ms))));
+        let changes = !step.moves_rows;
+        actions.extend(step.gone.iter().map(|file| Action::Remove(remove(file, step.now_ms, changes))));
+        actions.extend(step.written.iter().map(|file| Action::Add(add(file, step.now_ms, changes))));
         let through = i64::try_from(step.through).map_err(failed)?;
         let transaction = Transaction::new_with_last_update(&self.app, through, Some(step.now_ms));
         let next = before.version.map_or(0, |version| version + 1);
@@ -157,10 +202,15 @@ impl Delta {
             .with_create_checkpoint(true)
             .with_cleanup_expired_logs(Some(next > 0 && next.is_multiple_of(CHECKPOINT_INTERVAL)))
             .with_max_retries(0);
-        let operation = DeltaOperation::StreamingUpdate {
-            output_mode: if step.gone.is_empty() { OutputMode::Append } else { OutputMode::Update },
-            query_id: self.app.clone(),
-            epoch_id: through,
+        let operation = if step.moves_rows {
+            let target_size = step.written.iter().map(|file| file.bytes as i64).max().unwrap_or(0);
+            DeltaOperation::Optimize { predicate: None, target_size }
+        } else {
+            DeltaOperation::StreamingUpdate {
+                output_mode: if step.gone.is_empty() { OutputMode::Append } else { OutputMode::Update },
+                query_id: self.app.clone(),
+                epoch_id: through,
+            }
         };
         let state = self.table.snapshot().ok();
         let committed = CommitBuilder::from(properties)
@@ -173,6 +223,21 @@ impl Delta {
             Some((_, rest)) if rest.through == step.through => Ok(rest),
             _ => Err(failed("the table at rest does not hold what was just committed")),
         }
+    }
+
+    /// Returns the files that the log remembers to have let go of, and when,
+    /// in milliseconds. Those of long ago are forgotten.
+    pub(crate) async fn let_go(&self) -> Result<HashMap<String, i64>, TablesError> {
+        let Ok(state) = self.table.snapshot() else { return Ok(HashMap::new()) };
+        let log = self.table.log_store();
+        let mut gone = HashMap::new();
+        let mut tombstones = state.all_tombstones(log.as_ref());
+        while let Some(tombstone) = tombstones.next().await {
+            let tombstone = tombstone.map_err(failed)?;
+            let at = tombstone.deletion_timestamp().unwrap_or(i64::MAX);
+            gone.insert(tombstone.path().into_owned(), at);
+        }
+        Ok(gone)
     }
 
     fn metadata(&self, step: &Step) -> Result<Metadata, TablesError> {
@@ -188,11 +253,21 @@ impl Delta {
             "format": { "provider": "parquet", "options": {} },
             "schemaString": serde_json::to_string(&schema).map_err(failed)?,
             "partitionColumns": [],
-            "configuration": { KEYS_PROPERTY: keys },
+            "configuration": {
+                KEYS_PROPERTY: keys,
+                "delta.checkpointInterval": CHECKPOINT_INTERVAL.to_string(),
+                "delta.logRetentionDuration": interval(self.retention),
+                "delta.deletedFileRetentionDuration": interval(self.retention),
+            },
             "createdTime": step.now_ms,
         });
         serde_json::from_value(metadata).map_err(failed)
     }
+}
+
+/// Returns a duration as Delta writes it.
+fn interval(duration: Duration) -> String {
+    format!("interval {} seconds", duration.as_secs())
 }
 
 /// Tells whether a table was ever committed to. A crash can leave its folder
@@ -217,24 +292,24 @@ fn content_id(app: &str) -> [u8; 16] {
     digest[..16].try_into().expect("a digest is longer")
 }
 
-fn add(file: &Written, now_ms: i64) -> Add {
+fn add(file: &Written, now_ms: i64, changes: bool) -> Add {
     Add {
         path: file.name.clone(),
         size: file.bytes as i64,
         modification_time: now_ms,
-        data_change: true,
+        data_change: changes,
         stats: Some(file.stats.clone()),
         ..Add::default()
     }
 }
 
-fn remove(file: &RestFile, now_ms: i64) -> Remove {
+fn remove(file: &RestFile, now_ms: i64, changes: bool) -> Remove {
     Remove {
         path: file.name.clone(),
-        data_change: true,
+        data_change: changes,
         deletion_timestamp: Some(now_ms),
         extended_file_metadata: Some(true),
-        partition_values: Some(std::collections::HashMap::new()),
+        partition_values: Some(HashMap::new()),
         size: Some(file.bytes as i64),
         ..Remove::default()
     }

@@ -28,6 +28,7 @@ use crate::disk::Disk;
 use crate::error::failed;
 use crate::files::{self, Writer};
 use crate::keys::Coder;
+use crate::skipping::Choice;
 
 /// A file of a run is closed when it has grown to this; so much of it is in
 /// memory while it is written.
@@ -145,7 +146,7 @@ impl RunWriter {
             let writer = Writer::new(disk, &self.yard.folder, stem, batch.schema(), FILE_BYTES_MAX);
             self.open = Some(Open { kind, schema: schema.clone(), writer });
         }
-        self.open.as_mut().expect("it was opened above").writer.write(batch)
+        self.open.as_mut().expect("it was opened above").writer.write(batch).map(drop)
     }
 
     fn close(&mut self) -> Result<(), TablesError> {
@@ -269,7 +270,7 @@ impl Run {
         wanted: &SchemaRef,
         take: &mut dyn FnMut(RecordBatch) -> Result<bool, TablesError>,
     ) -> Result<(), TablesError> {
-        files::read(&self.path(file), wanted, &[], take)
+        files::read(&self.path(file), wanted, &[], Choice::All, take)
     }
 
     /// Reads the wanted columns, and others besides, as far as the files have
@@ -286,7 +287,7 @@ impl Run {
             let (mut row_in_file, mut goes_on) = (0, true);
             let advance = |rows| if file.kind == Kind::Upsert { rows } else { 0 };
             if kinds.contains(&file.kind) {
-                files::read(&self.path(file), wanted, besides, &mut |batch| {
+                files::read(&self.path(file), wanted, besides, Choice::All, &mut |batch| {
                     let rows = batch.num_rows();
                     let place = Place { file, row: row + row_in_file, upsert: upsert + advance(row_in_file) };
                     row_in_file += rows;

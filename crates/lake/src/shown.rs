@@ -13,13 +13,14 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use pools::SEQ_COLUMN;
 
 use crate::rest::RestFile;
+use crate::skipping::{self, Choice, Wanted};
 use crate::spelling::Spelled;
 use crate::table::Table;
 
@@ -58,18 +59,25 @@ impl TableProvider for Shown {
         TableType::Base
     }
 
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(skipping::pushdown(filters))
+    }
+
     async fn scan(
         &self,
         _: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = match projection {
             Some(places) => Arc::new(self.schema.project(places)?),
             None => self.schema.clone(),
         };
-        let files = &self.table.rest.files;
+        let rest = &self.table.rest;
+        let wanted: Arc<[Wanted]> = skipping::wanted(filters, &rest.shape.schema).into();
+        let files = rest.files.iter().filter(|file| skipping::may_hold(file, &wanted)).cloned();
+        let files: Vec<RestFile> = files.collect();
         let mut sources: Vec<Source> = Vec::new();
         if !files.is_empty() {
             let share = files.len().div_ceil(READERS_MAX);
@@ -77,7 +85,8 @@ impl TableProvider for Shown {
         }
         sources.push(Source::Hot);
         let partitions = sources.into_iter().map(|source| {
-            let partition = Partition { table: self.table.clone(), schema: schema.clone(), source };
+            let partition =
+                Partition { table: self.table.clone(), schema: schema.clone(), source, wanted: wanted.clone() };
             Arc::new(partition) as Arc<dyn PartitionStream>
         });
         let plan = StreamingTableExec::try_new(schema.clone(), partitions.collect(), None, [], false, limit)?;
@@ -96,6 +105,8 @@ struct Partition {
     table: Arc<Table>,
     schema: SchemaRef,
     source: Source,
+    /// What the statement asks for of the files.
+    wanted: Arc<[Wanted]>,
 }
 
 impl PartitionStream for Partition {
@@ -107,6 +118,7 @@ impl PartitionStream for Partition {
         let mut stream = RecordBatchReceiverStream::builder(self.schema.clone(), BATCHES_AHEAD);
         let batches = stream.tx();
         let (table, schema, source) = (self.table.clone(), self.schema.clone(), self.source.clone());
+        let wanted = self.wanted.clone();
         stream.spawn_blocking(move || {
             let mut problem = None;
             let mut send = |batch: RecordBatch| match named(&batch, &schema) {
@@ -121,7 +133,7 @@ impl PartitionStream for Partition {
                 Source::Hot => table.read_hot(&schema, &mut send).map_err(outward)?,
                 Source::Files(files) => {
                     for file in files {
-                        table.read_file(file, &schema, &mut send).map_err(outward)?;
+                        table.read_file(file, &schema, Choice::Where(&wanted), &mut send).map_err(outward)?;
                     }
                 }
             }

@@ -15,6 +15,7 @@ use datafusion::object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
 
 use crate::disk::{Disk, Taken, write_whole};
@@ -74,8 +75,20 @@ impl ObjectStore for LastingStore {
         self.files.get_opts(location, options).await
     }
 
+    /// Removes logs that a checkpoint has made superfluous, one by one. Should
+    /// a power loss bring some of them back, they are removed another time.
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.files.delete_stream(locations)
+        let (files, disk) = (LocalFileSystem::new(), self.disk.clone());
+        let remove = move |location: Path| -> Result<Path> {
+            let path = files.path_to_filesystem(&location)?;
+            match disk.remove(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(Error::Generic { store: "lasting files", source: error.into() })
+                }
+                _ => Ok(location),
+            }
+        };
+        locations.map(move |location| remove(location?)).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -16,8 +16,9 @@ use crate::arrow_rows::{arrow_schema, conform, position, seq_field, to_rows};
 use crate::error::failed;
 use crate::files;
 use crate::hot::{Layer, Stack};
-use crate::keys::{Coder, Key};
+use crate::keys::{Coder, Key, Sought};
 use crate::rest::{Rest, RestFile};
+use crate::skipping::{Choice, keys_in};
 
 /// A table at one commit.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Table {
         let hot = self.hot()?;
         let mut rows = hot.rows()?;
         for file in self.rest.files.iter().filter(|_| !hot.replaces()) {
-            rows += file.rows - hidden_in(file, &hot)?;
+            rows += file.rows - hidden_in(&self.rest, file, &hot)?;
         }
         Ok(*self.rows.get_or_init(|| rows))
     }
@@ -99,14 +100,20 @@ impl Table {
         &self,
         file: &RestFile,
         wanted: &SchemaRef,
+        choice: Choice<'_>,
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<(), TablesError> {
         let hot = self.hot()?;
         if hot.replaces() {
             return Ok(());
         }
-        files::read(&file.path, wanted, hot.hiding_columns(), &mut |batch| {
-            let seen = hot.lets_through(&batch).map_err(failed)?;
+        // Most files hold nothing that is hidden, and need not be asked row by
+        // row.
+        let hides = hot.may_hide_in(&self.rest, file).is_some();
+        let besides = if hides { hot.hiding_columns() } else { &[] };
+        files::read(&file.path, wanted, besides, choice, &mut |batch| {
+            let seen = if hides { hot.lets_through(&batch) } else { hot.raise(&batch) };
+            let seen = seen.map_err(failed)?;
             let nothing = seen.num_rows() == 0;
             Ok(nothing || take(conform(&seen, wanted).map_err(failed)?))
         })
@@ -130,7 +137,7 @@ impl Table {
             true
         };
         for file in &self.rest.files {
-            self.read_file(file, wanted, &mut keep)?;
+            self.read_file(file, wanted, Choice::All, &mut keep)?;
         }
         self.read_hot(wanted, &mut keep)?;
         Ok(to_rows(wanted, &in_order(wanted, batches)?))
@@ -152,8 +159,12 @@ impl Table {
                 false
             }
         };
+        let mut in_order_of_keys: Vec<Key> = keys.iter().cloned().collect();
+        let sought = Sought::new(coder, &mut in_order_of_keys);
         for file in &self.rest.files {
-            self.read_file(file, wanted, &mut keep)?;
+            if let Some(choice) = keys_in(&self.rest, file, sought) {
+                self.read_file(file, wanted, choice, &mut keep)?;
+            }
         }
         self.read_hot(wanted, &mut keep)?;
         if let Some(problem) = problem {
@@ -217,14 +228,11 @@ fn seq_of(batch: &RecordBatch) -> &Int64Array {
 }
 
 /// Returns how many rows of a file layers hide by their keys.
-pub(crate) fn hidden_in(file: &RestFile, hot: &Stack) -> Result<u64, TablesError> {
-    let keys = hot.hiding_columns();
-    if keys.is_empty() {
-        return Ok(0);
-    }
+pub(crate) fn hidden_in(rest: &Rest, file: &RestFile, hot: &Stack) -> Result<u64, TablesError> {
+    let Some(choice) = hot.may_hide_in(rest, file) else { return Ok(0) };
     let nothing = Arc::new(ArrowSchema::empty());
     let mut hidden = 0;
-    files::read(&file.path, &nothing, keys, &mut |batch| {
+    files::read(&file.path, &nothing, hot.hiding_columns(), choice, &mut |batch| {
         let seen = hot.lets_through(&batch).map_err(failed)?;
         hidden += (batch.num_rows() - seen.num_rows()) as u64;
         Ok(true)

@@ -22,6 +22,7 @@ use crate::error::{Error, failed};
 use crate::hot::Layer;
 use crate::lake::Options;
 use crate::log::{Log, Refused};
+use crate::pace::Budget;
 use crate::plan::{Plan, plan};
 use crate::pool::{News, Pool, View};
 use crate::rest::Rest;
@@ -111,6 +112,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     /// The number of the next run.
     pub(crate) next_run: Arc<AtomicU64>,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) pools: RwLock<HashMap<PoolId, Arc<Pool>>>,
 }
 

@@ -1,6 +1,8 @@
 //! The lake against its model: whatever is pushed, flushed, restarted or lost,
 //! both hold the same.
 
+use std::time::Duration;
+
 use pools::rows::{Cell, ColumnBuilder, ColumnType};
 use proptest::prelude::*;
 
@@ -19,6 +21,9 @@ enum Deed {
     },
     /// Memory gets tight: what is pending leaves it.
     Relieve,
+    Tidy {
+        table: usize,
+    },
     Release {
         behind: u64,
     },
@@ -100,6 +105,7 @@ fn a_deed() -> impl Strategy<Value = Deed> {
         10 => push.prop_map(|(table, mode, pieces)| Deed::Push { table, mode, pieces }),
         4 => (0..TABLES.len()).prop_map(|table| Deed::Flush { table }),
         3 => Just(Deed::Relieve),
+        2 => (0..TABLES.len()).prop_map(|table| Deed::Tidy { table }),
         1 => (0..4u64).prop_map(|behind| Deed::Release { behind }),
         1 => Just(Deed::Restart),
         2 => (1..25u64).prop_map(|step| Deed::PowerFails { step }),
@@ -149,6 +155,13 @@ impl Pond {
                 let pending = pending.tables.values().flat_map(|table| &table.layers);
                 assert!(pending.clone().all(|layer| layer.batches.is_empty() || layer.rows() == 0));
             }
+            Deed::Tidy { table } => {
+                let tidied = self.lake().tidy(self.pool, TABLES[table]).await;
+                if self.disk.has_stopped() {
+                    return self.power_returns();
+                }
+                tidied.expect("nothing stands in the way of order");
+            }
             Deed::Release { behind } => {
                 let head = *self.lake().head(self.pool).borrow();
                 self.lake().release(self.pool, "follower", head.saturating_sub(behind));
@@ -175,10 +188,19 @@ impl Pond {
     }
 }
 
+/// Two small files are joined, and what no longer counts is gone at once.
+fn untidy(options: Options) -> Options {
+    Options { small_files_max: 1, retention: Duration::ZERO, ..options }
+}
+
+/// After every file of these tests was written.
+const LATER: Timestamp = Timestamp::from_millis(4_102_444_800_000);
+
 fn deeds_agree(deeds: Vec<Deed>, options: Options) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut pond = Pond::with(options);
+        let mut pond = Pond::with(untidy(options));
+        pond.clock.set(LATER);
         for deed in deeds {
             pond.act(deed).await;
             if pond.disk.has_stopped() {
@@ -231,12 +253,12 @@ async fn changes_are_told(mut pond: Pond) {
 /// Runs a short story with a power loss at each of its steps in turn.
 #[tokio::test]
 async fn no_crash_loses_or_doubles_a_row() {
-    crash_at_each_step(&Options { segment_bytes_max: 200, ..small() }).await;
+    crash_at_each_step(&untidy(Options { segment_bytes_max: 200, ..small() })).await;
 }
 
 #[tokio::test]
 async fn no_crash_loses_or_doubles_a_row_of_a_big_job() {
-    crash_at_each_step(&Options { segment_bytes_max: 200, ..spilling() }).await;
+    crash_at_each_step(&untidy(Options { segment_bytes_max: 200, ..spilling() })).await;
 }
 
 async fn crash_at_each_step(options: &Options) {
@@ -250,21 +272,33 @@ async fn crash_at_each_step(options: &Options) {
             Deed::Relieve,
             Deed::Flush { table: 1 },
             Deed::Flush { table: 0 },
+            push(0, by_id(true), "Id:integer Price:float\n7 0.5"),
+            push(1, Mode::Append, "Id:integer\n2"),
+            Deed::Flush { table: 1 },
+            Deed::Flush { table: 0 },
+            Deed::Tidy { table: 0 },
+            Deed::Tidy { table: 1 },
             push(0, by_id(false), "Id Name\nA-12 d"),
             push(1, Mode::Replace, "Other\nx"),
             Deed::Flush { table: 0 },
             Deed::Flush { table: 1 },
             push(0, by_id(false), "Id Name\n1 e"),
+            Deed::Tidy { table: 0 },
+            Deed::Tidy { table: 1 },
         ]
     };
     let mut calm = Pond::with(options.clone());
+    calm.clock.set(LATER);
     for deed in story() {
         calm.act(deed).await;
     }
     let steps = calm.disk.steps();
-    assert!(steps > 80, "the story has {steps} steps");
+    let joined = calm.lake().shared().pool(calm.pool).table(TABLES[1]).unwrap().rest.files.len();
+    assert_eq!(joined, 1);
+    assert!(steps > 120, "the story has {steps} steps");
     for step in 1..=steps {
         let mut pond = Pond::closed(options.clone());
+        pond.clock.set(LATER);
         pond.disk = Arc::new(FaultyDisk::new(step));
         pond.disk.plan(Step::Any, step, Fault::Stop);
         pond.restart_or_not();

@@ -5,9 +5,11 @@ mod disks;
 mod faults;
 mod laws;
 mod rest;
+mod skipping;
 mod sql;
 mod asking;
 mod transforms;
+mod tidy;
 
 use std::path::Path;
 use std::sync::Arc;
