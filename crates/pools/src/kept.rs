@@ -129,7 +129,8 @@ impl Pools {
         now: Timestamp,
     ) -> Option<Timestamp> {
         let is_wrong = state == State::Error || logs.iter().any(|line| line.ends_with(csv::SUSPICION));
-        let of_use = job.spec.file_type == FileType::Csv && is_wrong;
+        // An import has a way of its own to be told otherwise.
+        let of_use = job.spec.file_type == FileType::Csv && is_wrong && job.spec.import.is_none();
         if !of_use || self.options.keep_chunks.is_zero() {
             return None;
         }

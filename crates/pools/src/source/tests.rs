@@ -221,7 +221,7 @@ async fn each_file_of_a_folder_comes_once() {
         assert_eq!(house.see().await, "1 4", "b is bad, and the last one may still be written");
         expect![[r#"
             a.csv DONE 1
-            b.csv ERROR 0: file "b.csv", line 2, column 2: the row has 2 fields where the header has 1; "3" is one too many
+            b.csv ERROR 0: file "b.csv", line 2, column 2: the row has 2 fields where the header has 1; "3" is one too many; the chunks are kept until 2026-01-02T00:00:00.000Z: POST /api/v1/pools/019b76da-a800-7c57-89ec-1157912e0e17/push-jobs/019b76da-a800-79ca-9211-099d30d99f96/reload with other csvParsingOptions loads them again
             c.json DONE 1"#]]
         .assert_eq(&house.runs(&pools).await);
 
