@@ -156,9 +156,8 @@ impl ScalarUDFImpl for Own {
                 let units = units(&arrays[0])?;
                 let known = |row: usize| from.is_valid(row) && to.is_valid(row);
                 let counts = units.iter().enumerate();
-                Arc::new(Int64Array::from_iter(
-                    counts.map(|(row, unit)| unit.filter(|_| known(row)).map(|unit| count(row, unit))),
-                ))
+                let counts = counts.map(|(row, unit)| unit.filter(|_| known(row)).map(|unit| count(row, unit)));
+                Arc::new(counts.collect::<Int64Array>())
             }
             Function::DateAdd | Function::TimestampAdd => {
                 later(&units(&arrays[0])?, &cast(&arrays[1], &DataType::Int64)?, &arrays[2])?

@@ -141,8 +141,8 @@ pub(crate) async fn statuses(
             "jobId": run.job,
             "jobName": run.spec.name,
             "status": status_word(run.state),
-            "startDate": run.started_at.map(|at| at.as_millis()),
-            "endDate": run.ended_at.map(|at| at.as_millis()),
+            "startDate": run.started_at.map(base::Timestamp::as_millis),
+            "endDate": run.ended_at.map(base::Timestamp::as_millis),
             "errorMessage": run.error,
         })
     });

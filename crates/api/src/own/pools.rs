@@ -125,7 +125,7 @@ pub(super) async fn table(
     let pool = rights::pool(&app, &actor, &pool, Permission::UsePool).await?;
     let explored = app.pools.explore(pool.id).await?;
     let found = explored.into_iter().find(|one| one.info.name.eq_ignore_ascii_case(&name));
-    let found = found.ok_or_else(|| pools::TablesError::UnknownTable { table: name })?;
+    let found = found.ok_or(pools::TablesError::UnknownTable { table: name })?;
     let quoted = found.info.name.replace('"', "\"\"");
     let is_broken = found.view.as_ref().is_some_and(|view| view.broken.is_some());
     let mut shown = json!(Table::from(found));

@@ -162,10 +162,10 @@ pub(super) async fn cancel(
     if !is_own {
         rights::pool(&app, &actor, &pool, Permission::AdminPool).await?;
     }
-    match app.sql.cancel(&known, &id) {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Fault::not_found("sql-unknown", format!("no statement \"{id}\" is under way in this pool"))),
+    if !app.sql.cancel(&known, &id) {
+        return Err(Fault::not_found("sql-unknown", format!("no statement \"{id}\" is under way in this pool")));
     }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Returns rows as objects.

@@ -95,10 +95,10 @@ async fn tables_are_made_of_questions() {
     .await;
     check(
         &["CREATE TABLE none AS SELECT Id, Name FROM pushCSV WHERE FALSE", "SELECT count(*), count(Name) FROM none"],
-        expect![[r#"
+        expect![[r"
             +0 -0
             [0,0]
-        "#]],
+        "]],
     )
     .await;
 }

@@ -52,7 +52,8 @@ pub(crate) fn load(
 /// there is to note, or why it cannot be loaded.
 pub fn read_file(spec: &PushJobSpec, path: &Path, mut take: impl FnMut(Rows)) -> Result<Vec<String>, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let file = ChunkFile { kind: ChunkKind::Upsert, name, path: path.to_owned(), read: crate::import::BytesRead::default() };
+    let file =
+        ChunkFile { kind: ChunkKind::Upsert, name, path: path.to_owned(), read: crate::import::BytesRead::default() };
     let loaded = load(spec, &[file], None, |piece| {
         if let Piece::Upsert(rows) = piece {
             take(rows);

@@ -227,13 +227,13 @@ async fn a_run_that_a_crash_cut_short_goes_on_and_commits_nothing_twice() {
         &after,
         pool,
         run.id,
-        expect![[r#"
+        expect![[r"
             HAND DONE 
             1 VIEW v Some((None, 0, None))
             2 INSERT Log Some((Some(1), 1, None))
             3 INSERT Log Some((Some(2), 1, None))
             4 INSERT Log Some((Some(3), 1, None))
-        "#]],
+        "]],
     )
     .await;
     assert_eq!(tables.table(pool, "Log").await.unwrap().map(|table| table.rows), Some(3));
@@ -258,12 +258,12 @@ async fn a_run_can_be_cancelled_while_it_runs() {
         &pools,
         pool,
         run.id,
-        expect![[r#"
+        expect![[r"
             HAND CANCELED 
             1 INSERT Log Some((Some(1), 1, None))
             2 UPDATE Log None
             3 INSERT Log None
-        "#]],
+        "]],
     )
     .await;
     pools.delete_data_job(&house.actor, pool, job.id).await.unwrap();

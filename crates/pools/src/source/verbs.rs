@@ -361,7 +361,12 @@ impl Pools {
             .iter()
             .map(|chunk| {
                 let (id, name) = chunk.chunk();
-                ChunkFile { kind: ChunkKind::Upsert, name: name.to_owned(), path: self.spool.path(id), read: crate::import::BytesRead::default() }
+                ChunkFile {
+                    kind: ChunkKind::Upsert,
+                    name: name.to_owned(),
+                    path: self.spool.path(id),
+                    read: crate::import::BytesRead::default(),
+                }
             })
             .collect();
         let table = self.tables.table(source.pool, &find.push.target).await.ok().flatten();
