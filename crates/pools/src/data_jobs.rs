@@ -48,6 +48,13 @@ impl Pools {
                 if others.iter().any(|other| other.name.to_lowercase() == spec.name.to_lowercase()) {
                     return Err(Error::DataJobNameTaken { name: spec.name.clone() });
                 }
+                if let Some(connection) = &spec.connection
+                    && crate::source::by_key(tx, pool, connection)?.is_none()
+                {
+                    return Err(bad(format!(
+                        "the pool has no connection \"{connection}\": name one of its sources, or leave it out for Global"
+                    )));
+                }
                 check_for_loops(&spec, &others).map_err(&bad)?;
                 let job = DataJob {
                     id: before.as_ref().map_or(fresh, |before| before.id),

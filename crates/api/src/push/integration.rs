@@ -91,14 +91,17 @@ pub(super) async fn data_models(
     Ok(Json(models.iter().map(data_model_form).collect()))
 }
 
-/// Lists the data sources of a pool: none, everything is pushed.
+/// Lists the data connections of a pool: its sources.
 pub(super) async fn data_sources(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(pool): Path<String>,
 ) -> Result<Json<Vec<Value>>, Fault> {
-    rights::pool(&app, &actor, &pool, Permission::UsePool).await?;
-    Ok(Json(Vec::new()))
+    let pool = rights::pool(&app, &actor, &pool, Permission::UsePool).await?;
+    let sources = app.pools.sources(pool.id).await?;
+    let form =
+        |source: &pools::Source| json!({ "id": source.id, "name": source.key, "type": source.spec.origin.word() });
+    Ok(Json(sources.iter().map(form).collect()))
 }
 
 fn pool_form(pool: &Pool) -> Value {

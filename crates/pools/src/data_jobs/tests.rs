@@ -304,3 +304,20 @@ async fn time_and_changes_start_a_job() {
     ]]
     .assert_eq(&refused.to_string());
 }
+
+#[tokio::test]
+async fn a_job_belongs_to_the_pool_or_to_one_of_its_connections() {
+    let house = House::new();
+    let tables = Arc::new(Scripted::default());
+    let pools = house.pools(&tables, 1);
+    let pool = pools.create(&house.actor, "Purchasing").await.unwrap().id;
+    let on =
+        |connection: &str| DataJobSpec { connection: Some(connection.into()), ..spec("INSERT INTO Log VALUES (1)") };
+    let refused = pools.put_data_job(&house.actor, pool, None, on("erp")).await.unwrap_err();
+    expect![[
+        r#"data job "Nightly" cannot be kept: the pool has no connection "erp": name one of its sources, or leave it out for Global"#
+    ]]
+    .assert_eq(&refused.to_string());
+    let job = pools.put_data_job(&house.actor, pool, None, on("Global")).await.unwrap();
+    assert_eq!(job.spec.connection, None);
+}

@@ -137,7 +137,8 @@ pub enum ImportState {
     Loading,
     /// Its rows are in the tables.
     Done,
-    /// Nothing of it is visible; its jobs say why.
+    /// Its jobs say why. Nothing is visible of those that failed; a log of
+    /// objects fills several tables, and those that came before are there.
     Failed,
 }
 

@@ -20,9 +20,10 @@
 //! The file streams, whatever the order of its parts: one event or one object
 //! is in memory at a time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::BufReader;
+use std::rc::Rc;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -57,8 +58,10 @@ pub(crate) fn read(
 ) -> Result<(), Refusal> {
     let opened = CountedFile::open(&file.path, progress).map_err(|error| file.refusal(&error))?;
     let text = SourceText::open(opened, None).map_err(|error| file.refusal(&error))?;
-    let reading = Reading { out: RefCell::new(Out { take, notes, refused: None, parts: 0 }) };
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(64 << 10, Endless(text)));
+    let ended = Rc::new(Cell::new(false));
+    let reading = Reading { out: RefCell::new(Out { take, notes, refused: None, parts: 0 }), ended: ended.clone() };
+    let elements = Elements { text, ended };
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(64 << 10, elements));
     let read = json.deserialize_map(&reading).and_then(|()| json.end());
     let out = reading.out.into_inner();
     if let Some(refusal) = out.refused {
@@ -79,15 +82,20 @@ fn place_of(error: &serde_json::Error) -> String {
     format!("line {line}, column {column}: {what}")
 }
 
-/// A text of which JSON reads one element after the other, so that none of
-/// them counts as endless; that single strings are not is seen to by their
-/// being read into memory that is counted elsewhere.
-struct Endless(SourceText);
+/// A text of which one element is read after the other; none of them may be
+/// endless.
+struct Elements {
+    text: SourceText,
+    /// An element has ended since the last look.
+    ended: Rc<Cell<bool>>,
+}
 
-impl std::io::Read for Endless {
+impl std::io::Read for Elements {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        self.0.next_element();
-        self.0.read(into)
+        if self.ended.replace(false) {
+            self.text.next_element();
+        }
+        self.text.read(into)
     }
 }
 
@@ -103,6 +111,7 @@ struct Out<'a, 't> {
 /// Visits the parts of a log.
 struct Reading<'a, 't> {
     out: RefCell<Out<'a, 't>>,
+    ended: Rc<Cell<bool>>,
 }
 
 impl Reading<'_, '_> {
@@ -162,6 +171,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<'_, '_, '_, T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(element) = list.next_element::<T>()? {
             (self.1)(self.0, element).map_err(serde::de::Error::custom)?;
+            self.0.ended.set(true);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::csv::{Charset, Letters, NotText};
 
 /// Bytes that one element of a log may have.
-const ELEMENT_BYTES_MAX: usize = 64 << 20;
+const ELEMENT_BYTES_MAX: usize = 16 << 20;
 
 /// How many bytes of a file were read, for those who look on.
 #[derive(Clone, Debug, Default)]

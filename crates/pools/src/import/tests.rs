@@ -19,9 +19,9 @@ fn file(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) -> LogFile {
     LogFile { name: name.into(), path }
 }
 
-/// Surveys a log and reads every part of it as its push jobs would.
 type PiecesOfPart = (String, Vec<Piece>);
 
+/// Surveys a log and reads every part of it as its push jobs would.
 fn rows_of(format: Format, bytes: &[u8]) -> Result<(Survey, Vec<PiecesOfPart>), String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let files = [file(&folder, "log", bytes)];
@@ -325,6 +325,18 @@ fn a_broken_object_centric_log_is_refused_with_its_place() {
             r#"refused: file "log": line 1, column 1: invalid type: sequence, expected an object with objectTypes, eventTypes, objects and events"#
         ]],
     );
+}
+
+#[test]
+fn an_element_has_an_end() {
+    let endless = "x".repeat(17 << 20);
+    for (format, text) in [
+        (Format::Xes, format!("<log><trace><string key=\"n\" value=\"{endless}")),
+        (Format::Ocel, format!("{{\"events\": [{{\"id\": \"{endless}")),
+    ] {
+        let Err(refusal) = rows_of(format, text.as_bytes()) else { panic!("it is never closed") };
+        assert!(refusal.contains("one element is longer than 16 MiB: is it never closed?"), "{refusal}");
+    }
 }
 
 #[test]

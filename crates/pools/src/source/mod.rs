@@ -43,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Mode, PoolId, PushJobId, PushJobSpec, PushType};
 
+pub(crate) use tables::by_key;
 pub use verbs::Sample;
 
 base::id! {

@@ -112,7 +112,7 @@ pub(super) fn delete(tx: &mut dyn Tx, id: SourceId) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn by_key(tx: &mut dyn Tx, pool: PoolId, key: &str) -> Result<Option<Source>, Error> {
+pub(crate) fn by_key(tx: &mut dyn Tx, pool: PoolId, key: &str) -> Result<Option<Source>, Error> {
     tx.query_one(&format!("SELECT {SOURCE} FROM sources WHERE pool = $1 AND key = $2"), args![pool, key])?
         .as_ref()
         .map(source_of)
