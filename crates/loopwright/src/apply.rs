@@ -282,7 +282,9 @@ impl Application<'_> {
             return Ok(Json::Null);
         }
         let answer = self.target.main.json(Method::PUT, path, Some(body)).await?;
-        (self.say)(&format!("{what} is there"));
+        // Where the server tells a difference, so do we.
+        let word = if answer["changed"] == true { "is put" } else { "is there" };
+        (self.say)(&format!("{what} {word}"));
         Ok(answer)
     }
 

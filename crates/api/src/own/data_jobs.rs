@@ -46,15 +46,23 @@ pub(super) async fn show(
     Ok(Json(job_form(&job)))
 }
 
-/// Puts what a data job does anew.
+/// Puts what a data job does anew, or makes one of this name.
 pub(super) async fn put(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((pool, job)): Path<(String, String)>,
     body::Json(spec): body::Json<DataJobSpec>,
 ) -> Result<Json<Value>, Fault> {
-    let (pool, job) = known(&app, &actor, &pool, &job, Permission::AdminPool).await?;
-    Ok(Json(job_form(&app.pools.put_data_job(&actor, pool.id, Some(job.id), spec).await?)))
+    let pool = rights::pool(&app, &actor, &pool, Permission::AdminPool).await?;
+    let before = match app.pools.data_job(pool.id, &job).await {
+        Ok(before) => Some(before),
+        Err(pools::Error::UnknownDataJob { .. }) if spec.name.trim() == job => None,
+        Err(error) => return Err(error.into()),
+    };
+    let after = app.pools.put_data_job(&actor, pool.id, before.as_ref().map(|before| before.id), spec).await?;
+    let mut form = job_form(&after);
+    form["changed"] = json!(before.as_ref() != Some(&after));
+    Ok(Json(form))
 }
 
 /// Deletes a data job with its runs.

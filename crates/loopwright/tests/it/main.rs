@@ -14,6 +14,7 @@ mod ledger;
 mod sudden_ends;
 mod killed_pushes;
 mod sources;
+mod data_jobs;
 
 /// Mixes a number into one that looks like chance, the same each time.
 fn mixed(number: u64) -> u64 {

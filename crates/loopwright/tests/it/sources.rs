@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::house::{House, KEY, command};
 
-async fn apply(house: &House, folder: &str) -> (bool, String) {
+pub(crate) async fn apply(house: &House, folder: &str) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_loopwright"))
         .args(["apply", folder])
         .env("LOOPWRIGHT_URL", &house.url)
