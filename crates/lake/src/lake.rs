@@ -439,6 +439,11 @@ impl Tables for Lake {
         Box::pin(self.read(move || table.map(|table| info(&table)).transpose()))
     }
 
+    fn columns<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<Option<Schema>, TablesError>> {
+        let table = self.pool(pool).table(table).filter(|table| !table.is_dropped());
+        Box::pin(async move { Ok(table.map(|table| table.shape.schema.clone())) })
+    }
+
     fn scan<'a>(
         &'a self,
         pool: PoolId,

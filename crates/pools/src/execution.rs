@@ -170,9 +170,9 @@ impl Pools {
         chunks: &[Chunk],
         stop: &CancellationToken,
     ) -> Result<Vec<String>, Failure> {
-        let table = match job.spec.mode() {
+        let schema = match job.spec.mode() {
             Mode::Replace => None,
-            Mode::Append | Mode::Upsert { .. } => self.tables.table(job.pool, &job.spec.target).await?,
+            Mode::Append | Mode::Upsert { .. } => self.tables.columns(job.pool, &job.spec.target).await?,
         };
         let (newest, said) = newest_counts(job, chunks)?;
         let files = chunks.iter().map(|chunk| ChunkFile {
@@ -184,8 +184,7 @@ impl Pools {
         let (spec, files, stop) = (job.spec.clone(), files.collect::<Vec<_>>(), stop.clone());
         let (pieces, mut arriving) = mpsc::channel(PIECES_AHEAD);
         let reading = tokio::task::spawn_blocking(move || {
-            let schema = table.as_ref().map(|table| &table.schema);
-            csv::load(&spec, &files, schema, |piece| {
+            csv::load(&spec, &files, schema.as_ref(), |piece| {
                 if stop.is_cancelled() || pieces.blocking_send(piece).is_err() {
                     return Err(Refusal::Stopped);
                 }

@@ -328,6 +328,12 @@ pub trait Tables: Send + Sync {
     /// Describes a table, its name in any case.
     fn table<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<Option<TableInfo>, TablesError>>;
 
+    /// Returns the columns of a table, its name in any case. Each push asks:
+    /// whoever has to look at rows to count them need not do so here.
+    fn columns<'a>(&'a self, pool: PoolId, table: &'a str) -> BoxFuture<'a, Result<Option<Schema>, TablesError>> {
+        Box::pin(async move { Ok(self.table(pool, table).await?.map(|table| table.schema)) })
+    }
+
     /// Reads columns of a table (all if `None`) at the head, which is named in
     /// the answer.
     fn scan<'a>(

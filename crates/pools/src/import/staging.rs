@@ -71,11 +71,10 @@ impl Pools {
         stop: &CancellationToken,
     ) -> Result<Vec<String>, Failure> {
         let Some(reading) = job.spec.import.clone() else { return Ok(Vec::new()) };
-        let table = match job.spec.mode() {
+        let schema = match job.spec.mode() {
             Mode::Replace => None,
-            Mode::Append | Mode::Upsert { .. } => self.tables.table(job.pool, &job.spec.target).await?,
+            Mode::Append | Mode::Upsert { .. } => self.tables.columns(job.pool, &job.spec.target).await?,
         };
-        let schema = table.map(|table| table.schema);
         // A log was surveyed when it came; CSV is guessed over all its rows.
         let begun = self.progress.begin(job.id, if reading.format == Format::Csv { 2 } else { 1 });
         let (read, rows) = (begun.progress.read.clone(), begun.progress.rows.clone());
