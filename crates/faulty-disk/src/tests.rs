@@ -282,6 +282,11 @@ fn a_flipped_bit_at_the_beginning_of_the_file_is_refused() {
     checkpoint(&house.folder().join("control.db"), true).expect("a checkpoint");
     house.crash();
     house.db = None;
+    // A writer and a reader that close at once leave the log to each other, and
+    // a page that the log holds is not read from the file. A lone connection
+    // folds it when it closes.
+    checkpoint(&house.folder().join("control.db"), true).expect("a checkpoint");
+    assert!(!house.folder().join("control.db-wal").exists(), "the log is folded");
     house.disk.flip("control.db", 5, 3);
     assert!(house.open().is_err(), "the file is not a database");
     assert!(house.disk.tally().flipped > 0);
