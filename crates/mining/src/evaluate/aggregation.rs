@@ -25,7 +25,7 @@ pub(super) fn aggregate(aggregation: Aggregation, result: Type, value: &Operand,
             for (_, group) in present() {
                 counts[group] += 1;
             }
-            Vector::Int(counts.into_iter().map(Some).collect())
+            Vector::ints(counts.into_iter().map(Some))
         }
         Aggregation::CountDistinct => {
             let mut counts = vec![0_i64; groups.count];
@@ -33,7 +33,7 @@ pub(super) fn aggregate(aggregation: Aggregation, result: Type, value: &Operand,
             for (row, group) in present() {
                 counts[group] += i64::from(seen.insert((group, value.value(row).into())));
             }
-            Vector::Int(counts.into_iter().map(Some).collect())
+            Vector::ints(counts.into_iter().map(Some))
         }
         Aggregation::Sum if result == Type::Int => {
             // Nothing, a sum, or too large: the last stays so.
@@ -42,7 +42,7 @@ pub(super) fn aggregate(aggregation: Aggregation, result: Type, value: &Operand,
                 let sum = sums[group].1.zip(value.int(row)).and_then(|(sum, value)| sum.checked_add(value));
                 sums[group] = (true, sum);
             }
-            Vector::Int(sums.into_iter().map(|(any, sum)| sum.filter(|_| any)).collect())
+            Vector::ints(sums.into_iter().map(|(any, sum)| sum.filter(|_| any)))
         }
         Aggregation::Sum | Aggregation::Avg => {
             let mut sums = vec![(0_u64, 0.0); groups.count];
@@ -54,7 +54,7 @@ pub(super) fn aggregate(aggregation: Aggregation, result: Type, value: &Operand,
             let divide = |count: u64, sum: f64| if aggregation == Aggregation::Avg { sum / count as f64 } else { sum };
             let one =
                 |(count, sum): (u64, f64)| (count > 0).then(|| divide(count, sum)).filter(|value| value.is_finite());
-            Vector::Float(sums.into_iter().map(one).collect())
+            Vector::floats(sums.into_iter().map(one))
         }
         Aggregation::Min | Aggregation::Max | Aggregation::First | Aggregation::Last => {
             let mut best = vec![Value::Null; groups.count];

@@ -239,7 +239,7 @@ impl<'a> InScope<'a> {
         match &node.op {
             Op::Column { table, column } => self.column(*table, *column),
             Op::Constant(value) => Vector::of(type_of(node), [value.clone()]),
-            Op::Now => Vector::Date(vec![Some(self.own.now.get())]),
+            Op::Now => Vector::dates(vec![Some(self.own.now.get())]),
             Op::ClockPart(part) => self.clock_part(*part),
             Op::Bind(value) => (*operand(value).spread(length())).clone(),
             Op::PullUp(pull_up) => self.pull_up(node, pull_up),
@@ -254,9 +254,9 @@ impl<'a> InScope<'a> {
         let rows = frame.rows.iter().map(|row| *row as usize);
         let millis = |micros: i64| Timestamp::from_micros(micros).as_millis();
         match self.own.log.table(table).column(column) {
-            ColumnData::Int(values) => Vector::Int(rows.map(|row| *values.get(row)).collect()),
-            ColumnData::Float(values) => Vector::Float(rows.map(|row| *values.get(row)).collect()),
-            ColumnData::Date(values) => Vector::Date(rows.map(|row| values.get(row).map(millis)).collect()),
+            ColumnData::Int(values) => Vector::ints(rows.map(|row| *values.get(row))),
+            ColumnData::Float(values) => Vector::floats(rows.map(|row| *values.get(row))),
+            ColumnData::Date(values) => Vector::dates(rows.map(|row| values.get(row).map(millis))),
             ColumnData::Text { codes, words, .. } => {
                 Vector::Text { codes: rows.map(|row| *codes.get(row)).collect(), words: words.clone() }
             }
@@ -267,9 +267,9 @@ impl<'a> InScope<'a> {
         let now = self.own.now.get();
         let [day, hour, minute] = [Unit::Days, Unit::Hours, Unit::Minutes].map(|unit| unit.millis() as i64);
         match part {
-            ClockPart::Today => Vector::Date(vec![Some(now.div_euclid(day) * day)]),
-            ClockPart::Hour => Vector::Int(vec![Some(now.rem_euclid(day) / hour)]),
-            ClockPart::Minute => Vector::Int(vec![Some(now.rem_euclid(hour) / minute)]),
+            ClockPart::Today => Vector::dates(vec![Some(now.div_euclid(day) * day)]),
+            ClockPart::Hour => Vector::ints(vec![Some(now.rem_euclid(day) / hour)]),
+            ClockPart::Minute => Vector::ints(vec![Some(now.rem_euclid(hour) / minute)]),
         }
     }
 
@@ -359,9 +359,7 @@ impl<'a> InScope<'a> {
             return self.frame(table).rows.iter().map(|row| all[frame.place(*row) as usize]).collect();
         }
         let vectors: Vec<Arc<Vector>> = together.iter().map(|node| self.vector(node)).collect();
-        let holds = |row: usize| {
-            vectors.iter().all(|vector| matches!(&**vector, Vector::Truth(values) if values[row] == Some(true)))
-        };
+        let holds = |row: usize| vectors.iter().all(|vector| vector.truth(row) == Some(true));
         let mut met = vec![false; self.length(meeting)];
         let up = self.places(grain, meeting);
         for row in (0..self.length(grain)).filter(|row| holds(*row)) {

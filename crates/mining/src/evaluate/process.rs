@@ -35,7 +35,7 @@ pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, grai
                     positions[row] = Some(position as i64 + 1);
                 }
             }
-            Vector::Int(positions)
+            Vector::ints(positions)
         }
         Process::Variant(value) => {
             let value = scope.operand(value, events);
@@ -62,7 +62,7 @@ pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, grai
                     matches[place] = Some(matches_all(&activities, conditions).into());
                 }
             }
-            Vector::Int(matches)
+            Vector::ints(matches)
         }
         Process::Rework(filter) => {
             let filter = filter.as_ref().map(|filter| scope.operand(filter, events));
@@ -73,7 +73,7 @@ pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, grai
                     numbers[place] = Some(segment.filter(counts).count() as i64);
                 }
             }
-            Vector::Int(numbers)
+            Vector::ints(numbers)
         }
         Process::Throughput { from, to, time, value } => {
             debug_assert_eq!(result, Type::Int, "remapped times are whole numbers");
@@ -86,7 +86,7 @@ pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, grai
                     spans[place] = span(&rows, from, to, &time, &value);
                 }
             }
-            Vector::Int(spans)
+            Vector::ints(spans)
         }
     }
 }

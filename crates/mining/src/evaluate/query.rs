@@ -99,7 +99,7 @@ fn reduce(scope: &InScope<'_>, plan: &QueryPlan, one: &Aggregate, groups: &Group
                 };
                 counts[*group as usize] += i64::from(place != NO_ROW && seen.insert((*group, place)));
             }
-            Vector::Int(counts.into_iter().map(Some).collect())
+            Vector::ints(counts.into_iter().map(Some))
         }
     }
 }

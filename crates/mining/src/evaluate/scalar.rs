@@ -30,11 +30,11 @@ pub(super) fn rowwise(node: &Node, operand: &dyn Fn(&Node) -> Operand, length: u
         Op::Or(left, right) => logic(&operand(left), &operand(right), true, length),
         Op::Not(value) => {
             let value = operand(value);
-            Vector::Truth((0..length).map(|row| value.truth(row).map(|truth| !truth)).collect())
+            Vector::truths((0..length).map(|row| value.truth(row).map(|truth| !truth)))
         }
         Op::IsNull(value) => {
             let value = operand(value);
-            Vector::Truth((0..length).map(|row| Some(value.is_null(row))).collect())
+            Vector::truths((0..length).map(|row| Some(value.is_null(row))))
         }
         Op::In(value, list) => is_in(&operand(value), list, length),
         Op::Like(value, pattern) => like(&operand(value), &operand(pattern), length),
@@ -56,7 +56,7 @@ fn logic(left: &Operand, right: &Operand, decisive: bool, length: usize) -> Vect
         (Some(_), Some(_)) => Some(!decisive),
         _ => None,
     };
-    Vector::Truth((0..length).map(one).collect())
+    Vector::truths((0..length).map(one))
 }
 
 fn compare(comparison: Comparison, own: Type, left: &Operand, right: &Operand, length: usize) -> Vector {
@@ -68,7 +68,7 @@ fn compare(comparison: Comparison, own: Type, left: &Operand, right: &Operand, l
             Type::String => Some(left.text(row)?.cmp(right.text(row)?)),
         }
     };
-    Vector::Truth((0..length).map(|row| order(row).map(|order| comparison.holds(order))).collect())
+    Vector::truths((0..length).map(|row| order(row).map(|order| comparison.holds(order))))
 }
 
 fn is_in(value: &Operand, list: &[Value], length: usize) -> Vector {
@@ -76,7 +76,7 @@ fn is_in(value: &Operand, list: &[Value], length: usize) -> Vector {
         let value = value.value(row);
         (value != Value::Null).then(|| list.iter().any(|item| vector::compare(item, &value).is_eq()))
     };
-    Vector::Truth((0..length).map(found).collect())
+    Vector::truths((0..length).map(found))
 }
 
 fn like(value: &Operand, pattern: &Operand, length: usize) -> Vector {
@@ -92,7 +92,7 @@ fn like(value: &Operand, pattern: &Operand, length: usize) -> Vector {
                 .map(|(codes, (text, pattern))| *known.entry(codes).or_insert_with(|| is_like(text, pattern))),
         );
     }
-    Vector::Truth(matches)
+    Vector::truths(matches)
 }
 
 /// Tells whether a text fits a pattern. `%` is any run, `_` any one character,
@@ -186,40 +186,38 @@ fn apply(function: Function, result: Type, arguments: &[Operand], length: usize)
         ) => {
             let (left, right) = (&arguments[0], &arguments[1]);
             let one = |row| floats(function, left.float(row)?, right.float(row)?).filter(|value| value.is_finite());
-            Vector::Float(rows.map(one).collect())
+            Vector::floats(rows.map(one))
         }
         (Function::Add | Function::Subtract | Function::Multiply | Function::Remainder, _) => {
             let (left, right) = (&arguments[0], &arguments[1]);
-            Vector::Int(rows.map(|row| ints(function, left.int(row)?, right.int(row)?)).collect())
+            Vector::ints(rows.map(|row| ints(function, left.int(row)?, right.int(row)?)))
         }
         (Function::Between(unit), _) => {
             let (from, to) = (&arguments[0], &arguments[1]);
             let one = |row| Some((to.date(row)? - from.date(row)?) as f64 / unit.millis());
-            Vector::Float(rows.map(one).collect())
+            Vector::floats(rows.map(one))
         }
         (Function::AddTime(unit), _) => {
             let (date, count) = (&arguments[0], &arguments[1]);
-            Vector::Date(rows.map(|row| add_time(unit, date.date(row)?, count.float(row)?)).collect())
+            Vector::dates(rows.map(|row| add_time(unit, date.date(row)?, count.float(row)?)))
         }
         (Function::Remap(unit), _) => {
             let whole = |millis: i64| millis.div_euclid(unit.millis() as i64);
-            Vector::Int(rows.map(|row| a().date(row).map(whole)).collect())
+            Vector::ints(rows.map(|row| a().date(row).map(whole)))
         }
-        (Function::IsNull, _) => Vector::Int(rows.map(|row| Some(a().is_null(row).into())).collect()),
-        (Function::ToFloat, _) => Vector::Float(rows.map(|row| to_float(&a().value(row))).collect()),
-        (Function::ToInt, _) => Vector::Int(rows.map(|row| to_int(&a().value(row))).collect()),
-        (Function::Len, _) => {
-            Vector::Int(rows.map(|row| a().text(row).map(|text| text.chars().count() as i64)).collect())
-        }
+        (Function::IsNull, _) => Vector::ints(rows.map(|row| Some(a().is_null(row).into()))),
+        (Function::ToFloat, _) => Vector::floats(rows.map(|row| to_float(&a().value(row)))),
+        (Function::ToInt, _) => Vector::ints(rows.map(|row| to_int(&a().value(row)))),
+        (Function::Len, _) => Vector::ints(rows.map(|row| a().text(row).map(|text| text.chars().count() as i64))),
         (Function::Negate | Function::Abs | Function::Round | Function::Floor | Function::Ceil, Type::Int) => {
-            let one = |row| match (function, &*a().vector) {
+            let one = |row| match (function, a().vector.value_type()) {
                 (Function::Negate, _) => a().int(row)?.checked_neg(),
                 (Function::Abs, _) => a().int(row)?.checked_abs(),
-                (Function::Floor, Vector::Float(_)) => whole(a().float(row)?.floor()),
-                (Function::Ceil, Vector::Float(_)) => whole(a().float(row)?.ceil()),
+                (Function::Floor, Type::Float) => whole(a().float(row)?.floor()),
+                (Function::Ceil, Type::Float) => whole(a().float(row)?.ceil()),
                 _ => a().int(row),
             };
-            Vector::Int(rows.map(one).collect())
+            Vector::ints(rows.map(one))
         }
         (Function::Negate | Function::Abs | Function::Round | Function::Sqrt | Function::Log, _) => {
             let one = |row| {
@@ -233,7 +231,7 @@ fn apply(function: Function, result: Type, arguments: &[Operand], length: usize)
                 };
                 Some(value).filter(|value| value.is_finite())
             };
-            Vector::Float(rows.map(one).collect())
+            Vector::floats(rows.map(one))
         }
         (Function::Coalesce, _) => Vector::of(result, rows.map(|row| extreme(arguments, row, None))),
         (Function::Greatest, _) => Vector::of(result, rows.map(|row| extreme(arguments, row, Some(Ordering::Greater)))),

@@ -27,6 +27,41 @@ pub enum Vector {
 }
 
 impl Vector {
+    /// Makes a vector of truth values.
+    pub(crate) fn truths(values: impl IntoIterator<Item = Option<bool>>) -> Vector {
+        Vector::Truth(values.into_iter().collect())
+    }
+
+    /// Makes a vector of whole numbers.
+    pub(crate) fn ints(values: impl IntoIterator<Item = Option<i64>>) -> Vector {
+        Vector::Int(values.into_iter().collect())
+    }
+
+    /// Makes a vector of doubles.
+    pub(crate) fn floats(values: impl IntoIterator<Item = Option<f64>>) -> Vector {
+        Vector::Float(values.into_iter().collect())
+    }
+
+    /// Makes a vector of milliseconds since 1970.
+    pub(crate) fn dates(values: impl IntoIterator<Item = Option<i64>>) -> Vector {
+        Vector::Date(values.into_iter().collect())
+    }
+
+    /// Returns what the values are; truth counts as whole numbers.
+    pub(crate) fn value_type(&self) -> Type {
+        match self {
+            Vector::Truth(_) | Vector::Int(_) => Type::Int,
+            Vector::Float(_) => Type::Float,
+            Vector::Date(_) => Type::Date,
+            Vector::Text { .. } => Type::String,
+        }
+    }
+
+    /// Returns the truth at a 0-based place.
+    pub(crate) fn truth(&self, place: usize) -> Option<bool> {
+        if let Vector::Truth(values) = self { values[place] } else { None }
+    }
+
     /// Returns how many values there are.
     pub fn len(&self) -> usize {
         match self {

@@ -10,6 +10,7 @@ mod following;
 mod engines;
 mod neighbours;
 mod notices;
+mod pages;
 mod test_tables;
 
 use std::sync::Arc;
