@@ -11,7 +11,8 @@ use base::{BoxFuture, Clock};
 use parking_lot::{Mutex, RwLock};
 use pools::rows::Schema;
 use pools::{
-    Change, Commit, CommitNumber, Committed, Piece, PoolId, PushJobId, Rows, Snapshot, TableInfo, Tables, TablesError,
+    Change, Commit, CommitNumber, Committed, ParquetHead, Piece, PoolId, PushJobId, Rows, Snapshot, TableInfo, Tables,
+    TablesError,
 };
 use pools::{Explored, Transform, Transformed, ViewDefinition};
 use tokio::runtime::{Handle, Runtime};
@@ -493,9 +494,9 @@ impl Tables for Lake {
         self.pool(pool).head()
     }
 
-    fn parquet_schema<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Schema, TablesError>> {
+    fn parquet_head<'a>(&'a self, file: &'a Path, rows: usize) -> BoxFuture<'a, Result<ParquetHead, TablesError>> {
         let file = file.to_owned();
-        Box::pin(self.read(move || Ok(ParquetPiece::open(&file)?.schema().clone())))
+        Box::pin(self.read(move || ParquetPiece::head(&file, rows)))
     }
 
     fn read_parquet<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Rows, TablesError>> {

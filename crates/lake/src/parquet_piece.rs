@@ -11,8 +11,8 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Type;
-use pools::TablesError;
 use pools::rows::{ColumnSchema, Rows, Schema};
+use pools::{ParquetHead, TablesError};
 
 use crate::arrow_rows::{adopted, column_type, to_rows};
 use crate::run::plain_schema;
@@ -30,12 +30,27 @@ pub(crate) struct ParquetPiece {
 impl ParquetPiece {
     /// Opens a file and looks at its columns.
     pub(crate) fn open(path: &Path) -> Result<Self, TablesError> {
+        Ok(ParquetPiece::open_at_most(path, None)?.0)
+    }
+
+    /// Reads a file's first rows, and how many there are.
+    pub(crate) fn head(path: &Path, rows: usize) -> Result<ParquetHead, TablesError> {
+        let (piece, all) = ParquetPiece::open_at_most(path, Some(rows))?;
+        Ok(ParquetHead { rows: all, first: piece.rows()? })
+    }
+
+    /// Opens a file to read so many of its rows, or all, and counts them.
+    fn open_at_most(path: &Path, rows: Option<usize>) -> Result<(Self, u64), TablesError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let bad = |detail: String| TablesError::BadFile { file: name.clone(), detail };
-        let builder = builder_of(path).map_err(bad)?;
+        let mut builder = builder_of(path).map_err(bad)?;
         let schema = schema_of(builder.schema().fields()).map_err(bad)?;
+        let all = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        if let Some(rows) = rows {
+            builder = builder.with_limit(rows);
+        }
         let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| bad(error.to_string()))?;
-        Ok(ParquetPiece { plain: plain_schema(&schema), name, schema, reader })
+        Ok((ParquetPiece { plain: plain_schema(&schema), name, schema, reader }, all))
     }
 
     /// Returns its columns.

@@ -174,8 +174,8 @@ impl Pools {
     async fn check_item(&self, pool: PoolId, spec: &PushJobSpec, item: &ItemUpload) -> Result<(), Error> {
         let refuse = |detail: String| Error::BadItem { file: item.file_name.clone(), detail };
         let path = self.spool.path(item.upload.id());
-        let schema = match self.tables.parquet_schema(&path).await {
-            Ok(schema) => schema,
+        let schema = match self.tables.parquet_head(&path, 0).await {
+            Ok(head) => head.first.schema(),
             Err(TablesError::BadFile { detail, .. }) => return Err(refuse(detail)),
             Err(error) => return Err(error.into()),
         };
@@ -286,8 +286,8 @@ impl Pools {
         let Some(first) = files().next() else {
             return Err(Outcome::Refused { logs: vec!["the file is gone".into()] });
         };
-        let schema = self.tables.parquet_schema(&self.spool.path(first.id)).await;
-        let schema = schema.map_err(|error| in_file(first, error))?;
+        let head = self.tables.parquet_head(&self.spool.path(first.id), 0).await;
+        let schema = head.map_err(|error| in_file(first, error))?.first.schema();
         let keys = keys_for(&leader.spec, table.as_ref(), &schema);
         let mut logs = Vec::new();
         if differ(&leader.spec.keys, &keys) {

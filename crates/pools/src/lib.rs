@@ -63,8 +63,8 @@ pub use pool::{Pool, Status};
 pub use pools::{Options, Pools, PutDataModel};
 pub use port::{AtRest, Explored, Transform, Transformed, ViewDefinition, ViewShown};
 pub use port::{
-    CHANGE_DATE_COLUMN, Change, Commit, CommitNumber, Committed, Mode, Piece, SEQ_COLUMN, Snapshot, TableInfo, Tables,
-    TablesError,
+    CHANGE_DATE_COLUMN, Change, Commit, CommitNumber, Committed, Mode, ParquetHead, Piece, SEQ_COLUMN, Snapshot,
+    TableInfo, Tables, TablesError,
 };
 pub use push_job::{
     Chunk, ChunkKind, Continuous, DeclaredColumn, DeclaredType, FileType, PushJob, PushJobSpec, PushType, State,

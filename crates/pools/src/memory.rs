@@ -19,7 +19,7 @@ use crate::port::{
 };
 use crate::rows::{Cell, ColumnBuilder, ColumnType, Rows, Schema};
 use crate::schema::{self, Shape};
-use crate::{PoolId, PushJobId};
+use crate::{ParquetHead, PoolId, PushJobId};
 
 /// Tables that are gone when the process is.
 #[derive(Default)]
@@ -432,8 +432,11 @@ impl Tables for MemTables {
         self.state.lock().pool(pool).head.subscribe()
     }
 
-    fn parquet_schema<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Schema, TablesError>> {
-        Box::pin(async move { Ok(self.read_parquet(file).await?.schema()) })
+    fn parquet_head<'a>(&'a self, file: &'a Path, rows: usize) -> BoxFuture<'a, Result<ParquetHead, TablesError>> {
+        Box::pin(async move {
+            let all = self.read_parquet(file).await?;
+            Ok(ParquetHead { rows: all.len() as u64, first: all.first(rows) })
+        })
     }
 
     fn read_parquet<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Rows, TablesError>> {

@@ -114,6 +114,15 @@ pub struct Snapshot {
     pub rows: Rows,
 }
 
+/// The beginning of a Parquet file.
+#[derive(Clone, Debug)]
+pub struct ParquetHead {
+    /// How many rows the file has.
+    pub rows: u64,
+    /// The first of them, with all columns.
+    pub first: Rows,
+}
+
 /// What one commit changed, for consumers that follow along. It is the net
 /// effect: a key that a job brings several times stands in it once, among the
 /// upserts or among the deletes, whichever came last.
@@ -368,8 +377,10 @@ pub trait Tables: Send + Sync {
         })
     }
 
-    /// Reads the columns of a Parquet file, not its rows.
-    fn parquet_schema<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Schema, TablesError>> {
+    /// Reads the beginning of a Parquet file: its columns, how many rows it
+    /// has, and `rows` of them at most.
+    fn parquet_head<'a>(&'a self, file: &'a Path, rows: usize) -> BoxFuture<'a, Result<ParquetHead, TablesError>> {
+        let _ = rows;
         Box::pin(async move { Err(no_parquet(file)) })
     }
 

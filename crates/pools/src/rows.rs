@@ -293,6 +293,16 @@ impl Rows {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
 
+    /// Copies the first rows, at most so many.
+    pub fn first(&self, count: usize) -> Rows {
+        let shorter = |column: &Column| {
+            let mut builder = ColumnBuilder::new(column.name.clone(), column.values.column_type());
+            (0..self.len().min(count)).for_each(|row| builder.push(column.cell(row)));
+            builder.finish()
+        };
+        Rows::new(self.columns.iter().map(shorter).collect())
+    }
+
     /// Returns names and types.
     pub fn schema(&self) -> Schema {
         let columns = self.columns.iter();

@@ -204,12 +204,8 @@ pub(crate) fn jobs_of(document: &Document) -> Result<Vec<PushJobSpec>, Error> {
     let tables =
         document.preview.tables.iter().filter(|table| table.columns.iter().any(|column| column.target.is_some()));
     let jobs: Vec<_> = tables.map(|table| job_of(document, table)).collect::<Result<_, _>>()?;
-    if jobs.is_empty() && document.preview.format != Format::Parquet {
+    if jobs.is_empty() {
         return Err(refuse("it has no columns that could go into a table"));
-    }
-    if document.preview.format == Format::Parquet {
-        let table = document.preview.tables.first().ok_or_else(|| refuse("it has no table"))?;
-        return Ok(vec![job_of(document, table)?]);
     }
     Ok(jobs)
 }
@@ -256,8 +252,6 @@ fn declared(choice: &ColumnChoice) -> Option<DeclaredColumn> {
 /// Returns the key columns by their names in the table.
 fn keys_of(options: &ImportOptions, format: Format, table: &PreviewTable) -> Result<Vec<String>, Error> {
     match format {
-        // What the columns are is known only behind the port.
-        Format::Parquet => return Ok(options.keys.clone()),
         Format::Ocel if !options.keys.is_empty() => {
             let detail =
                 "an object-centric log becomes several tables, which have no keys in common: replace them instead";

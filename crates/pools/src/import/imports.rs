@@ -75,21 +75,12 @@ impl Pools {
             let (checksum, bytes) = upload.whole.clone().ok_or_else(|| refuse("a file has not come to its end"))?;
             files.push(ImportFile { id: upload.upload.id(), name: upload.name.clone(), checksum, bytes });
         }
-        let bytes = files.iter().map(|file| file.bytes).sum();
-        let (logs, chosen) = (self.log_files(&files), options.clone());
-        let looked = on_thread(move || preview::look(&logs, bytes, &chosen)).await?;
+        let document = self.look_into(&files, options).await?;
         let now = self.clock.now();
         let row = ImportRow {
             id: ImportId::new(now, &*self.chance),
             pool,
-            document: Document {
-                options,
-                preview: looked.preview,
-                parts: looked.parts,
-                notes: looked.notes,
-                bytes,
-                names: files.iter().map(|file| file.name.clone()).collect(),
-            },
+            document,
             created_at: now,
             created_by: actor.name.clone(),
             committed: false,
@@ -121,6 +112,28 @@ impl Pools {
         self.import(pool, id).await
     }
 
+    /// Reads files for what they hold and makes the preview.
+    async fn look_into(&self, files: &[ImportFile], options: ImportOptions) -> Result<Document, Error> {
+        let logs = self.log_files(files);
+        let bytes = files.iter().map(|file| file.bytes).sum();
+        let names = files.iter().map(|file| file.name.clone()).collect();
+        let (read, chosen) = (logs.clone(), options.clone());
+        let (format, (mut parts, mut notes)) = on_thread(move || {
+            let format = preview::format_of_all(&read, &chosen)?;
+            Ok((format, preview::parts_of(&read, format)?))
+        })
+        .await?;
+        if format == Format::Parquet {
+            let (part, strange) = self.parquet_part(&logs).await?;
+            (parts, notes) = (vec![part], strange);
+        }
+        on_thread(move || {
+            let preview = preview::preview(&logs, bytes, format, &parts, &notes, &options)?;
+            Ok(Document { options, preview, parts, notes, bytes, names })
+        })
+        .await
+    }
+
     /// Says something else about an import that is not committed yet; what is
     /// unset is guessed anew.
     pub async fn choose_import(
@@ -131,19 +144,19 @@ impl Pools {
         options: ImportOptions,
     ) -> Result<Import, Error> {
         let (row, files) = self.staged_import(pool, id).await?;
-        let logs = self.log_files(&files);
-        let Document { preview, parts, notes, bytes, names, .. } = row.document;
-        let document = on_thread(move || {
+        let is_other = options.format.is_some_and(|format| format != row.document.preview.format);
+        let document = if is_other {
             // Another format is another reading of the files.
-            if options.format.is_some_and(|format| format != preview.format) {
-                let looked = preview::look(&logs, bytes, &options)?;
-                let (preview, parts, notes) = (looked.preview, looked.parts, looked.notes);
-                return Ok(Document { options, preview, parts, notes, bytes, names });
-            }
-            let preview = preview::again(&logs, bytes, preview.format, &parts, &notes, &options)?;
-            Ok(Document { options, preview, parts, notes, bytes, names })
-        })
-        .await?;
+            self.look_into(&files, options).await?
+        } else {
+            let logs = self.log_files(&files);
+            let Document { preview, parts, notes, bytes, names, .. } = row.document;
+            on_thread(move || {
+                let preview = preview::preview(&logs, bytes, preview.format, &parts, &notes, &options)?;
+                Ok(Document { options, preview, parts, notes, bytes, names })
+            })
+            .await?
+        };
         let (actor, now) = (actor.clone(), self.clock.now());
         self.db
             .write("pools.choose_import", move |tx| {
@@ -234,16 +247,21 @@ impl Pools {
     /// several tables does not stop at its second one.
     async fn must_fit(&self, pool: PoolId, document: &Document, specs: &[PushJobSpec]) -> Result<(), Error> {
         for spec in specs {
-            if document.preview.format == Format::Parquet || spec.mode() == Mode::Replace {
+            if spec.mode() == Mode::Replace {
                 continue;
             }
             let Some(table) = self.tables.table(pool, &spec.target).await? else { continue };
-            let columns = spec.import.iter().flat_map(|reading| &reading.columns);
-            let columns = columns.filter_map(|column| {
-                let name = column.target.clone()?;
-                Some(ColumnSchema { name, column_type: column.column_type.unwrap_or(crate::rows::ColumnType::Text) })
-            });
-            let incoming = Schema { columns: columns.collect() };
+            let mut incoming = Schema { columns: Vec::new() };
+            if let (Format::Parquet, Some(part)) = (document.preview.format, document.parts.first()) {
+                let columns = part.columns.iter().cloned();
+                let column = |(name, column_type)| ColumnSchema { name, column_type };
+                incoming.columns.extend(columns.map(column));
+            }
+            for column in spec.import.iter().flat_map(|reading| &reading.columns) {
+                let Some(name) = column.target.clone() else { continue };
+                let column_type = column.column_type.unwrap_or(crate::rows::ColumnType::Text);
+                incoming.columns.push(ColumnSchema { name, column_type });
+            }
             let shape = Shape { schema: table.schema, keys: table.keys };
             schema::after(Some(&shape), &spec.mode(), &incoming)
                 .map_err(|detail| refuse(format!("its rows do not fit table \"{}\": {detail}", spec.target)))?;

@@ -26,6 +26,7 @@ mod survey;
 mod pieces;
 mod dialect;
 mod roles;
+mod parquet;
 mod preview;
 #[expect(clippy::module_inception, reason = "the noun of this folder")]
 mod import;

@@ -40,7 +40,7 @@ pub struct PreviewTable {
     pub rows: Option<u64>,
     /// They were counted, not estimated.
     pub exact: bool,
-    /// Its columns; of Parquet they are known once it is loaded.
+    /// Its columns.
     pub columns: Vec<PreviewColumn>,
     /// The first rows, as the file states them, in order of the columns.
     pub first: Vec<Vec<Option<String>>>,
@@ -61,13 +61,6 @@ pub struct PreviewColumn {
     pub reason: String,
     /// What it says of the process.
     pub role: Option<GuessedRole>,
-}
-
-/// What is found by reading files, once.
-pub(crate) struct Looked {
-    pub(crate) preview: Preview,
-    pub(crate) parts: Vec<Part>,
-    pub(crate) notes: Vec<String>,
 }
 
 impl PreviewTable {
@@ -118,35 +111,38 @@ impl PreviewTable {
     }
 }
 
-/// Looks at the files for the first time.
-pub(crate) fn look(files: &[LogFile], bytes: u64, options: &ImportOptions) -> Result<Looked, Error> {
+/// Finds out what the files are; all are of one format.
+pub(crate) fn format_of_all(files: &[LogFile], options: &ImportOptions) -> Result<Format, Error> {
     let first = files.first().ok_or_else(|| refuse("there is no file"))?;
-    let mut formats = Vec::new();
-    for file in files {
-        formats.push(format_of(file, options)?);
+    let format = format_of(first, options)?;
+    for file in &files[1..] {
+        let other = format_of(file, options)?;
+        if other != format {
+            let (one, two) = (&first.name, &file.name);
+            return Err(refuse(format!(
+                "\"{one}\" is {format} and \"{two}\" is {other}: import them one after the other"
+            )));
+        }
     }
-    if let Some(place) = formats.iter().position(|format| *format != formats[0]) {
-        let (one, other) = (&files[0].name, &files[place].name);
-        return Err(refuse(format!(
-            "\"{one}\" is {} and \"{other}\" is {}: import them one after the other",
-            formats[0], formats[place]
-        )));
-    }
-    let (parts, notes) = match formats[0] {
+    Ok(format)
+}
+
+/// Reads the files of a log for its parts, and what looks strange in them.
+/// CSV has none: its head says enough. Those of Parquet lie behind the port.
+pub(crate) fn parts_of(files: &[LogFile], format: Format) -> Result<(Vec<Part>, Vec<String>), Error> {
+    match format {
         Format::Xes | Format::Ocel => {
-            let survey = survey::survey(formats[0], files, &BytesRead::default()).map_err(|refusal| match refusal {
+            let survey = survey::survey(format, files, &BytesRead::default()).map_err(|refusal| match refusal {
                 Refusal::Rows(sentence) => refuse(sentence),
                 Refusal::Stopped => refuse("its reading was broken off"),
             })?;
-            (survey.parts, survey.notes)
+            if let (Format::Xes, true, Some(first)) = (format, survey.parts.is_empty(), files.first()) {
+                return Err(refuse(format!("file \"{}\": it has no events", first.name)));
+            }
+            Ok((survey.parts, survey.notes))
         }
-        Format::Csv | Format::Parquet => (Vec::new(), Vec::new()),
-    };
-    let preview = again(files, bytes, formats[0], &parts, &notes, options)?;
-    if preview.format == Format::Xes && parts.is_empty() {
-        return Err(refuse(format!("file \"{}\": it has no events", first.name)));
+        Format::Csv | Format::Parquet => Ok((Vec::new(), Vec::new())),
     }
-    Ok(Looked { preview, parts, notes })
 }
 
 fn format_of(file: &LogFile, options: &ImportOptions) -> Result<Format, Error> {
@@ -157,8 +153,8 @@ fn format_of(file: &LogFile, options: &ImportOptions) -> Result<Format, Error> {
     head.format().map_err(|sentence| refuse(format!("file \"{}\": {sentence}", file.name)))
 }
 
-/// Makes the preview under other options.
-pub(crate) fn again(
+/// Makes the preview from what was found by reading the files.
+pub(crate) fn preview(
     files: &[LogFile],
     bytes: u64,
     format: Format,
@@ -189,20 +185,11 @@ pub(crate) fn again(
             {
                 return Err(refuse("the columns of a Parquet file keep their names and types"));
             }
-            preview.warnings.push("the columns of a Parquet file are read when it is committed".to_owned());
-            let table = PreviewTable {
-                part: String::new(),
-                table,
-                rows: None,
-                exact: false,
-                columns: Vec::new(),
-                first: Vec::new(),
-            };
-            preview.tables.push(table);
+            preview.tables.extend(parts.iter().map(|part| table_of(part, &table, "the file says so")));
         }
         Format::Xes | Format::Ocel => {
             for part in parts {
-                preview.tables.push(table_of(part, &table));
+                preview.tables.push(table_of(part, &table, "the log says so"));
             }
         }
     }
@@ -329,7 +316,7 @@ fn reason(column_type: ColumnType, values: usize, options: &CsvOptions, name: &s
     }
 }
 
-fn table_of(part: &Part, table: &str) -> PreviewTable {
+fn table_of(part: &Part, table: &str, reason: &str) -> PreviewTable {
     let name = if part.name.is_empty() { table.to_owned() } else { format!("{table}_{}", plain(&part.name)) };
     let values: Vec<Vec<&str>> = (0..part.columns.len())
         .map(|place| part.first.iter().filter_map(|row| row[place].as_deref()).collect())
@@ -354,7 +341,7 @@ fn table_of(part: &Part, table: &str) -> PreviewTable {
         name: name.clone(),
         target: Some(name.clone()),
         column_type: *column_type,
-        reason: "the log says so".to_owned(),
+        reason: reason.to_owned(),
         role,
     });
     PreviewTable {
@@ -402,9 +389,6 @@ fn choose(table: &mut PreviewTable, options: &ImportOptions) -> Result<(), Error
 
 /// Refuses choices that mean nothing.
 fn check(preview: &Preview, options: &ImportOptions) -> Result<(), Error> {
-    if preview.format == Format::Parquet {
-        return Ok(());
-    }
     for choice in &options.columns {
         let known =
             |table: &PreviewTable| table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&choice.name));

@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::memory::MemTables;
-use crate::rows::{Cell, Rows, Schema};
-use crate::{Change, Commit, CommitNumber, Committed, Piece, PushType, SEQ_COLUMN, Snapshot};
+use crate::rows::{Cell, Rows};
+use crate::{Change, Commit, CommitNumber, Committed, ParquetHead, Piece, PushType, SEQ_COLUMN, Snapshot};
 
 /// Everything that outlives a process, and what is needed to start one.
 struct House {
@@ -454,8 +454,8 @@ impl Tables for StopsAt {
         self.tables.head(pool)
     }
 
-    fn parquet_schema<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Schema, TablesError>> {
-        self.tables.parquet_schema(file)
+    fn parquet_head<'a>(&'a self, file: &'a Path, rows: usize) -> BoxFuture<'a, Result<ParquetHead, TablesError>> {
+        self.tables.parquet_head(file, rows)
     }
 
     fn read_parquet<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<Rows, TablesError>> {

@@ -12,6 +12,26 @@ use crate::import::{ColumnChoice, Role};
 use crate::memory::MemTables;
 use crate::rows::{Cell, ColumnType};
 
+/// Takes CSV behind the four letters with which Parquet begins for Parquet;
+/// columns whose values are all whole numbers are integers.
+fn read_parquet(file: &std::path::Path) -> Result<crate::Rows, crate::TablesError> {
+    let text = std::fs::read_to_string(file).expect("a chunk that was written");
+    let mut lines =
+        text.strip_prefix("PAR1").unwrap_or_default().lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().expect("a header");
+    let lines: Vec<_> = lines.collect();
+    let column = |(place, name): (usize, &&str)| {
+        let whole: Option<Vec<i64>> = lines.iter().map(|line| line[place].parse().ok()).collect();
+        let column_type = if whole.is_some() { ColumnType::Integer } else { ColumnType::Text };
+        let mut builder = crate::rows::ColumnBuilder::new(*name, column_type);
+        for (row, line) in lines.iter().enumerate() {
+            builder.push(whole.as_ref().map_or(Cell::Text(line[place]), |whole| Cell::Integer(whole[row])));
+        }
+        builder.finish()
+    };
+    Ok(crate::Rows::new(header.iter().enumerate().map(column).collect()))
+}
+
 struct House {
     pools: Arc<Pools>,
     clock: Arc<SimClock>,
@@ -26,7 +46,7 @@ impl House {
         let (_, guard, db) = testing::databases(&[base::MIGRATIONS, crate::MIGRATIONS]).swap_remove(0);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(SimClock::default());
-        let tables = Arc::new(MemTables::new());
+        let tables = Arc::new(MemTables::with_parquet(read_parquet));
         let chance = Arc::new(SeededChance::new(1));
         let pools = Arc::new(Pools::new(db, tables, folder.path(), clock.clone(), chance));
         let actor = Actor::system("test");
@@ -203,4 +223,35 @@ async fn a_data_model_is_guessed_from_names_and_values() {
     assert_eq!(guessed.warnings, ["table \"notes\" is connected to no other and is left out"]);
     let put = house.pools.put_data_model(&house.actor, house.pool, "orders", guessed.spec).await.unwrap();
     assert_eq!((put.model.version, put.notes.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn parquet_shows_its_columns_before_anything_is_committed() {
+    let house = House::new().await;
+    let files =
+        [("orders.parquet", "PAR1case,activity,amount\na,Create,7\na,Pay,8"), ("more.parquet", "PAR1case,who\nb,ann")];
+    let import = house.stage(ImportOptions::default(), &files).await.unwrap();
+    let table = &import.preview.tables[0];
+    let columns: Vec<_> =
+        table.columns.iter().map(|column| format!("{} {:?}", column.name, column.column_type)).collect();
+    assert_eq!(columns, ["case Text", "activity Text", "amount Integer", "who Text"]);
+    assert_eq!((table.rows, table.exact, table.column_with(Role::Case)), (Some(3), true, Some("case")));
+    assert_eq!(table.first[1][2].as_deref(), Some("8"));
+    assert_eq!(import.preview.warnings.len(), 3, "{:?}", import.preview.warnings);
+
+    let options = ImportOptions { keys: vec!["cas".into()], ..ImportOptions::default() };
+    let id = import.id;
+    let refused = house.pools.choose_import(&house.actor, house.pool, id, options).await;
+    let refused = match refused {
+        Ok(import) => house.pools.commit_import(&house.actor, house.pool, import.id).await.map(drop),
+        Err(error) => Err(error),
+    };
+    let refused = refused.expect_err("there is no such column").to_string();
+    assert!(refused.contains("there is no column \"cas\""), "{refused}");
+
+    let options = ImportOptions::default();
+    let import = house.pools.choose_import(&house.actor, house.pool, id, options).await.unwrap();
+    assert_eq!(house.commit(&import).await.state, ImportState::Done);
+    let seen = house.see("orders").await;
+    assert!(seen.contains("ann") && seen.contains("Pay"), "{seen}");
 }

@@ -12,7 +12,12 @@ fn looked(name: &str, bytes: &[u8], options: &ImportOptions) -> Result<Preview, 
     let path = folder.path().join("file");
     std::fs::write(&path, bytes).expect("a file can be written");
     let files = [LogFile { name: name.into(), path }];
-    look(&files, bytes.len() as u64, options).map(|looked| looked.preview).map_err(|error| error.to_string())
+    let looked = || {
+        let format = format_of_all(&files, options)?;
+        let (parts, notes) = parts_of(&files, format)?;
+        preview(&files, bytes.len() as u64, format, &parts, &notes, options)
+    };
+    looked().map_err(|error| error.to_string())
 }
 
 fn drawn(name: &str, bytes: &[u8], options: &ImportOptions) -> String {
