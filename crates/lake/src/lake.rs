@@ -445,6 +445,25 @@ impl Tables for Lake {
         Box::pin(async move { Ok(table.map(|table| table.shape.schema.clone())) })
     }
 
+    fn scan_at<'a>(
+        &'a self,
+        pool: PoolId,
+        table: &'a str,
+        number: CommitNumber,
+    ) -> BoxFuture<'a, Result<Snapshot, TablesError>> {
+        Box::pin(async move {
+            let view = self.pool(pool).view();
+            let unknown = || TablesError::UnknownTable { table: table.to_owned() };
+            let known = view.tables.get(&table.to_ascii_lowercase()).ok_or_else(unknown)?;
+            let (table, number) = known.at(number.min(view.head))?;
+            if table.is_dropped() {
+                return Err(unknown());
+            }
+            let rows = self.read(move || table.scan(&table.arrow_schema())).await?;
+            Ok(Snapshot { number, rows })
+        })
+    }
+
     fn scan<'a>(
         &'a self,
         pool: PoolId,

@@ -52,6 +52,23 @@ impl Table {
         Table { name, shape, changed_by, layers, sealed, rest, hot: OnceLock::new(), rows: OnceLock::new() }
     }
 
+    /// Returns the table as it was after a commit, or after the newest one
+    /// before it at which no layer is cut in two, and which that is. Without
+    /// columns it was not there yet.
+    pub(crate) fn at(self: &Arc<Self>, number: CommitNumber) -> Result<(Arc<Table>, CommitNumber), TablesError> {
+        if self.rest.through > number {
+            return Err(TablesError::Forgotten { gone: self.rest.through });
+        }
+        let lower = self.layers.iter().take_while(|layer| layer.through <= number).count();
+        let Some(next) = self.layers.get(lower) else { return Ok((self.clone(), number)) };
+        let newest = self.layers[..lower].last();
+        let shape = newest.map_or(&self.rest.shape, |layer| &layer.shape);
+        let changed_by = newest.map_or(self.rest.through, |layer| layer.through);
+        let layers = self.layers[..lower].to_vec();
+        let table = Table::new(self.name.clone(), shape.clone(), changed_by, layers, self.sealed, self.rest.clone());
+        Ok((Arc::new(table), number.min(next.first - 1)))
+    }
+
     /// Returns its layers as they are read, made ready when they are first
     /// asked for.
     pub(crate) fn hot(&self) -> Result<Arc<Stack>, TablesError> {

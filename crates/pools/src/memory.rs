@@ -54,6 +54,7 @@ impl MemTables {
         let pool = state.pool(pool);
         pool.gone = through;
         pool.changes.retain(|change| change.number > through);
+        pool.before.retain(|(number, ..)| *number > through);
     }
 }
 
@@ -73,6 +74,8 @@ impl State {
 struct Pool {
     head: watch::Sender<CommitNumber>,
     tables: BTreeMap<String, Table>,
+    /// What a commit replaced: its number, the table, its state before.
+    before: Vec<(CommitNumber, String, Option<Table>)>,
     changes: Vec<Change>,
     gone: CommitNumber,
     outcomes: HashMap<PushJobId, Committed>,
@@ -177,6 +180,11 @@ impl Table {
         let rows: Vec<_> = self.rows.range(first..).collect();
         let everything: Vec<_> = (0..self.shape.schema.columns.len()).collect();
         rows_of(&self.shape.schema, &everything, &rows, true)
+    }
+
+    fn rows_at(&self, places: &[usize]) -> Rows {
+        let rows: Vec<_> = self.rows.iter().collect();
+        rows_of(&self.shape.schema, places, &rows, true)
     }
 
     fn info(&self) -> TableInfo {
@@ -326,7 +334,8 @@ impl State {
         let number = *pool.head.borrow() + 1;
         let place = commit.table.to_ascii_lowercase();
         let (table, change, committed) = apply(pool.tables.get(&place), commit, number, &pieces)?;
-        pool.tables.insert(place, table);
+        let before = pool.tables.insert(place.clone(), table);
+        pool.before.push((number, place, before));
         pool.changes.push(change);
         pool.outcomes.insert(commit.job, committed);
         pool.head.send_replace(number);
@@ -352,8 +361,23 @@ impl State {
                 }
             }
         }
-        let rows: Vec<_> = table.rows.iter().collect();
-        Ok(Snapshot { number, rows: rows_of(schema, &places, &rows, true) })
+        Ok(Snapshot { number, rows: table.rows_at(&places) })
+    }
+
+    fn scan_at(&mut self, pool: PoolId, name: &str, number: CommitNumber) -> Result<Snapshot, TablesError> {
+        let pool = self.pool(pool);
+        if number < pool.gone {
+            return Err(TablesError::Forgotten { gone: pool.gone });
+        }
+        let place = name.to_ascii_lowercase();
+        let replaced = pool.before.iter().find(|(later, table, _)| *later > number && *table == place);
+        let table = match replaced {
+            Some((_, _, before)) => before.as_ref(),
+            None => pool.tables.get(&place),
+        };
+        let table = table.ok_or_else(|| TablesError::UnknownTable { table: name.to_owned() })?;
+        let everything: Vec<_> = (0..table.shape.schema.columns.len()).collect();
+        Ok(Snapshot { number: number.min(*pool.head.borrow()), rows: table.rows_at(&everything) })
     }
 }
 
@@ -391,6 +415,15 @@ impl Tables for MemTables {
             let mut state = self.state.lock();
             Ok(state.pool(pool).tables.get(&table.to_ascii_lowercase()).map(Table::info))
         })
+    }
+
+    fn scan_at<'a>(
+        &'a self,
+        pool: PoolId,
+        table: &'a str,
+        number: CommitNumber,
+    ) -> BoxFuture<'a, Result<Snapshot, TablesError>> {
+        Box::pin(async move { self.state.lock().scan_at(pool, table, number) })
     }
 
     fn scan<'a>(

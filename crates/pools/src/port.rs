@@ -343,6 +343,24 @@ pub trait Tables: Send + Sync {
         Box::pin(async move { Ok(self.table(pool, table).await?.map(|table| table.schema)) })
     }
 
+    /// Reads a table as it was after commit `number`, or after the newest one
+    /// before it of which that is still known, which is named in the answer.
+    /// What no consumer has released is known, unless somebody had the table
+    /// flushed by hand; where even the oldest known state is later, the error
+    /// is [`TablesError::Forgotten`].
+    fn scan_at<'a>(
+        &'a self,
+        pool: PoolId,
+        table: &'a str,
+        number: CommitNumber,
+    ) -> BoxFuture<'a, Result<Snapshot, TablesError>> {
+        Box::pin(async move {
+            let head = self.scan(pool, table, None).await?;
+            let gone = head.number;
+            if gone <= number { Ok(head) } else { Err(TablesError::Forgotten { gone }) }
+        })
+    }
+
     /// Reads columns of a table (all if `None`) at the head, which is named in
     /// the answer.
     fn scan<'a>(

@@ -133,6 +133,42 @@ async fn what_a_consumer_still_needs_is_kept() {
 }
 
 #[tokio::test]
+async fn a_table_is_read_as_it_was_where_a_consumer_stands() {
+    for options in [small(), spilling()] {
+        let mut pond = Pond::with(options);
+        pond.lake().release(pond.pool, "model", 0);
+        let mut known = vec![None];
+        for number in 1..=40_u64 {
+            let mode = if number == 17 { Mode::Replace } else { by_id(false) };
+            pond.push("Orders", mode, one(number as i64 % 7)).await.unwrap();
+            known.push(Some(pond.lake().scan(pond.pool, "Orders", None).await.unwrap().rows));
+            if number == 10 {
+                pond.lake().release(pond.pool, "model", 10);
+            }
+            if number == 6 {
+                // Whoever asks for a flush himself gets all that there is.
+                pond.flush("Orders").await.unwrap();
+            }
+            if number == 20 {
+                pond.restart();
+            }
+        }
+        for asked in 10..=45 {
+            let seen = pond.lake().scan_at(pond.pool, "orders", asked).await.unwrap();
+            // Layers may have grown together over the number that was asked for;
+            // the changes since are still there to be read.
+            assert!((6..=asked.min(40)).contains(&seen.number), "{asked} gives {}", seen.number);
+            pond.agree_on_changes(seen.number).await;
+            assert_eq!(Some(&seen.rows), known[seen.number as usize].as_ref(), "as of {asked}, at {}", seen.number);
+        }
+        let forgotten = pond.lake().scan_at(pond.pool, "Orders", 2).await;
+        assert!(matches!(forgotten, Err(TablesError::Forgotten { gone }) if gone <= 10), "{forgotten:?}");
+        let unknown = pond.lake().scan_at(pond.pool, "Nothing", 20).await;
+        assert!(matches!(unknown, Err(TablesError::UnknownTable { .. })), "{unknown:?}");
+    }
+}
+
+#[tokio::test]
 async fn who_is_gone_is_not_waited_for() {
     let pond = Pond::new();
     let ceiling = || {

@@ -63,6 +63,15 @@ impl Tables for TestTables {
         self.rows.table(pool, table)
     }
 
+    fn scan_at<'a>(
+        &'a self,
+        pool: PoolId,
+        table: &'a str,
+        number: CommitNumber,
+    ) -> BoxFuture<'a, Result<Snapshot, TablesError>> {
+        self.rows.scan_at(pool, table, number)
+    }
+
     fn scan<'a>(
         &'a self,
         pool: PoolId,

@@ -428,6 +428,15 @@ impl Tables for StopsAt {
         self.tables.table(pool, table)
     }
 
+    fn scan_at<'a>(
+        &'a self,
+        pool: PoolId,
+        table: &'a str,
+        number: CommitNumber,
+    ) -> BoxFuture<'a, Result<Snapshot, TablesError>> {
+        self.tables.scan_at(pool, table, number)
+    }
+
     fn scan<'a>(
         &'a self,
         pool: PoolId,
