@@ -11,7 +11,8 @@
 //!   comes to its end, and [`Disk::after_crash`] lays into another folder what
 //!   such a crash leaves behind;
 //! * a *broken* operation fails with an I/O error, once. What a failed sync was
-//!   to make durable is gone, and no later sync brings it back;
+//!   to make durable is gone, and no later sync brings it back; each handle
+//!   that was open on the file hears of it at its own next sync, as on Linux;
 //! * a *full* disk lets nothing grow, and is as good as before when there is
 //!   room again;
 //! * reads of a place return one *flipped bit*;
@@ -38,6 +39,7 @@ mod vfs;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use base::Chance;
@@ -118,6 +120,8 @@ struct Entry {
     /// The name stands in the durable folder as it does in the present one.
     linked: bool,
     before: Option<Content>,
+    /// Syncs that failed.
+    failed_syncs: u64,
 }
 
 struct Plan {
@@ -156,7 +160,7 @@ impl Disk {
             let file = file?;
             let name = file.file_name().to_string_lossy().into_owned();
             let content = Content::durable(std::fs::read(file.path())?);
-            files.insert(name, Entry { now: Some(content), linked: true, before: None });
+            files.insert(name, Entry { now: Some(content), linked: true, ..Entry::default() });
         }
         let disk = Arc::new(Disk { folder: folder.clone(), state: Mutex::new(State { files, ..State::default() }) });
         DISKS.lock().insert(folder, disk.clone());
@@ -256,13 +260,16 @@ fn find(path: &Path) -> Option<(Arc<Disk>, String)> {
 
 /// What the file system tells the disk.
 impl Disk {
-    fn opened(&self, name: &str) {
+    /// Makes the file if there is none, and returns how many of its syncs have
+    /// failed.
+    fn opened(&self, name: &str) -> u64 {
         let mut state = self.state.lock();
         let entry = state.files.entry(name.to_owned()).or_default();
         if entry.now.is_none() {
             entry.now = Some(Content::default());
             entry.linked = false;
         }
+        entry.failed_syncs
     }
 
     fn write(&self, name: &str, at: u64, bytes: &[u8]) -> Verdict {
@@ -300,8 +307,14 @@ impl Disk {
         verdict
     }
 
-    fn sync(&self, name: &str) -> Verdict {
+    /// Syncs a file through a handle that was told of so many failed syncs.
+    fn sync(&self, name: &str, told: &AtomicU64) -> Verdict {
         let mut state = self.state.lock();
+        let failed = state.files.get(name).map_or(0, |entry| entry.failed_syncs);
+        if told.swap(failed, Ordering::SeqCst) < failed {
+            // What the other handle's sync lost may have been written by this one.
+            return Verdict::Fails;
+        }
         match state.meets(name, Point::Sync) {
             Verdict::Goes if state.lying => Verdict::Goes,
             Verdict::Goes => {
@@ -312,9 +325,11 @@ impl Disk {
             verdict => {
                 // The operating system takes the pages for written from here on.
                 if !state.dead
-                    && let Some(content) = state.files.get_mut(name).and_then(|entry| entry.now.as_mut())
+                    && let Some(entry) = state.files.get_mut(name)
                 {
-                    content.forget_pending();
+                    entry.failed_syncs += 1;
+                    told.store(entry.failed_syncs, Ordering::SeqCst);
+                    entry.now.iter_mut().for_each(Content::forget_pending);
                 }
                 verdict
             }

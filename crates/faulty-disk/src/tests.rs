@@ -1,7 +1,7 @@
 //! Laws of the disk, and of what stands on it: the control database.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -293,4 +293,19 @@ fn a_flipped_bit_at_the_beginning_of_the_file_is_refused() {
     house.disk.mend();
     house.db = Some(house.open().expect("the next read is sound"));
     house.check().expect("what was answered is there");
+}
+
+#[test]
+fn a_failed_sync_is_told_to_all_who_had_the_file_open() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let disk = Disk::at(home.path()).expect("a disk");
+    let goes = |told: &AtomicU64| matches!(disk.sync("file", told), Verdict::Goes);
+    let (one, other) = (AtomicU64::new(disk.opened("file")), AtomicU64::new(disk.opened("file")));
+    assert!(matches!(disk.write("file", 0, b"from the other"), Verdict::Goes));
+    disk.plan(Fault::Broken, Point::Sync, 1);
+    assert!(!goes(&one), "as planned");
+    assert!(!goes(&other), "its bytes are gone");
+    let late = AtomicU64::new(disk.opened("file"));
+    assert!(goes(&late) && goes(&one) && goes(&other), "and that is all");
+    disk.remove();
 }

@@ -9,6 +9,7 @@
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Once};
 
 use rusqlite::ffi;
@@ -27,6 +28,8 @@ struct File {
 struct Handle {
     disk: Arc<Disk>,
     name: String,
+    /// Failed syncs of the file that this handle was told of.
+    told: AtomicU64,
 }
 
 /// The kinds of files that a disk keeps account of.
@@ -154,8 +157,8 @@ unsafe extern "C" fn open(
         if opened != ffi::SQLITE_OK {
             return opened;
         }
-        disk.opened(&name);
-        (*file.cast::<File>()).handle = Box::into_raw(Box::new(Handle { disk, name }));
+        let told = AtomicU64::new(disk.opened(&name));
+        (*file.cast::<File>()).handle = Box::into_raw(Box::new(Handle { disk, name, told }));
         (*file).pMethods = &raw const METHODS;
         ffi::SQLITE_OK
     }
@@ -235,7 +238,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: ffi::sqlite3_i
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _flags: c_int) -> c_int {
     // SAFETY: an open file of ours.
     let handle = unsafe { handle(file) };
-    match handle.disk.sync(&handle.name) {
+    match handle.disk.sync(&handle.name, &handle.told) {
         // The machine that this test runs on is not the one that crashes, so
         // its disk is left in peace.
         Verdict::Goes => ffi::SQLITE_OK,
