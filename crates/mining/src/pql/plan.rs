@@ -8,6 +8,8 @@
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Path};
+use super::operators::Counting;
+use super::regex::Regex;
 use super::syntax::{Comparison, Span};
 use crate::value::{Type, Value};
 
@@ -22,6 +24,8 @@ pub enum Grain {
     Domain(usize),
     /// Group of the result.
     Group,
+    /// Pair of events of a case, as SOURCE and TARGET make them.
+    Edges,
 }
 
 /// What an expression yields.
@@ -233,15 +237,22 @@ pub enum Process {
         /// How far.
         by: i64,
     },
-    /// 1-based position among the values of the case.
+    /// 1-based position among values of the case.
     Position {
         /// The values.
         value: Node,
+        /// Among which of them.
+        counting: Counting,
         /// Counted from the end.
         reverse: bool,
     },
     /// The values in order, with commas between.
-    Variant(Node),
+    Variant {
+        /// The values.
+        value: Node,
+        /// Longer runs of one value are cut to this.
+        run_max: Option<u32>,
+    },
     /// Which values occur at all, as 1 or 0.
     Match {
         /// The values.
@@ -249,8 +260,45 @@ pub enum Process {
         /// What is asked for.
         conditions: Vec<(Occurrence, Vec<String>)>,
     },
-    /// How many events there are that satisfy a condition.
-    Rework(Option<Node>),
+    /// Whether the values in order contain a pattern.
+    Pattern {
+        /// The values.
+        value: Node,
+        /// What is looked for.
+        pattern: Regex,
+        /// Whether it must not be there.
+        negated: bool,
+    },
+    /// How many events there are that satisfy a condition and have a value.
+    Rework {
+        /// The condition.
+        filter: Option<Node>,
+        /// The value.
+        value: Option<Node>,
+    },
+    /// The values between two boundaries, or 1 for each of them.
+    Crop {
+        /// The earlier boundary.
+        from: Boundary,
+        /// The later one.
+        to: Boundary,
+        /// The values.
+        value: Node,
+        /// Whether the values stay, rather than 1.
+        keeps_values: bool,
+    },
+    /// The values of the earlier or later events of pairs.
+    EdgeEnd {
+        /// The values.
+        value: Node,
+        /// Events without a value here are left out of the pairs; the same as
+        /// in the program's [`Edges`].
+        filter: Option<Node>,
+        /// Whether it is the earlier event.
+        is_source: bool,
+        /// Stands for the event that is missing in a first or last pair.
+        filler: Value,
+    },
     /// Units of time between two boundaries.
     Throughput {
         /// The earlier boundary.
@@ -294,6 +342,38 @@ pub enum Boundary {
     Last(String),
 }
 
+/// Which pairs of events SOURCE and TARGET make of a case.
+#[derive(Clone, Debug)]
+pub struct Edges {
+    /// Who is paired with whom.
+    pub pairing: Pairing,
+    /// Events without a value here are left out.
+    pub filter: Option<Node>,
+    /// The same as it was written.
+    pub filter_text: Option<String>,
+    /// A first pair leads from nowhere to the first event.
+    pub with_start: bool,
+    /// A last pair leads from the last event to nowhere.
+    pub with_end: bool,
+    /// The call that was read first, for messages.
+    pub text: String,
+}
+
+/// Who is paired with whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairing {
+    /// Each event with the next one.
+    Neighbours,
+    /// The first event with each later one.
+    FirstToAny,
+    /// The first event with each one, itself included.
+    FirstToAnyWithSelf,
+    /// Each earlier event with the last one.
+    AnyToLast,
+    /// The first event with the last one.
+    FirstToLast,
+}
+
 /// A DOMAIN_TABLE.
 #[derive(Clone, Debug)]
 pub struct Domain {
@@ -312,6 +392,8 @@ pub struct Program {
     pub catalog: Arc<Catalog>,
     /// Its DOMAIN_TABLEs.
     pub domains: Vec<Domain>,
+    /// The pairs of SOURCE and TARGET.
+    pub edges: Option<Edges>,
 }
 
 impl Program {
@@ -319,6 +401,9 @@ impl Program {
     /// is the same, or on the N-side of it.
     pub fn reaches(&self, from: Grain, to: Grain) -> bool {
         match (from, to) {
+            (Grain::Edges, Grain::Edges) => true,
+            // A pair belongs to a case, so it sees what the case sees.
+            (Grain::Edges, to) => self.reaches(Grain::Table(self.catalog.roles.case_table), to),
             (_, Grain::Constant) => true,
             (Grain::Table(from), Grain::Table(to)) => matches!(self.catalog.path(from, to), Path::Over(_)),
             (Grain::Table(from), Grain::Domain(domain)) => {
@@ -331,7 +416,8 @@ impl Program {
     /// Tells whether each row of the grain belongs to one case, so that the
     /// rows of a case are all that its values depend on.
     pub fn is_in_case(&self, grain: Grain) -> bool {
-        matches!(grain, Grain::Table(table) if self.reaches(grain, Grain::Table(self.catalog.roles.case_table))
+        grain == Grain::Edges
+            || matches!(grain, Grain::Table(table) if self.reaches(grain, Grain::Table(self.catalog.roles.case_table))
             && matches!(self.catalog.path(table, self.catalog.roles.case_table), Path::Over(_)))
     }
 
@@ -342,6 +428,7 @@ impl Program {
             Grain::Table(table) => format!("table \"{}\"", self.catalog.tables[table].name),
             Grain::Domain(domain) => self.domains[domain].text.clone(),
             Grain::Group => "a group".to_owned(),
+            Grain::Edges => "the pairs of SOURCE and TARGET".to_owned(),
         }
     }
 }
@@ -435,9 +522,15 @@ impl Node {
             Op::Process(process) => match &**process {
                 Process::Neighbour { value, .. }
                 | Process::Position { value, .. }
-                | Process::Variant(value)
+                | Process::Variant { value, .. }
+                | Process::Pattern { value, .. }
+                | Process::Crop { value, .. }
                 | Process::Match { value, .. } => visit(value),
-                Process::Rework(filter) => filter.iter().for_each(visit),
+                Process::Rework { filter, value } => [filter, value].into_iter().flatten().for_each(visit),
+                Process::EdgeEnd { value, filter, .. } => {
+                    visit(value);
+                    filter.iter().for_each(visit);
+                }
                 Process::Throughput { time, value, .. } => {
                     visit(time);
                     visit(value);
