@@ -1,14 +1,15 @@
 //! Operators over the events of a case: what they answer, and the laws that
 //! hold between them.
 
-use std::collections::HashMap;
+mod example;
+mod laws;
+
 use std::sync::Arc;
 
 use expect_test::{Expect, expect};
-use proptest::prelude::*;
 
 use super::{at, model, rows};
-use crate::evaluate::{Evaluator, answer};
+use crate::evaluate::answer;
 use crate::log::EventLog;
 use crate::pql::check::{Checker, Vocabulary};
 use crate::value::{Answer, Value};
