@@ -4,14 +4,16 @@ mod codes;
 mod automaton;
 mod edges;
 mod variants;
+mod replay;
 
 use std::ops::Range;
 
 use self::automaton::Automaton;
 use self::codes::{Names, PerCode, identities};
 pub(super) use self::edges::EdgeRows;
+use self::replay::{Finding, Replay};
 use super::evaluator::InScope;
-use super::vector::{Operand, Vector};
+use super::vector::{Operand, Texts, Vector};
 use crate::log::{NO_CODE, NO_ROW};
 use crate::pql::operators::Counting;
 use crate::pql::plan::{Boundary, Grain, Occurrence, Process};
@@ -98,6 +100,32 @@ pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, is_t
             }
             let place = |row: usize| if inside[row] { row as u32 } else { NO_ROW };
             value.spread(length).gather(&(0..length).map(place).collect::<Vec<_>>())
+        }
+        Process::Conformance { value, net, readable } => {
+            let value = scope.operand(value, events);
+            let mut replay = Replay::new(net);
+            let mut findings = vec![Finding::Conforms; length];
+            for (_, segment) in frame.segments() {
+                replay.case(&value, segment, |row, finding| findings[row] = finding);
+            }
+            if !readable {
+                return Vector::ints(findings.into_iter().map(|finding| Some(finding.number())));
+            }
+            let mut texts = Texts::default();
+            for (row, finding) in findings.into_iter().enumerate() {
+                texts.push(Some(&finding.words(net, value.text(row))));
+            }
+            texts.finish()
+        }
+        Process::Conforms { value, net } => {
+            let value = scope.operand(value, events);
+            let mut replay = Replay::new(net);
+            let nothing = Some(replay.conforms_empty().into());
+            Vector::ints(per_case(scope, grain, nothing, |segment| {
+                let mut conforms = segment.clone().any(|row| !value.is_null(row)) || replay.conforms_empty();
+                replay.case(&value, segment, |_, finding| conforms &= finding == Finding::Conforms);
+                Some(conforms.into())
+            }))
         }
         Process::EdgeEnd { value, is_source, filler, .. } => {
             let edges = scope.edges();

@@ -8,6 +8,7 @@
 mod values;
 mod calls;
 mod processes;
+mod nets;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -21,6 +21,7 @@ pub mod parse;
 pub mod print;
 pub mod catalog;
 pub mod regex;
+pub mod net;
 pub mod operators;
 pub mod plan;
 pub mod check;

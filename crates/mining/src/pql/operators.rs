@@ -37,6 +37,9 @@ pub(crate) enum Operator {
     /// `CALC_CROP_TO_NULL` (true) and `CALC_CROP`.
     Crop(bool),
     Role(Role),
+    Conformance,
+    Readable,
+    BpmnConforms,
     /// With a grammar of its own, so that it never comes as a call.
     OwnGrammar,
     MatchActivities,
@@ -115,6 +118,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("ADD_YEARS", add(Unit::Years)),
     ("AVG", Operator::Aggregate(Some(Aggregation::Avg))),
     ("BIND", Operator::Bind),
+    ("BPMN_CONFORMS", Operator::BpmnConforms),
     ("CALC_CROP", Operator::Crop(false)),
     ("CALC_CROP_TO_NULL", Operator::Crop(true)),
     ("CALC_REWORK", Operator::CalcRework),
@@ -124,6 +128,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("CEIL", scalar(Function::Ceil, NUMBER, Gives::Always(Type::Int))),
     ("COALESCE", scalar(Function::Coalesce, Takes::Alike, Gives::Same)),
     ("CONCAT", scalar(Function::Concat, Takes::Alike, Gives::Always(Type::String))),
+    ("CONFORMANCE", Operator::Conformance),
     ("CONSTANT", Operator::Constant),
     ("COUNT", Operator::Aggregate(Some(Aggregation::Count))),
     ("COUNT_TABLE", Operator::CountTable),
@@ -173,6 +178,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("PU_QUANTILE", Operator::PullUp(None)),
     ("PU_SUM", Operator::PullUp(Some(Aggregation::Sum))),
     ("QUANTILE", Operator::Aggregate(None)),
+    ("READABLE", Operator::Readable),
     ("REMAP_TIMESTAMPS", Operator::RemapTimestamps),
     (
         "REPLACE",

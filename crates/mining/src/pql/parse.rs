@@ -333,7 +333,7 @@ impl Parser {
                 let end = self.expect_sign(")")?;
                 return Ok(Expr { kind: inner.kind, span: span.to(end) });
             }
-            TokenKind::Sign("[") => return self.list(),
+            TokenKind::Sign("[") => return self.list(true),
             TokenKind::Word(_) if self.peek_word("CASE") => return self.case(),
             TokenKind::Word(_) if self.at_process() => return self.process(),
             TokenKind::Word(_) if self.peek_word("NULL") => ExprKind::Null,
@@ -361,7 +361,7 @@ impl Parser {
             };
         }
         if !quoted && self.peek_sign("[") {
-            let Expr { kind, span } = self.list()?;
+            let Expr { kind, span } = self.list(false)?;
             let ExprKind::Bracket { items, .. } = kind else { return Ok(Expr { kind, span }) };
             let kind = ExprKind::Bracket { word: word.to_ascii_uppercase(), items };
             return Ok(Expr { kind, span: start.to(span) });

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Path};
+use super::net::Net;
 use super::operators::Counting;
 use super::regex::Regex;
 use super::syntax::{Comparison, Span};
@@ -287,6 +288,22 @@ pub enum Process {
         /// Whether the values stay, rather than 1.
         keeps_values: bool,
     },
+    /// Where the events of a case deviate from a model.
+    Conformance {
+        /// The activities.
+        value: Node,
+        /// The model.
+        net: Net,
+        /// Whether it is said in words.
+        readable: bool,
+    },
+    /// Whether a whole case is as a model says, as 1 or 0.
+    Conforms {
+        /// The activities.
+        value: Node,
+        /// The model.
+        net: Net,
+    },
     /// The values of the earlier or later events of pairs.
     EdgeEnd {
         /// The values.
@@ -525,6 +542,8 @@ impl Node {
                 | Process::Variant { value, .. }
                 | Process::Pattern { value, .. }
                 | Process::Crop { value, .. }
+                | Process::Conformance { value, .. }
+                | Process::Conforms { value, .. }
                 | Process::Match { value, .. } => visit(value),
                 Process::Rework { filter, value } => [filter, value].into_iter().flatten().for_each(visit),
                 Process::EdgeEnd { value, filter, .. } => {

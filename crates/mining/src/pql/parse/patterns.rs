@@ -301,13 +301,13 @@ impl Parser {
         Ok(PatternEdge { direct, from, to, span: start.to(end) })
     }
 
-    /// Reads `[a, b, …]`.
-    pub(super) fn list(&mut self) -> Parsed<Expr> {
+    /// Reads `[a, b, …]`, or, where models are written down, `[a b …]`.
+    pub(super) fn list(&mut self, has_spaces: bool) -> Parsed<Expr> {
         let start = self.expect_sign("[")?;
         let mut items = Vec::new();
         if !self.peek_sign("]") {
             items.push(self.expression()?);
-            while self.take_sign(",") {
+            while self.take_sign(",") || (has_spaces && !self.peek_sign("]") && !self.at_end()) {
                 items.push(self.expression()?);
             }
         }

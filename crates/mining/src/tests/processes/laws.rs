@@ -40,6 +40,9 @@ const EXPRESSIONS: &[&str] = &[
     r#"MATCH_PROCESS("EV"."X", NODE['A'] AS a, LOOP['B', 'C'] AS b, OPTIONAL['A'] AS c
        CONNECTED BY DIRECT[a, b], EVENTUALLY[b, c])"#,
     r#"MATCH_PROCESS_REGEX("EV"."X", ^ 'A' >> ANY* >> 'B'{2} $)"#,
+    r#"READABLE(CONFORMANCE("EV"."X", ["p" "q"], ["a" "b"], [["p" "a"] ["a" "q"] ["q" "b"] ["b" "p"]],
+                            [['A' "a"] ['B' "b"]], ["p"], ["q"]))"#,
+    r#"BPMN_CONFORMS("EV"."X", [[0 BPMN_START] [1 BPMN_TASK 'A'] [2 BPMN_END]], [[0 1] [1 2]])"#,
 ];
 
 /// Asks all cases at once, and each alone: `(case, values)`.
