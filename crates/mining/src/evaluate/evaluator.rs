@@ -245,7 +245,7 @@ impl<'a> InScope<'a> {
             return known.clone();
         }
         let described = &self.own.program.domains[domain];
-        let grain = Grain::Table(described.source);
+        let grain = described.source;
         let operands: Vec<Operand> = described.keys.iter().map(|key| self.operand(key, grain)).collect();
         let mut rows = DomainRows { places: HashMap::new(), keys: Vec::new() };
         for row in 0..self.length(grain) {

@@ -394,8 +394,8 @@ pub enum Pairing {
 /// A DOMAIN_TABLE.
 #[derive(Clone, Debug)]
 pub struct Domain {
-    /// The table whose combinations it holds.
-    pub source: usize,
+    /// Whose combinations it holds: rows of a table, or pairs of events.
+    pub source: Grain,
     /// The columns, each on `source` or on its 1-side.
     pub keys: Vec<Node>,
     /// As written, so that two equal ones are one.
@@ -419,13 +419,11 @@ impl Program {
     pub fn reaches(&self, from: Grain, to: Grain) -> bool {
         match (from, to) {
             (Grain::Edges, Grain::Edges) => true,
+            (Grain::Table(_) | Grain::Edges, Grain::Domain(domain)) => self.reaches(from, self.domains[domain].source),
             // A pair belongs to a case, so it sees what the case sees.
             (Grain::Edges, to) => self.reaches(Grain::Table(self.catalog.roles.case_table), to),
             (_, Grain::Constant) => true,
             (Grain::Table(from), Grain::Table(to)) => matches!(self.catalog.path(from, to), Path::Over(_)),
-            (Grain::Table(from), Grain::Domain(domain)) => {
-                matches!(self.catalog.path(from, self.domains[domain].source), Path::Over(_))
-            }
             (from, to) => from == to,
         }
     }

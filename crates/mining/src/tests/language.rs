@@ -19,7 +19,7 @@ fn check(text: &str, expected: &Expect) {
 #[test]
 fn texts_are_read_and_written_again() {
     check(
-        r"FILTER ev.act LIKE 'Ship%' AND NOT (a.b = 1 OR a.c IS NULL); a.b, SUM(a.c * (1 + 2)) AS total",
+        "FILTER ev.act LIKE 'Ship%' AND NOT (a.b = 1 OR a.c IS NULL); a.b, SUM(a.c * (1 + 2)) AS total",
         &expect![[r#"
             FILTER "ev"."act" LIKE 'Ship%' AND NOT ("a"."b" = 1 OR "a"."c" IS NULL);
             TABLE("a"."b", SUM("a"."c" * (1 + 2)) AS "total");"#]],

@@ -35,7 +35,18 @@ impl<T: Clone + Default> PerCode<T> {
 /// The names of a query; each is known by its place.
 pub(super) struct Names<'n> {
     places: HashMap<&'n str, usize>,
-    known: PerCode<Option<Option<usize>>>,
+    known: PerCode<Known>,
+}
+
+/// What is known of a code.
+#[derive(Clone, Copy, Default)]
+enum Known {
+    #[default]
+    Nothing,
+    /// None of the names.
+    Other,
+    /// The name at this place.
+    Name(usize),
 }
 
 impl<'n> Names<'n> {
@@ -59,7 +70,15 @@ impl<'n> Names<'n> {
     /// Returns the place of the name that an event bears, if it is one of them.
     pub(super) fn at(&mut self, value: &Operand, row: usize) -> Option<usize> {
         let known = self.known.of(value.code(row)?);
-        *known.get_or_insert_with(|| self.places.get(value.text(row)?).copied())
+        match *known {
+            Known::Name(place) => Some(place),
+            Known::Other => None,
+            Known::Nothing => {
+                let found = self.places.get(value.text(row)?).copied();
+                *known = found.map_or(Known::Other, Known::Name);
+                found
+            }
+        }
     }
 }
 

@@ -214,10 +214,10 @@ impl Checker<'_> {
                 for argument in &call.arguments {
                     keys.push(self.value_of(argument)?);
                 }
-                let grain = self.common_of(&keys.iter().collect::<Vec<_>>())?;
-                let Grain::Table(source) = grain else {
+                let source = self.common_of(&keys.iter().collect::<Vec<_>>())?;
+                if !matches!(source, Grain::Table(_) | Grain::Edges) {
                     return Err(Mistake::new(target.span, "DOMAIN_TABLE needs columns of a table"));
-                };
+                }
                 self.program.domains.push(Domain { source, keys, text });
                 Ok(Grain::Domain(self.program.domains.len() - 1))
             }

@@ -200,7 +200,9 @@ fn net_of(vertices: &[Vertex], edges: usize, span: Span) -> Checked<Net> {
             }
             VertexKind::Task(activity) => {
                 let own: Vec<usize> = incoming.iter().map(|edge| add(&[*edge], outgoing)).collect();
-                own.into_iter().for_each(|transition| net.map(activity, transition));
+                for transition in own {
+                    net.map(activity, transition);
+                }
             }
         }
     }

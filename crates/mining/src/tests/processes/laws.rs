@@ -35,6 +35,7 @@ const EXPRESSIONS: &[&str] = &[
     r#"CASE WHEN "VENDOR"."NAME" = 'odd' THEN TARGET("EV"."X") END"#,
     r#"CASE WHEN SOURCE("EV"."N") < PU_COUNT("VENDOR", SOURCE("EV"."X")) THEN SOURCE("EV"."X") END"#,
     r#"PU_COUNT("ORDERS", SOURCE("EV"."X"), SOURCE("EV"."X") = TARGET("EV"."X"))"#,
+    r#"CASE WHEN SOURCE("EV"."N") <= PU_COUNT(DOMAIN_TABLE(TARGET("EV"."X")), SOURCE("EV"."X")) THEN 1 END"#,
     r#"CASE WHEN PROCESS ON "EV"."X" EQUALS 'A' TO ANY TO 'B' END THEN 1 END"#,
     r#"CASE WHEN PROCESS ON "EV"."X" NOT EQUALS ^ ('A', 'B') THEN 1 END"#,
     r#"MATCH_PROCESS("EV"."X", NODE['A'] AS a, LOOP['B', 'C'] AS b, OPTIONAL['A'] AS c
@@ -45,15 +46,17 @@ const EXPRESSIONS: &[&str] = &[
     r#"BPMN_CONFORMS("EV"."X", [[0 BPMN_START] [1 BPMN_TASK 'A'] [2 BPMN_END]], [[0 1] [1 2]])"#,
 ];
 
-/// Asks all cases at once, and each alone: `(case, values)`.
-fn per_case(log: &Arc<EventLog>, text: &str) -> (Vec<(u32, Value)>, Vec<(u32, Value)>) {
+type Found = Vec<(u32, Value)>;
+
+/// Asks all cases at once, and each alone.
+fn per_case(log: &Arc<EventLog>, text: &str) -> (Found, Found) {
     let vocabulary = Vocabulary::default();
     let mut checker = Checker::new(log.catalog().clone(), &vocabulary);
     let node = checker.value(text).expect(text);
     let now = at("2026-03-04 12:00").as_millis();
     let evaluator = Evaluator::new(log.clone(), Arc::new(checker.finish()), now);
     let case_table = log.catalog().roles.case_table;
-    let read = |scope: &crate::evaluate::InScope<'_>| -> Vec<(u32, Value)> {
+    let read = |scope: &crate::evaluate::InScope<'_>| -> Found {
         let (vector, cases) = (scope.vector(&node), scope.cases_of(node.grain, case_table));
         assert_eq!(vector.len(), cases.len(), "{text}");
         cases.iter().enumerate().map(|(place, case)| (*case, vector.value(place))).collect()
