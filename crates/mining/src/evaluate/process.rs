@@ -264,7 +264,8 @@ impl<'n> Matching<'n> {
 /// The boundaries of a range, their names as numbers.
 struct Boundaries<'b> {
     names: Names<'b>,
-    ends: [&'b Boundary; 2],
+    /// Each with the place of its name.
+    ends: [(&'b Boundary, Option<usize>); 2],
 }
 
 /// Where a range begins and ends.
@@ -282,7 +283,9 @@ impl<'b> Boundaries<'b> {
             Boundary::First(name) | Boundary::Last(name) => Some(name.as_str()),
             Boundary::CaseStart | Boundary::CaseEnd => None,
         };
-        Boundaries { names: Names::new(ends.into_iter().filter_map(name)), ends }
+        let names = Names::new(ends.into_iter().filter_map(name));
+        let ends = ends.map(|end| (end, name(end).and_then(|name| names.place(name))));
+        Boundaries { names, ends }
     }
 
     /// Finds the range in a case, if both boundaries are there; events without
@@ -293,13 +296,12 @@ impl<'b> Boundaries<'b> {
         for row in segment.filter(|row| !value.is_null(*row)) {
             events += 1;
             let name = self.names.at(value, row);
-            for (end, found) in self.ends.iter().zip(&mut found) {
-                let is = |wanted: &String| name.is_some() && name == self.names.place(wanted);
+            for ((end, wanted), found) in self.ends.iter().zip(&mut found) {
                 let takes = match end {
                     Boundary::CaseStart => found.is_none(),
                     Boundary::CaseEnd => true,
-                    Boundary::First(wanted) => found.is_none() && is(wanted),
-                    Boundary::Last(wanted) => is(wanted),
+                    Boundary::First(_) => found.is_none() && name.is_some() && name == *wanted,
+                    Boundary::Last(_) => name.is_some() && name == *wanted,
                 };
                 if takes {
                     *found = Some(row);

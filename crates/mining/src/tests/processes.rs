@@ -9,7 +9,7 @@ use std::sync::Arc;
 use expect_test::{Expect, expect};
 
 use super::{at, model, rows};
-use crate::evaluate::answer;
+use crate::evaluate::{answer, unheard};
 use crate::log::EventLog;
 use crate::pql::check::{Checker, Vocabulary};
 use crate::value::{Answer, Value};
@@ -427,6 +427,27 @@ fn tables_and_columns_by_their_role() {
         "CASE_TABLE()",
         &expect!["line 1, column 1: CASE_TABLE is a table; it stands where a table's name could stand"],
     );
+}
+
+#[test]
+fn names_that_no_event_bears_are_told() {
+    let log = log_of(&[("1", "AB"), ("2", "C")]);
+    let vocabulary = Vocabulary::default();
+    let mut checker = Checker::new(log.catalog().clone(), &vocabulary);
+    let texts = [
+        "PROCESS EQUALS 'A' TO LIKE 'Ship%'",
+        "MATCH_ACTIVITIES(NODE['A', 'AB'], EXCLUDING['AB']) = 1",
+        "CALC_THROUGHPUT(CASE_START TO LAST_OCCURRENCE['D'], 1) > 1",
+        r#"MATCH_PROCESS_REGEX(LOWER("EV"."ACT"), 'a' >> ['B', 'c']) = 1"#,
+    ];
+    let nodes = texts.map(|text| checker.condition(text).expect(text));
+    let told = unheard(&log, &Arc::new(checker.finish()), &nodes, 0);
+    expect![[r#"
+        no event bears a name like 'Ship%'
+        no event bears the name 'AB'; did you mean "A"?
+        no event bears the name 'D'; did you mean "A"?
+        no event bears the name 'B'; did you mean "b"?"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 /// A, then B or both C and D, then E.

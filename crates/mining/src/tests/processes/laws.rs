@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::at;
-use super::{ask, log_of};
+use super::{BPMN, NET, ask, log_of};
 use crate::evaluate::Evaluator;
 use crate::log::EventLog;
 use crate::pql::check::{Checker, Vocabulary};
@@ -289,7 +289,100 @@ impl Tree {
     }
 }
 
+/// Nodes of MATCH_PROCESS: how often and where, and their activities.
+fn nodes() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+    let kind = prop::sample::select(vec!["NODE", "NODE", "LOOP", "STARTING", "ENDING"]);
+    let letters = prop::sample::select(vec!["A", "B", "C", "AB"]);
+    prop::collection::vec((kind, letters), 1..4)
+}
+
+/// Lays a node out on events in all ways, then the ones after it.
+fn lays_out(
+    text: &[char],
+    nodes: &[(&str, &str)],
+    edges: &[(usize, usize, bool)],
+    laid: &mut Vec<(usize, usize)>,
+) -> bool {
+    let Some((kind, letters)) = nodes.get(laid.len()) else {
+        let apart = |one: &(usize, usize), other: &(usize, usize)| one.1 < other.0 || other.1 < one.0;
+        let all_apart = (0..laid.len()).all(|one| (0..one).all(|other| apart(&laid[one], &laid[other])));
+        return all_apart
+            && edges.iter().all(|(from, to, direct)| {
+                let (end, begin) = (laid[*from].1, laid[*to].0);
+                if *direct { begin == end + 1 } else { begin > end }
+            });
+    };
+    for from in 0..text.len() {
+        for to in from..text.len() {
+            let fits = text[from..=to].iter().all(|letter| letters.contains(*letter))
+                && (from == to || *kind == "LOOP")
+                && (*kind != "STARTING" || from == 0)
+                && (*kind != "ENDING" || to + 1 == text.len());
+            if fits {
+                laid.push((from, to));
+                if lays_out(text, nodes, edges, laid) {
+                    return true;
+                }
+                laid.pop();
+            }
+        }
+    }
+    false
+}
+
 proptest! {
+    #[test]
+    fn nodes_are_found_where_trying_everything_lays_them_out(
+        nodes in nodes(),
+        edges in prop::collection::vec((0..3_usize, 0..3_usize, any::<bool>()), 0..4),
+        cases in cases(),
+    ) {
+        let edges: Vec<_> =
+            edges.into_iter().filter(|(from, to, _)| from != to && from.max(to) < &nodes.len()).collect();
+        let node = |(place, (kind, letters)): (usize, &(&str, &str))| {
+            let names: Vec<String> = letters.chars().map(|letter| format!("'{letter}'")).collect();
+            format!("{kind}[{}] AS n{place}", names.join(", "))
+        };
+        let edge = |(from, to, direct): &(usize, usize, bool)| {
+            format!("{}[n{from}, n{to}]", if *direct { "DIRECT" } else { "EVENTUALLY" })
+        };
+        let nodes_text = nodes.iter().enumerate().map(node).collect::<Vec<_>>().join(", ");
+        let edges_text = edges.iter().map(edge).collect::<Vec<_>>().join(", ");
+        let connected = if edges.is_empty() { String::new() } else { format!(" CONNECTED BY {edges_text}") };
+        let text = format!(r#""ORDERS"."CASE", MATCH_PROCESS("EV"."X", {nodes_text}{connected})"#);
+        let log = load(&cases);
+        let expected = |case: &String| {
+            let letters: Vec<char> = case.chars().filter(|letter| *letter != '-').collect();
+            lays_out(&letters, &nodes, &edges, &mut Vec::new())
+        };
+        match ask(&log, &text) {
+            Ok(answer) => {
+                for row in answer.rows {
+                    let case = &cases[row[0].to_string().parse::<usize>().expect("a number")];
+                    prop_assert_eq!(&row[1], &Value::Int(expected(case).into()), "{} in {}", text, case);
+                }
+            }
+            Err(refused) => prop_assert!(!cases.iter().any(expected), "{}: {}", text, refused),
+        }
+    }
+
+    #[test]
+    fn a_model_and_a_pattern_that_say_the_same_agree(
+        cases in prop::collection::vec("A?(B|CD|DC|C|X|)-?E?|[A-E]{0,4}", 1..8)
+    ) {
+        let log = load(&cases);
+        let conforms = format!(r#"BPMN_CONFORMS("EV"."X", {BPMN})"#);
+        let complete = format!(
+            r#"CASE WHEN PU_COUNT("ORDERS", "EV"."X", CONFORMANCE("EV"."X", {NET}) != 0) = 0
+                    AND PU_COUNT("ORDERS", "EV"."X") > 0 THEN 1 ELSE 0 END"#
+        );
+        let pattern = r#"MATCH_PROCESS_REGEX("EV"."X", ^ 'A' >> ('B' | 'C' >> 'D' | 'D' >> 'C') >> 'E' $)"#;
+        for row in numbers(&log, &format!("{conforms}, {complete}, {pattern}")) {
+            prop_assert_eq!(row[0], row[2]);
+            prop_assert_eq!(row[1], row[2]);
+        }
+    }
+
     #[test]
     fn patterns_are_found_where_trying_everything_finds_them(tree in tree(), cases in cases()) {
         let log = load(&cases);
