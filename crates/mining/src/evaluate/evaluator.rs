@@ -8,13 +8,14 @@ use base::Timestamp;
 
 use super::aggregation::{Groups, aggregate};
 use super::frame::{Frame, is_linked};
+use super::process::EdgeRows;
 use super::vector::{GroupKey, Operand, Places, Vector};
 use super::{process, scalar};
 use crate::log::{ColumnData, EventLog, NO_ROW};
 use crate::pql::catalog::Path;
 use crate::pql::check::type_of;
 use crate::pql::deadline::{ClockUse, next_change};
-use crate::pql::plan::{ClockPart, Grain, Node, Op, Program, PullUp, Selection, Unit, Way};
+use crate::pql::plan::{ClockPart, Grain, Node, Op, Program, PullUp, Selection, Unit, Way, Yield};
 use crate::value::Value;
 
 /// Evaluates nodes of one program on one root.
@@ -26,6 +27,7 @@ pub struct Evaluator {
     frames: RefCell<HashMap<usize, Arc<Frame>>>,
     lifts: RefCell<Lifts>,
     domains: RefCell<HashMap<usize, Arc<DomainRows>>>,
+    edges: RefCell<Option<Arc<EdgeRows>>>,
     /// Costly nodes; those that look at the clock are marked.
     kept: RefCell<HashMap<u32, (Arc<Vector>, bool)>>,
 }
@@ -65,6 +67,7 @@ impl Evaluator {
             frames: RefCell::default(),
             lifts: RefCell::default(),
             domains: RefCell::default(),
+            edges: RefCell::default(),
             kept: RefCell::default(),
         }
     }
@@ -109,7 +112,19 @@ impl<'a> InScope<'a> {
             Grain::Constant | Grain::Group => 1,
             Grain::Table(table) => self.frame(table).rows.len(),
             Grain::Domain(domain) => self.domain(domain).keys.len(),
+            Grain::Edges => self.edges().cases.len(),
         }
+    }
+
+    /// Returns the pairs that SOURCE and TARGET make of the events in scope.
+    pub(crate) fn edges(&self) -> Arc<EdgeRows> {
+        if let Some(edges) = &*self.own.edges.borrow() {
+            return edges.clone();
+        }
+        let described = self.own.program.edges.as_ref().expect("the check noted the pairs of SOURCE and TARGET");
+        let edges = Arc::new(EdgeRows::of(self, described));
+        *self.own.edges.borrow_mut() = Some(edges.clone());
+        edges
     }
 
     pub(crate) fn frame(&self, table: usize) -> Arc<Frame> {
@@ -146,14 +161,17 @@ impl<'a> InScope<'a> {
         match (from, to) {
             _ if from == to => Places::Same,
             (_, Grain::Constant) => Places::First,
-            (Grain::Table(from_table), _) => {
+            (Grain::Table(_) | Grain::Edges, _) => {
                 if let Some(known) = self.own.lifts.borrow().get(&(from, to)) {
                     return Places::Listed(known.clone());
                 }
                 let listed = Arc::new(match to {
-                    Grain::Domain(domain) => self.domain_places(from_table, domain),
-                    Grain::Table(table) => self.partner_places(from_table, table),
-                    Grain::Constant | Grain::Group => unreachable!("handled above, or never lifted"),
+                    Grain::Domain(domain) => self.domain_places(from, domain),
+                    Grain::Table(table) => match from {
+                        Grain::Table(from) => self.partner_places(from, table),
+                        _ => self.places_of_edges(table),
+                    },
+                    Grain::Constant | Grain::Group | Grain::Edges => unreachable!("handled above, or never lifted"),
                 });
                 self.own.lifts.borrow_mut().insert((from, to), listed.clone());
                 Places::Listed(listed)
@@ -173,9 +191,41 @@ impl<'a> InScope<'a> {
         self.frame(from).rows.iter().map(partner).collect()
     }
 
-    fn domain_places(&self, from: usize, domain: usize) -> Vec<u32> {
+    /// Tells for each pair of events where the partner of its case stands.
+    fn places_of_edges(&self, to: usize) -> Vec<u32> {
+        let log = &self.own.log;
+        let case_table = log.catalog().roles.case_table;
+        let Path::Over(joins) = log.catalog().path(case_table, to) else { unreachable!("the check found a path") };
+        let target = self.frame(to);
+        let partner = |case: &u32| {
+            let row = Some(log.case(*case).row).filter(|row| *row != NO_ROW)?;
+            joins.iter().try_fold(row, |row, join| log.partner(*join, row))
+        };
+        self.edges().cases.iter().map(|case| partner(case).map_or(NO_ROW, |row| target.place(row))).collect()
+    }
+
+    /// Tells for each row or pair in scope where it stands in the whole.
+    fn places_in_whole(&self, grain: Grain) -> Option<Vec<u32>> {
+        match grain {
+            Grain::Table(table) => {
+                let all = self.everything().frame(table);
+                Some(self.frame(table).rows.iter().map(|row| all.place(*row)).collect())
+            }
+            Grain::Edges => {
+                let all = self.everything().edges().of_case();
+                let mut places = Vec::new();
+                for (case, own) in self.edges().of_case() {
+                    places.extend(own.zip(all.get(&case).cloned().unwrap_or_default()));
+                }
+                places.sort_unstable();
+                Some(places.into_iter().map(|(_, place)| place as u32).collect())
+            }
+            Grain::Constant | Grain::Domain(_) | Grain::Group => None,
+        }
+    }
+
+    fn domain_places(&self, grain: Grain, domain: usize) -> Vec<u32> {
         let keys = &self.own.program.domains[domain].keys;
-        let grain = Grain::Table(from);
         let operands: Vec<Operand> = keys.iter().map(|key| self.operand(key, grain)).collect();
         let rows = self.domain(domain);
         let place = |row: usize| {
@@ -195,7 +245,7 @@ impl<'a> InScope<'a> {
             return known.clone();
         }
         let described = &self.own.program.domains[domain];
-        let grain = Grain::Table(described.source);
+        let grain = described.source;
         let operands: Vec<Operand> = described.keys.iter().map(|key| self.operand(key, grain)).collect();
         let mut rows = DomainRows { places: HashMap::new(), keys: Vec::new() };
         for row in 0..self.length(grain) {
@@ -243,7 +293,9 @@ impl<'a> InScope<'a> {
             Op::ClockPart(part) => self.clock_part(*part),
             Op::Bind(value) => (*operand(value).spread(length())).clone(),
             Op::PullUp(pull_up) => self.pull_up(node, pull_up),
-            Op::Process(process) => process::compute(self, process, type_of(node), node.grain),
+            Op::Process(process) => {
+                process::compute(self, process, type_of(node), node.yields == Yield::Truth, node.grain)
+            }
             Op::Aggregate(_) | Op::Dimension(_) => unreachable!("groups are evaluated by the query"),
             _ => scalar::rowwise(node, &operand, length()),
         }
@@ -276,13 +328,9 @@ impl<'a> InScope<'a> {
     fn pull_up(&self, node: &Node, pull_up: &PullUp) -> Vector {
         if !self.is_whole() && !self.own.program.is_in_case(node.grain) {
             let vector = self.everything().vector(node);
-            return match node.grain {
-                Grain::Table(table) => {
-                    let all = self.everything().frame(table);
-                    let places: Vec<u32> = self.frame(table).rows.iter().map(|row| all.place(*row)).collect();
-                    vector.gather(&places)
-                }
-                _ => (*vector).clone(),
+            return match self.places_in_whole(node.grain) {
+                Some(places) => vector.gather(&places),
+                None => (*vector).clone(),
             };
         }
         let from = pull_up.from;
@@ -354,9 +402,8 @@ impl<'a> InScope<'a> {
         let stays_in_case = program.is_in_case(grain) && program.is_in_case(meeting);
         if !self.is_whole() && !stays_in_case {
             let all = self.everything().brought(target, grain, way, together);
-            let Grain::Table(table) = target else { return all };
-            let frame = self.everything().frame(table);
-            return self.frame(table).rows.iter().map(|row| all[frame.place(*row) as usize]).collect();
+            let Some(places) = self.places_in_whole(target) else { return all };
+            return places.into_iter().map(|place| all[place as usize]).collect();
         }
         let vectors: Vec<Arc<Vector>> = together.iter().map(|node| self.vector(node)).collect();
         let holds = |row: usize| vectors.iter().all(|vector| vector.truth(row) == Some(true));
@@ -422,6 +469,9 @@ impl<'a> InScope<'a> {
     /// Returns the case of each row of a grain, or [`NO_ROW`].
     pub(crate) fn cases_of(&self, grain: Grain, case_table: usize) -> Vec<u32> {
         let log = &self.own.log;
+        if grain == Grain::Edges {
+            return self.edges().cases.clone();
+        }
         let Grain::Table(table) = grain else { return vec![NO_ROW; self.length(grain)] };
         let frame = self.frame(table);
         if table == case_table || table == log.catalog().roles.activity_table {

@@ -16,8 +16,10 @@ mod scalar;
 mod aggregation;
 mod process;
 mod query;
+mod names;
 
 pub use evaluator::Evaluator;
 pub(crate) use evaluator::InScope;
+pub use names::unheard;
 pub use query::answer;
 pub use vector::Vector;

@@ -1,142 +1,314 @@
 //! Operators over the events of a case, in their order.
 
-use std::collections::HashSet;
+mod codes;
+mod automaton;
+mod edges;
+mod variants;
+mod replay;
 
+use std::ops::Range;
+
+use self::automaton::Automaton;
+use self::codes::{Names, PerCode, identities};
+pub(super) use self::edges::EdgeRows;
+use self::replay::{Finding, Replay};
 use super::evaluator::InScope;
 use super::vector::{Operand, Texts, Vector};
-use crate::log::NO_ROW;
+use crate::log::{NO_CODE, NO_ROW};
+use crate::pql::operators::Counting;
 use crate::pql::plan::{Boundary, Grain, Occurrence, Process};
-use crate::value::Type;
+use crate::value::{Type, Value};
 
-/// Computes an operator on its own grain, activities or cases.
-pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, grain: Grain) -> Vector {
+/// Computes an operator on its own grain: activities, cases or pairs of events.
+pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, is_truth: bool, grain: Grain) -> Vector {
     let roles = &scope.log().catalog().roles;
     let events = Grain::Table(roles.activity_table);
     let frame = scope.frame(roles.activity_table);
-    let segments: Vec<_> = frame.segments().collect();
+    let length = frame.rows.len();
     match process {
         Process::Neighbour { value, by } => {
             let value = scope.operand(value, events);
-            let mut places = vec![NO_ROW; frame.rows.len()];
-            for (_, segment) in segments {
-                neighbours(&value, segment, *by, &mut places);
+            let mut places = vec![NO_ROW; length];
+            let mut present = Vec::new();
+            for (_, segment) in frame.segments() {
+                neighbours(&value, segment, *by, &mut present, &mut places);
             }
-            value.spread(frame.rows.len()).gather(&places)
+            value.spread(length).gather(&places)
         }
-        Process::Position { value, reverse } => {
-            let value = scope.operand(value, events);
-            let mut positions = vec![None; frame.rows.len()];
-            for (_, segment) in segments {
-                let mut rows: Vec<usize> = segment.filter(|row| !value.is_null(*row)).collect();
+        Process::Position { value, counting, reverse } => {
+            let values = identities(&scope.operand(value, events), length);
+            let mut positions = vec![None; length];
+            let mut counter = Counter::new(*counting);
+            for (_, segment) in frame.segments() {
+                counter.next_case();
                 if *reverse {
-                    rows.reverse();
-                }
-                for (position, row) in rows.into_iter().enumerate() {
-                    positions[row] = Some(position as i64 + 1);
+                    segment.rev().for_each(|row| positions[row] = counter.count(values[row]));
+                } else {
+                    segment.for_each(|row| positions[row] = counter.count(values[row]));
                 }
             }
             Vector::ints(positions)
         }
-        Process::Variant(value) => {
-            let value = scope.operand(value, events);
-            let mut variants = vec![None; scope.length(grain)];
-            for (case, segment) in segments {
-                let activities: Vec<&str> = segment.filter_map(|row| value.text(row)).collect();
-                if let Some(place) = case_place(scope, grain, case) {
-                    variants[place] = (!activities.is_empty()).then(|| activities.join(", "));
-                }
-            }
-            let mut texts = Texts::default();
-            for variant in variants {
-                texts.push(variant.as_deref());
-            }
-            texts.finish()
+        Process::Variant { value, run_max } => {
+            variants::variants(scope, &scope.operand(value, events), *run_max, grain)
         }
         Process::Match { value, conditions } => {
             let value = scope.operand(value, events);
+            let mut matching = Matching::new(conditions);
             // A case without events has nothing to exclude; it matches nothing.
-            let mut matches = vec![Some(0); scope.length(grain)];
-            for (case, segment) in segments {
-                let activities: Vec<&str> = segment.filter_map(|row| value.text(row)).collect();
-                if let Some(place) = case_place(scope, grain, case) {
-                    matches[place] = Some(matches_all(&activities, conditions).into());
-                }
-            }
-            Vector::ints(matches)
+            Vector::ints(per_case(scope, grain, Some(0), |segment| Some(matching.of(&value, segment).into())))
         }
-        Process::Rework(filter) => {
+        Process::Pattern { value, pattern, negated } => {
+            let value = scope.operand(value, events);
+            let mut automaton = Automaton::new(pattern);
+            let nothing = automaton.finds(&value, std::iter::empty()) != *negated;
+            let found = per_case(scope, grain, nothing, |segment| automaton.finds(&value, segment) != *negated);
+            let found = found.into_iter();
+            if is_truth { Vector::truths(found.map(Some)) } else { Vector::ints(found.map(|found| Some(found.into()))) }
+        }
+        Process::Rework { filter, value } => {
             let filter = filter.as_ref().map(|filter| scope.operand(filter, events));
-            let counts = |row: &usize| filter.as_ref().is_none_or(|filter| filter.truth(*row) == Some(true));
-            let mut numbers = vec![Some(0); scope.length(grain)];
-            for (case, segment) in segments {
-                if let Some(place) = case_place(scope, grain, case) {
-                    numbers[place] = Some(segment.filter(counts).count() as i64);
-                }
-            }
-            Vector::ints(numbers)
+            let value = value.as_ref().map(|value| scope.operand(value, events));
+            let counts = |row: &usize| {
+                filter.as_ref().is_none_or(|filter| filter.truth(*row) == Some(true))
+                    && value.as_ref().is_none_or(|value| !value.is_null(*row))
+            };
+            Vector::ints(per_case(scope, grain, Some(0), |segment| Some(segment.filter(counts).count() as i64)))
         }
         Process::Throughput { from, to, time, value } => {
             debug_assert_eq!(result, Type::Int, "remapped times are whole numbers");
             let (time, value) = (scope.operand(time, events), scope.operand(value, events));
-            let mut spans = vec![None; scope.length(grain)];
-            for (case, segment) in segments {
-                let Some(place) = case_place(scope, grain, case) else { continue };
-                let rows: Vec<usize> = segment.filter(|row| value.text(*row).is_some()).collect();
-                if rows.len() > 1 {
-                    spans[place] = span(&rows, from, to, &time, &value);
+            let mut range = Boundaries::new(from, to);
+            let mut span = |segment: Range<usize>| {
+                let between = range.of(&value, segment)?;
+                let (start, end) = (time.int(between.from)?, time.int(between.to)?);
+                (between.events > 1 && end >= start).then(|| end - start)
+            };
+            Vector::ints(per_case(scope, grain, None, &mut span))
+        }
+        Process::Crop { from, to, value, keeps_values } => {
+            let value = scope.operand(value, events);
+            let mut range = Boundaries::new(from, to);
+            let mut inside = vec![false; length];
+            for (_, segment) in frame.segments() {
+                if let Some(between) = range.of(&value, segment).filter(|between| between.from <= between.to) {
+                    inside[between.from..=between.to].fill(true);
                 }
             }
-            Vector::ints(spans)
+            if !keeps_values {
+                return Vector::ints(inside.into_iter().map(|inside| inside.then_some(1)));
+            }
+            let place = |row: usize| if inside[row] { row as u32 } else { NO_ROW };
+            value.spread(length).gather(&(0..length).map(place).collect::<Vec<_>>())
+        }
+        Process::Conformance { value, net, readable } => {
+            let value = scope.operand(value, events);
+            let mut replay = Replay::new(net);
+            let mut findings = vec![Finding::Conforms; length];
+            for (_, segment) in frame.segments() {
+                replay.case(&value, segment, |row, finding| findings[row] = finding);
+            }
+            if !readable {
+                return Vector::ints(findings.into_iter().map(|finding| Some(finding.number())));
+            }
+            let mut texts = Texts::default();
+            for (row, finding) in findings.into_iter().enumerate() {
+                texts.push(Some(&finding.words(net, value.text(row))));
+            }
+            texts.finish()
+        }
+        Process::Conforms { value, net } => {
+            let value = scope.operand(value, events);
+            let mut replay = Replay::new(net);
+            let nothing = Some(replay.conforms_empty().into());
+            Vector::ints(per_case(scope, grain, nothing, |segment| {
+                let mut conforms = segment.clone().any(|row| !value.is_null(row)) || replay.conforms_empty();
+                replay.case(&value, segment, |_, finding| conforms &= finding == Finding::Conforms);
+                Some(conforms.into())
+            }))
+        }
+        Process::EdgeEnd { value, is_source, filler, .. } => {
+            let edges = scope.edges();
+            let places = if *is_source { &edges.sources } else { &edges.targets };
+            let value = scope.operand(value, events).spread(length);
+            if *filler == Value::Null {
+                return value.gather(places);
+            }
+            let filled = |place: &u32| if *place == NO_ROW { filler.clone() } else { value.value(*place as usize) };
+            // Only the extra pair of this side is filled, not a missing value.
+            Vector::of(result, places.iter().map(filled))
         }
     }
 }
 
-fn case_place(scope: &InScope<'_>, grain: Grain, case: u32) -> Option<usize> {
-    let Grain::Table(table) = grain else { return None };
-    let row = scope.log().case(case).row;
-    let place = if row == NO_ROW { NO_ROW } else { scope.frame(table).place(row) };
-    (place != NO_ROW).then_some(place as usize)
+/// Computes something from the events of each case; `nothing` stands for cases
+/// without events.
+fn per_case<T: Clone>(
+    scope: &InScope<'_>,
+    grain: Grain,
+    nothing: T,
+    mut compute: impl FnMut(Range<usize>) -> T,
+) -> Vec<T> {
+    let mut values = vec![nothing; scope.length(grain)];
+    let Grain::Table(table) = grain else { return values };
+    let (events, cases) = (scope.frame(scope.log().catalog().roles.activity_table), scope.frame(table));
+    for (case, segment) in events.segments() {
+        let row = scope.log().case(case).row;
+        let place = if row == NO_ROW { NO_ROW } else { cases.place(row) };
+        if place != NO_ROW {
+            values[place as usize] = compute(segment);
+        }
+    }
+    values
 }
 
 /// Finds for each event of a case the event `by` values further on. An event
 /// without a value sees what the last one before it with a value sees, or,
 /// backwards, what the next one sees.
-fn neighbours(value: &Operand, segment: std::ops::Range<usize>, by: i64, places: &mut [u32]) {
-    let present: Vec<usize> = segment.clone().filter(|row| !value.is_null(*row)).collect();
+fn neighbours(value: &Operand, segment: Range<usize>, by: i64, present: &mut Vec<usize>, places: &mut [u32]) {
+    present.clear();
+    present.extend(segment.clone().filter(|row| !value.is_null(*row)));
+    let mut before = 0_i64;
     for row in segment {
-        let before = present.partition_point(|other| *other < row) as i64;
         let is_present = present.get(before as usize) == Some(&row);
         let own = if by > 0 && !is_present { before - 1 } else { before };
-        let wanted = usize::try_from(own + by).ok().and_then(|place| present.get(place));
+        let wanted = own.checked_add(by).and_then(|place| present.get(usize::try_from(place).ok()?));
         places[row] = wanted.map_or(NO_ROW, |row| *row as u32);
+        before += i64::from(is_present);
     }
 }
 
-fn matches_all(activities: &[&str], conditions: &[(Occurrence, Vec<String>)]) -> bool {
-    let present: HashSet<&str> = activities.iter().copied().collect();
-    let is_one_of = |activity: Option<&&str>, names: &[String]| {
-        activity.is_some_and(|activity| names.iter().any(|name| name == activity))
-    };
-    let occurs = |name: &String| present.contains(name.as_str());
-    !activities.is_empty()
-        && conditions.iter().all(|(occurrence, names)| match occurrence {
-            Occurrence::Starting => is_one_of(activities.first(), names),
-            Occurrence::Ending => is_one_of(activities.last(), names),
-            Occurrence::Node => names.iter().all(occurs),
-            Occurrence::NodeAny => names.iter().any(occurs),
-            Occurrence::Excluding => !names.iter().any(occurs),
-            Occurrence::ExcludingAll => !names.iter().all(occurs),
-        })
+/// Counts events of a case.
+struct Counter {
+    counting: Counting,
+    /// The running number of the case, and how often a value occurred in it.
+    seen: PerCode<(u32, i64)>,
+    case: u32,
+    last: u32,
+    count: i64,
 }
 
-fn span(rows: &[usize], from: &Boundary, to: &Boundary, time: &Operand, value: &Operand) -> Option<i64> {
-    let is = |row: &&usize, name: &String| value.text(**row) == Some(name.as_str());
-    let find = |boundary: &Boundary| match boundary {
-        Boundary::CaseStart => rows.first(),
-        Boundary::CaseEnd => rows.last(),
-        Boundary::First(name) => rows.iter().find(|row| is(row, name)),
-        Boundary::Last(name) => rows.iter().rev().find(|row| is(row, name)),
-    };
-    let (start, end) = (time.int(*find(from)?)?, time.int(*find(to)?)?);
-    (end >= start).then_some(end - start)
+impl Counter {
+    fn new(counting: Counting) -> Self {
+        Counter { counting, seen: PerCode::default(), case: 0, last: NO_CODE, count: 0 }
+    }
+
+    fn next_case(&mut self) {
+        self.case += 1;
+        self.last = NO_CODE;
+        self.count = 0;
+    }
+
+    fn count(&mut self, value: u32) -> Option<i64> {
+        if value == NO_CODE {
+            return None;
+        }
+        match self.counting {
+            Counting::All => self.count += 1,
+            Counting::Equal => {
+                let seen = self.seen.of(value);
+                *seen = if seen.0 == self.case { (self.case, seen.1 + 1) } else { (self.case, 1) };
+                return Some(seen.1);
+            }
+            Counting::Run => {
+                self.count = if self.last == value { self.count + 1 } else { 1 };
+                self.last = value;
+            }
+        }
+        Some(self.count)
+    }
+}
+
+/// The conditions of MATCH_ACTIVITIES, their names as numbers.
+struct Matching<'n> {
+    names: Names<'n>,
+    conditions: Vec<(Occurrence, Vec<usize>)>,
+    /// The running number of the last case in which a name occurred.
+    seen: Vec<u32>,
+    case: u32,
+}
+
+impl<'n> Matching<'n> {
+    fn new(conditions: &'n [(Occurrence, Vec<String>)]) -> Self {
+        let names = Names::new(conditions.iter().flat_map(|(_, names)| names).map(String::as_str));
+        let places = |wanted: &Vec<String>| wanted.iter().filter_map(|name| names.place(name)).collect();
+        let conditions = conditions.iter().map(|(occurrence, wanted)| (*occurrence, places(wanted))).collect();
+        Matching { seen: vec![0; names.len()], names, conditions, case: 0 }
+    }
+
+    fn of(&mut self, value: &Operand, segment: Range<usize>) -> bool {
+        self.case += 1;
+        let (mut first, mut last) = (None, None);
+        for row in segment.filter(|row| !value.is_null(*row)) {
+            let name = self.names.at(value, row);
+            if let Some(name) = name {
+                self.seen[name] = self.case;
+            }
+            first = first.or(Some(name));
+            last = Some(name);
+        }
+        let (Some(first), Some(last)) = (first, last) else { return false };
+        let is_one_of = |name: Option<usize>, wanted: &[usize]| name.is_some_and(|name| wanted.contains(&name));
+        let occurs = |name: &usize| self.seen[*name] == self.case;
+        self.conditions.iter().all(|(occurrence, wanted)| match occurrence {
+            Occurrence::Starting => is_one_of(first, wanted),
+            Occurrence::Ending => is_one_of(last, wanted),
+            Occurrence::Node => wanted.iter().all(occurs),
+            Occurrence::NodeAny => wanted.iter().any(occurs),
+            Occurrence::Excluding => !wanted.iter().any(occurs),
+            Occurrence::ExcludingAll => !wanted.iter().all(occurs),
+        })
+    }
+}
+
+/// The boundaries of a range, their names as numbers.
+struct Boundaries<'b> {
+    names: Names<'b>,
+    /// Each with the place of its name.
+    ends: [(&'b Boundary, Option<usize>); 2],
+}
+
+/// Where a range begins and ends.
+struct Between {
+    from: usize,
+    to: usize,
+    /// How many events of the case have a value.
+    events: usize,
+}
+
+impl<'b> Boundaries<'b> {
+    fn new(from: &'b Boundary, to: &'b Boundary) -> Self {
+        let ends = [from, to];
+        let name = |end: &'b Boundary| match end {
+            Boundary::First(name) | Boundary::Last(name) => Some(name.as_str()),
+            Boundary::CaseStart | Boundary::CaseEnd => None,
+        };
+        let names = Names::new(ends.into_iter().filter_map(name));
+        let ends = ends.map(|end| (end, name(end).and_then(|name| names.place(name))));
+        Boundaries { names, ends }
+    }
+
+    /// Finds the range in a case, if both boundaries are there; events without
+    /// a value are none.
+    fn of(&mut self, value: &Operand, segment: Range<usize>) -> Option<Between> {
+        let mut found: [Option<usize>; 2] = [None; 2];
+        let mut events = 0;
+        for row in segment.filter(|row| !value.is_null(*row)) {
+            events += 1;
+            let name = self.names.at(value, row);
+            for ((end, wanted), found) in self.ends.iter().zip(&mut found) {
+                let takes = match end {
+                    Boundary::CaseStart => found.is_none(),
+                    Boundary::CaseEnd => true,
+                    Boundary::First(_) => found.is_none() && name.is_some() && name == *wanted,
+                    Boundary::Last(_) => name.is_some() && name == *wanted,
+                };
+                if takes {
+                    *found = Some(row);
+                }
+            }
+        }
+        let [from, to] = found;
+        Some(Between { from: from?, to: to?, events })
+    }
 }

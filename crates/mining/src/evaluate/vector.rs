@@ -155,17 +155,24 @@ pub(crate) struct Texts {
 
 impl Texts {
     pub(crate) fn push(&mut self, text: Option<&str>) {
-        let code = match text {
-            None => NO_CODE,
-            Some(text) => self.places.get(text).copied().unwrap_or_else(|| {
-                let word: Arc<str> = text.into();
-                let code = self.words.len() as u32;
-                self.words.push(word.clone());
-                self.places.insert(word, code);
-                code
-            }),
-        };
-        self.codes.push(code);
+        let code = text.map(|text| self.intern(text));
+        self.push_code(code);
+    }
+
+    /// Returns the code of a text, for [`Texts::push_code`].
+    pub(crate) fn intern(&mut self, text: &str) -> u32 {
+        self.places.get(text).copied().unwrap_or_else(|| {
+            let word: Arc<str> = text.into();
+            let code = self.words.len() as u32;
+            self.words.push(word.clone());
+            self.places.insert(word, code);
+            code
+        })
+    }
+
+    /// Adds a text by its code.
+    pub(crate) fn push_code(&mut self, code: Option<u32>) {
+        self.codes.push(code.unwrap_or(NO_CODE));
     }
 
     pub(crate) fn finish(self) -> Vector {

@@ -7,6 +7,8 @@
 
 mod values;
 mod calls;
+mod processes;
+mod nets;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,6 +40,8 @@ pub struct Checker<'a> {
     next_id: u32,
     expansions: usize,
     grouping: Option<Grouping>,
+    /// What DEFAULT ACTIVITY_COLUMN says.
+    activities: Option<Expr>,
 }
 
 /// What is known of groups while the columns of a grouped query are checked.
@@ -53,8 +57,8 @@ type Checked<T> = Result<T, Mistake>;
 impl<'a> Checker<'a> {
     /// Starts with a catalog and the words of a knowledge model.
     pub fn new(catalog: Arc<Catalog>, vocabulary: &'a Vocabulary) -> Self {
-        let program = Program { catalog, domains: Vec::new() };
-        Checker { program, vocabulary, next_id: 0, expansions: 0, grouping: None }
+        let program = Program { catalog, domains: Vec::new(), edges: None };
+        Checker { program, vocabulary, next_id: 0, expansions: 0, grouping: None, activities: None }
     }
 
     /// Returns what all checked nodes share.
@@ -98,7 +102,11 @@ impl<'a> Checker<'a> {
             let table = Grain::Table(*table);
             self.program.reaches(condition.grain, table) && self.program.reaches(target, table)
         });
-        let steps = |table: &usize| match condition.grain {
+        let home = match condition.grain {
+            Grain::Edges => Grain::Table(self.program.catalog.roles.case_table),
+            grain => grain,
+        };
+        let steps = |table: &usize| match home {
             Grain::Table(from) => match self.program.catalog.path(from, *table) {
                 Path::Over(joins) => joins.len(),
                 _ => usize::MAX,
@@ -114,6 +122,7 @@ impl<'a> Checker<'a> {
     pub fn query(mut self, text: &str) -> Result<QueryPlan, Faults> {
         let query = parse::query(text)?;
         let mut mistakes = Vec::new();
+        self.activities.clone_from(&query.activity_column);
         let mut filters = Vec::new();
         for filter in &query.filters {
             match self.truth_of(filter) {

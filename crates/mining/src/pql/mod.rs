@@ -3,7 +3,7 @@
 //! A text goes through four chapters, each a pure function of the one before:
 //!
 //! * [`token`] cuts it into words, each with its place;
-//! * [`parse`] makes a tree of [`syntax`], telling all faults at once, each
+//! * [`parse`] makes a tree of [`syntax`] and [`pattern`], telling all faults at once, each
 //!   with its place; [`print`] writes the tree down again, and what it writes
 //!   reads back as the same tree;
 //! * [`check`] resolves names against a [`catalog`], gives every expression a
@@ -15,10 +15,13 @@
 //! those of touched cases.
 
 pub mod syntax;
+pub mod pattern;
 pub mod token;
 pub mod parse;
 pub mod print;
 pub mod catalog;
+pub mod regex;
+pub mod net;
 pub mod operators;
 pub mod plan;
 pub mod check;

@@ -28,14 +28,48 @@ pub(crate) enum Operator {
     Bind,
     /// `ACTIVITY_LEAD` (1) and `ACTIVITY_LAG` (-1).
     Neighbour(i64),
-    /// `INDEX_ACTIVITY_ORDER`; true for `_REVERSE`.
-    Position(bool),
+    /// `INDEX_ACTIVITY_…`; true for `_REVERSE`.
+    Position(Counting, bool),
     Variant,
+    Shortened,
+    /// `SOURCE` (true) and `TARGET`.
+    EdgeEnd(bool),
+    /// `CALC_CROP_TO_NULL` (true) and `CALC_CROP`.
+    Crop(bool),
+    Role(Role),
+    Conformance,
+    Readable,
+    BpmnConforms,
+    /// With a grammar of its own, so that it never comes as a call.
+    OwnGrammar,
     MatchActivities,
     CalcRework,
     CalcThroughput,
     RemapTimestamps,
     Kpi,
+}
+
+/// Among which values an event is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// All of the case.
+    All,
+    /// Those that are equal.
+    Equal,
+    /// Those that are equal and stand in one run.
+    Run,
+}
+
+/// Tables and columns that can be named by their role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    ActivityTable,
+    CaseTable,
+    Activity,
+    Case,
+    Timestamp,
+    EndTimestamp,
+    Sorting,
 }
 
 /// What a scalar function takes.
@@ -70,8 +104,11 @@ pub(crate) enum Gives {
 /// The operators and their names.
 pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("ABS", scalar(Function::Abs, NUMBER, Gives::Same)),
+    ("ACTIVATION_COUNT", Operator::Position(Counting::Equal, false)),
+    ("ACTIVITY_COLUMN", Operator::Role(Role::Activity)),
     ("ACTIVITY_LAG", Operator::Neighbour(-1)),
     ("ACTIVITY_LEAD", Operator::Neighbour(1)),
+    ("ACTIVITY_TABLE", Operator::Role(Role::ActivityTable)),
     ("ADD_DAYS", add(Unit::Days)),
     ("ADD_HOURS", add(Unit::Hours)),
     ("ADD_MILLIS", add(Unit::Millis)),
@@ -81,23 +118,34 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("ADD_YEARS", add(Unit::Years)),
     ("AVG", Operator::Aggregate(Some(Aggregation::Avg))),
     ("BIND", Operator::Bind),
+    ("BPMN_CONFORMS", Operator::BpmnConforms),
+    ("CALC_CROP", Operator::Crop(false)),
+    ("CALC_CROP_TO_NULL", Operator::Crop(true)),
     ("CALC_REWORK", Operator::CalcRework),
     ("CALC_THROUGHPUT", Operator::CalcThroughput),
+    ("CASE_ID_COLUMN", Operator::Role(Role::Case)),
+    ("CASE_TABLE", Operator::Role(Role::CaseTable)),
     ("CEIL", scalar(Function::Ceil, NUMBER, Gives::Always(Type::Int))),
     ("COALESCE", scalar(Function::Coalesce, Takes::Alike, Gives::Same)),
     ("CONCAT", scalar(Function::Concat, Takes::Alike, Gives::Always(Type::String))),
+    ("CONFORMANCE", Operator::Conformance),
     ("CONSTANT", Operator::Constant),
     ("COUNT", Operator::Aggregate(Some(Aggregation::Count))),
     ("COUNT_TABLE", Operator::CountTable),
     ("DATEDIFF", Operator::DateDiff),
     ("DAYS_BETWEEN", between(Unit::Days)),
     ("DOMAIN_TABLE", Operator::DomainTable),
+    ("END_TIMESTAMP_COLUMN", Operator::Role(Role::EndTimestamp)),
     ("FLOOR", scalar(Function::Floor, NUMBER, Gives::Always(Type::Int))),
     ("GREATEST", scalar(Function::Greatest, Takes::Alike, Gives::Same)),
     ("HOURS_BETWEEN", between(Unit::Hours)),
     ("HOUR_NOW", Operator::ClockPart(ClockPart::Hour)),
-    ("INDEX_ACTIVITY_ORDER", Operator::Position(false)),
-    ("INDEX_ACTIVITY_ORDER_REVERSE", Operator::Position(true)),
+    ("INDEX_ACTIVITY_LOOP", Operator::Position(Counting::Run, false)),
+    ("INDEX_ACTIVITY_LOOP_REVERSE", Operator::Position(Counting::Run, true)),
+    ("INDEX_ACTIVITY_ORDER", Operator::Position(Counting::All, false)),
+    ("INDEX_ACTIVITY_ORDER_REVERSE", Operator::Position(Counting::All, true)),
+    ("INDEX_ACTIVITY_TYPE", Operator::Position(Counting::Equal, false)),
+    ("INDEX_ACTIVITY_TYPE_REVERSE", Operator::Position(Counting::Equal, true)),
     ("ISNULL", scalar(Function::IsNull, Takes::Anything, Gives::Always(Type::Int))),
     ("KPI", Operator::Kpi),
     ("LEAST", scalar(Function::Least, Takes::Alike, Gives::Same)),
@@ -107,6 +155,8 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("LOWER", scalar(Function::Lower, TEXT, Gives::Always(Type::String))),
     ("LTRIM", scalar(Function::TrimLeft, TEXT, Gives::Always(Type::String))),
     ("MATCH_ACTIVITIES", Operator::MatchActivities),
+    ("MATCH_PROCESS", Operator::OwnGrammar),
+    ("MATCH_PROCESS_REGEX", Operator::OwnGrammar),
     ("MAX", Operator::Aggregate(Some(Aggregation::Max))),
     ("MEDIAN", Operator::Aggregate(Some(Aggregation::Quantile(0.5)))),
     ("MILLIS_BETWEEN", between(Unit::Millis)),
@@ -116,6 +166,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("MONTHS_BETWEEN", between(Unit::Months)),
     ("NOW", Operator::Now),
     ("POWER", scalar(Function::Power, Takes::Exactly(&[Want::Number, Want::Number]), Gives::Always(Type::Float))),
+    ("PROCESS_ORDER", Operator::Position(Counting::All, false)),
     ("PU_AVG", Operator::PullUp(Some(Aggregation::Avg))),
     ("PU_COUNT", Operator::PullUp(Some(Aggregation::Count))),
     ("PU_COUNT_DISTINCT", Operator::PullUp(Some(Aggregation::CountDistinct))),
@@ -127,6 +178,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("PU_QUANTILE", Operator::PullUp(None)),
     ("PU_SUM", Operator::PullUp(Some(Aggregation::Sum))),
     ("QUANTILE", Operator::Aggregate(None)),
+    ("READABLE", Operator::Readable),
     ("REMAP_TIMESTAMPS", Operator::RemapTimestamps),
     (
         "REPLACE",
@@ -136,12 +188,17 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("ROUND", scalar(Function::Round, NUMBER, Gives::Same)),
     ("RTRIM", scalar(Function::TrimRight, TEXT, Gives::Always(Type::String))),
     ("SECONDS_BETWEEN", between(Unit::Seconds)),
+    ("SHORTENED", Operator::Shortened),
+    ("SORTING_COLUMN", Operator::Role(Role::Sorting)),
+    ("SOURCE", Operator::EdgeEnd(true)),
     ("SQRT", scalar(Function::Sqrt, NUMBER, Gives::Always(Type::Float))),
     (
         "SUBSTRING",
         scalar(Function::Substring, Takes::Exactly(&[Want::Text, Want::Int, Want::Int]), Gives::Always(Type::String)),
     ),
     ("SUM", Operator::Aggregate(Some(Aggregation::Sum))),
+    ("TARGET", Operator::EdgeEnd(false)),
+    ("TIMESTAMP_COLUMN", Operator::Role(Role::Timestamp)),
     ("TODAY", Operator::ClockPart(ClockPart::Today)),
     ("TO_FLOAT", scalar(Function::ToFloat, Takes::Anything, Gives::Always(Type::Float))),
     ("TO_INT", scalar(Function::ToInt, Takes::Anything, Gives::Always(Type::Int))),

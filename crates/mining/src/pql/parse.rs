@@ -5,6 +5,8 @@
 //! sign, and what stands alone. After a mistake the parser goes on behind the
 //! next semicolon, so that one call tells all mistakes of a text.
 
+mod patterns;
+
 use super::syntax::{Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Span};
 use super::token::{Token, TokenKind, tokens};
 use super::{Faults, Mistake, place_all};
@@ -77,6 +79,16 @@ impl Parser {
         let mut query = Query::default();
         loop {
             while self.take_sign(";") {}
+            if self.at_default() {
+                if let Some(column) = self.recovering(Parser::default_activity_column) {
+                    query.activity_column = Some(column);
+                }
+                if !self.at_end() && !self.take_sign(";") {
+                    let mistake = self.unexpected("\";\" after the DEFAULT ACTIVITY_COLUMN");
+                    self.give_up(mistake);
+                }
+                continue;
+            }
             if self.take_word("FILTER") {
                 if let Some(condition) = self.recovering(Parser::expression) {
                     query.filters.push(condition);
@@ -321,7 +333,9 @@ impl Parser {
                 let end = self.expect_sign(")")?;
                 return Ok(Expr { kind: inner.kind, span: span.to(end) });
             }
+            TokenKind::Sign("[") => return self.list(true),
             TokenKind::Word(_) if self.peek_word("CASE") => return self.case(),
+            TokenKind::Word(_) if self.at_process() => return self.process(),
             TokenKind::Word(_) if self.peek_word("NULL") => ExprKind::Null,
             TokenKind::Word(word) if !is_reserved(&word) || self.is_before_point() => return self.named(&word, false),
             TokenKind::Quoted(word) => return self.named(&word, true),
@@ -340,19 +354,17 @@ impl Parser {
             return Ok(Expr { kind: ExprKind::Column { table: word.to_owned(), column }, span: start.to(end) });
         }
         if !quoted && self.take_sign("(") {
-            return self.call(word.to_ascii_uppercase(), start);
+            return match word.to_ascii_uppercase() {
+                name if name == "MATCH_PROCESS" => self.match_process(start),
+                name if name == "MATCH_PROCESS_REGEX" => self.match_regex(start),
+                name => self.call(name, start),
+            };
         }
-        if !quoted && self.take_sign("[") {
-            let mut items = Vec::new();
-            if !self.peek_sign("]") {
-                items.push(self.expression()?);
-                while self.take_sign(",") {
-                    items.push(self.expression()?);
-                }
-            }
-            let end = self.expect_sign("]")?;
+        if !quoted && self.peek_sign("[") {
+            let Expr { kind, span } = self.list(false)?;
+            let ExprKind::Bracket { items, .. } = kind else { return Ok(Expr { kind, span }) };
             let kind = ExprKind::Bracket { word: word.to_ascii_uppercase(), items };
-            return Ok(Expr { kind, span: start.to(end) });
+            return Ok(Expr { kind, span: start.to(span) });
         }
         Ok(Expr { kind: ExprKind::Name { name: word.to_owned(), quoted }, span: start })
     }
@@ -361,10 +373,21 @@ impl Parser {
         let mut call = Call { name, name_span, distinct: false, arguments: Vec::new(), order_by: Vec::new() };
         call.distinct = self.take_word("DISTINCT");
         while !self.peek_sign(")") && !self.peek_word("ORDER") {
+            if self.at_with() {
+                let ends = self.with_ends(None)?;
+                call.arguments.push(ends);
+                if !self.take_sign(",") {
+                    break;
+                }
+                continue;
+            }
             let mut argument = self.expression()?;
             if self.take_word("TO") {
                 let to = self.expression()?;
                 argument = join(argument, to, ExprKind::Range);
+            }
+            if self.at_with() {
+                argument = self.with_ends(Some(argument))?;
             }
             call.arguments.push(argument);
             if !self.take_sign(",") {

@@ -8,6 +8,9 @@
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Path};
+use super::net::Net;
+use super::operators::Counting;
+use super::regex::Regex;
 use super::syntax::{Comparison, Span};
 use crate::value::{Type, Value};
 
@@ -22,6 +25,8 @@ pub enum Grain {
     Domain(usize),
     /// Group of the result.
     Group,
+    /// Pair of events of a case, as SOURCE and TARGET make them.
+    Edges,
 }
 
 /// What an expression yields.
@@ -233,15 +238,22 @@ pub enum Process {
         /// How far.
         by: i64,
     },
-    /// 1-based position among the values of the case.
+    /// 1-based position among values of the case.
     Position {
         /// The values.
         value: Node,
+        /// Among which of them.
+        counting: Counting,
         /// Counted from the end.
         reverse: bool,
     },
     /// The values in order, with commas between.
-    Variant(Node),
+    Variant {
+        /// The values.
+        value: Node,
+        /// Longer runs of one value are cut to this.
+        run_max: Option<u32>,
+    },
     /// Which values occur at all, as 1 or 0.
     Match {
         /// The values.
@@ -249,8 +261,61 @@ pub enum Process {
         /// What is asked for.
         conditions: Vec<(Occurrence, Vec<String>)>,
     },
-    /// How many events there are that satisfy a condition.
-    Rework(Option<Node>),
+    /// Whether the values in order contain a pattern.
+    Pattern {
+        /// The values.
+        value: Node,
+        /// What is looked for.
+        pattern: Regex,
+        /// Whether it must not be there.
+        negated: bool,
+    },
+    /// How many events there are that satisfy a condition and have a value.
+    Rework {
+        /// The condition.
+        filter: Option<Node>,
+        /// The value.
+        value: Option<Node>,
+    },
+    /// The values between two boundaries, or 1 for each of them.
+    Crop {
+        /// The earlier boundary.
+        from: Boundary,
+        /// The later one.
+        to: Boundary,
+        /// The values.
+        value: Node,
+        /// Whether the values stay, rather than 1.
+        keeps_values: bool,
+    },
+    /// Where the events of a case deviate from a model.
+    Conformance {
+        /// The activities.
+        value: Node,
+        /// The model.
+        net: Net,
+        /// Whether it is said in words.
+        readable: bool,
+    },
+    /// Whether a whole case is as a model says, as 1 or 0.
+    Conforms {
+        /// The activities.
+        value: Node,
+        /// The model.
+        net: Net,
+    },
+    /// The values of the earlier or later events of pairs.
+    EdgeEnd {
+        /// The values.
+        value: Node,
+        /// Events without a value here are left out of the pairs; the same as
+        /// in the program's [`Edges`].
+        filter: Option<Node>,
+        /// Whether it is the earlier event.
+        is_source: bool,
+        /// Stands for the event that is missing in a first or last pair.
+        filler: Value,
+    },
     /// Units of time between two boundaries.
     Throughput {
         /// The earlier boundary.
@@ -294,11 +359,43 @@ pub enum Boundary {
     Last(String),
 }
 
+/// Which pairs of events SOURCE and TARGET make of a case.
+#[derive(Clone, Debug)]
+pub struct Edges {
+    /// Who is paired with whom.
+    pub pairing: Pairing,
+    /// Events without a value here are left out.
+    pub filter: Option<Node>,
+    /// The same as it was written.
+    pub filter_text: Option<String>,
+    /// A first pair leads from nowhere to the first event.
+    pub with_start: bool,
+    /// A last pair leads from the last event to nowhere.
+    pub with_end: bool,
+    /// The call that was read first, for messages.
+    pub text: String,
+}
+
+/// Who is paired with whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairing {
+    /// Each event with the next one.
+    Neighbours,
+    /// The first event with each later one.
+    FirstToAny,
+    /// The first event with each one, itself included.
+    FirstToAnyWithSelf,
+    /// Each earlier event with the last one.
+    AnyToLast,
+    /// The first event with the last one.
+    FirstToLast,
+}
+
 /// A DOMAIN_TABLE.
 #[derive(Clone, Debug)]
 pub struct Domain {
-    /// The table whose combinations it holds.
-    pub source: usize,
+    /// Whose combinations it holds: rows of a table, or pairs of events.
+    pub source: Grain,
     /// The columns, each on `source` or on its 1-side.
     pub keys: Vec<Node>,
     /// As written, so that two equal ones are one.
@@ -312,6 +409,8 @@ pub struct Program {
     pub catalog: Arc<Catalog>,
     /// Its DOMAIN_TABLEs.
     pub domains: Vec<Domain>,
+    /// The pairs of SOURCE and TARGET.
+    pub edges: Option<Edges>,
 }
 
 impl Program {
@@ -319,11 +418,12 @@ impl Program {
     /// is the same, or on the N-side of it.
     pub fn reaches(&self, from: Grain, to: Grain) -> bool {
         match (from, to) {
+            (Grain::Edges, Grain::Edges) => true,
+            (Grain::Table(_) | Grain::Edges, Grain::Domain(domain)) => self.reaches(from, self.domains[domain].source),
+            // A pair belongs to a case, so it sees what the case sees.
+            (Grain::Edges, to) => self.reaches(Grain::Table(self.catalog.roles.case_table), to),
             (_, Grain::Constant) => true,
             (Grain::Table(from), Grain::Table(to)) => matches!(self.catalog.path(from, to), Path::Over(_)),
-            (Grain::Table(from), Grain::Domain(domain)) => {
-                matches!(self.catalog.path(from, self.domains[domain].source), Path::Over(_))
-            }
             (from, to) => from == to,
         }
     }
@@ -331,7 +431,8 @@ impl Program {
     /// Tells whether each row of the grain belongs to one case, so that the
     /// rows of a case are all that its values depend on.
     pub fn is_in_case(&self, grain: Grain) -> bool {
-        matches!(grain, Grain::Table(table) if self.reaches(grain, Grain::Table(self.catalog.roles.case_table))
+        grain == Grain::Edges
+            || matches!(grain, Grain::Table(table) if self.reaches(grain, Grain::Table(self.catalog.roles.case_table))
             && matches!(self.catalog.path(table, self.catalog.roles.case_table), Path::Over(_)))
     }
 
@@ -342,6 +443,7 @@ impl Program {
             Grain::Table(table) => format!("table \"{}\"", self.catalog.tables[table].name),
             Grain::Domain(domain) => self.domains[domain].text.clone(),
             Grain::Group => "a group".to_owned(),
+            Grain::Edges => "the pairs of SOURCE and TARGET".to_owned(),
         }
     }
 }
@@ -435,9 +537,17 @@ impl Node {
             Op::Process(process) => match &**process {
                 Process::Neighbour { value, .. }
                 | Process::Position { value, .. }
-                | Process::Variant(value)
+                | Process::Variant { value, .. }
+                | Process::Pattern { value, .. }
+                | Process::Crop { value, .. }
+                | Process::Conformance { value, .. }
+                | Process::Conforms { value, .. }
                 | Process::Match { value, .. } => visit(value),
-                Process::Rework(filter) => filter.iter().for_each(visit),
+                Process::Rework { filter, value } => [filter, value].into_iter().flatten().for_each(visit),
+                Process::EdgeEnd { value, filter, .. } => {
+                    visit(value);
+                    filter.iter().for_each(visit);
+                }
                 Process::Throughput { time, value, .. } => {
                     visit(time);
                     visit(value);

@@ -1,5 +1,7 @@
 //! Writing a tree down again, with as few parentheses as it takes.
 
+mod patterns;
+
 use std::fmt::{self, Display, Formatter};
 
 use super::syntax::{Arithmetic, Expr, ExprKind, OrderBy, Query};
@@ -8,6 +10,8 @@ use super::syntax::{Arithmetic, Expr, ExprKind, OrderBy, Query};
 /// [`super::parse`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
+    /// Takes what it can get to its right, up to the END of a CASE.
+    Process,
     Or,
     And,
     Not,
@@ -21,6 +25,7 @@ enum Level {
 
 fn level(expr: &Expr) -> Level {
     match &expr.kind {
+        ExprKind::Process(_) => Level::Process,
         ExprKind::Or(..) | ExprKind::Range(..) => Level::Or,
         ExprKind::And(..) => Level::And,
         ExprKind::Not(_) => Level::Not,
@@ -112,10 +117,10 @@ impl Display for Expr {
             ExprKind::Case { branches, otherwise } => {
                 f.write_str("CASE")?;
                 for (condition, value) in branches {
-                    write!(f, " WHEN {condition} THEN {value}")?;
+                    write!(f, " WHEN {condition} THEN {}", At(value, Level::Or))?;
                 }
                 if let Some(otherwise) = otherwise {
-                    write!(f, " ELSE {otherwise}")?;
+                    write!(f, " ELSE {}", At(otherwise, Level::Or))?;
                 }
                 f.write_str(" END")
             }
@@ -133,7 +138,19 @@ impl Display for Expr {
                 list(f, items)?;
                 f.write_str("]")
             }
-            ExprKind::Range(from, to) => write!(f, "{from} TO {to}"),
+            ExprKind::Range(from, to) => write!(f, "{} TO {}", At(from, Level::Or), At(to, Level::Or)),
+            ExprKind::Edges { path, start, end } => {
+                let mut parts = Vec::new();
+                parts.extend(path.as_ref().map(ToString::to_string));
+                let ends = [("START", start), ("END", end)];
+                for (word, value) in ends.into_iter().filter_map(|(word, value)| Some((word, value.as_ref()?))) {
+                    parts.push(format!("WITH {word}({})", value.first().map_or_else(String::new, ToString::to_string)));
+                }
+                f.write_str(&parts.join(" "))
+            }
+            ExprKind::Process(process) => write!(f, "{process}"),
+            ExprKind::MatchProcess(pattern) => write!(f, "{pattern}"),
+            ExprKind::MatchRegex(pattern) => write!(f, "{pattern}"),
         }
     }
 }
@@ -146,6 +163,9 @@ impl Display for OrderBy {
 
 impl Display for Query {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(column) = &self.activity_column {
+            writeln!(f, "DEFAULT ACTIVITY_COLUMN {column};")?;
+        }
         for filter in &self.filters {
             writeln!(f, "FILTER {filter};")?;
         }

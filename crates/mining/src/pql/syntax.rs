@@ -1,5 +1,7 @@
 //! The tree of a text, before anything is known of the data.
 
+use super::pattern::{MatchProcess, MatchRegex, ProcessEquals};
+
 /// Where a piece of text stands, in bytes. All spans are equal: two trees are
 /// the same if they say the same, wherever it was written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,15 +120,31 @@ pub enum ExprKind {
     },
     /// `OPERATOR(…)`.
     Call(Call),
-    /// `WORD['a', 'b']`, as `MATCH_ACTIVITIES` and `CALC_THROUGHPUT` take it.
+    /// `WORD['a', 'b']`, as `MATCH_ACTIVITIES` and `CALC_THROUGHPUT` take it, or
+    /// a list such as those of `CONFORMANCE`.
     Bracket {
-        /// The word before the bracket, upper case.
+        /// The word before the bracket, upper case; empty for a list.
         word: String,
         /// What stands inside.
         items: Vec<Expr>,
     },
     /// `x TO y`, as `CALC_THROUGHPUT` takes it.
     Range(Box<Expr>, Box<Expr>),
+    /// `x TO y WITH START('a') WITH END('b')`, as `SOURCE` and `TARGET` take it.
+    Edges {
+        /// `x TO y`.
+        path: Option<Box<Expr>>,
+        /// WITH START; at most one value.
+        start: Option<Vec<Expr>>,
+        /// WITH END; at most one value.
+        end: Option<Vec<Expr>>,
+    },
+    /// `PROCESS EQUALS …`.
+    Process(ProcessEquals),
+    /// `MATCH_PROCESS(…)`.
+    MatchProcess(Box<MatchProcess>),
+    /// `MATCH_PROCESS_REGEX(…)`.
+    MatchRegex(Box<MatchRegex>),
 }
 
 /// A call of an operator.
@@ -239,6 +257,8 @@ pub struct QueryColumn {
 /// A whole query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
+    /// `DEFAULT ACTIVITY_COLUMN`.
+    pub activity_column: Option<Expr>,
     /// The conditions of its FILTER statements.
     pub filters: Vec<Expr>,
     /// Whether equal rows are shown once.

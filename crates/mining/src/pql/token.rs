@@ -28,8 +28,10 @@ pub(crate) enum TokenKind {
 }
 
 /// Signs, longer ones first.
-const SIGNS: [&str; 21] =
-    ["||", "!=", "<>", "<=", ">=", "(", ")", "[", "]", ",", ".", ";", "+", "-", "*", "/", "%", "=", "<", ">", ":"];
+const SIGNS: [&str; 30] = [
+    "||", "!=", "<>", "<=", ">=", ">>", "->", "|", "!", "?", "^", "$", "{", "}", "(", ")", "[", "]", ",", ".", ";",
+    "+", "-", "*", "/", "%", "=", "<", ">", ":",
+];
 
 /// Cuts a text into words. What cannot be a word becomes a mistake and is left
 /// out, so that the parser can go on.

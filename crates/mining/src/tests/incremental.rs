@@ -15,8 +15,10 @@ use crate::pql::check::{Checker, Vocabulary};
 
 /// One trigger of each reach: own events, 1-side partner, a group of cases, a
 /// common threshold, the clock alone, clock and threshold.
-const CONDITIONS: [(&str, &str); 6] = [
+const CONDITIONS: [(&str, &str); 8] = [
     ("EVENTS", r#"CALC_REWORK("EV"."ACT" = 'B') > 1 OR MATCH_ACTIVITIES(STARTING['C'], EXCLUDING['A']) = 1"#),
+    ("PAIRS", r#"SOURCE("EV"."ACT") = 'A' AND TARGET("EV"."ACT") != 'B' AND "VENDOR"."RATING" > 1"#),
+    ("PATTERN", "MATCH_PROCESS_REGEX('A' >> ['B', 'C']+ >> 'A') = 1 OR PROCESS EQUALS START 'B' TO ANY END"),
     ("PARTNER", r#""VENDOR"."RATING" > 2 AND PU_LAST("ORDERS", "EV"."ACT") != 'C'"#),
     ("GROUP", r#"PU_COUNT("VENDOR", "EV"."ACT") > 4"#),
     ("THRESHOLD", r#"PU_SUM("ORDERS", "EV"."H") > PU_QUANTILE(CONSTANT(), "EV"."H", 0.75)"#),

@@ -4,6 +4,9 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use crate::pql::parse;
+use crate::pql::pattern::{
+    ActivityName, MatchProcess, MatchRegex, NodeKind, Pattern, PatternEdge, PatternNode, ProcessEquals, Step,
+};
 use crate::pql::syntax::{Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Span};
 
 fn check(text: &str, expected: &Expect) {
@@ -16,7 +19,7 @@ fn check(text: &str, expected: &Expect) {
 #[test]
 fn texts_are_read_and_written_again() {
     check(
-        r"FILTER ev.act LIKE 'Ship%' AND NOT (a.b = 1 OR a.c IS NULL); a.b, SUM(a.c * (1 + 2)) AS total",
+        "FILTER ev.act LIKE 'Ship%' AND NOT (a.b = 1 OR a.c IS NULL); a.b, SUM(a.c * (1 + 2)) AS total",
         &expect![[r#"
             FILTER "ev"."act" LIKE 'Ship%' AND NOT ("a"."b" = 1 OR "a"."c" IS NULL);
             TABLE("a"."b", SUM("a"."c" * (1 + 2)) AS "total");"#]],
@@ -41,6 +44,85 @@ fn texts_are_read_and_written_again() {
             r#"TABLE(CALC_THROUGHPUT(CASE_START TO LAST_OCCURRENCE['Pay'], REMAP_TIMESTAMPS("e"."t", HOURS)));"#
         ]],
     );
+}
+
+#[test]
+fn patterns_are_read_and_written_again() {
+    check(
+        "FILTER process on e.act not equals ^ 'A' -> any -> * TO ('B', like 'C%') $; e.c",
+        &expect![[r#"
+            FILTER PROCESS ON "e"."act" NOT EQUALS START 'A' TO ANY TO ANY TO ('B', LIKE 'C%') END;
+            TABLE("e"."c");"#]],
+    );
+    check(
+        "CASE WHEN PROCESS EQUALS 'A' TO END THEN 1 END, NOT PROCESS EQUALS 'B' AND x.y = 1",
+        &expect![[r#"TABLE(CASE WHEN PROCESS EQUALS 'A' END THEN 1 END, NOT (PROCESS EQUALS 'B') AND "x"."y" = 1);"#]],
+    );
+    check(
+        "MATCH_PROCESS(e.act, STARTING['A'] AS a, OPTIONAL_LOOP[LIKE 'B%', 'C'] AS b CONNECTED BY DIRECT[a, b], EVENTUALLY[a, b])",
+        &expect![[
+            r#"TABLE(MATCH_PROCESS("e"."act", STARTING['A'] AS "a", OPTIONAL_LOOP[LIKE 'B%', 'C'] AS "b" CONNECTED BY DIRECT["a", "b"], EVENTUALLY["a", "b"]));"#
+        ]],
+    );
+    check(
+        "MATCH_PROCESS_REGEX(e.act, ('A' | LIKE 'B%') AS x, ^ 'A' >> ['B','C'] >> (ANY)* >> .{2,} >> '*'{3} >> [! 'D']? >> (x >> 'E'){0,4} $)",
+        &expect![[
+            r#"TABLE(MATCH_PROCESS_REGEX("e"."act", 'A' | LIKE 'B%' AS "x", ^ 'A' >> ['B', 'C'] >> ANY* >> ANY{2,} >> ANY{3} >> [! 'D']? >> ("x" >> 'E'){0,4} $));"#
+        ]],
+    );
+    check(
+        "SOURCE(e.act, e.f, FIRST_OCCURRENCE[] TO ANY_OCCURRENCE[] WITH START('s')), TARGET(e.act, with end())",
+        &expect![[
+            r#"TABLE(SOURCE("e"."act", "e"."f", FIRST_OCCURRENCE[] TO ANY_OCCURRENCE[] WITH START('s')), TARGET("e"."act", WITH END()));"#
+        ]],
+    );
+    check(
+        "DEFAULT ACTIVITY_COLUMN e.user; F([['a', 'b'], []])",
+        &expect![[r#"
+            DEFAULT ACTIVITY_COLUMN "e"."user";
+            TABLE(F([['a', 'b'], []]));"#]],
+    );
+}
+
+#[test]
+fn faults_in_patterns_name_their_place() {
+    check(
+        "PROCESS EQUALS 'A' TO 1",
+        &expect!["line 1, column 23: expected an activity such as 'Ship', ANY or a list of activities, found 1"],
+    );
+    check("PROCESS ON e.a EQUALS ('A' 'B')", &expect![[r#"line 1, column 28: expected ")", found 'B'"#]]);
+    check("MATCH_PROCESS(e.a, NODE['A'])", &expect![[r#"line 1, column 29: expected AS, found ")""#]]);
+    check(
+        "MATCH_PROCESS(NODES['A'] AS a)",
+        &expect![[
+            r#"line 1, column 15: expected a node such as NODE['Ship'] AS s, found NODES; did you mean "NODE"?"#
+        ]],
+    );
+    check(
+        "MATCH_PROCESS(NODE['A'] AS a CONNECTED BY NEXT[a, a])",
+        &expect!["line 1, column 43: expected DIRECT[a, b] or EVENTUALLY[a, b], found NEXT"],
+    );
+    check(
+        "MATCH_PROCESS_REGEX(e.a, 'A' >> )",
+        &expect![[r#"line 1, column 33: expected a pattern such as 'Ship', found ")""#]],
+    );
+    check(
+        "MATCH_PROCESS_REGEX(e.a, 'A', 'B')",
+        &expect![[r#"line 1, column 29: only the last pattern may be without a name; add AS "name""#]],
+    );
+    check(
+        "MATCH_PROCESS_REGEX(e.a, 'A'{3,2})",
+        &expect!["line 1, column 29: the second number is smaller than the first"],
+    );
+    check(
+        "MATCH_PROCESS_REGEX(e.a, 'A'{3000})",
+        &expect!["line 1, column 30: expected a number up to 1000, found 3000"],
+    );
+    check(
+        "MATCH_PROCESS_REGEX(e.a, [! ])",
+        &expect![[r#"line 1, column 29: expected an activity such as 'Ship', found "]""#]],
+    );
+    check("SOURCE(e.a, WITH START('a') WITH START('b'))", &expect!["line 1, column 34: this was said already"]);
 }
 
 #[test]
@@ -83,6 +165,68 @@ fn word() -> impl Strategy<Value = String> {
     "[A-Z][A-Z_]{0,5}".prop_filter("not a reserved word", |word| !parse::is_reserved(word))
 }
 
+fn activities() -> impl Strategy<Value = Vec<ActivityName>> {
+    let name = prop_oneof!["[a-z' ]{0,3}".prop_map(ExprKind::Text), word().prop_map(ExprKind::Variable)];
+    let activity = (any::<bool>(), name).prop_map(|(like, name)| ActivityName { like, name: expr(name) });
+    prop::collection::vec(activity, 1..3)
+}
+
+fn pattern() -> impl Strategy<Value = Pattern> {
+    let leaf = prop_oneof![
+        (activities(), any::<bool>()).prop_map(|(names, negated)| Pattern::OneOf { names, negated }),
+        Just(Pattern::Any),
+        Just(Pattern::Start),
+        Just(Pattern::End),
+        name().prop_map(|name| Pattern::Named { name, span: Span::default() }),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Pattern::Sequence),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Pattern::Either),
+            (inner, 0..3_u32, prop::option::of(0..3_u32)).prop_map(|(pattern, least, more)| Pattern::Repeat {
+                pattern: Box::new(pattern),
+                least,
+                most: more.map(|more| least + more)
+            }),
+        ]
+    })
+}
+
+/// What is written in a grammar of its own; `column` says whether it names one.
+fn process() -> impl Strategy<Value = ExprKind> {
+    let column = || {
+        let column = (name(), name()).prop_map(|(table, column)| Box::new(expr(ExprKind::Column { table, column })));
+        prop::option::of(column)
+    };
+    let step = prop_oneof![Just(Step::Any), activities().prop_map(Step::OneOf)];
+    let equals = (column(), any::<[bool; 3]>(), prop::collection::vec(step, 1..3)).prop_map(
+        |(column, [negated, from_start, to_end], steps)| {
+            ExprKind::Process(ProcessEquals { column, negated, from_start, steps, to_end })
+        },
+    );
+    let kind = prop::sample::select(NodeKind::ALL.map(|(_, kind)| kind).to_vec());
+    let node = (kind, activities(), name()).prop_map(|(kind, names, name)| PatternNode {
+        kind,
+        names,
+        name,
+        span: Span::default(),
+    });
+    let edge = (any::<bool>(), name(), name()).prop_map(|(direct, from, to)| PatternEdge {
+        direct,
+        from,
+        to,
+        span: Span::default(),
+    });
+    let nodes = prop::collection::vec(node, 1..3);
+    let graph = (column(), nodes, prop::collection::vec(edge, 0..3))
+        .prop_map(|(column, nodes, edges)| ExprKind::MatchProcess(Box::new(MatchProcess { column, nodes, edges })));
+    let definitions = prop::collection::vec((name(), pattern()), 0..2);
+    let regex = (column(), definitions, pattern()).prop_map(|(column, definitions, pattern)| {
+        ExprKind::MatchRegex(Box::new(MatchRegex { column, definitions, pattern }))
+    });
+    prop_oneof![equals, graph, regex]
+}
+
 fn any_expr() -> impl Strategy<Value = Expr> {
     let leaf = prop_oneof![
         (name(), name()).prop_map(|(table, column)| ExprKind::Column { table, column }),
@@ -93,6 +237,7 @@ fn any_expr() -> impl Strategy<Value = Expr> {
         (0.0..1e300).prop_map(ExprKind::Float),
         ".{0,6}".prop_map(ExprKind::Text),
         Just(ExprKind::Null),
+        process(),
     ]
     .prop_map(expr);
     leaf.prop_recursive(5, 40, 3, |inner| {
@@ -132,6 +277,12 @@ fn any_expr() -> impl Strategy<Value = Expr> {
             (prop::collection::vec((inner.clone(), inner.clone()), 1..3), prop::option::of(boxed()))
                 .prop_map(|(branches, otherwise)| ExprKind::Case { branches, otherwise }),
             (word(), list()).prop_map(|(word, items)| ExprKind::Bracket { word, items }),
+            list().prop_map(|items| ExprKind::Bracket { word: String::new(), items }),
+            (word(), edges(inner.clone())).prop_map(|(name, edges)| {
+                let arguments = vec![edges];
+                let (name_span, order_by) = (Span::default(), Vec::new());
+                ExprKind::Call(Call { name, name_span, distinct: false, arguments, order_by })
+            }),
             (word(), any::<bool>(), list(), orders).prop_map(|(name, distinct, arguments, order_by)| {
                 ExprKind::Call(Call { name, name_span: Span::default(), distinct, arguments, order_by })
             }),
@@ -140,12 +291,24 @@ fn any_expr() -> impl Strategy<Value = Expr> {
     })
 }
 
+fn edges(value: impl Strategy<Value = Expr> + Clone + 'static) -> impl Strategy<Value = Expr> {
+    let end = || prop::option::of(prop::collection::vec(value.clone(), 0..2));
+    let path = (value.clone(), value.clone())
+        .prop_map(|(from, to)| Box::new(expr(ExprKind::Range(Box::new(from), Box::new(to)))));
+    let some = |(_, start, end): &(_, Option<_>, Option<_>)| start.is_some() || end.is_some();
+    (prop::option::of(path), end(), end())
+        .prop_filter("no WITH", some)
+        .prop_map(|(path, start, end)| expr(ExprKind::Edges { path, start, end }))
+}
+
 fn any_query() -> impl Strategy<Value = Query> {
     let columns = prop::collection::vec((any_expr(), prop::option::of(name())), 1..3);
-    (prop::collection::vec(any_expr(), 0..2), any::<bool>(), columns, prop::option::of(0..1_000_u64)).prop_map(
-        |(filters, distinct, columns, limit)| {
+    let activity_column = prop::option::of(any_expr());
+    let filters = prop::collection::vec(any_expr(), 0..2);
+    (activity_column, filters, any::<bool>(), columns, prop::option::of(0..1_000_u64)).prop_map(
+        |(activity_column, filters, distinct, columns, limit)| {
             let columns = columns.into_iter().map(|(value, name)| QueryColumn { value, name }).collect();
-            Query { filters, distinct, columns, order_by: Vec::new(), limit, offset: None }
+            Query { activity_column, filters, distinct, columns, limit, ..Query::default() }
         },
     )
 }
@@ -158,7 +321,16 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_parser_panic(text in "[A-Za-z0-9'\"().,;<>=%+*/\\[\\] \n-]{0,60}") {
+    fn no_pattern_makes_the_parser_panic(
+        text in "(MATCH_PROCESS_REGEX\\(|MATCH_PROCESS\\(|PROCESS EQUALS |SOURCE\\()(('A'|LIKE|ANY|NODE\\[|\\]| AS |x|,|>>|\\||\\(|\\)|\\[|!|\\*|\\{2,3\\}|\\^|\\$|TO|END|CONNECTED BY|DIRECT| |WITH START\\()){0,12}"
+    ) {
+        if let Err(faults) = parse::query(&text) {
+            prop_assert!(!faults.0.is_empty());
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "[A-Za-z0-9'\"().,;<>=%+*/\\[\\]{}^$!?| \n-]{0,60}") {
         if let Err(faults) = parse::query(&text) {
             prop_assert!(!faults.0.is_empty());
         }

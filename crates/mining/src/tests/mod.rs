@@ -3,6 +3,7 @@
 
 mod language;
 mod queries;
+mod processes;
 mod triggers;
 mod incremental;
 mod late_steps;

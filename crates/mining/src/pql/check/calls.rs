@@ -1,6 +1,6 @@
 //! Operators with names, and what each of them takes.
 
-use super::super::operators::{self, Gives, OPERATORS, Operator, Takes, Want, hint};
+use super::super::operators::{self, Gives, OPERATORS, Operator, Role, Takes, Want, hint};
 use super::super::plan::{
     Aggregate, Aggregation, Boundary, Domain, Function, Grain, Node, Op, Process, PullUp, Unit, Yield,
 };
@@ -79,30 +79,18 @@ impl Checker<'_> {
                 let yields = value.yields;
                 self.process(Process::Neighbour { value, by: steps * direction }, yields, true, span)
             }
-            Operator::Position(reverse) => {
-                let (value, rest) = self.event_value(call)?;
-                no_more(rest)?;
-                self.process(Process::Position { value, reverse }, Yield::Of(Type::Int), true, span)
-            }
-            Operator::Variant => {
-                let (value, rest) = self.event_value(call)?;
-                no_more(rest)?;
-                let value = wanted(value, Want::Text)?;
-                self.process(Process::Variant(value), Yield::Of(Type::String), false, span)
-            }
+            Operator::Position(counting, reverse) => self.position(call, counting, reverse, span),
+            Operator::Variant => self.variant(call, span),
+            Operator::Shortened => self.shortened(call, span),
+            Operator::EdgeEnd(is_source) => self.edge_end(call, is_source, span),
+            Operator::Crop(keeps_values) => self.crop(call, keeps_values, span),
+            Operator::Role(role) => self.role_column(call, role, span),
+            Operator::Conformance => self.conformance(call, span),
+            Operator::Readable => self.readable(call, span),
+            Operator::BpmnConforms => self.bpmn_conforms(call, span),
+            Operator::OwnGrammar => Err(Mistake::new(span, format!("{} is not written like this", call.name))),
             Operator::MatchActivities => self.match_activities(call, span),
-            Operator::CalcRework => {
-                let filter = match &call.arguments[..] {
-                    [] => None,
-                    [filter] => {
-                        let filter = self.truth_of(filter)?;
-                        self.on_events(&filter)?;
-                        Some(filter)
-                    }
-                    [_, more, ..] => return Err(Mistake::new(more.span, "expected at most one argument")),
-                };
-                self.process(Process::Rework(filter), Yield::Of(Type::Int), false, span)
-            }
+            Operator::CalcRework => self.rework(call, span),
             Operator::CalcThroughput => self.throughput(call, span),
             Operator::RemapTimestamps => {
                 let [time, unit] = exactly(call, "a date and a unit")?;
@@ -163,6 +151,11 @@ impl Checker<'_> {
     }
 
     pub(super) fn table_of(&self, expr: &Expr) -> Checked<usize> {
+        if let ExprKind::Call(call) = &expr.kind
+            && matches!(operators::operator(&call.name), Some(Operator::Role(Role::ActivityTable | Role::CaseTable)))
+        {
+            return self.role_table(call);
+        }
         let ExprKind::Name { name, .. } = &expr.kind else {
             return Err(Mistake::new(expr.span, "expected a table, as in \"TABLE\""));
         };
@@ -207,6 +200,7 @@ impl Checker<'_> {
     pub(super) fn pull_up_target(&mut self, target: &Expr) -> Checked<Grain> {
         let ExprKind::Call(call) = &target.kind else { return self.table_of(target).map(Grain::Table) };
         match call.name.as_str() {
+            "ACTIVITY_TABLE" | "CASE_TABLE" => self.table_of(target).map(Grain::Table),
             "CONSTANT" => {
                 let [] = exactly(call, "nothing")?;
                 Ok(Grain::Constant)
@@ -220,10 +214,10 @@ impl Checker<'_> {
                 for argument in &call.arguments {
                     keys.push(self.value_of(argument)?);
                 }
-                let grain = self.common_of(&keys.iter().collect::<Vec<_>>())?;
-                let Grain::Table(source) = grain else {
+                let source = self.common_of(&keys.iter().collect::<Vec<_>>())?;
+                if !matches!(source, Grain::Table(_) | Grain::Edges) {
                     return Err(Mistake::new(target.span, "DOMAIN_TABLE needs columns of a table"));
-                };
+                }
                 self.program.domains.push(Domain { source, keys, text });
                 Ok(Grain::Domain(self.program.domains.len() - 1))
             }
@@ -332,6 +326,11 @@ impl Checker<'_> {
     }
 
     pub(super) fn activity_column(&mut self, span: Span) -> Checked<Node> {
+        if let Some(column) = self.activities.clone() {
+            let value = self.value_of(&column)?;
+            self.on_events(&value)?;
+            return wanted(value, Want::Text);
+        }
         let roles = self.program.catalog.roles.clone();
         let (_, yields) = self.program.catalog.tables[roles.activity_table].columns[roles.activity_column];
         let op = Op::Column { table: roles.activity_table, column: roles.activity_column };
@@ -464,7 +463,7 @@ impl Checker<'_> {
     }
 }
 
-fn exactly<'e, const N: usize>(call: &'e Call, what: &str) -> Checked<[&'e Expr; N]> {
+pub(super) fn exactly<'e, const N: usize>(call: &'e Call, what: &str) -> Checked<[&'e Expr; N]> {
     let arguments: Vec<&Expr> = call.arguments.iter().collect();
     let found = arguments.len();
     <[&Expr; N]>::try_from(arguments)
@@ -488,7 +487,7 @@ fn misplaced(call: &Call) -> Mistake {
     Mistake::new(call.name_span, detail)
 }
 
-fn no_more(rest: &[Expr]) -> Checked<()> {
+pub(super) fn no_more(rest: &[Expr]) -> Checked<()> {
     match rest {
         [] => Ok(()),
         [more, ..] => Err(Mistake::new(more.span, "expected the end of the arguments")),

@@ -79,6 +79,13 @@ impl<'a> Checker<'a> {
             }
             ExprKind::Case { branches, otherwise } => self.case(branches, otherwise.as_deref(), span),
             ExprKind::Call(call) => self.call(call, span),
+            ExprKind::Process(process) => self.process_equals(process, span),
+            ExprKind::MatchProcess(pattern) => self.match_process(pattern, span),
+            ExprKind::MatchRegex(pattern) => self.match_regex(pattern, span),
+            ExprKind::Edges { .. } => Err(Mistake::new(span, "WITH START and WITH END belong into SOURCE and TARGET")),
+            ExprKind::Bracket { word, .. } if word.is_empty() => {
+                Err(Mistake::new(span, "a list in brackets is no value"))
+            }
             ExprKind::Bracket { word, .. } => Err(Mistake::new(
                 span,
                 format!("{word}[…] has a meaning only inside MATCH_ACTIVITIES and CALC_THROUGHPUT"),

@@ -1,0 +1,424 @@
+//! Operators over the events of a case: patterns, pairs of events, roles.
+
+use super::super::Mistake;
+use super::super::operators::{Counting, Role, Want, hint};
+use super::super::pattern::{ActivityName, MatchProcess, MatchRegex, NodeKind, Pattern, ProcessEquals, Step};
+use super::super::plan::{Edges, Grain, Node, Op, Pairing, Process, Yield};
+use super::super::regex::{Name, Regex, SYMBOLS_MAX, Symbol};
+use super::super::syntax::{Call, Expr, ExprKind, Span};
+use super::calls::{exactly, no_more};
+use super::values::{constant_value, wanted};
+use super::{Checked, Checker};
+use crate::value::{Type, Value};
+
+/// In how many orders the nodes of MATCH_PROCESS may stand.
+const ORDERS_MAX: usize = 1_000;
+
+impl Checker<'_> {
+    /// Checks texts of events, the activities if nothing is written.
+    fn event_texts(&mut self, column: Option<&Expr>, span: Span) -> Checked<Node> {
+        let Some(column) = column else { return self.activity_column(span) };
+        let value = self.value_of(column)?;
+        self.on_events(&value)?;
+        wanted(value, Want::Text)
+    }
+
+    pub(super) fn position(&mut self, call: &Call, counting: Counting, reverse: bool, span: Span) -> Checked<Node> {
+        let (value, rest) = self.event_value(call)?;
+        no_more(rest)?;
+        self.process(Process::Position { value, counting, reverse }, Yield::Of(Type::Int), true, span)
+    }
+
+    pub(super) fn variant(&mut self, call: &Call, span: Span) -> Checked<Node> {
+        let (value, rest) = self.event_value(call)?;
+        no_more(rest)?;
+        let value = wanted(value, Want::Text)?;
+        self.process(Process::Variant { value, run_max: None }, Yield::Of(Type::String), false, span)
+    }
+
+    pub(super) fn shortened(&mut self, call: &Call, span: Span) -> Checked<Node> {
+        let [inner, rest @ ..] = &call.arguments[..] else {
+            return Err(Mistake::new(call.name_span, "SHORTENED takes a variant, as in SHORTENED(VARIANT(…))"));
+        };
+        let run_max = match rest {
+            [] => 2,
+            [number, more @ ..] => {
+                no_more(more)?;
+                let node = self.value_of(number)?;
+                match constant_value(&node) {
+                    Some(Value::Int(number @ 1..=1_000_000)) => number as u32,
+                    _ => return Err(Mistake::new(number.span, "expected a whole number above 0")),
+                }
+            }
+        };
+        let node = self.value_of(inner)?;
+        match node.op {
+            Op::Process(process) => match *process {
+                Process::Variant { value, run_max: None } => {
+                    let process = Process::Variant { value, run_max: Some(run_max) };
+                    self.process(process, Yield::Of(Type::String), false, span)
+                }
+                _ => Err(Mistake::new(inner.span, "expected a variant, as in VARIANT(\"TABLE\".\"COLUMN\")")),
+            },
+            _ => Err(Mistake::new(inner.span, "expected a variant, as in VARIANT(\"TABLE\".\"COLUMN\")")),
+        }
+    }
+
+    pub(super) fn rework(&mut self, call: &Call, span: Span) -> Checked<Node> {
+        let (filter, value) = match &call.arguments[..] {
+            [] => (None, None),
+            [one] => {
+                let node = self.any(one)?;
+                if node.yields == Yield::Truth { (Some(node), None) } else { (None, Some(node)) }
+            }
+            [filter, value] => (Some(self.truth_of(filter)?), Some(self.value_of(value)?)),
+            [_, _, more, ..] => return Err(Mistake::new(more.span, "expected a condition and a column at most")),
+        };
+        for node in [&filter, &value].into_iter().flatten() {
+            self.on_events(node)?;
+        }
+        self.process(Process::Rework { filter, value }, Yield::Of(Type::Int), false, span)
+    }
+
+    pub(super) fn crop(&mut self, call: &Call, keeps_values: bool, span: Span) -> Checked<Node> {
+        let [range, value] = exactly(call, "a range and a column")?;
+        let ExprKind::Range(from, to) = &range.kind else {
+            return Err(Mistake::new(range.span, "expected a range such as CASE_START TO CASE_END"));
+        };
+        let (from, to) = (self.boundary(from)?, self.boundary(to)?);
+        let value = self.event_texts(Some(value), span)?;
+        let yields = if keeps_values { value.yields } else { Yield::Of(Type::Int) };
+        self.process(Process::Crop { from, to, value, keeps_values }, yields, true, span)
+    }
+
+    pub(super) fn process_equals(&mut self, process: &ProcessEquals, span: Span) -> Checked<Node> {
+        let value = self.event_texts(process.column.as_deref(), span)?;
+        let mut parts = Vec::new();
+        parts.extend(process.from_start.then_some(Regex::Start));
+        for step in &process.steps {
+            parts.push(match step {
+                Step::Any => Regex::any(),
+                Step::OneOf(names) => Regex::Symbol(self.symbol(names, false)?),
+            });
+        }
+        parts.extend(process.to_end.then_some(Regex::End));
+        let process = Process::Pattern { value, pattern: Regex::Sequence(parts), negated: process.negated };
+        self.process(process, Yield::Truth, false, span)
+    }
+
+    fn symbol(&mut self, names: &[ActivityName], negated: bool) -> Checked<Symbol> {
+        let mut known = Vec::new();
+        for ActivityName { like, name } in names {
+            let text = self.activity_name(name)?;
+            known.push(if *like { Name::Like(text) } else { Name::Is(text) });
+        }
+        Ok(Symbol { names: known, negated })
+    }
+
+    pub(super) fn match_regex(&mut self, pattern: &MatchRegex, span: Span) -> Checked<Node> {
+        let value = self.event_texts(pattern.column.as_deref(), span)?;
+        let mut known: Vec<(&str, Regex)> = Vec::new();
+        for (name, definition) in &pattern.definitions {
+            let regex = self.regex(definition, &known)?;
+            if regex.size() > SYMBOLS_MAX {
+                return Err(Mistake::new(span, format!("the pattern \"{name}\" {}", too_large(&regex))));
+            }
+            known.push((name, regex));
+        }
+        let pattern = self.regex(&pattern.pattern, &known)?;
+        self.pattern(value, pattern, span)
+    }
+
+    fn pattern(&mut self, value: Node, pattern: Regex, span: Span) -> Checked<Node> {
+        if pattern.size() > SYMBOLS_MAX {
+            return Err(Mistake::new(span, format!("the pattern {}", too_large(&pattern))));
+        }
+        self.process(Process::Pattern { value, pattern, negated: false }, Yield::Of(Type::Int), false, span)
+    }
+
+    fn regex(&mut self, pattern: &Pattern, known: &[(&str, Regex)]) -> Checked<Regex> {
+        let mut all = |parts: &[Pattern]| -> Checked<Vec<Regex>> {
+            let mut regexes = Vec::new();
+            for part in parts {
+                regexes.push(self.regex(part, known)?);
+            }
+            Ok(regexes)
+        };
+        Ok(match pattern {
+            Pattern::Any => Regex::any(),
+            Pattern::Start => Regex::Start,
+            Pattern::End => Regex::End,
+            Pattern::Sequence(parts) => Regex::Sequence(all(parts)?),
+            Pattern::Either(parts) => Regex::Either(all(parts)?),
+            Pattern::OneOf { names, negated } => Regex::Symbol(self.symbol(names, *negated)?),
+            Pattern::Repeat { pattern, least, most } => self.regex(pattern, known)?.repeated(*least, *most),
+            Pattern::Named { name, span } => {
+                let found = known.iter().rev().find(|(own, _)| own.eq_ignore_ascii_case(name));
+                let Some((_, regex)) = found else {
+                    let hint = hint(name, known.iter().map(|(name, _)| *name));
+                    let detail = format!(
+                        "no pattern before this one is called \"{name}\"{hint}; an activity stands in single quotes"
+                    );
+                    return Err(Mistake::new(*span, detail));
+                };
+                if regex.size() > SYMBOLS_MAX {
+                    return Err(Mistake::new(*span, format!("the pattern \"{name}\" {}", too_large(regex))));
+                }
+                regex.clone()
+            }
+        })
+    }
+
+    /// Nodes become a pattern by standing in a row. Edges that leave open which
+    /// of two nodes comes first allow several rows; one of them has to match.
+    pub(super) fn match_process(&mut self, pattern: &MatchProcess, span: Span) -> Checked<Node> {
+        let value = self.event_texts(pattern.column.as_deref(), span)?;
+        let mut symbols = Vec::new();
+        for (place, node) in pattern.nodes.iter().enumerate() {
+            if pattern.nodes[..place].iter().any(|other| other.name.eq_ignore_ascii_case(&node.name)) {
+                return Err(Mistake::new(node.span, format!("there are two nodes \"{}\"", node.name)));
+            }
+            let symbol = Regex::Symbol(self.symbol(&node.names, false)?);
+            symbols.push(match node.kind {
+                NodeKind::Node | NodeKind::Starting | NodeKind::Ending => symbol,
+                NodeKind::Optional => symbol.repeated(0, Some(1)),
+                NodeKind::Loop => symbol.repeated(1, None),
+                NodeKind::OptionalLoop => symbol.repeated(0, None),
+            });
+        }
+        let mut edges = Vec::new();
+        for edge in &pattern.edges {
+            let find = |name: &String| {
+                let place = pattern.nodes.iter().position(|node| node.name.eq_ignore_ascii_case(name));
+                place.ok_or_else(|| {
+                    let hint = hint(name, pattern.nodes.iter().map(|node| node.name.as_str()));
+                    Mistake::new(edge.span, format!("there is no node \"{name}\"{hint}"))
+                })
+            };
+            edges.push((find(&edge.from)?, find(&edge.to)?, edge.direct));
+        }
+        let kinds: Vec<NodeKind> = pattern.nodes.iter().map(|node| node.kind).collect();
+        let orders = orders(&kinds, &edges);
+        if orders.is_empty() {
+            let detail = "the nodes can stand in no order that satisfies all edges: an edge leads back, two nodes \
+                          stand directly beside the same one, or a STARTING or ENDING node stands in the middle";
+            return Err(Mistake::new(span, detail));
+        }
+        if orders.len() > ORDERS_MAX {
+            let detail = format!("the nodes can stand in more than {ORDERS_MAX} orders; connect more of them");
+            return Err(Mistake::new(span, detail));
+        }
+        let row = |order: &Vec<usize>| {
+            let mut parts = Vec::new();
+            for (at, node) in order.iter().enumerate() {
+                let is_direct = at > 0 && edges.contains(&(order[at - 1], *node, true));
+                match kinds[*node] {
+                    NodeKind::Starting => parts.push(Regex::Start),
+                    _ if at > 0 && !is_direct => parts.push(Regex::gap()),
+                    _ => {}
+                }
+                parts.push(symbols[*node].clone());
+                parts.extend((kinds[*node] == NodeKind::Ending).then_some(Regex::End));
+            }
+            Regex::Sequence(parts)
+        };
+        let mut rows: Vec<Regex> = orders.iter().map(row).collect();
+        let regex = if rows.len() == 1 { rows.remove(0) } else { Regex::Either(rows) };
+        self.pattern(value, regex, span)
+    }
+
+    pub(super) fn edge_end(&mut self, call: &Call, is_source: bool, span: Span) -> Checked<Node> {
+        let (mut value, rest) = self.event_value(call)?;
+        let mut filter = None;
+        let mut pairing = Pairing::Neighbours;
+        let mut filler = None;
+        for (place, argument) in rest.iter().enumerate() {
+            let is_last = place + 1 == rest.len();
+            match &argument.kind {
+                ExprKind::Range(from, to) if is_last => pairing = pairing_of(from, to)?,
+                ExprKind::Edges { path, start, end } if is_last => {
+                    match path.as_ref().map(|path| (&path.kind, path.span)) {
+                        None => {}
+                        Some((ExprKind::Range(from, to), _)) => pairing = pairing_of(from, to)?,
+                        Some((_, span)) => return Err(Mistake::new(span, PAIRINGS)),
+                    }
+                    let (own, other) = if is_source { (start, end) } else { (end, start) };
+                    if other.is_some() {
+                        let detail = "WITH START belongs into SOURCE, WITH END into TARGET";
+                        return Err(Mistake::new(argument.span, detail));
+                    }
+                    filler.clone_from(own);
+                }
+                _ if place == 0 => {
+                    let node = self.value_of(argument)?;
+                    self.on_events(&node)?;
+                    if node.is_clocked() {
+                        let detail = "the column that says which events are left out cannot look at the clock";
+                        return Err(Mistake::new(argument.span, detail));
+                    }
+                    filter = Some((node, argument.to_string()));
+                }
+                _ => return Err(Mistake::new(argument.span, PAIRINGS)),
+            }
+        }
+        let has_extra = filler.is_some();
+        let filler = match filler.as_deref() {
+            Some([filler]) => {
+                let node = self.value_of(filler)?;
+                let (mut nodes, own) = self.alike(vec![value, node], span)?;
+                let node = nodes.remove(1);
+                value = nodes.remove(0);
+                value.yields = Yield::Of(own);
+                let Some(constant) = constant_value(&node) else {
+                    return Err(Mistake::new(filler.span, "expected a constant, as in 'Start'"));
+                };
+                constant
+            }
+            _ => Value::Null,
+        };
+        let text = Expr { kind: ExprKind::Call(call.clone()), span }.to_string();
+        let own = Edges {
+            pairing,
+            filter_text: filter.as_ref().map(|(_, text)| text.clone()),
+            filter: filter.map(|(node, _)| node),
+            with_start: is_source && has_extra,
+            with_end: !is_source && has_extra,
+            text,
+        };
+        let filter = match &mut self.program.edges {
+            Some(known) if known.pairing != own.pairing || known.filter_text != own.filter_text => {
+                let detail = format!(
+                    "{} pairs other events than {}; all SOURCE and TARGET of a query need the same filter column and \
+                     the same edge configuration",
+                    own.text, known.text
+                );
+                return Err(Mistake::new(span, detail));
+            }
+            Some(known) => {
+                known.with_start |= own.with_start;
+                known.with_end |= own.with_end;
+                known.filter.clone()
+            }
+            none => {
+                let filter = own.filter.clone();
+                *none = Some(own);
+                filter
+            }
+        };
+        let yields = value.yields;
+        let process = Process::EdgeEnd { value, filter, is_source, filler };
+        Ok(self.node(Op::Process(Box::new(process)), yields, Grain::Edges, span))
+    }
+
+    /// Finds the table that a role names.
+    pub(super) fn role_table(&self, call: &Call) -> Checked<usize> {
+        let roles = &self.program.catalog.roles;
+        let table = if call.name == "CASE_TABLE" { roles.case_table } else { roles.activity_table };
+        self.of_activities(call)?;
+        Ok(table)
+    }
+
+    /// Refuses an argument that names another table than that of the
+    /// activities: there is one such table in a data model.
+    fn of_activities(&self, call: &Call) -> Checked<()> {
+        let (table, span) = match &call.arguments[..] {
+            [] => return Ok(()),
+            [one] => match &one.kind {
+                ExprKind::Name { name, .. } => (name, one.span),
+                ExprKind::Column { table, .. } => (table, one.span),
+                _ => return Err(Mistake::new(one.span, "expected the activity table, or nothing")),
+            },
+            [_, more, ..] => return Err(Mistake::new(more.span, "expected at most one argument")),
+        };
+        let catalog = &self.program.catalog;
+        let own = &catalog.tables[catalog.roles.activity_table].name;
+        if catalog.table(table) == Some(catalog.roles.activity_table) {
+            return Ok(());
+        }
+        Err(Mistake::new(span, format!("\"{table}\" is not the activity table; that is \"{own}\"")))
+    }
+
+    pub(super) fn role_column(&mut self, call: &Call, role: Role, span: Span) -> Checked<Node> {
+        self.of_activities(call)?;
+        let roles = self.program.catalog.roles.clone();
+        let column = match role {
+            Role::Activity => roles.activity_column,
+            Role::Case => roles.case_column,
+            Role::Timestamp => roles.timestamp_column,
+            Role::EndTimestamp => roles.end_timestamp_column.unwrap_or(roles.timestamp_column),
+            Role::Sorting => roles.sorting_column.ok_or_else(|| {
+                Mistake::new(call.name_span, "the data model names no sorting column; give it one, or order by time")
+            })?,
+            Role::ActivityTable | Role::CaseTable => {
+                let detail = format!("{} is a table; it stands where a table's name could stand", call.name);
+                return Err(Mistake::new(call.name_span, detail));
+            }
+        };
+        let table = roles.activity_table;
+        let yields = Yield::Of(self.program.catalog.tables[table].columns[column].1);
+        Ok(self.node(Op::Column { table, column }, yields, Grain::Table(table), span))
+    }
+}
+
+const PAIRINGS: &str = "expected an edge configuration such as ANY_OCCURRENCE[] TO ANY_OCCURRENCE[]";
+
+fn pairing_of(from: &Expr, to: &Expr) -> Checked<Pairing> {
+    let word = |end: &Expr| match &end.kind {
+        ExprKind::Bracket { word, items } if items.is_empty() => word.clone(),
+        _ => String::new(),
+    };
+    Ok(match (&*word(from), &*word(to)) {
+        ("ANY_OCCURRENCE", "ANY_OCCURRENCE") => Pairing::Neighbours,
+        ("FIRST_OCCURRENCE", "ANY_OCCURRENCE") => Pairing::FirstToAny,
+        ("FIRST_OCCURRENCE", "ANY_OCCURRENCE_WITH_SELF") => Pairing::FirstToAnyWithSelf,
+        ("ANY_OCCURRENCE", "LAST_OCCURRENCE") => Pairing::AnyToLast,
+        ("FIRST_OCCURRENCE", "LAST_OCCURRENCE") => Pairing::FirstToLast,
+        _ => {
+            let known = "ANY_OCCURRENCE[] TO ANY_OCCURRENCE[], FIRST_OCCURRENCE[] TO ANY_OCCURRENCE[], \
+                         FIRST_OCCURRENCE[] TO ANY_OCCURRENCE_WITH_SELF[], ANY_OCCURRENCE[] TO LAST_OCCURRENCE[] or \
+                         FIRST_OCCURRENCE[] TO LAST_OCCURRENCE[]";
+            return Err(Mistake::new(from.span.to(to.span), format!("expected {known}")));
+        }
+    })
+}
+
+fn too_large(regex: &Regex) -> String {
+    format!("has {} parts once repetitions are written out, and at most {SYMBOLS_MAX} are possible", regex.size())
+}
+
+/// Lists the orders in which nodes can stand: along the edges, direct ones
+/// side by side, STARTING first and ENDING last; a few more than the most that
+/// are wanted is enough.
+fn orders(kinds: &[NodeKind], edges: &[(usize, usize, bool)]) -> Vec<Vec<usize>> {
+    let mut found = Vec::new();
+    extend(kinds, edges, &mut Vec::new(), &mut found);
+    found
+}
+
+fn extend(kinds: &[NodeKind], edges: &[(usize, usize, bool)], order: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {
+    if found.len() > ORDERS_MAX {
+        return;
+    }
+    if order.len() == kinds.len() {
+        found.push(order.clone());
+        return;
+    }
+    let last = order.last().copied();
+    let must_follow: Vec<usize> =
+        edges.iter().filter(|(from, _, direct)| *direct && Some(*from) == last).map(|(_, to, _)| *to).collect();
+    for node in 0..kinds.len() {
+        let is_due = |(from, to, direct): &(usize, usize, bool)| {
+            *to != node || (order.contains(from) && (!*direct || last == Some(*from)))
+        };
+        let fits = !order.contains(&node)
+            && edges.iter().all(is_due)
+            && must_follow.iter().all(|next| *next == node)
+            && (kinds[node] != NodeKind::Starting || order.is_empty())
+            && (kinds[node] != NodeKind::Ending || order.len() + 1 == kinds.len());
+        if fits {
+            order.push(node);
+            extend(kinds, edges, order, found);
+            order.pop();
+        }
+    }
+}
