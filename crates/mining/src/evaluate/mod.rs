@@ -13,7 +13,10 @@ mod vector;
 mod frame;
 mod evaluator;
 mod scalar;
+mod keys;
 mod aggregation;
+mod window;
+mod lookup;
 mod process;
 mod query;
 

@@ -127,6 +127,20 @@ pub enum ExprKind {
     },
     /// `x TO y`, as `CALC_THROUGHPUT` takes it.
     Range(Box<Expr>, Box<Expr>),
+    /// `PARTITION BY (x, y)`, as window operators take it.
+    PartitionBy(Vec<Expr>),
+    /// `(x, y)`, as `LOOKUP` takes it: two or more.
+    Tuple(Vec<Expr>),
+    /// `{p1}`, an argument of a KPI, counted from 1.
+    Parameter(u32),
+    /// `STATIC CASE WHEN c THEN x … [ELSE y] END`, decided before anything is
+    /// evaluated.
+    StaticCase {
+        /// Condition and value.
+        branches: Vec<(Expr, Expr)>,
+        /// After ELSE.
+        otherwise: Option<Box<Expr>>,
+    },
 }
 
 /// A call of an operator.
@@ -236,11 +250,23 @@ pub struct QueryColumn {
     pub name: Option<String>,
 }
 
+/// `IF c THEN FILTER …; … [ELSE FILTER …; …] END;`, decided before anything is
+/// evaluated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StaticFilter {
+    /// Conditions and the FILTERs that count if they are the first to hold.
+    pub branches: Vec<(Expr, Vec<Expr>)>,
+    /// The FILTERs that count if none holds.
+    pub otherwise: Vec<Expr>,
+}
+
 /// A whole query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
     /// The conditions of its FILTER statements.
     pub filters: Vec<Expr>,
+    /// Its IF statements.
+    pub static_filters: Vec<StaticFilter>,
     /// Whether equal rows are shown once.
     pub distinct: bool,
     /// The columns.

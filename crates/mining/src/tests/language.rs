@@ -145,7 +145,7 @@ fn any_query() -> impl Strategy<Value = Query> {
     (prop::collection::vec(any_expr(), 0..2), any::<bool>(), columns, prop::option::of(0..1_000_u64)).prop_map(
         |(filters, distinct, columns, limit)| {
             let columns = columns.into_iter().map(|(value, name)| QueryColumn { value, name }).collect();
-            Query { filters, distinct, columns, order_by: Vec::new(), limit, offset: None }
+            Query { filters, distinct, columns, limit, ..Query::default() }
         },
     )
 }
