@@ -3,6 +3,8 @@
 
 mod language;
 mod queries;
+mod statements;
+mod reference;
 mod triggers;
 mod incremental;
 mod late_steps;
