@@ -95,7 +95,7 @@ pub fn check_model(
     for kpi in &model.kpis {
         let checker = Checker::new(catalog.clone(), &vocabulary);
         let path = format!("kpis.{}", kpi.id.value);
-        checker.query(&kpi.pql.value).map_err(|faults| checking.refused(&path, &kpi.pql, &faults.to_string()))?;
+        checker.kpi_of(&kpi.id.value).map_err(|faults| checking.refused(&path, &kpi.pql, &faults.to_string()))?;
     }
     for log in &model.event_logs {
         let path = format!("eventLogs.{}", log.id.value);
@@ -355,7 +355,7 @@ fn reach(program: &Program, in_case: bool, selection: &Selection, clock: &ClockU
 
 /// Tells whether a value is shared by several cases.
 fn is_shared(program: &Program, node: &Node) -> bool {
-    matches!(node.op, Op::PullUp(_)) && !program.is_in_case(node.grain)
+    node.is_shared(program)
 }
 
 fn has_shared(program: &Program, node: &Node) -> bool {

@@ -2,21 +2,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::Timestamp;
 
 use super::aggregation::{Groups, aggregate};
 use super::frame::{Frame, is_linked};
 use super::process::EdgeRows;
+use super::keys::group;
 use super::vector::{GroupKey, Operand, Places, Vector};
-use super::{process, scalar};
+use super::{lookup, process, query, scalar, window};
 use crate::log::{ColumnData, EventLog, NO_ROW};
 use crate::pql::catalog::Path;
 use crate::pql::check::type_of;
 use crate::pql::deadline::{ClockUse, next_change};
 use crate::pql::plan::{ClockPart, Grain, Node, Op, Program, PullUp, Selection, Unit, Way, Yield};
-use crate::value::Value;
 
 /// Evaluates nodes of one program on one root.
 pub struct Evaluator {
@@ -30,6 +30,8 @@ pub struct Evaluator {
     edges: RefCell<Option<Arc<EdgeRows>>>,
     /// Costly nodes; those that look at the clock are marked.
     kept: RefCell<HashMap<u32, (Arc<Vector>, bool)>>,
+    /// The moving aggregates of the query, once its rows have their order.
+    moving: RefCell<Vec<Arc<Vector>>>,
 }
 
 /// From one grain to another: per value the place of its partner.
@@ -42,8 +44,12 @@ enum Scope {
 
 /// The combinations of a DOMAIN_TABLE.
 struct DomainRows {
-    places: HashMap<Vec<GroupKey>, u32>,
-    keys: Vec<Vec<Value>>,
+    /// Per row of the source its combination, or [`NO_ROW`].
+    of_source: Arc<Vec<u32>>,
+    /// The first row of each combination.
+    firsts: Vec<u32>,
+    /// Made when rows of touched cases have to find their combinations.
+    places: OnceLock<HashMap<Vec<GroupKey>, u32>>,
 }
 
 /// Evaluates for some cases, with the whole at hand for what depends on more.
@@ -69,6 +75,7 @@ impl Evaluator {
             domains: RefCell::default(),
             edges: RefCell::default(),
             kept: RefCell::default(),
+            moving: RefCell::default(),
         }
     }
 
@@ -98,11 +105,11 @@ impl Evaluator {
 }
 
 impl<'a> InScope<'a> {
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         matches!(self.own.scope, Scope::Whole)
     }
 
-    fn everything(&self) -> InScope<'a> {
+    pub(super) fn everything(&self) -> InScope<'a> {
         InScope { own: self.whole, whole: self.whole }
     }
 
@@ -111,7 +118,7 @@ impl<'a> InScope<'a> {
         match grain {
             Grain::Constant | Grain::Group => 1,
             Grain::Table(table) => self.frame(table).rows.len(),
-            Grain::Domain(domain) => self.domain(domain).keys.len(),
+            Grain::Domain(domain) => self.domain(domain).firsts.len(),
             Grain::Edges => self.edges().cases.len(),
         }
     }
@@ -225,12 +232,29 @@ impl<'a> InScope<'a> {
     }
 
     fn domain_places(&self, grain: Grain, domain: usize) -> Vec<u32> {
-        let keys = &self.own.program.domains[domain].keys;
-        let operands: Vec<Operand> = keys.iter().map(|key| self.operand(key, grain)).collect();
         let rows = self.domain(domain);
+        let described = &self.own.program.domains[domain];
+        if self.is_whole() {
+            return match self.places(grain, described.source) {
+                Places::Listed(places) => {
+                    let place = |place: &u32| if *place == NO_ROW { NO_ROW } else { rows.of_source[*place as usize] };
+                    places.iter().map(place).collect()
+                }
+                _ => rows.of_source.to_vec(),
+            };
+        }
+        let known = rows.places.get_or_init(|| {
+            let all = self.everything();
+            let keys = &described.keys;
+            let operands: Vec<Operand> =
+                keys.iter().map(|key| all.operand(key, described.source)).collect();
+            let key = |row: &u32| operands.iter().map(|operand| operand.value(*row as usize).into()).collect();
+            rows.firsts.iter().enumerate().map(|(place, row)| (key(row), place as u32)).collect()
+        });
+        let operands: Vec<Operand> = described.keys.iter().map(|key| self.operand(key, grain)).collect();
         let place = |row: usize| {
             let key: Vec<GroupKey> = operands.iter().map(|operand| operand.value(row).into()).collect();
-            rows.places.get(&key).copied().unwrap_or(NO_ROW)
+            known.get(&key).copied().unwrap_or(NO_ROW)
         };
         (0..self.length(grain)).map(place).collect()
     }
@@ -247,19 +271,19 @@ impl<'a> InScope<'a> {
         let described = &self.own.program.domains[domain];
         let grain = described.source;
         let operands: Vec<Operand> = described.keys.iter().map(|key| self.operand(key, grain)).collect();
-        let mut rows = DomainRows { places: HashMap::new(), keys: Vec::new() };
-        for row in 0..self.length(grain) {
-            let values: Vec<Value> = operands.iter().map(|operand| operand.value(row)).collect();
-            if values.contains(&Value::Null) {
-                continue;
-            }
-            let key: Vec<GroupKey> = values.iter().cloned().map(GroupKey::from).collect();
-            if let std::collections::hash_map::Entry::Vacant(entry) = rows.places.entry(key) {
-                entry.insert(rows.keys.len() as u32);
-                rows.keys.push(values);
+        let all: Vec<u32> = (0..self.length(grain) as u32).collect();
+        let grouped = group(&all, &operands);
+        let mut firsts = Vec::new();
+        let mut numbers = Vec::with_capacity(grouped.firsts.len());
+        for row in grouped.firsts {
+            let is_whole = operands.iter().all(|operand| !operand.is_null(row as usize));
+            numbers.push(if is_whole { firsts.len() as u32 } else { NO_ROW });
+            if is_whole {
+                firsts.push(row);
             }
         }
-        let rows = Arc::new(rows);
+        let of_source = grouped.groups.iter().map(|group| numbers[*group as usize]).collect();
+        let rows = Arc::new(DomainRows { of_source: Arc::new(of_source), firsts, places: OnceLock::new() });
         self.own.domains.borrow_mut().insert(domain, rows.clone());
         rows
     }
@@ -271,7 +295,16 @@ impl<'a> InScope<'a> {
 
     /// Evaluates a node on its own grain.
     pub(crate) fn vector(&self, node: &Node) -> Arc<Vector> {
-        let costly = matches!(node.op, Op::PullUp(_) | Op::Process(_));
+        let costly = matches!(
+            node.op,
+            Op::PullUp(_)
+                | Op::Process(_)
+                | Op::Window(_)
+                | Op::Lookup(_)
+                | Op::FilterToNull(..)
+                | Op::BindFilters(_)
+                | Op::Global(_)
+        );
         if !costly {
             return Arc::new(self.compute(node));
         }
@@ -296,6 +329,27 @@ impl<'a> InScope<'a> {
             Op::Process(process) => {
                 process::compute(self, process, type_of(node), node.yields == Yield::Truth, node.grain)
             }
+            Op::Window(_) if !self.is_whole() => self.of_everything(node),
+            Op::Window(described) => window::window(self, described, type_of(node), node.grain),
+            Op::Lookup(described) => lookup::lookup(self, described, node.grain),
+            Op::FilterToNull(value, conditions) => {
+                let kept = self.selected(node.grain, conditions);
+                let value = operand(value);
+                let place = |row: usize| value.place(row).filter(|_| kept[row]).map_or(NO_ROW, |place| place as u32);
+                let places: Vec<u32> = (0..kept.len()).map(place).collect();
+                value.vector.gather(&places)
+            }
+            Op::BindFilters(conditions) => {
+                let mut holds = vec![true; length()];
+                // One by one: each of them may hold for another row below.
+                for condition in conditions {
+                    let one = self.selected(node.grain, [condition]);
+                    holds.iter_mut().zip(one).for_each(|(holds, one)| *holds &= one);
+                }
+                Vector::truths(holds.into_iter().map(Some))
+            }
+            Op::Global(global) => query::global(&self.everything(), global),
+            Op::Moving(place) => (*self.moving(*place)).clone(),
             Op::Aggregate(_) | Op::Dimension(_) => unreachable!("groups are evaluated by the query"),
             _ => scalar::rowwise(node, &operand, length()),
         }
@@ -325,39 +379,55 @@ impl<'a> InScope<'a> {
         }
     }
 
+    /// Evaluates a node over everything and picks the rows in scope.
+    fn of_everything(&self, node: &Node) -> Vector {
+        let vector = self.everything().vector(node);
+        match self.places_in_whole(node.grain) {
+            Some(places) => vector.gather(&places),
+            None => (*vector).clone(),
+        }
+    }
+
     fn pull_up(&self, node: &Node, pull_up: &PullUp) -> Vector {
         if !self.is_whole() && !self.own.program.is_in_case(node.grain) {
-            let vector = self.everything().vector(node);
-            return match self.places_in_whole(node.grain) {
-                Some(places) => vector.gather(&places),
-                None => (*vector).clone(),
-            };
+            return self.of_everything(node);
         }
         let from = pull_up.from;
         let value = self.operand(&pull_up.value, from);
         let filter = pull_up.filter.as_ref().map(|filter| self.operand(filter, from));
         let places = self.places(from, node.grain);
-        let target = |row: usize| match &places {
-            Places::Same => row as u32,
+        let target = |row: u32| match &places {
+            Places::Same => row,
             Places::First => 0,
-            Places::Listed(places) => places[row],
+            Places::Listed(places) => places[row as usize],
         };
-        let length = self.length(from);
-        let mut rows: Vec<usize> = (0..length).collect();
-        let keys: Vec<_> =
-            pull_up.order.iter().map(|(key, descending)| (self.operand(key, from), *descending)).collect();
-        if !keys.is_empty() {
-            rows.sort_by(|one, other| scalar::by_keys(&keys, *one, *other));
+        let counts = |row: u32| filter.as_ref().is_none_or(|filter| filter.truth(row as usize) == Some(true));
+        let mut rows: Vec<u32> =
+            (0..self.length(from) as u32).filter(|row| counts(*row) && target(*row) != NO_ROW).collect();
+        self.put_in_order(&mut rows, &pull_up.order, from);
+        let groups: Vec<u32> = rows.iter().map(|row| target(*row)).collect();
+        let groups = Groups { rows: &rows, groups: &groups, count: self.length(node.grain) };
+        aggregate(pull_up.aggregation, type_of(node), &value, &pull_up.delimiter, groups)
+    }
+
+    /// Sorts rows of a grain by keys; equal ones stay as they were.
+    pub(super) fn put_in_order(&self, rows: &mut [u32], order: &[(Node, bool)], grain: Grain) {
+        if order.is_empty() {
+            return;
         }
-        let counts = |row: usize| filter.as_ref().is_none_or(|filter| filter.truth(row) == Some(true));
-        let members: Vec<(usize, u32)> = rows
-            .into_iter()
-            .filter(|row| counts(*row))
-            .map(|row| (row, target(row)))
-            .filter(|(_, place)| *place != NO_ROW)
-            .collect();
-        let groups = Groups { members: &members, count: self.length(node.grain) };
-        aggregate(pull_up.aggregation, type_of(node), &value, &groups)
+        let keys: Vec<(Operand, bool)> =
+            order.iter().map(|(key, descending)| (self.operand(key, grain), *descending)).collect();
+        rows.sort_by(|one, other| scalar::by_keys(&keys, *one as usize, *other as usize));
+    }
+
+    /// Returns a moving aggregate of the query.
+    fn moving(&self, place: usize) -> Arc<Vector> {
+        self.own.moving.borrow()[place].clone()
+    }
+
+    /// Keeps the moving aggregates of the query, for those who refer to them.
+    pub(super) fn set_moving(&self, vectors: Vec<Arc<Vector>>) {
+        *self.own.moving.borrow_mut() = vectors;
     }
 
     /// Tells for each row of the target whether it satisfies all conditions.
@@ -507,6 +577,7 @@ impl<'a> InScope<'a> {
         match &node.op {
             Op::Aggregate(place) => aggregates[*place].clone(),
             Op::Dimension(place) => keys[*place].clone(),
+            Op::Moving(place) => self.moving(*place),
             _ => Arc::new(scalar::rowwise(node, &operand, count)),
         }
     }

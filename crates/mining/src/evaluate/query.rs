@@ -1,113 +1,146 @@
 //! Answering a query: select, group, order, cut.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::aggregation::{Groups, aggregate};
 use super::evaluator::{Evaluator, InScope};
+use super::keys::{Grouped, group};
 use super::scalar::by_keys;
 use super::vector::{GroupKey, Operand, Places, Vector};
+use super::window::{moving, moving_type};
 use crate::log::{EventLog, NO_ROW};
 use crate::pql::check::type_of;
-use crate::pql::plan::{Aggregate, Aggregation, Grain, Node, QueryPlan};
+use crate::pql::plan::{Aggregate, Aggregation, Global, Grain, Node, QueryPlan, Reduction};
 use crate::value::{Answer, AnswerColumn, Type, Value};
 
 /// Answers a checked query on a root at an instant.
 pub fn answer(log: Arc<EventLog>, plan: &QueryPlan, now: i64) -> Answer {
     let evaluator = Evaluator::new(log, Arc::new(plan.program.clone()), now);
     evaluator.everything(|scope| {
-        let selected = scope.selected(plan.grain, &plan.selection.conditions);
-        let rows: Vec<usize> = (0..selected.len()).filter(|row| selected[*row]).collect();
-        let table = match &plan.groups {
-            None => on_rows(scope, plan, rows),
-            Some(keys) => on_groups(scope, plan, keys, &rows),
-        };
-        finish(plan, &table)
+        let rows = selected(scope, plan);
+        match &plan.groups {
+            None => finish(plan, &on_rows(scope, plan, rows)),
+            Some(keys) => finish(plan, &on_groups(scope, plan, keys, &rows)),
+        }
     })
 }
 
-/// The columns and order keys of a result, and which of its rows there are.
+/// Lists the rows of the common table that the FILTERs keep.
+fn selected(scope: &InScope<'_>, plan: &QueryPlan) -> Vec<u32> {
+    let kept = scope.selected(plan.selection.target, &plan.selection.conditions);
+    if plan.selection.target == plan.grain {
+        return (0..kept.len() as u32).filter(|row| kept[*row as usize]).collect();
+    }
+    // A combination of a DOMAIN_TABLE stays if one of its rows does.
+    let Places::Listed(places) = scope.places(plan.selection.target, plan.grain) else {
+        unreachable!("only the source of a DOMAIN_TABLE selects for another grain");
+    };
+    let mut met = vec![false; scope.length(plan.grain)];
+    for (place, kept) in places.iter().zip(kept) {
+        if kept && *place != NO_ROW {
+            met[*place as usize] = true;
+        }
+    }
+    (0..met.len() as u32).filter(|row| met[*row as usize]).collect()
+}
+
+/// The columns of a result, and which of its rows there are, in order.
 struct Result {
     columns: Vec<Operand>,
-    order: Vec<(Operand, bool)>,
-    rows: Vec<usize>,
+    rows: Vec<u32>,
 }
 
-fn on_rows(scope: &InScope<'_>, plan: &QueryPlan, rows: Vec<usize>) -> Result {
+/// Puts rows in order, computes what moves along them, then the columns.
+fn in_order(
+    scope: &InScope<'_>,
+    plan: &QueryPlan,
+    mut rows: Vec<u32>,
+    length: usize,
+    operand: impl Fn(&Node) -> Operand,
+) -> Result {
+    let order: Vec<(Operand, bool)> =
+        plan.order.iter().map(|(node, descending)| (operand(node), *descending)).collect();
+    if !order.is_empty() {
+        rows.sort_by(|one, other| by_keys(&order, *one as usize, *other as usize));
+    }
+    let vectors =
+        plan.moving.iter().map(|one| Arc::new(moving(one, &operand(&one.value), &rows, length, moving_type(one))));
+    scope.set_moving(vectors.collect());
+    Result { columns: plan.columns.iter().map(|(_, node)| operand(node)).collect(), rows }
+}
+
+fn on_rows(scope: &InScope<'_>, plan: &QueryPlan, rows: Vec<u32>) -> Result {
     let operand = |node: &Node| scope.operand(node, plan.grain);
-    Result {
-        columns: plan.columns.iter().map(|(_, node)| operand(node)).collect(),
-        order: plan.order.iter().map(|(node, descending)| (operand(node), *descending)).collect(),
-        rows,
-    }
+    in_order(scope, plan, rows, scope.length(plan.grain), operand)
 }
 
-fn on_groups(scope: &InScope<'_>, plan: &QueryPlan, keys: &[Node], rows: &[usize]) -> Result {
+fn on_groups(scope: &InScope<'_>, plan: &QueryPlan, keys: &[Node], rows: &[u32]) -> Result {
     let key_operands: Vec<Operand> = keys.iter().map(|key| scope.operand(key, plan.grain)).collect();
-    let mut groups: HashMap<Vec<GroupKey>, u32> = HashMap::new();
-    let mut first_rows = Vec::new();
-    let mut members = Vec::new();
-    for row in rows {
-        let key: Vec<GroupKey> = key_operands.iter().map(|operand| operand.value(*row).into()).collect();
-        let next = groups.len() as u32;
-        let group = *groups.entry(key).or_insert(next);
-        if group == next {
-            first_rows.push(*row);
-        }
-        members.push((*row, group));
-    }
+    let Grouped { groups, firsts } = group(rows, &key_operands);
     // Without keys there is one group, even of nothing.
-    let count = if keys.is_empty() { 1 } else { first_rows.len() };
+    let count = if keys.is_empty() { 1 } else { firsts.len() };
     let key_vectors: Vec<Arc<Vector>> = keys
         .iter()
         .zip(&key_operands)
-        .map(|(key, operand)| Arc::new(Vector::of(type_of(key), first_rows.iter().map(|row| operand.value(*row)))))
+        .map(|(key, operand)| Arc::new(Vector::of(type_of(key), firsts.iter().map(|row| operand.value(*row as usize)))))
         .collect();
-    let grouped = Groups { members: &members, count };
+    let grouped = Groups { rows, groups: &groups, count };
     let aggregates: Vec<Arc<Vector>> =
-        plan.aggregates.iter().map(|one| Arc::new(reduce(scope, plan, one, &grouped))).collect();
+        plan.aggregates.iter().map(|one| Arc::new(reduce(scope, plan.grain, one, grouped))).collect();
     let operand = |node: &Node| {
         let places = if node.grain == Grain::Group { Places::Same } else { Places::First };
         Operand { vector: scope.on_groups(node, &key_vectors, &aggregates, count), places }
     };
-    Result {
-        columns: plan.columns.iter().map(|(_, node)| operand(node)).collect(),
-        order: plan.order.iter().map(|(node, descending)| (operand(node), *descending)).collect(),
-        rows: (0..count).collect(),
-    }
+    in_order(scope, plan, (0..count as u32).collect(), count, operand)
 }
 
-fn reduce(scope: &InScope<'_>, plan: &QueryPlan, one: &Aggregate, groups: &Groups<'_>) -> Vector {
+/// Computes an aggregate of its own, over all that the FILTERs keep.
+pub(super) fn global(scope: &InScope<'_>, global: &Global) -> Vector {
+    let kept = scope.selected(global.grain, &global.conditions);
+    let rows: Vec<u32> = (0..kept.len() as u32).filter(|row| kept[*row as usize]).collect();
+    let groups = vec![0; rows.len()];
+    let grouped = Groups { rows: &rows, groups: &groups, count: 1 };
+    let aggregates: Vec<Arc<Vector>> =
+        global.aggregates.iter().map(|one| Arc::new(reduce(scope, global.grain, one, grouped))).collect();
+    (*scope.on_groups(&global.value, &[], &aggregates, 1)).clone()
+}
+
+fn reduce(scope: &InScope<'_>, grain: Grain, one: &Aggregate, groups: Groups<'_>) -> Vector {
     match one {
-        Aggregate::Of(aggregation, node) => {
-            let result = match aggregation {
-                Aggregation::Count | Aggregation::CountDistinct => Type::Int,
-                Aggregation::Avg => Type::Float,
-                _ => type_of(node),
-            };
-            aggregate(*aggregation, result, &scope.operand(node, plan.grain), groups)
+        Aggregate::Of(Reduction { aggregation, value, order, delimiter }) => {
+            let result = aggregation.result(type_of(value));
+            let value = scope.operand(value, grain);
+            if order.is_empty() {
+                return aggregate(*aggregation, result, &value, delimiter, groups);
+            }
+            let mut group_of = vec![NO_ROW; scope.length(grain)];
+            for (row, group) in groups.rows.iter().zip(groups.groups) {
+                group_of[*row as usize] = *group;
+            }
+            let mut rows = groups.rows.to_vec();
+            scope.put_in_order(&mut rows, order, grain);
+            let own: Vec<u32> = rows.iter().map(|row| group_of[*row as usize]).collect();
+            let groups = Groups { rows: &rows, groups: &own, count: groups.count };
+            aggregate(*aggregation, result, &value, delimiter, groups)
         }
         Aggregate::Rows(table) => {
-            let places = scope.places(plan.grain, Grain::Table(*table));
-            let mut counts = vec![0_i64; groups.count];
-            let mut seen = HashSet::new();
-            for (row, group) in groups.members {
-                let place = match &places {
-                    Places::Same => *row as u32,
-                    Places::First => 0,
-                    Places::Listed(places) => places[*row],
-                };
-                counts[*group as usize] += i64::from(place != NO_ROW && seen.insert((*group, place)));
-            }
-            Vector::ints(counts.into_iter().map(Some))
+            let places = scope.places(grain, Grain::Table(*table));
+            let place = |row: usize| match &places {
+                Places::Same => Some(row as i64),
+                Places::First => Some(0),
+                Places::Listed(places) => Some(places[row]).filter(|place| *place != NO_ROW).map(i64::from),
+            };
+            let numbers =
+                Operand { vector: Arc::new(Vector::ints((0..scope.length(grain)).map(place))), places: Places::Same };
+            aggregate(Aggregation::CountDistinct, Type::Int, &numbers, "", groups)
         }
     }
 }
 
 fn finish(plan: &QueryPlan, result: &Result) -> Answer {
-    let values = |row: usize| -> Vec<Value> { result.columns.iter().map(|column| column.value(row)).collect() };
+    let values = |row: u32| -> Vec<Value> { result.columns.iter().map(|column| column.value(row as usize)).collect() };
     let mut rows = result.rows.clone();
-    rows.sort_by(|one, other| by_keys(&result.order, *one, *other));
     if plan.distinct {
         let mut seen: HashSet<Vec<GroupKey>> = HashSet::new();
         rows.retain(|row| seen.insert(values(*row).into_iter().map(GroupKey::from).collect()));

@@ -9,14 +9,19 @@ mod values;
 mod calls;
 mod processes;
 mod nets;
+mod aggregates;
+mod statements;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use self::aggregates::ResultRows;
 use super::catalog::{Catalog, Path};
+use super::operators::Operator;
 use super::plan::{Aggregate, Function, Grain, Node, Op, Program, QueryPlan, Selection, Way, Yield};
-use super::syntax::{Expr, ExprKind, Span};
-use super::{Faults, Mistake, parse, place_all};
+use super::syntax::{Expr, ExprKind, Query, Span};
+use super::{Faults, Mistake, bind, parse, place_all};
 use crate::value::Type;
 
 /// How often names may stand for other names before we believe in a circle.
@@ -31,6 +36,9 @@ pub struct Vocabulary {
     pub attributes: HashMap<(String, String), String>,
     /// PQL of KPIs by id in upper case.
     pub kpis: HashMap<String, String>,
+    /// Defaults of a KPI's parameters, in order, by its id in upper case; a
+    /// parameter without default has to be given.
+    pub kpi_defaults: HashMap<String, Vec<Option<String>>>,
 }
 
 /// Checks texts that belong together.
@@ -38,10 +46,30 @@ pub struct Checker<'a> {
     program: Program,
     vocabulary: &'a Vocabulary,
     next_id: u32,
-    expansions: usize,
+    /// The names that are being expanded, outermost first.
+    expanding: Vec<String>,
+    /// How many names were expanded.
+    expanded: Cell<usize>,
+    place: Place,
+    /// The FILTERs of the query so far.
+    filters: Vec<Node>,
     grouping: Option<Grouping>,
     /// What DEFAULT ACTIVITY_COLUMN says.
     activities: Option<Expr>,
+    result_rows: Option<ResultRows>,
+}
+
+/// Where the text stands that is being checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Alone, as an attribute of a record.
+    Value,
+    /// Alone, as a condition.
+    Condition,
+    /// In a FILTER of a query.
+    Filter,
+    /// In a column of a query or in its order.
+    Result,
 }
 
 /// What is known of groups while the columns of a grouped query are checked.
@@ -58,7 +86,18 @@ impl<'a> Checker<'a> {
     /// Starts with a catalog and the words of a knowledge model.
     pub fn new(catalog: Arc<Catalog>, vocabulary: &'a Vocabulary) -> Self {
         let program = Program { catalog, domains: Vec::new(), edges: None };
-        Checker { program, vocabulary, next_id: 0, expansions: 0, grouping: None, activities: None }
+        Checker {
+            program,
+            vocabulary,
+            next_id: 0,
+            expanding: Vec::new(),
+            expanded: Cell::new(0),
+            place: Place::Value,
+            filters: Vec::new(),
+            grouping: None,
+            activities: None,
+            result_rows: None,
+        }
     }
 
     /// Returns what all checked nodes share.
@@ -73,13 +112,15 @@ impl<'a> Checker<'a> {
 
     /// Checks an expression that has values.
     pub fn value(&mut self, text: &str) -> Result<Node, Faults> {
-        let expr = parse::expression(text)?;
+        let expr = parse::expression(&self.guarded_text(text)?)?;
+        self.place = Place::Value;
         self.value_of(&expr).map_err(|mistake| place_all(vec![mistake], text))
     }
 
     /// Checks a condition, with or without FILTER before it.
     pub fn condition(&mut self, text: &str) -> Result<Node, Faults> {
-        let expr = parse::condition(text)?;
+        let expr = parse::condition(&self.guarded_text(text)?)?;
+        self.place = Place::Condition;
         self.truth_of(&expr).map_err(|mistake| place_all(vec![mistake], text))
     }
 
@@ -87,6 +128,22 @@ impl<'a> Checker<'a> {
     pub fn table(&mut self, text: &str) -> Result<usize, Faults> {
         let expr = parse::expression(text)?;
         self.table_of(&expr).map_err(|mistake| place_all(vec![mistake], text))
+    }
+
+    /// Checks a KPI by its id, with the defaults of its parameters; one that
+    /// needs arguments is read only.
+    pub fn kpi_of(self, id: &str) -> Result<(), Faults> {
+        let Some(text) = self.vocabulary.kpis.get(&id.to_uppercase()) else { return Ok(()) };
+        let kept = self.guarded_text(text)?;
+        let needed = bind::parameters(&parse::expression(&kept)?) as usize;
+        let defaults = self.vocabulary.kpi_defaults.get(&id.to_uppercase()).map_or(&[][..], Vec::as_slice);
+        if needed == 0 {
+            return self.query(text).map(|_| ());
+        }
+        if defaults.iter().take_while(|default| default.is_some()).count() < needed {
+            return Ok(());
+        }
+        self.query(&format!("KPI(\"{}\")", id.replace('"', "\"\""))).map(|_| ())
     }
 
     /// Brings a condition to a table.
@@ -114,43 +171,112 @@ impl<'a> Checker<'a> {
             _ => usize::MAX,
         };
         meeting.min_by_key(steps).map(Way::Over).ok_or_else(|| {
-            format!("{} and {} are not joined", self.program.name(condition.grain), self.program.name(target))
+            let (own, other) = (self.program.name(condition.grain), self.program.name(target));
+            let ambiguous = self.are_ambiguous(condition.grain, target);
+            let how = if ambiguous { "joined in more than one way" } else { "not joined" };
+            format!(
+                "{own} and {other} are {how}, so the condition does not reach it; use a PU operator, BIND or LOOKUP"
+            )
         })
     }
 
     /// Checks a whole query.
     pub fn query(mut self, text: &str) -> Result<QueryPlan, Faults> {
-        let query = parse::query(text)?;
-        let mut mistakes = Vec::new();
+        let query = parse::query(&self.guarded_text(text)?)?;
+        let place = |mistakes: Vec<Mistake>| place_all(mistakes, text);
         self.activities.clone_from(&query.activity_column);
-        let mut filters = Vec::new();
-        for filter in &query.filters {
-            match self.truth_of(filter) {
-                Ok(node) => filters.push(node),
-                Err(mistake) => mistakes.push(mistake),
-            }
-        }
-        let grouped = query.columns.iter().map(|column| &column.value).any(|value| self.has_aggregate(value, 0));
+        self.filters(&query).map_err(place)?;
+        self.place = Place::Result;
+        let mut mistakes = Vec::new();
+        let shown = query.columns.iter().map(|column| &column.value);
+        let shown: Vec<&Expr> = shown.chain(query.order_by.iter().map(|by| &by.key)).collect();
+        let grouped = shown.iter().any(|value| self.has_aggregate(value));
+        let moves = query.columns.iter().any(|column| self.has_moving(&column.value));
         let mut keys = Vec::new();
+        let mut named_keys = Vec::new();
         if grouped {
-            let mut grouping = Grouping::default();
             for column in &query.columns {
-                if self.has_aggregate(&column.value, 0) {
+                if self.has_aggregate(&column.value) || self.has_moving(&column.value) {
                     continue;
                 }
                 match self.value_of(&column.value) {
                     Ok(node) => {
-                        grouping.keys.push((column.value.clone(), node.yields));
+                        named_keys.push((column.value.clone(), node.yields));
                         keys.push(node);
                     }
                     Err(mistake) => mistakes.push(mistake),
                 }
             }
             if !mistakes.is_empty() {
-                return Err(place_all(mistakes, text));
+                return Err(place(mistakes));
             }
-            self.grouping = Some(grouping);
         }
+        let groups = grouped.then_some(keys);
+        // Rows of a result move along the common table, which is known only
+        // once all columns are: so they are checked twice.
+        let mut rows = moves.then(ResultRows::default);
+        loop {
+            self.grouping = grouped.then(|| Grouping { keys: named_keys.clone(), ..Grouping::default() });
+            let first = rows.as_ref().is_some_and(|rows| rows.grain.is_none());
+            self.result_rows = rows.take();
+            let (columns, order) = self.shown(&query).map_err(place)?;
+            let aggregates = self.grouping.take().map(|grouping| grouping.aggregates).unwrap_or_default();
+            let found = self.common_table(groups.as_deref(), &aggregates, &columns, &order);
+            let grain = found.map_err(|mistake| place(vec![mistake]))?;
+            let moving = self.result_rows.take().map(|rows| rows.moving).unwrap_or_default();
+            if first {
+                rows = Some(ResultRows { grain: Some(grain), moving: Vec::new() });
+                continue;
+            }
+            let selection = self.selection(grain).map_err(|mistake| place(vec![mistake]))?;
+            return Ok(QueryPlan {
+                program: self.program,
+                grain,
+                selection,
+                distinct: query.distinct,
+                columns,
+                order,
+                limit: query.limit,
+                offset: query.offset.unwrap_or(0),
+                groups,
+                aggregates,
+                moving,
+            });
+        }
+    }
+
+    /// Checks the FILTERs: first those that stand for themselves, then the one
+    /// that looks at what they leave.
+    fn filters(&mut self, query: &Query) -> Result<(), Vec<Mistake>> {
+        self.place = Place::Filter;
+        let mut mistakes = Vec::new();
+        let mut conditions: Vec<&Expr> = query.filters.iter().collect();
+        for statement in &query.static_filters {
+            match self.static_filters(statement) {
+                Ok(filters) => conditions.extend(filters),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        let (aware, plain): (Vec<&Expr>, Vec<&Expr>) = conditions
+            .into_iter()
+            .partition(|condition| self.has(condition, |one| matches!(one, Operator::FilterToNull), 0));
+        if let [_, second, ..] = &aware[..] {
+            let detail = "there is a second FILTER with FILTER_TO_NULL; at most one can look at what the others leave";
+            mistakes.push(Mistake::new(second.span, detail));
+        }
+        for condition in plain.into_iter().chain(aware) {
+            match self.truth_of(condition) {
+                Ok(node) => self.filters.push(node),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    }
+
+    /// Checks columns and order.
+    #[expect(clippy::type_complexity, reason = "columns by name and keys by direction, as the plan has them")]
+    fn shown(&mut self, query: &Query) -> Result<(Vec<(String, Node)>, Vec<(Node, bool)>), Vec<Mistake>> {
+        let mut mistakes = Vec::new();
         let mut columns = Vec::new();
         for column in &query.columns {
             match self.value_of(&column.value) {
@@ -165,36 +291,35 @@ impl<'a> Checker<'a> {
                 _ => None,
             };
             match named.map_or_else(|| self.value_of(&by.key), |(_, node)| Ok(node.clone())) {
+                Ok(node) if moves(&node) => {
+                    let detail = "a moving aggregate goes along the order, so it cannot make it";
+                    mistakes.push(Mistake::new(by.key.span, detail));
+                }
+                Ok(node) if self.grouping.is_some() && !matches!(node.grain, Grain::Group | Grain::Constant) => {
+                    let detail = "a grouped result is ordered by its columns or by aggregates; \
+                                  make this a column, or aggregate it";
+                    mistakes.push(Mistake::new(by.key.span, detail));
+                }
                 Ok(node) => order.push((node, by.descending)),
                 Err(mistake) => mistakes.push(mistake),
             }
         }
-        if !mistakes.is_empty() {
-            return Err(place_all(mistakes, text));
+        if mistakes.is_empty() { Ok((columns, order)) } else { Err(mistakes) }
+    }
+
+    /// Brings the FILTERs to the common table. Those of a query over a
+    /// DOMAIN_TABLE select among the rows that it is made of.
+    fn selection(&self, grain: Grain) -> Checked<Selection> {
+        let target = match grain {
+            Grain::Domain(domain) => self.program.domains[domain].source,
+            other => other,
+        };
+        let mut conditions = Vec::new();
+        for filter in &self.filters {
+            let way = self.way(filter, target).map_err(|detail| Mistake::new(filter.span, detail))?;
+            conditions.push((filter.clone(), way));
         }
-        let aggregates = self.grouping.take().map(|grouping| grouping.aggregates).unwrap_or_default();
-        let groups = grouped.then_some(keys);
-        let plan = self.common_table(groups.as_deref(), &aggregates, &columns, &order).and_then(|grain| {
-            let mut conditions = Vec::new();
-            for filter in filters {
-                let way = self.way(&filter, grain).map_err(|detail| Mistake::new(filter.span, detail))?;
-                conditions.push((filter, way));
-            }
-            Ok((grain, Selection { target: grain, conditions }))
-        });
-        let (grain, selection) = plan.map_err(|mistake| place_all(vec![mistake], text))?;
-        Ok(QueryPlan {
-            program: self.program,
-            grain,
-            selection,
-            distinct: query.distinct,
-            columns,
-            order,
-            limit: query.limit,
-            offset: query.offset.unwrap_or(0),
-            groups,
-            aggregates,
-        })
+        Ok(Selection { target, conditions })
     }
 
     fn common_table(
@@ -218,7 +343,14 @@ impl<'a> Checker<'a> {
                 }
                 for aggregate in aggregates {
                     grain = match aggregate {
-                        Aggregate::Of(_, value) => self.common(grain, value.grain, value.span)?,
+                        Aggregate::Of(reduction) => {
+                            let keys = reduction.order.iter().map(|(key, _)| key);
+                            let mut common = grain;
+                            for node in std::iter::once(&reduction.value).chain(keys) {
+                                common = self.common(common, node.grain, node.span)?;
+                            }
+                            common
+                        }
                         Aggregate::Rows(table) => self.common(grain, Grain::Table(*table), Span::default())?,
                     };
                 }
@@ -238,22 +370,25 @@ impl<'a> Checker<'a> {
             _ if self.program.reaches(one, other) => Ok(one),
             _ if self.program.reaches(other, one) => Ok(other),
             _ => {
-                let ambiguous = match (one, other) {
-                    (Grain::Table(one), Grain::Table(other)) => {
-                        self.program.catalog.path(one, other) == Path::Ambiguous
-                            || self.program.catalog.path(other, one) == Path::Ambiguous
-                    }
-                    _ => false,
-                };
+                let ambiguous = self.are_ambiguous(one, other);
                 let (one, other) = (self.program.name(one), self.program.name(other));
                 let detail = if ambiguous {
-                    format!("{one} and {other} are joined in more than one way")
+                    format!(
+                        "{one} and {other} are joined in more than one way; say which one with a PU operator, \
+                         or with BIND over a table in between"
+                    )
                 } else {
                     format!("{one} and {other} have no common table; pull one up with a PU operator or use BIND")
                 };
                 Err(Mistake::new(span, detail))
             }
         }
+    }
+
+    fn are_ambiguous(&self, one: Grain, other: Grain) -> bool {
+        let (Grain::Table(one), Grain::Table(other)) = (one, other) else { return false };
+        let catalog = &self.program.catalog;
+        catalog.path(one, other) == Path::Ambiguous || catalog.path(other, one) == Path::Ambiguous
     }
 
     fn common_of(&self, nodes: &[&Node]) -> Checked<Grain> {
@@ -292,6 +427,13 @@ impl<'a> Checker<'a> {
             Yield::Nothing => Err(Mistake::new(expr.span, "expected a condition, found NULL")),
         }
     }
+}
+
+/// Tells whether a moving aggregate has a part in a value.
+fn moves(node: &Node) -> bool {
+    let mut found = false;
+    node.walk(&mut |node| found |= matches!(node.op, Op::Moving(_)));
+    found
 }
 
 /// Returns the type of a node that has values; NULL alone counts as text.

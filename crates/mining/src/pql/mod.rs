@@ -6,6 +6,8 @@
 //! * [`parse`] makes a tree of [`syntax`] and [`pattern`], telling all faults at once, each
 //!   with its place; [`print`] writes the tree down again, and what it writes
 //!   reads back as the same tree;
+//! * `bind` puts arguments in the place of parameters and cuts out what guards
+//!   leave out;
 //! * [`check`] resolves names against a [`catalog`], gives every expression a
 //!   type and a table it stands on, and yields a [`plan`];
 //! * [`deadline`] tells when a plan that looks at the clock will change its
@@ -19,6 +21,7 @@ pub mod pattern;
 pub mod token;
 pub mod parse;
 pub mod print;
+mod bind;
 pub mod catalog;
 pub mod regex;
 pub mod net;

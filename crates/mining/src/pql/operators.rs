@@ -1,6 +1,6 @@
 //! The operators by name: what they take, and what else could be meant.
 
-use super::plan::{Aggregation, ClockPart, Function, Occurrence, Unit};
+use super::plan::{Aggregation, ClockPart, Function, Occurrence, Unit, WindowKind};
 use crate::value::Type;
 
 /// What a name stands for.
@@ -47,6 +47,18 @@ pub(crate) enum Operator {
     CalcThroughput,
     RemapTimestamps,
     Kpi,
+    /// `MOVING_…`, over the rows of a result.
+    Moving(Aggregation),
+    /// `INDEX_ORDER` and the like, over the rows of a table.
+    Window(WindowKind),
+    Global,
+    FilterToNull,
+    BindFilters,
+    Lookup,
+    ColumnType,
+    ArgumentCount,
+    /// `VARIABLE(x)`.
+    PlainVariable,
 }
 
 /// Among which values an event is counted.
@@ -116,8 +128,10 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("ADD_MONTHS", add(Unit::Months)),
     ("ADD_SECONDS", add(Unit::Seconds)),
     ("ADD_YEARS", add(Unit::Years)),
+    ("ARGUMENT_COUNT", Operator::ArgumentCount),
     ("AVG", Operator::Aggregate(Some(Aggregation::Avg))),
     ("BIND", Operator::Bind),
+    ("BIND_FILTERS", Operator::BindFilters),
     ("BPMN_CONFORMS", Operator::BpmnConforms),
     ("CALC_CROP", Operator::Crop(false)),
     ("CALC_CROP_TO_NULL", Operator::Crop(true)),
@@ -127,6 +141,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("CASE_TABLE", Operator::Role(Role::CaseTable)),
     ("CEIL", scalar(Function::Ceil, NUMBER, Gives::Always(Type::Int))),
     ("COALESCE", scalar(Function::Coalesce, Takes::Alike, Gives::Same)),
+    ("COLUMN_TYPE", Operator::ColumnType),
     ("CONCAT", scalar(Function::Concat, Takes::Alike, Gives::Always(Type::String))),
     ("CONFORMANCE", Operator::Conformance),
     ("CONSTANT", Operator::Constant),
@@ -136,7 +151,10 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("DAYS_BETWEEN", between(Unit::Days)),
     ("DOMAIN_TABLE", Operator::DomainTable),
     ("END_TIMESTAMP_COLUMN", Operator::Role(Role::EndTimestamp)),
+    ("FILTER_TO_NULL", Operator::FilterToNull),
+    ("FIRST", Operator::Aggregate(Some(Aggregation::First))),
     ("FLOOR", scalar(Function::Floor, NUMBER, Gives::Always(Type::Int))),
+    ("GLOBAL", Operator::Global),
     ("GREATEST", scalar(Function::Greatest, Takes::Alike, Gives::Same)),
     ("HOURS_BETWEEN", between(Unit::Hours)),
     ("HOUR_NOW", Operator::ClockPart(ClockPart::Hour)),
@@ -146,12 +164,18 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("INDEX_ACTIVITY_ORDER_REVERSE", Operator::Position(Counting::All, true)),
     ("INDEX_ACTIVITY_TYPE", Operator::Position(Counting::Equal, false)),
     ("INDEX_ACTIVITY_TYPE_REVERSE", Operator::Position(Counting::Equal, true)),
+    ("INDEX_ORDER", Operator::Window(WindowKind::Index)),
+    ("INTERPOLATE", Operator::Window(WindowKind::FillConstant)),
     ("ISNULL", scalar(Function::IsNull, Takes::Anything, Gives::Always(Type::Int))),
     ("KPI", Operator::Kpi),
+    ("LAG", Operator::Window(WindowKind::Neighbour(-1))),
+    ("LAST", Operator::Aggregate(Some(Aggregation::Last))),
+    ("LEAD", Operator::Window(WindowKind::Neighbour(1))),
     ("LEAST", scalar(Function::Least, Takes::Alike, Gives::Same)),
     ("LEFT", scalar(Function::Left, Takes::Exactly(&[Want::Text, Want::Int]), Gives::Always(Type::String))),
     ("LEN", scalar(Function::Len, TEXT, Gives::Always(Type::Int))),
     ("LOG", scalar(Function::Log, NUMBER, Gives::Always(Type::Float))),
+    ("LOOKUP", Operator::Lookup),
     ("LOWER", scalar(Function::Lower, TEXT, Gives::Always(Type::String))),
     ("LTRIM", scalar(Function::TrimLeft, TEXT, Gives::Always(Type::String))),
     ("MATCH_ACTIVITIES", Operator::MatchActivities),
@@ -163,10 +187,22 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("MIN", Operator::Aggregate(Some(Aggregation::Min))),
     ("MINUTES_BETWEEN", between(Unit::Minutes)),
     ("MINUTE_NOW", Operator::ClockPart(ClockPart::Minute)),
+    ("MODE", Operator::Aggregate(Some(Aggregation::Mode))),
     ("MONTHS_BETWEEN", between(Unit::Months)),
+    ("MOVING_AVG", Operator::Moving(Aggregation::Avg)),
+    ("MOVING_COUNT", Operator::Moving(Aggregation::Count)),
+    ("MOVING_COUNT_DISTINCT", Operator::Moving(Aggregation::CountDistinct)),
+    ("MOVING_MAX", Operator::Moving(Aggregation::Max)),
+    ("MOVING_MEDIAN", Operator::Moving(Aggregation::Quantile(0.5))),
+    ("MOVING_MIN", Operator::Moving(Aggregation::Min)),
+    ("MOVING_STDEV", Operator::Moving(Aggregation::Stdev)),
+    ("MOVING_SUM", Operator::Moving(Aggregation::Sum)),
+    ("MOVING_TRIMMED_MEAN", Operator::Moving(Aggregation::TrimmedMean(TRIMMED, TRIMMED))),
+    ("MOVING_VAR", Operator::Moving(Aggregation::Var)),
     ("NOW", Operator::Now),
     ("POWER", scalar(Function::Power, Takes::Exactly(&[Want::Number, Want::Number]), Gives::Always(Type::Float))),
     ("PROCESS_ORDER", Operator::Position(Counting::All, false)),
+    ("PRODUCT", Operator::Aggregate(Some(Aggregation::Product))),
     ("PU_AVG", Operator::PullUp(Some(Aggregation::Avg))),
     ("PU_COUNT", Operator::PullUp(Some(Aggregation::Count))),
     ("PU_COUNT_DISTINCT", Operator::PullUp(Some(Aggregation::CountDistinct))),
@@ -175,9 +211,16 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("PU_MAX", Operator::PullUp(Some(Aggregation::Max))),
     ("PU_MEDIAN", Operator::PullUp(Some(Aggregation::Quantile(0.5)))),
     ("PU_MIN", Operator::PullUp(Some(Aggregation::Min))),
+    ("PU_MODE", Operator::PullUp(Some(Aggregation::Mode))),
+    ("PU_PRODUCT", Operator::PullUp(Some(Aggregation::Product))),
     ("PU_QUANTILE", Operator::PullUp(None)),
+    ("PU_QUANTILE_LINEAR", Operator::PullUp(Some(Aggregation::QuantileLinear(0.5)))),
+    ("PU_STDEV", Operator::PullUp(Some(Aggregation::Stdev))),
+    ("PU_STRING_AGG", Operator::PullUp(Some(Aggregation::StringAgg))),
     ("PU_SUM", Operator::PullUp(Some(Aggregation::Sum))),
+    ("PU_TRIMMED_MEAN", Operator::PullUp(Some(Aggregation::TrimmedMean(TRIMMED, TRIMMED)))),
     ("QUANTILE", Operator::Aggregate(None)),
+    ("QUANTILE_LINEAR", Operator::Aggregate(Some(Aggregation::QuantileLinear(0.5)))),
     ("READABLE", Operator::Readable),
     ("REMAP_TIMESTAMPS", Operator::RemapTimestamps),
     (
@@ -187,11 +230,15 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("RIGHT", scalar(Function::Right, Takes::Exactly(&[Want::Text, Want::Int]), Gives::Always(Type::String))),
     ("ROUND", scalar(Function::Round, NUMBER, Gives::Same)),
     ("RTRIM", scalar(Function::TrimRight, TEXT, Gives::Always(Type::String))),
+    ("RUNNING_SUM", Operator::Window(WindowKind::RunningSum)),
+    ("RUNNING_TOTAL", Operator::Window(WindowKind::RunningSum)),
     ("SECONDS_BETWEEN", between(Unit::Seconds)),
     ("SHORTENED", Operator::Shortened),
     ("SORTING_COLUMN", Operator::Role(Role::Sorting)),
     ("SOURCE", Operator::EdgeEnd(true)),
     ("SQRT", scalar(Function::Sqrt, NUMBER, Gives::Always(Type::Float))),
+    ("STDEV", Operator::Aggregate(Some(Aggregation::Stdev))),
+    ("STRING_AGG", Operator::Aggregate(Some(Aggregation::StringAgg))),
     (
         "SUBSTRING",
         scalar(Function::Substring, Takes::Exactly(&[Want::Text, Want::Int, Want::Int]), Gives::Always(Type::String)),
@@ -203,10 +250,18 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("TO_FLOAT", scalar(Function::ToFloat, Takes::Anything, Gives::Always(Type::Float))),
     ("TO_INT", scalar(Function::ToInt, Takes::Anything, Gives::Always(Type::Int))),
     ("TO_STRING", scalar(Function::ToText, Takes::Anything, Gives::Always(Type::String))),
+    ("TRIMMED_MEAN", Operator::Aggregate(Some(Aggregation::TrimmedMean(TRIMMED, TRIMMED)))),
     ("UPPER", scalar(Function::Upper, TEXT, Gives::Always(Type::String))),
+    ("VAR", Operator::Aggregate(Some(Aggregation::Var))),
+    ("VARIABLE", Operator::PlainVariable),
     ("VARIANT", Operator::Variant),
+    ("WINDOW_AVG", Operator::Window(WindowKind::Average(0, 0))),
     ("YEARS_BETWEEN", between(Unit::Years)),
+    ("ZSCORE", Operator::Window(WindowKind::ZScore)),
 ];
+
+/// How many percent TRIMMED_MEAN leaves out on either side.
+const TRIMMED: f64 = 5.0;
 
 const NUMBER: Takes = Takes::Exactly(&[Want::Number]);
 const TEXT: Takes = Takes::Exactly(&[Want::Text]);

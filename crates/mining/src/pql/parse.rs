@@ -7,7 +7,7 @@
 
 mod patterns;
 
-use super::syntax::{Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Span};
+use super::syntax::{Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Span, StaticFilter};
 use super::token::{Token, TokenKind, tokens};
 use super::{Faults, Mistake, place_all};
 
@@ -99,6 +99,16 @@ impl Parser {
                 }
                 continue;
             }
+            if self.peek_if() {
+                if let Some(filter) = self.recovering(Parser::static_filter) {
+                    query.static_filters.push(filter);
+                }
+                if !self.at_end() && !self.take_sign(";") {
+                    let mistake = self.unexpected("\";\" after END");
+                    self.give_up(mistake);
+                }
+                continue;
+            }
             if self.at_end() {
                 break;
             }
@@ -148,11 +158,15 @@ impl Parser {
     }
 
     fn order_by(&mut self) -> Parsed<Vec<OrderBy>> {
-        let mut keys = Vec::new();
         if !self.take_word("ORDER") {
-            return Ok(keys);
+            return Ok(Vec::new());
         }
         self.expect_word("BY")?;
+        self.order_keys()
+    }
+
+    fn order_keys(&mut self) -> Parsed<Vec<OrderBy>> {
+        let mut keys = Vec::new();
         loop {
             let key = self.expression()?;
             let descending = self.take_word("DESC");
@@ -160,7 +174,9 @@ impl Parser {
                 self.take_word("ASC");
             }
             keys.push(OrderBy { key, descending });
-            if !self.take_sign(",") {
+            // A comma may also lead to the PARTITION BY of a window.
+            let partition_follows = self.peek_sign(",") && self.are_words(self.next + 1, "PARTITION", "BY");
+            if partition_follows || !self.take_sign(",") {
                 return Ok(keys);
             }
         }
@@ -327,15 +343,26 @@ impl Parser {
             TokenKind::Float(number) => ExprKind::Float(number),
             TokenKind::Text(text) => ExprKind::Text(text),
             TokenKind::Variable(name) => ExprKind::Variable(name),
+            TokenKind::Parameter(number) => ExprKind::Parameter(number),
             TokenKind::Sign("(") => {
                 self.next += 1;
                 let inner = self.expression()?;
+                if self.peek_sign(",") {
+                    let (items, end) = self.rest_of_list(inner)?;
+                    return Ok(Expr { kind: ExprKind::Tuple(items), span: span.to(end) });
+                }
                 let end = self.expect_sign(")")?;
                 return Ok(Expr { kind: inner.kind, span: span.to(end) });
             }
             TokenKind::Sign("[") => return self.list(true),
             TokenKind::Word(_) if self.peek_word("CASE") => return self.case(),
             TokenKind::Word(_) if self.at_process() => return self.process(),
+            TokenKind::Word(_) if self.peek_words("STATIC", "CASE") => {
+                self.next += 1;
+                let Expr { kind, span: case } = self.case()?;
+                let ExprKind::Case { branches, otherwise } = kind else { unreachable!("that is what was read") };
+                return Ok(Expr { kind: ExprKind::StaticCase { branches, otherwise }, span: span.to(case) });
+            }
             TokenKind::Word(_) if self.peek_word("NULL") => ExprKind::Null,
             TokenKind::Word(word) if !is_reserved(&word) || self.is_before_point() => return self.named(&word, false),
             TokenKind::Quoted(word) => return self.named(&word, true),
@@ -372,10 +399,32 @@ impl Parser {
     fn call(&mut self, name: String, name_span: Span) -> Parsed<Expr> {
         let mut call = Call { name, name_span, distinct: false, arguments: Vec::new(), order_by: Vec::new() };
         call.distinct = self.take_word("DISTINCT");
-        while !self.peek_sign(")") && !self.peek_word("ORDER") {
+        if name_takes_precision(&call.name)
+            && let Some(word) = self.precision()
+        {
+            call.arguments.push(word);
+        }
+        while !self.peek_sign(")") {
             if self.at_with() {
                 let ends = self.with_ends(None)?;
                 call.arguments.push(ends);
+                if !self.take_sign(",") {
+                    break;
+                }
+                continue;
+            }
+            if self.peek_word("ORDER") {
+                if !call.order_by.is_empty() {
+                    return Err(self.unexpected("one ORDER BY"));
+                }
+                call.order_by = self.order_in_call()?;
+                if !self.take_sign(",") {
+                    break;
+                }
+                continue;
+            }
+            if self.peek_words("PARTITION", "BY") {
+                call.arguments.push(self.partition_by()?);
                 if !self.take_sign(",") {
                     break;
                 }
@@ -390,13 +439,107 @@ impl Parser {
                 argument = self.with_ends(Some(argument))?;
             }
             call.arguments.push(argument);
-            if !self.take_sign(",") {
+            if !self.take_sign(",") && !self.peek_word("ORDER") {
                 break;
             }
         }
-        call.order_by = self.order_by()?;
         let end = self.expect_sign(")")?;
         Ok(Expr { kind: ExprKind::Call(call), span: name_span.to(end) })
+    }
+
+    /// Reads the further items of a list in parentheses, and its end.
+    fn rest_of_list(&mut self, first: Expr) -> Parsed<(Vec<Expr>, Span)> {
+        let mut items = vec![first];
+        while self.take_sign(",") {
+            items.push(self.expression()?);
+        }
+        Ok((items, self.expect_sign(")")?))
+    }
+
+    /// Reads `PARTITION BY (a, b)`; the parentheses may miss around one.
+    fn partition_by(&mut self) -> Parsed<Expr> {
+        let start = self.peek().span;
+        self.next += 2;
+        let one = self.expression()?;
+        let span = start.to(one.span);
+        let items = if let ExprKind::Tuple(items) = one.kind { items } else { vec![one] };
+        Ok(Expr { kind: ExprKind::PartitionBy(items), span })
+    }
+
+    /// Reads the order inside a call: `ORDER BY a, b DESC` up to its end, or
+    /// `ORDER BY (a, b DESC)`, after which more may follow.
+    fn order_in_call(&mut self) -> Parsed<Vec<OrderBy>> {
+        if !self.order_is_enclosed() {
+            return self.order_by();
+        }
+        self.next += 3;
+        let keys = self.order_keys()?;
+        self.expect_sign(")")?;
+        Ok(keys)
+    }
+
+    /// Tells whether the keys after ORDER BY stand in parentheses of their own
+    /// rather than beginning with some.
+    fn order_is_enclosed(&self) -> bool {
+        let sign = |place: usize, sign: &str| matches!(self.tokens.get(place), Some(Token { kind: TokenKind::Sign(found), .. }) if *found == sign);
+        let open = self.next + 2;
+        if !self.peek_words("ORDER", "BY") || !sign(open, "(") {
+            return false;
+        }
+        let mut depth = 0_usize;
+        for place in open..self.tokens.len() {
+            depth += usize::from(sign(place, "("));
+            depth -= usize::from(sign(place, ")"));
+            if depth == 0 {
+                return sign(place + 1, ")") || sign(place + 1, ",");
+            }
+        }
+        false
+    }
+
+    /// Reads the word before the first argument of PU_COUNT_DISTINCT, with or
+    /// without a comma behind it.
+    fn precision(&mut self) -> Option<Expr> {
+        let Token { kind: TokenKind::Word(word), span } = self.peek().clone() else { return None };
+        let next = &self.tokens.get(self.next + 1)?.kind;
+        let goes_on = matches!(next, TokenKind::Word(_) | TokenKind::Quoted(_) | TokenKind::Variable(_));
+        if !goes_on || !matches!(word.to_ascii_uppercase().as_str(), "EXACT" | "APPROX") {
+            return None;
+        }
+        self.next += 1;
+        Some(Expr { kind: ExprKind::Name { name: word, quoted: false }, span })
+    }
+
+    /// Reads `IF c THEN FILTER …; [ELSE IF c THEN …] [ELSE …] END`.
+    fn static_filter(&mut self) -> Parsed<StaticFilter> {
+        let mut found = StaticFilter { branches: Vec::new(), otherwise: Vec::new() };
+        self.next += 1;
+        loop {
+            let condition = self.expression()?;
+            self.expect_word("THEN")?;
+            found.branches.push((condition, self.filters()?));
+            if !self.take_word("ELSE") {
+                break;
+            }
+            if !self.take_word("IF") {
+                found.otherwise = self.filters()?;
+                break;
+            }
+        }
+        self.expect_word("END")?;
+        Ok(found)
+    }
+
+    fn filters(&mut self) -> Parsed<Vec<Expr>> {
+        let mut filters = Vec::new();
+        self.expect_word("FILTER")?;
+        loop {
+            filters.push(self.expression()?);
+            self.expect_sign(";")?;
+            if !self.take_word("FILTER") {
+                return Ok(filters);
+            }
+        }
     }
 
     fn case(&mut self) -> Parsed<Expr> {
@@ -484,6 +627,26 @@ impl Parser {
             && !self.is_before_point()
     }
 
+    /// Tells whether these two words come next.
+    fn peek_words(&self, first: &str, second: &str) -> bool {
+        self.are_words(self.next, first, second)
+    }
+
+    fn are_words(&self, place: usize, first: &str, second: &str) -> bool {
+        let is = |place: usize, word: &str| {
+            matches!(self.tokens.get(place), Some(Token { kind: TokenKind::Word(found), .. })
+                if found.eq_ignore_ascii_case(word))
+        };
+        is(place, first) && is(place + 1, second)
+    }
+
+    /// Tells whether an IF statement comes next: IF is a word like any other
+    /// where something stands behind it that makes it one.
+    fn peek_if(&self) -> bool {
+        let next = self.tokens.get(self.next + 1).map(|token| &token.kind);
+        self.peek_word("IF") && !matches!(next, Some(TokenKind::Sign("," | ";")) | Some(TokenKind::End))
+    }
+
     /// Tells whether a point follows: then even a reserved word is a name, for
     /// records like to be called ORDER.
     fn is_before_point(&self) -> bool {
@@ -522,6 +685,7 @@ impl Parser {
             TokenKind::Variable(name) => format!("found <%= {name} %>"),
             TokenKind::Int(number) => format!("found {number}"),
             TokenKind::Float(number) => format!("found {number:?}"),
+            TokenKind::Parameter(number) => format!("found {{p{number}}}"),
             TokenKind::Sign(sign) => format!("found \"{sign}\""),
         };
         Mistake::new(*span, format!("expected {expected}, {found}"))
@@ -531,6 +695,10 @@ impl Parser {
 fn join(left: Expr, right: Expr, kind: impl FnOnce(Box<Expr>, Box<Expr>) -> ExprKind) -> Expr {
     let span = left.span.to(right.span);
     Expr { kind: kind(Box::new(left), Box::new(right)), span }
+}
+
+fn name_takes_precision(name: &str) -> bool {
+    name == "PU_COUNT_DISTINCT"
 }
 
 fn comparison_of(sign: &str) -> Option<Comparison> {

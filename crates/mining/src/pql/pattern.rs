@@ -151,3 +151,80 @@ pub struct PatternEdge {
     /// Where it stands.
     pub span: Span,
 }
+
+/// The expressions inside of patterns: columns and names.
+impl ProcessEquals {
+    /// Lists them.
+    pub(crate) fn parts(&self) -> Vec<&Expr> {
+        let names = self.steps.iter().flat_map(|step| match step {
+            Step::Any => &[],
+            Step::OneOf(names) => &names[..],
+        });
+        self.column.as_deref().into_iter().chain(names.map(|name| &name.name)).collect()
+    }
+
+    /// Lists them to be changed.
+    pub(crate) fn parts_mut(&mut self) -> Vec<&mut Expr> {
+        let names = self.steps.iter_mut().flat_map(|step| match step {
+            Step::Any => &mut [],
+            Step::OneOf(names) => &mut names[..],
+        });
+        self.column.as_deref_mut().into_iter().chain(names.map(|name| &mut name.name)).collect()
+    }
+}
+
+impl MatchProcess {
+    /// Lists them.
+    pub(crate) fn parts(&self) -> Vec<&Expr> {
+        let names = self.nodes.iter().flat_map(|node| &node.names).map(|name| &name.name);
+        self.column.as_deref().into_iter().chain(names).collect()
+    }
+
+    /// Lists them to be changed.
+    pub(crate) fn parts_mut(&mut self) -> Vec<&mut Expr> {
+        let names = self.nodes.iter_mut().flat_map(|node| &mut node.names).map(|name| &mut name.name);
+        self.column.as_deref_mut().into_iter().chain(names).collect()
+    }
+}
+
+impl MatchRegex {
+    /// Lists them.
+    pub(crate) fn parts(&self) -> Vec<&Expr> {
+        let mut parts: Vec<&Expr> = self.column.as_deref().into_iter().collect();
+        let patterns = self.definitions.iter().map(|(_, pattern)| pattern).chain([&self.pattern]);
+        patterns.for_each(|pattern| pattern.add_parts(&mut parts));
+        parts
+    }
+
+    /// Lists them to be changed.
+    pub(crate) fn parts_mut(&mut self) -> Vec<&mut Expr> {
+        let mut parts: Vec<&mut Expr> = self.column.as_deref_mut().into_iter().collect();
+        let patterns = self.definitions.iter_mut().map(|(_, pattern)| pattern).chain([&mut self.pattern]);
+        patterns.for_each(|pattern| pattern.add_parts_mut(&mut parts));
+        parts
+    }
+}
+
+impl Pattern {
+    fn add_parts<'a>(&'a self, parts: &mut Vec<&'a Expr>) {
+        match self {
+            Pattern::OneOf { names, .. } => parts.extend(names.iter().map(|name| &name.name)),
+            Pattern::Any | Pattern::Start | Pattern::End | Pattern::Named { .. } => {}
+            Pattern::Sequence(patterns) | Pattern::Either(patterns) => {
+                patterns.iter().for_each(|pattern| pattern.add_parts(parts));
+            }
+            Pattern::Repeat { pattern, .. } => pattern.add_parts(parts),
+        }
+    }
+
+    fn add_parts_mut<'a>(&'a mut self, parts: &mut Vec<&'a mut Expr>) {
+        match self {
+            Pattern::OneOf { names, .. } => parts.extend(names.iter_mut().map(|name| &mut name.name)),
+            Pattern::Any | Pattern::Start | Pattern::End | Pattern::Named { .. } => {}
+            Pattern::Sequence(patterns) | Pattern::Either(patterns) => {
+                patterns.iter_mut().for_each(|pattern| pattern.add_parts_mut(parts));
+            }
+            Pattern::Repeat { pattern, .. } => pattern.add_parts_mut(parts),
+        }
+    }
+}

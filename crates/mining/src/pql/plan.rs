@@ -96,6 +96,18 @@ pub enum Op {
     PullUp(Box<PullUp>),
     /// An operator over the events of a case.
     Process(Box<Process>),
+    /// A value that depends on the rows around, in an order.
+    Window(Box<Window>),
+    /// A value of a table that is not joined, found by equal keys.
+    Lookup(Box<Lookup>),
+    /// Values of rows that the FILTERs of the query keep, NULL for the others.
+    FilterToNull(Box<Node>, Vec<(Node, Way)>),
+    /// Conditions brought to the grain one by one, all of which hold.
+    BindFilters(Vec<(Node, Way)>),
+    /// An aggregate of its own over all that the FILTERs of the query keep.
+    Global(Box<Global>),
+    /// The moving aggregate at this place of the query.
+    Moving(usize),
     /// The aggregate at this place of the query.
     Aggregate(usize),
     /// The group key at this place of the query.
@@ -211,6 +223,38 @@ pub enum Aggregation {
     Last,
     /// The element at floor(q * n) of the sorted values, at most the last.
     Quantile(f64),
+    /// The point at q * (n - 1) of the sorted values, between two of them if
+    /// need be.
+    QuantileLinear(f64),
+    /// The standard deviation of a sample; 0 for a single value.
+    Stdev,
+    /// The variance of a sample; 0 for a single value.
+    Var,
+    /// The most frequent, the smallest of those.
+    Mode,
+    /// Their product.
+    Product,
+    /// The mean without so many percent of the smallest and of the largest.
+    TrimmedMean(f64, f64),
+    /// The texts one after another in an order, with a delimiter between.
+    StringAgg,
+}
+
+impl Aggregation {
+    /// Tells whether the order of the values has a part in what comes out.
+    pub fn is_ordered(self) -> bool {
+        matches!(self, Aggregation::First | Aggregation::Last | Aggregation::StringAgg)
+    }
+
+    /// Returns the type of what comes out of values of a type.
+    pub fn result(self, own: Type) -> Type {
+        match self {
+            Aggregation::Count | Aggregation::CountDistinct => Type::Int,
+            Aggregation::Avg | Aggregation::Stdev | Aggregation::Var | Aggregation::TrimmedMean(..) => Type::Float,
+            Aggregation::QuantileLinear(_) if own == Type::Int => Type::Float,
+            _ => own,
+        }
+    }
 }
 
 /// Values of the N-side on their way up.
@@ -222,10 +266,81 @@ pub struct PullUp {
     pub value: Node,
     /// Which rows count.
     pub filter: Option<Node>,
-    /// For FIRST and LAST; empty for the order of events or of arrival.
+    /// For FIRST, LAST and STRING_AGG; empty for the order of events or of
+    /// arrival.
     pub order: Vec<(Node, bool)>,
+    /// What STRING_AGG puts between two texts.
+    pub delimiter: Arc<str>,
     /// The common table of value, filter and order.
     pub from: Grain,
+}
+
+/// A value that depends on the rows around.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// What is computed.
+    pub kind: WindowKind,
+    /// Of what.
+    pub value: Node,
+    /// The order of the rows; empty for the order of events or of arrival.
+    pub order: Vec<(Node, bool)>,
+    /// Only rows with the same values here see each other.
+    pub partition: Vec<Node>,
+}
+
+/// What is computed of the rows around.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum WindowKind {
+    /// The 1-based position among the rows that have a value.
+    Index,
+    /// The k-th next (or previous, below 0) value.
+    Neighbour(i64),
+    /// The sum of the values up to the row.
+    RunningSum,
+    /// The mean of the values between two offsets, both inclusive.
+    Average(i64, i64),
+    /// By how many standard deviations a value is above the mean.
+    ZScore,
+    /// What is missing becomes the value before.
+    FillConstant,
+    /// What is missing becomes a point of the line between its neighbours.
+    FillLinear,
+}
+
+/// A value of a table that is not joined.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    /// The value that is fetched.
+    pub value: Node,
+    /// Pairs of keys that have to be equal, each on the node's grain and on
+    /// the value's.
+    pub keys: Vec<(Node, Node)>,
+}
+
+/// An aggregate of its own.
+#[derive(Clone, Debug)]
+pub struct Global {
+    /// The common table of its aggregates.
+    pub grain: Grain,
+    /// The FILTERs of the query, on that table.
+    pub conditions: Vec<(Node, Way)>,
+    /// What all rows are reduced to.
+    pub aggregates: Vec<Aggregate>,
+    /// What is made of the aggregates, on one group.
+    pub value: Node,
+}
+
+/// An aggregate over the rows of a result that stand around a row.
+#[derive(Clone, Debug)]
+pub struct Moving {
+    /// How the values are aggregated.
+    pub aggregation: Aggregation,
+    /// What is aggregated.
+    pub value: Node,
+    /// The first row, counted from the own one.
+    pub start: i64,
+    /// The last row, counted from the own one.
+    pub end: i64,
 }
 
 /// Operators over the events of a case.
@@ -452,9 +567,23 @@ impl Program {
 #[derive(Clone, Debug)]
 pub enum Aggregate {
     /// Values of an expression.
-    Of(Aggregation, Node),
+    Of(Reduction),
     /// Different rows of a table.
     Rows(usize),
+}
+
+/// What is aggregated, and how.
+#[derive(Clone, Debug)]
+pub struct Reduction {
+    /// How.
+    pub aggregation: Aggregation,
+    /// What.
+    pub value: Node,
+    /// For FIRST, LAST and STRING_AGG; empty for the order of events or of
+    /// arrival.
+    pub order: Vec<(Node, bool)>,
+    /// What STRING_AGG puts between two texts.
+    pub delimiter: Arc<str>,
 }
 
 /// Conditions brought to one table.
@@ -500,6 +629,8 @@ pub struct QueryPlan {
     pub groups: Option<Vec<Node>>,
     /// What the groups are reduced to.
     pub aggregates: Vec<Aggregate>,
+    /// What is aggregated over the rows of the result, in their order.
+    pub moving: Vec<Moving>,
 }
 
 impl Node {
@@ -514,6 +645,24 @@ impl Node {
     pub fn each_child<'a>(&'a self, mut visit: impl FnMut(&'a Node)) {
         match &self.op {
             Op::Column { .. } | Op::Constant(_) | Op::Now | Op::ClockPart(_) | Op::Aggregate(_) | Op::Dimension(_) => {}
+            Op::Moving(_) | Op::Global(_) => {}
+            Op::Window(window) => {
+                visit(&window.value);
+                window.order.iter().for_each(|(key, _)| visit(key));
+                window.partition.iter().for_each(visit);
+            }
+            Op::Lookup(lookup) => {
+                visit(&lookup.value);
+                for (own, other) in &lookup.keys {
+                    visit(own);
+                    visit(other);
+                }
+            }
+            Op::FilterToNull(value, conditions) => {
+                visit(value);
+                conditions.iter().for_each(|(condition, _)| visit(condition));
+            }
+            Op::BindFilters(conditions) => conditions.iter().for_each(|(condition, _)| visit(condition)),
             Op::Apply(_, arguments) => arguments.iter().for_each(visit),
             Op::Compare(_, left, right) | Op::And(left, right) | Op::Or(left, right) | Op::Like(left, right) => {
                 visit(left);
@@ -553,6 +702,31 @@ impl Node {
                     visit(value);
                 }
             },
+        }
+    }
+
+    /// Tells whether the node itself, not those below, depends on the order
+    /// of rows of any case, so that every change may change every value.
+    pub fn is_window(&self) -> bool {
+        matches!(self.op, Op::Window(_))
+    }
+
+    /// Tells whether the node itself, not those below, is a value that rows
+    /// of other cases have a part in.
+    pub fn is_shared(&self, program: &Program) -> bool {
+        match &self.op {
+            Op::PullUp(_) => !program.is_in_case(self.grain),
+            Op::Window(_) | Op::Lookup(_) => true,
+            Op::BindFilters(conditions) => {
+                let in_case = |condition: &Node| program.is_in_case(condition.grain);
+                !program.is_in_case(self.grain)
+                    || conditions.iter().any(|(condition, way)| match way {
+                        Way::Down => false,
+                        Way::Up => !in_case(condition),
+                        Way::Over(table) => !in_case(condition) || !program.is_in_case(Grain::Table(*table)),
+                    })
+            }
+            _ => false,
         }
     }
 

@@ -4,7 +4,7 @@ mod patterns;
 
 use std::fmt::{self, Display, Formatter};
 
-use super::syntax::{Arithmetic, Expr, ExprKind, OrderBy, Query};
+use super::syntax::{Arithmetic, Expr, ExprKind, OrderBy, Query, StaticFilter};
 
 /// How tightly an expression holds together; see the grammar in
 /// [`super::parse`].
@@ -151,6 +151,22 @@ impl Display for Expr {
             ExprKind::Process(process) => write!(f, "{process}"),
             ExprKind::MatchProcess(pattern) => write!(f, "{pattern}"),
             ExprKind::MatchRegex(pattern) => write!(f, "{pattern}"),
+            ExprKind::PartitionBy(items) | ExprKind::Tuple(items) => {
+                f.write_str(if matches!(self.kind, ExprKind::Tuple(_)) { "(" } else { "PARTITION BY (" })?;
+                list(f, items)?;
+                f.write_str(")")
+            }
+            ExprKind::Parameter(number) => write!(f, "{{p{number}}}"),
+            ExprKind::StaticCase { branches, otherwise } => {
+                f.write_str("STATIC CASE")?;
+                for (condition, value) in branches {
+                    write!(f, " WHEN {condition} THEN {value}")?;
+                }
+                if let Some(otherwise) = otherwise {
+                    write!(f, " ELSE {otherwise}")?;
+                }
+                f.write_str(" END")
+            }
         }
     }
 }
@@ -161,6 +177,24 @@ impl Display for OrderBy {
     }
 }
 
+impl Display for StaticFilter {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (place, (condition, filters)) in self.branches.iter().enumerate() {
+            write!(f, "{} {condition} THEN", if place == 0 { "IF" } else { " ELSE IF" })?;
+            for filter in filters {
+                write!(f, " FILTER {filter};")?;
+            }
+        }
+        if !self.otherwise.is_empty() {
+            f.write_str(" ELSE")?;
+            for filter in &self.otherwise {
+                write!(f, " FILTER {filter};")?;
+            }
+        }
+        f.write_str(" END")
+    }
+}
+
 impl Display for Query {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(column) = &self.activity_column {
@@ -168,6 +202,9 @@ impl Display for Query {
         }
         for filter in &self.filters {
             writeln!(f, "FILTER {filter};")?;
+        }
+        for filter in &self.static_filters {
+            writeln!(f, "{filter};")?;
         }
         write!(f, "TABLE({}", if self.distinct { "DISTINCT " } else { "" })?;
         let columns = self.columns.iter().map(|column| match &column.name {

@@ -145,6 +145,20 @@ pub enum ExprKind {
     MatchProcess(Box<MatchProcess>),
     /// `MATCH_PROCESS_REGEX(…)`.
     MatchRegex(Box<MatchRegex>),
+    /// `PARTITION BY (x, y)`, as window operators take it.
+    PartitionBy(Vec<Expr>),
+    /// `(x, y)`, as `LOOKUP` takes it: two or more.
+    Tuple(Vec<Expr>),
+    /// `{p1}`, an argument of a KPI, counted from 1.
+    Parameter(u32),
+    /// `STATIC CASE WHEN c THEN x … [ELSE y] END`, decided before anything is
+    /// evaluated.
+    StaticCase {
+        /// Condition and value.
+        branches: Vec<(Expr, Expr)>,
+        /// After ELSE.
+        otherwise: Option<Box<Expr>>,
+    },
 }
 
 /// A call of an operator.
@@ -254,6 +268,16 @@ pub struct QueryColumn {
     pub name: Option<String>,
 }
 
+/// `IF c THEN FILTER …; … [ELSE FILTER …; …] END;`, decided before anything is
+/// evaluated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StaticFilter {
+    /// Conditions and the FILTERs that count if they are the first to hold.
+    pub branches: Vec<(Expr, Vec<Expr>)>,
+    /// The FILTERs that count if none holds.
+    pub otherwise: Vec<Expr>,
+}
+
 /// A whole query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
@@ -261,6 +285,8 @@ pub struct Query {
     pub activity_column: Option<Expr>,
     /// The conditions of its FILTER statements.
     pub filters: Vec<Expr>,
+    /// Its IF statements.
+    pub static_filters: Vec<StaticFilter>,
     /// Whether equal rows are shown once.
     pub distinct: bool,
     /// The columns.

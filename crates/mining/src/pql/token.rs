@@ -20,6 +20,8 @@ pub(crate) enum TokenKind {
     Text(String),
     /// `<%= … %>`.
     Variable(String),
+    /// `{p1}`, an argument of a KPI.
+    Parameter(u32),
     Int(i64),
     Float(f64),
     /// A sign such as `(` or `<=`.
@@ -51,6 +53,8 @@ pub(crate) fn tokens(text: &str, mistakes: &mut Vec<Mistake>) -> Vec<Token> {
             quoted(rest, first, at, mistakes)
         } else if rest.starts_with("<%") {
             variable(rest, at, mistakes)
+        } else if let Some((kind, length)) = parameter(rest) {
+            (Some(kind), length)
         } else if first.is_ascii_digit() {
             number(rest, at, mistakes)
         } else if first.is_alphabetic() || first == '_' {
@@ -115,6 +119,14 @@ fn variable(rest: &str, at: usize, mistakes: &mut Vec<Mistake>) -> (Option<Token
         mistakes.push(Mistake::new(span(at, end + 2), "only <%= NAME %> is understood here"));
         (None, end + 2)
     }
+}
+
+/// Reads `{p1}`.
+pub(crate) fn parameter(rest: &str) -> Option<(TokenKind, usize)> {
+    let (digits, _) = rest.strip_prefix("{p")?.split_once('}')?;
+    let plain = !digits.is_empty() && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.parse().ok().filter(|_| plain)?;
+    Some((TokenKind::Parameter(number), digits.len() + 3))
 }
 
 fn number(rest: &str, at: usize, mistakes: &mut Vec<Mistake>) -> (Option<TokenKind>, usize) {

@@ -4,6 +4,8 @@
 mod language;
 mod queries;
 mod processes;
+mod statements;
+mod reference;
 mod triggers;
 mod incremental;
 mod late_steps;

@@ -74,9 +74,37 @@ pub(super) fn log() -> Arc<EventLog> {
     Arc::new(EventLog::new(&model, &loaded, 1).expect("it loads"))
 }
 
+/// Lists the cells of the table under a heading, without the header.
+fn lines_of(introduction: &str, name: &str) -> Vec<Vec<String>> {
+    let under = introduction.split(&format!("## {name}\n")).nth(1).expect("the introduction shows the table");
+    let lines = under.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    // Empty cells count, so the bars at the ends are taken off one by one.
+    let inside = |line: &str| line.trim().strip_prefix('|').and_then(|line| line.strip_suffix('|')).map(str::to_owned);
+    let cells = |line: String| line.split('|').map(|cell| cell.trim().to_owned()).collect();
+    lines.skip(2).filter_map(inside).map(cells).collect()
+}
+
+/// The KPIs and variables of all examples.
+fn words() -> Vocabulary {
+    let introduction = std::fs::read_to_string(folder().join("README.md")).expect("the introduction is there");
+    let mut words = Vocabulary::default();
+    for line in lines_of(&introduction, "KPIs") {
+        let defaults = line[2].split(',').map(|one| Some(one.trim().to_owned()).filter(|one| !one.is_empty()));
+        let defaults = defaults.collect::<Vec<_>>();
+        if defaults != [None] {
+            words.kpi_defaults.insert(line[0].clone(), defaults);
+        }
+        words.kpis.insert(line[0].clone(), line[1].clone());
+    }
+    for line in lines_of(&introduction, "Variables") {
+        words.variables.insert(line[0].clone(), line[1].clone());
+    }
+    words
+}
+
 /// Asks, and writes the answer as it stands on a page.
 fn answered(log: &Arc<EventLog>, pql: &str) -> String {
-    let vocabulary = Vocabulary::default();
+    let vocabulary = words();
     match Checker::new(log.catalog().clone(), &vocabulary).query(pql) {
         Ok(plan) => as_table(&answer(log.clone(), &plan, at(NOW).as_millis())),
         Err(faults) => format!("```text\n{faults}\n```\n"),

@@ -241,7 +241,7 @@ fn mistakes_name_the_place_and_what_could_be_meant() {
     check(
         r#"FILTER SUM("EV"."H") > 1; "EV"."ACT""#,
         &expect![
-            "line 1, column 8: SUM can stand only in a column of the result and not inside another aggregate; use PU_SUM instead"
+            "line 1, column 8: SUM cannot stand in a FILTER, which is decided row by row; use PU_SUM(TABLE, …), or PU_SUM(CONSTANT(), …) for one value over all rows, instead"
         ],
     );
     check(

@@ -1,13 +1,17 @@
 //! Operators with names, and what each of them takes.
 
+use std::sync::Arc;
+
+use super::super::Mistake;
+use super::super::catalog::Path;
 use super::super::operators::{self, Gives, OPERATORS, Operator, Role, Takes, Want, hint};
 use super::super::plan::{
-    Aggregate, Aggregation, Boundary, Domain, Function, Grain, Node, Op, Process, PullUp, Unit, Yield,
+    Aggregate, Aggregation, Boundary, Domain, Function, Grain, Node, Op, Process, PullUp, Reduction, Unit, WindowKind,
+    Yield,
 };
 use super::super::syntax::{Call, Expr, ExprKind, Span};
-use super::super::{Mistake, parse};
 use super::values::{constant_value, wanted};
-use super::{Checked, Checker, EXPANSIONS_MAX, type_of};
+use super::{Checked, Checker, Place, type_of};
 use crate::value::{Type, Value};
 
 impl Checker<'_> {
@@ -19,7 +23,7 @@ impl Checker<'_> {
         if call.distinct && !matches!(call.name.as_str(), "COUNT") {
             return Err(Mistake::new(call.name_span, format!("DISTINCT has no meaning in {}", call.name)));
         }
-        if !call.order_by.is_empty() && !matches!(call.name.as_str(), "PU_FIRST" | "PU_LAST") {
+        if !call.order_by.is_empty() && !takes_order(operator) {
             return Err(Mistake::new(call.name_span, format!("ORDER BY has no meaning in {}", call.name)));
         }
         match operator {
@@ -60,8 +64,7 @@ impl Checker<'_> {
                 let grain = Grain::Table(self.table_of(table)?);
                 let value = self.value_of(value)?;
                 if !self.program.reaches(grain, value.grain) {
-                    let (own, other) = (self.program.name(value.grain), self.program.name(grain));
-                    return Err(Mistake::new(span, format!("{own} is not on the 1-side of {other}")));
+                    return Err(Mistake::new(span, self.not_one_side(value.grain, grain)));
                 }
                 let yields = value.yields;
                 Ok(self.node(Op::Bind(Box::new(value)), yields, grain, span))
@@ -100,9 +103,20 @@ impl Checker<'_> {
                 self.apply(Function::Remap(unit), vec![time], Type::Int, span)
             }
             Operator::Kpi => {
-                let (name, expr) = self.kpi(call, span)?;
-                self.expanding(&format!("KPI \"{name}\""), span, |checker| checker.value_of(&expr))
+                let kpi = self.kpi(call, span)?;
+                let name = format!("KPI \"{}\"", kpi.name);
+                // Without parameters left it may be a condition as well.
+                self.expanding(&name, Some(&kpi.text), span, |checker| checker.any(&kpi.expr))
             }
+            Operator::Moving(aggregation) => self.moving(call, aggregation, span),
+            Operator::Window(kind) => self.window(call, kind, span),
+            Operator::Global => self.global(call, span),
+            Operator::FilterToNull => self.filter_to_null(call, span),
+            Operator::BindFilters => self.bind_filters(call, span),
+            Operator::Lookup => self.lookup(call, span),
+            Operator::ColumnType => self.column_type(call, span),
+            Operator::ArgumentCount => self.argument_count(call, span),
+            Operator::PlainVariable => self.plain_variable(call),
         }
     }
 
@@ -156,9 +170,12 @@ impl Checker<'_> {
         {
             return self.role_table(call);
         }
-        let ExprKind::Name { name, .. } = &expr.kind else {
-            return Err(Mistake::new(expr.span, "expected a table, as in \"TABLE\""));
+        let name = match &expr.kind {
+            ExprKind::Name { name, .. } => self.fill_in_name(name, expr.span)?,
+            ExprKind::Variable(name) => self.variable_text(name, expr.span)?.trim().trim_matches('"').to_owned(),
+            _ => return Err(Mistake::new(expr.span, "expected a table, as in \"TABLE\"")),
         };
+        let name = &name;
         self.program.catalog.table(name).ok_or_else(|| {
             let known = self.program.catalog.tables.iter().map(|table| table.name.as_str());
             Mistake::new(expr.span, format!("there is no table \"{name}\"{}", hint(name, known)))
@@ -166,35 +183,52 @@ impl Checker<'_> {
     }
 
     pub(super) fn pull_up(&mut self, call: &Call, aggregation: Option<Aggregation>, span: Span) -> Checked<Node> {
-        let [target, value, rest @ ..] = &call.arguments[..] else {
+        let arguments = match &call.arguments[..] {
+            // Counting exactly is fast enough; nobody has to be content with less.
+            [Expr { kind: ExprKind::Name { name, quoted: false }, .. }, rest @ ..]
+                if call.name == "PU_COUNT_DISTINCT"
+                    && ["APPROX", "EXACT"].iter().any(|word| name.eq_ignore_ascii_case(word)) =>
+            {
+                rest
+            }
+            all => all,
+        };
+        let [target, value, rest @ ..] = arguments else {
             return Err(Mistake::new(span, format!("{} takes a target table and a column", call.name)));
         };
         let target_grain = self.pull_up_target(target)?;
         let value = self.value_of(value)?;
-        let (aggregation, rest) = self.fraction(call, aggregation, rest)?;
+        let (aggregation, delimiter, rest) = self.shaped(call, aggregation, rest)?;
         let filter = match rest {
             [] => None,
             [filter] => Some(self.truth_of(filter)?),
             [_, more, ..] => return Err(Mistake::new(more.span, "expected the end of the arguments")),
         };
-        let mut order = Vec::new();
-        for by in &call.order_by {
-            order.push((self.value_of(&by.key)?, by.descending));
-        }
+        let order = self.order_keys(call)?;
         let (value, yields) = self.aggregated(aggregation, value, span)?;
         let mut parts = vec![&value];
         parts.extend(&filter);
         parts.extend(order.iter().map(|(key, _)| key));
         let from = self.common_of(&parts)?;
         if !self.program.reaches(from, target_grain) {
-            let (from, target_name) = (self.program.name(from), self.program.name(target_grain));
-            let detail = format!(
-                "{target_name} is not on the 1-side of {from}; bring the column to a table in between with BIND"
-            );
+            let detail = self.not_one_side(target_grain, from);
             return Err(Mistake::new(target.span, detail));
         }
-        let op = Op::PullUp(Box::new(PullUp { aggregation, value, filter, order, from }));
+        let op = Op::PullUp(Box::new(PullUp { aggregation, value, filter, order, delimiter, from }));
         Ok(self.node(op, Yield::Of(yields), target_grain, span))
+    }
+
+    /// Says why a grain cannot be reached from another, and what helps.
+    pub(super) fn not_one_side(&self, one: Grain, many: Grain) -> String {
+        let (one_name, many_name) = (self.program.name(one), self.program.name(many));
+        if let (Grain::Table(one), Grain::Table(many)) = (one, many)
+            && self.program.catalog.path(many, one) == Path::Ambiguous
+        {
+            return format!(
+                "{many_name} is joined to {one_name} in more than one way; go over one table in between with BIND"
+            );
+        }
+        format!("{one_name} is not on the 1-side of {many_name}; bring the column to a table in between with BIND")
     }
 
     pub(super) fn pull_up_target(&mut self, target: &Expr) -> Checked<Grain> {
@@ -225,61 +259,95 @@ impl Checker<'_> {
         }
     }
 
-    /// Reads the fraction of a quantile from the arguments.
-    pub(super) fn fraction<'e>(
+    /// Reads what shapes an aggregation from the arguments behind its value: the
+    /// fraction of a quantile, the percents of a trimmed mean, a delimiter.
+    pub(super) fn shaped<'e>(
         &mut self,
         call: &Call,
         aggregation: Option<Aggregation>,
         rest: &'e [Expr],
-    ) -> Checked<(Aggregation, &'e [Expr])> {
-        if let Some(aggregation) = aggregation {
-            return Ok((aggregation, rest));
-        }
-        let [fraction, rest @ ..] = rest else {
-            return Err(Mistake::new(call.name_span, format!("{} needs a fraction such as 0.95", call.name)));
-        };
-        let node = self.value_of(fraction)?;
-        match constant_number(&node).filter(|fraction| (0.0..=1.0).contains(fraction)) {
-            Some(fraction) => Ok((Aggregation::Quantile(fraction), rest)),
-            None => Err(Mistake::new(fraction.span, "expected a constant from 0 to 1")),
+    ) -> Checked<(Aggregation, Arc<str>, &'e [Expr])> {
+        let nothing: Arc<str> = Arc::from("");
+        match aggregation {
+            None | Some(Aggregation::QuantileLinear(_)) => {
+                let [fraction, rest @ ..] = rest else {
+                    return Err(Mistake::new(call.name_span, format!("{} needs a fraction such as 0.95", call.name)));
+                };
+                let node = self.value_of(fraction)?;
+                let number = constant_number(&node).filter(|fraction| (0.0..=1.0).contains(fraction));
+                let number = number.ok_or_else(|| Mistake::new(fraction.span, "expected a constant from 0 to 1"))?;
+                let linear = aggregation.is_some();
+                let shaped = if linear { Aggregation::QuantileLinear(number) } else { Aggregation::Quantile(number) };
+                Ok((shaped, nothing, rest))
+            }
+            Some(Aggregation::TrimmedMean(low, high)) => {
+                // Moving ones have offsets there.
+                let most = if matches!(operators::operator(&call.name), Some(Operator::Moving(_))) { 0 } else { 2 };
+                let mut percents = [low, high];
+                let mut left = rest;
+                for percent in percents.iter_mut().take(most) {
+                    let [first, behind @ ..] = left else { break };
+                    let node = self.any(first)?;
+                    if node.yields == Yield::Truth {
+                        break;
+                    }
+                    let number = constant_number(&node).filter(|percent| (0.0..=100.0).contains(percent));
+                    *percent = number
+                        .ok_or_else(|| Mistake::new(first.span, "expected a constant percentage from 0 to 100"))?;
+                    left = behind;
+                }
+                Ok((Aggregation::TrimmedMean(percents[0], percents[1]), nothing, left))
+            }
+            Some(Aggregation::StringAgg) => {
+                let [delimiter, rest @ ..] = rest else {
+                    return Err(Mistake::new(call.name_span, format!("{} needs a delimiter such as ', '", call.name)));
+                };
+                match self.value_of(delimiter)?.op {
+                    Op::Constant(Value::Text(text)) => Ok((Aggregation::StringAgg, text, rest)),
+                    _ => Err(Mistake::new(delimiter.span, "expected a constant delimiter such as ', '")),
+                }
+            }
+            Some(aggregation) => Ok((aggregation, nothing, rest)),
         }
     }
 
     /// Checks what is aggregated and tells what comes out.
     pub(super) fn aggregated(&mut self, aggregation: Aggregation, value: Node, span: Span) -> Checked<(Node, Type)> {
         let value = match aggregation {
-            Aggregation::Sum | Aggregation::Avg => wanted(value, Want::Number)?,
+            Aggregation::Sum
+            | Aggregation::Avg
+            | Aggregation::Stdev
+            | Aggregation::Var
+            | Aggregation::Product
+            | Aggregation::TrimmedMean(..) => wanted(value, Want::Number)?,
+            Aggregation::StringAgg => wanted(value, Want::Text)?,
             _ => self.widen(value.clone(), type_of(&value), span)?,
         };
         let own = type_of(&value);
-        let result = match aggregation {
-            Aggregation::Count | Aggregation::CountDistinct => Type::Int,
-            Aggregation::Avg => Type::Float,
-            Aggregation::Quantile(_) if own == Type::String => {
-                return Err(Mistake::new(value.span, "expected a number or a DATE, found a STRING"));
-            }
-            _ => own,
-        };
-        Ok((value, result))
+        if own == Type::String && matches!(aggregation, Aggregation::Quantile(_) | Aggregation::QuantileLinear(_)) {
+            return Err(Mistake::new(value.span, "expected a number or a DATE, found a STRING"));
+        }
+        Ok((value, aggregation.result(own)))
     }
 
     pub(super) fn aggregate(&mut self, call: &Call, aggregation: Option<Aggregation>, span: Span) -> Checked<Node> {
         let [value, rest @ ..] = &call.arguments[..] else {
             return Err(Mistake::new(span, format!("{} takes a column", call.name)));
         };
-        let grouping = self.grouping.as_mut().filter(|grouping| !grouping.inside_aggregate);
-        let Some(grouping) = grouping else { return Err(misplaced(call)) };
+        let free = self.grouping.as_mut().filter(|grouping| !grouping.inside_aggregate);
+        let Some(grouping) = free else { return Err(self.misplaced(call)) };
         grouping.inside_aggregate = true;
-        let value = self.value_of(value);
+        let parts = self.value_of(value).and_then(|value| Ok((value, self.order_keys(call)?)));
         if let Some(grouping) = &mut self.grouping {
             grouping.inside_aggregate = false;
         }
-        let value = value?;
-        let (aggregation, rest) = self.fraction(call, aggregation, rest)?;
+        let (value, order) = parts?;
+        let (aggregation, delimiter, rest) = self.shaped(call, aggregation, rest)?;
         no_more(rest)?;
         let aggregation = if call.distinct { Aggregation::CountDistinct } else { aggregation };
         let (value, result) = self.aggregated(aggregation, value, span)?;
-        self.add_aggregate(call, Aggregate::Of(aggregation, value), result, span)
+        let reduction = Reduction { aggregation, value, order, delimiter };
+        self.add_aggregate(call, Aggregate::Of(reduction), result, span)
     }
 
     pub(super) fn add_aggregate(
@@ -289,11 +357,35 @@ impl Checker<'_> {
         result: Type,
         span: Span,
     ) -> Checked<Node> {
-        let grouping = self.grouping.as_mut().filter(|grouping| !grouping.inside_aggregate);
-        let Some(grouping) = grouping else { return Err(misplaced(call)) };
+        let free = self.grouping.as_mut().filter(|grouping| !grouping.inside_aggregate);
+        let Some(grouping) = free else { return Err(self.misplaced(call)) };
         grouping.aggregates.push(aggregate);
         let place = grouping.aggregates.len() - 1;
         Ok(self.node(Op::Aggregate(place), Yield::Of(result), Grain::Group, span))
+    }
+
+    /// Says that an aggregate cannot stand here, and what can.
+    pub(super) fn misplaced(&self, call: &Call) -> Mistake {
+        let pull_up = format!("PU_{}", call.name);
+        let instead = match call.name.as_str() {
+            "COUNT_TABLE" => "; use PU_COUNT(TABLE, …) instead".to_owned(),
+            "GLOBAL" => "; use a PU operator with CONSTANT() instead".to_owned(),
+            _ if call.distinct => "; use PU_COUNT_DISTINCT(TABLE, …) instead".to_owned(),
+            _ if operators::operator(&pull_up).is_some() => {
+                format!("; use {pull_up}(TABLE, …), or {pull_up}(CONSTANT(), …) for one value over all rows, instead")
+            }
+            _ => String::new(),
+        };
+        let detail = match self.place {
+            Place::Filter | Place::Condition => {
+                format!("{} cannot stand in a FILTER, which is decided row by row{instead}", call.name)
+            }
+            Place::Value | Place::Result => format!(
+                "{} can stand only in a column of the result and not inside another aggregate{instead}",
+                call.name
+            ),
+        };
+        Mistake::new(call.name_span, detail)
     }
 
     /// Checks the first argument of an operator over events.
@@ -415,52 +507,6 @@ impl Checker<'_> {
             )),
         }
     }
-
-    pub(super) fn kpi(&self, call: &Call, span: Span) -> Checked<(String, Expr)> {
-        let [id] = exactly(call, "the id of a KPI, as in KPI(\"ID\")")?;
-        let (ExprKind::Name { name, .. } | ExprKind::Text(name)) = &id.kind else {
-            return Err(Mistake::new(id.span, "expected the id of a KPI, as in KPI(\"ID\")"));
-        };
-        let known = &self.vocabulary.kpis;
-        let text = known.get(&name.to_uppercase()).ok_or_else(|| {
-            Mistake::new(id.span, format!("there is no KPI \"{name}\"{}", hint(name, known.keys().map(String::as_str))))
-        })?;
-        let expr =
-            parse::expression(text).map_err(|faults| Mistake::new(span, format!("in KPI \"{name}\": {faults}")))?;
-        Ok((name.clone(), expr))
-    }
-
-    /// Tells whether an expression contains a standard aggregate.
-    pub(super) fn has_aggregate(&self, expr: &Expr, depth: usize) -> bool {
-        let any = |parts: &[&Expr]| parts.iter().any(|part| self.has_aggregate(part, depth));
-        match &expr.kind {
-            ExprKind::Call(call) => match operators::operator(&call.name) {
-                Some(Operator::Aggregate(_) | Operator::CountTable) => true,
-                Some(Operator::Kpi) if depth < EXPANSIONS_MAX => {
-                    self.kpi(call, expr.span).is_ok_and(|(_, expr)| self.has_aggregate(&expr, depth + 1))
-                }
-                _ => call.arguments.iter().any(|argument| self.has_aggregate(argument, depth)),
-            },
-            ExprKind::Variable(name) if depth < EXPANSIONS_MAX => {
-                self.variable(name, expr.span).is_ok_and(|value| self.has_aggregate(&value, depth + 1))
-            }
-            ExprKind::Negate(value) | ExprKind::Not(value) | ExprKind::IsNull { value, .. } => any(&[value]),
-            ExprKind::Arithmetic(_, left, right)
-            | ExprKind::Compare(_, left, right)
-            | ExprKind::And(left, right)
-            | ExprKind::Or(left, right)
-            | ExprKind::Like { value: left, pattern: right, .. } => any(&[left, right]),
-            ExprKind::Between { value, low, high, .. } => any(&[value, low, high]),
-            ExprKind::In { value, list, .. } => {
-                any(&[value]) || list.iter().any(|item| self.has_aggregate(item, depth))
-            }
-            ExprKind::Case { branches, otherwise } => {
-                branches.iter().any(|(condition, value)| any(&[condition, value]))
-                    || otherwise.as_deref().is_some_and(|otherwise| self.has_aggregate(otherwise, depth))
-            }
-            _ => false,
-        }
-    }
 }
 
 pub(super) fn exactly<'e, const N: usize>(call: &'e Call, what: &str) -> Checked<[&'e Expr; N]> {
@@ -479,12 +525,12 @@ fn unit_of(expr: &Expr) -> Checked<Unit> {
         .ok_or_else(|| Mistake::new(expr.span, format!("\"{word}\" is no unit of time{}", hint(word, names))))
 }
 
-fn misplaced(call: &Call) -> Mistake {
-    let detail = format!(
-        "{} can stand only in a column of the result and not inside another aggregate; use PU_{} instead",
-        call.name, call.name
-    );
-    Mistake::new(call.name_span, detail)
+fn takes_order(operator: Operator) -> bool {
+    match operator {
+        Operator::PullUp(Some(aggregation)) | Operator::Aggregate(Some(aggregation)) => aggregation.is_ordered(),
+        Operator::Window(kind) => kind != WindowKind::ZScore,
+        _ => false,
+    }
 }
 
 pub(super) fn no_more(rest: &[Expr]) -> Checked<()> {

@@ -1,9 +1,10 @@
 //! Columns, constants, and what is made of them by signs and keywords.
 
+use super::super::Mistake;
 use super::super::operators::{Want, hint};
 use super::super::plan::{Function, Grain, Node, Op, Yield};
 use super::super::syntax::{Arithmetic, Comparison, Expr, ExprKind, Span};
-use super::super::{Mistake, parse};
+use super::statements::bound;
 use super::{Checked, Checker, EXPANSIONS_MAX, type_of};
 use crate::value::{Type, Value};
 
@@ -22,7 +23,7 @@ impl<'a> Checker<'a> {
             ExprKind::Name { name, .. } => Err(self.not_a_value(name, span)),
             ExprKind::Variable(name) => {
                 let value = self.variable(name, span)?;
-                self.expanding(&format!("variable \"{name}\""), span, |checker| checker.any(&value))
+                self.expanding(&format!("variable \"{name}\""), None, span, |checker| checker.any(&value))
             }
             ExprKind::Int(number) => Ok(self.constant(Value::Int(*number), span)),
             ExprKind::Float(number) => Ok(self.constant(Value::Float(*number), span)),
@@ -91,6 +92,19 @@ impl<'a> Checker<'a> {
                 format!("{word}[…] has a meaning only inside MATCH_ACTIVITIES and CALC_THROUGHPUT"),
             )),
             ExprKind::Range(..) => Err(Mistake::new(span, "… TO … has a meaning only inside CALC_THROUGHPUT")),
+            ExprKind::PartitionBy(_) => Err(Mistake::new(
+                span,
+                "PARTITION BY has a meaning only inside INDEX_ORDER, LAG, RUNNING_SUM and their kin",
+            )),
+            ExprKind::Tuple(_) => Err(Mistake::new(
+                span,
+                "a list in parentheses has a meaning only inside IN, LOOKUP, ORDER BY and PARTITION BY",
+            )),
+            ExprKind::Parameter(number) => Err(Mistake::new(
+                span,
+                format!("{{p{number}}} has a meaning only in a KPI that is called with arguments"),
+            )),
+            ExprKind::StaticCase { branches, otherwise } => self.static_case(branches, otherwise.as_deref(), span),
         }
     }
 
@@ -114,6 +128,7 @@ impl<'a> Checker<'a> {
     }
 
     pub(super) fn column(&mut self, table: &str, column: &str, span: Span) -> Checked<Node> {
+        let (table, column) = (&*self.fill_in_name(table, span)?, &*self.fill_in_name(column, span)?);
         let catalog = self.program.catalog.clone();
         if let Some(place) = catalog.table(table) {
             let columns = &catalog.tables[place].columns;
@@ -128,8 +143,8 @@ impl<'a> Checker<'a> {
         let vocabulary = self.vocabulary;
         if let Some(text) = vocabulary.attributes.get(&(record.clone(), column.to_uppercase())) {
             let name = format!("\"{table}.{column}\"");
-            let expr = parse::expression(text).map_err(|faults| Mistake::new(span, format!("in {name}: {faults}")))?;
-            return self.expanding(&name, span, |checker| checker.value_of(&expr));
+            let (text, expr) = self.meaning(&name, text, span)?;
+            return self.expanding(&name, Some(&text), span, |checker| checker.value_of(&expr));
         }
         let records = vocabulary.attributes.keys();
         if records.clone().any(|(known, _)| *known == record) {
@@ -152,22 +167,33 @@ impl<'a> Checker<'a> {
         Mistake::new(span, format!("\"{name}\" is no value; a column is written \"TABLE\".\"COLUMN\", a text 'text'"))
     }
 
-    /// Checks what a name stands for; a mistake in there is told at the name.
+    /// Checks what a name stands for; a mistake in there is told at the name,
+    /// with its place in the text that the name stands for.
     pub(super) fn expanding<T>(
         &mut self,
         name: &str,
+        text: Option<&str>,
         span: Span,
         check: impl FnOnce(&mut Self) -> Checked<T>,
     ) -> Checked<T> {
-        if self.expansions >= EXPANSIONS_MAX {
-            return Err(Mistake::new(span, format!("{name} refers to itself")));
+        if let Some(first) = self.expanding.iter().position(|known| known == name) {
+            let over = self.expanding[first + 1..].join(", ");
+            let over = if over.is_empty() { over } else { format!(" over {over}") };
+            return Err(Mistake::new(span, format!("{name} refers to itself{over}")));
         }
-        self.expansions += 1;
+        if self.expanding.len() >= EXPANSIONS_MAX {
+            return Err(Mistake::new(span, format!("names stand for names more than {EXPANSIONS_MAX} deep")));
+        }
+        self.count_expansion(span)?;
+        self.expanding.push(name.to_owned());
         let checked = check(self);
-        self.expansions -= 1;
-        checked.map_err(|mistake| match mistake.detail.strip_prefix("in ") {
-            Some(inner) => Mistake::new(span, format!("in {name}: in {inner}")),
-            None => Mistake::new(span, format!("in {name}: {}", mistake.detail)),
+        self.expanding.pop();
+        checked.map_err(|mistake| {
+            let detail = match text {
+                Some(text) => mistake.place(text).to_string(),
+                None => mistake.detail,
+            };
+            Mistake::new(span, format!("in {name}: {detail}"))
         })
     }
 
@@ -175,9 +201,7 @@ impl<'a> Checker<'a> {
     /// value is one, else its text. It is bound as a whole, so that a value
     /// can never break out of its place.
     pub(super) fn variable(&self, name: &str, span: Span) -> Checked<Expr> {
-        let value = self.variable_text(name, span)?;
-        let expr = parse::expression(value).ok().filter(|expr| !matches!(expr.kind, ExprKind::Name { .. }));
-        Ok(expr.unwrap_or_else(|| Expr { kind: ExprKind::Text(value.to_owned()), span }))
+        Ok(bound(self.variable_text(name, span)?, span))
     }
 
     pub(super) fn variable_text(&self, name: &str, span: Span) -> Checked<&'a str> {
@@ -287,8 +311,11 @@ impl<'a> Checker<'a> {
     pub(super) fn is_in(&mut self, value: &Expr, list: &[Expr], negated: bool, span: Span) -> Checked<Node> {
         let value = self.value_of(value)?;
         let mut nodes = vec![value];
-        for item in list {
+        for item in &self.spliced(list)? {
             nodes.push(self.value_of(item)?);
+        }
+        if nodes.len() == 1 {
+            return Err(Mistake::new(span, "IN needs at least one value; ask with ARGUMENT_COUNT before, as in IF"));
         }
         let (mut nodes, _) = self.alike(nodes, span)?;
         let value = nodes.remove(0);
