@@ -8,6 +8,7 @@
 mod values;
 mod calls;
 mod processes;
+mod patterns;
 mod nets;
 
 use std::collections::HashMap;
