@@ -8,6 +8,7 @@
 mod values;
 mod calls;
 mod processes;
+mod patterns;
 mod nets;
 mod aggregates;
 mod statements;

@@ -15,6 +15,10 @@ use crate::pql::net::{Net, Transition};
 /// A set with more markings than this is given up.
 const MARKINGS_MAX: usize = 1_000;
 
+/// Beyond this many sets the tables are emptied and begin to grow anew: tokens
+/// that deviations leave behind make ever new ones.
+const STATES_MAX: usize = 10_000;
+
 /// Tokens per place.
 type Marking = Vec<u16>;
 
@@ -87,10 +91,14 @@ impl<'n> Replay<'n> {
         let names = Names::new(net.activities.iter().map(|(name, _)| name.as_str()));
         let mut replay =
             Replay { net, silent: net.silent(), names, states: Vec::new(), known: HashMap::new(), first: 0 };
-        let mut marking = vec![0; net.places];
-        net.start.iter().for_each(|place| marking[*place] += 1);
-        replay.first = replay.state([marking]);
+        replay.first = replay.first_state();
         replay
+    }
+
+    fn first_state(&mut self) -> usize {
+        let mut marking = vec![0; self.net.places];
+        self.net.start.iter().for_each(|place| marking[*place] += 1);
+        self.state([marking])
     }
 
     /// Tells whether a case without events is complete.
@@ -147,7 +155,16 @@ impl<'n> Replay<'n> {
         }
         let least = ways.iter().map(|(missing, _)| *missing).min().unwrap_or(0);
         let markings = ways.into_iter().filter(|(missing, _)| *missing == least).map(|(_, marking)| marking);
-        let next = if self.states[state].too_many { state } else { self.state(markings) };
+        if self.states[state].too_many {
+            return (state, false);
+        }
+        if self.states.len() >= STATES_MAX {
+            self.states.clear();
+            self.known.clear();
+            self.first = self.first_state();
+            return (self.state(markings), least > 0);
+        }
+        let next = self.state(markings);
         self.states[state].next[activity] = Some((next, least > 0));
         (next, least > 0)
     }
