@@ -8,8 +8,8 @@ use base::Timestamp;
 
 use super::aggregation::{Groups, aggregate};
 use super::frame::{Frame, is_linked};
-use super::process::EdgeRows;
 use super::keys::group;
+use super::process::EdgeRows;
 use super::vector::{GroupKey, Operand, Places, Vector};
 use super::{lookup, process, query, scalar, window};
 use crate::log::{ColumnData, EventLog, NO_ROW};
@@ -246,8 +246,7 @@ impl<'a> InScope<'a> {
         let known = rows.places.get_or_init(|| {
             let all = self.everything();
             let keys = &described.keys;
-            let operands: Vec<Operand> =
-                keys.iter().map(|key| all.operand(key, described.source)).collect();
+            let operands: Vec<Operand> = keys.iter().map(|key| all.operand(key, described.source)).collect();
             let key = |row: &u32| operands.iter().map(|operand| operand.value(*row as usize).into()).collect();
             rows.firsts.iter().enumerate().map(|(place, row)| (key(row), place as u32)).collect()
         });

@@ -167,6 +167,12 @@ fn rewritten(log: &Arc<EventLog>, page: &str) -> (String, Vec<String>) {
         text.push('\n');
         text.push_str(&answered(log, &query));
         queries.push(query);
+        while lines.peek().is_some_and(|line| line.is_empty()) {
+            lines.next();
+        }
+        if lines.peek().is_some() {
+            text.push('\n');
+        }
     }
     (text, queries)
 }
@@ -211,8 +217,14 @@ fn every_operator_has_a_page_and_every_example_is_true() {
         }
     }
     for (operator, _) in OPERATORS {
-        if owners.get(*operator).is_some_and(|pages| pages.len() > 1) {
-            let _ = writeln!(wrong, "{operator} has more than one page");
+        match owners.get(*operator).map_or(0, Vec::len) {
+            0 => {
+                let _ = writeln!(wrong, "{operator} has no page");
+            }
+            1 => {}
+            _ => {
+                let _ = writeln!(wrong, "{operator} has more than one page");
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
