@@ -88,8 +88,10 @@ impl Parser {
                 continue;
             }
             if self.peek_if() {
-                if let Some(filter) = self.recovering(Parser::static_filter) {
-                    query.static_filters.push(filter);
+                match self.recovering(Parser::static_filter) {
+                    Some(filter) => query.static_filters.push(filter),
+                    // The semicolons inside are not its end.
+                    None => self.skip_behind_end(),
                 }
                 if !self.at_end() && !self.take_sign(";") {
                     let mistake = self.unexpected("\";\" after END");
@@ -405,7 +407,7 @@ impl Parser {
             }
             if self.peek_words("PARTITION", "BY") {
                 call.arguments.push(self.partition_by()?);
-                if !self.take_sign(",") {
+                if !self.take_sign(",") && !self.peek_word("ORDER") {
                     break;
                 }
                 continue;
@@ -505,6 +507,14 @@ impl Parser {
         }
         self.expect_word("END")?;
         Ok(found)
+    }
+
+    /// Goes on behind the next END, if there is one.
+    fn skip_behind_end(&mut self) {
+        let is_end = |token: &Token| matches!(&token.kind, TokenKind::Word(word) if word.eq_ignore_ascii_case("END"));
+        if let Some(steps) = self.tokens[self.next.min(self.tokens.len())..].iter().position(is_end) {
+            self.next += steps + 1;
+        }
     }
 
     fn filters(&mut self) -> Parsed<Vec<Expr>> {

@@ -4,6 +4,7 @@
 mod language;
 mod queries;
 mod statements;
+mod joins;
 mod reference;
 mod triggers;
 mod incremental;

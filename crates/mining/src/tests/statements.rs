@@ -89,9 +89,7 @@ fn faults_inside_of_kpis_say_which_and_where() {
     );
     check(
         r#"KPI("UNREADABLE")"#,
-        &expect![[
-            r#"line 1, column 1: in KPI "UNREADABLE": line 1, column 5: expected an expression, the text ends"#
-        ]],
+        &expect![[r#"line 1, column 1: in KPI "UNREADABLE": line 1, column 5: expected an expression, the text ends"#]],
     );
     check(
         r#"KPI("A")"#,
@@ -100,10 +98,7 @@ fn faults_inside_of_kpis_say_which_and_where() {
         ]],
     );
     check(r#"KPI("TIMES")"#, &expect![[r#"line 1, column 1: KPI "TIMES" needs an argument for {p1}"#]]);
-    check(
-        r#"KPI("TIMES", 1, 2, 3)"#,
-        &expect![[r#"line 1, column 20: KPI "TIMES" takes 2 arguments, found 3"#]],
-    );
+    check(r#"KPI("TIMES", 1, 2, 3)"#, &expect![[r#"line 1, column 20: KPI "TIMES" takes 2 arguments, found 3"#]]);
     check(
         r#"KPI("OF_REGION", "ORDERS"."REGION")"#,
         &expect![[
@@ -147,9 +142,17 @@ fn guards_leave_out_text_and_keep_places() {
         "<% if(NONE != \"\") { %> ä § <% } %>\n \"ORDERS\".\"VALEU\"",
         &expect![[r#"line 2, column 2: table "ORDERS" has no column "VALEU"; did you mean "VALUE"?"#]],
     );
-    check("1 <% if(NONE != \"\") { %> + 1", &expect!["line 1, column 3: this guard is not closed; write <% } %> behind what it guards"]);
+    check(
+        "1 <% if(NONE != \"\") { %> + 1",
+        &expect!["line 1, column 3: this guard is not closed; write <% } %> behind what it guards"],
+    );
     check("1 <% } %>", &expect!["line 1, column 3: no <% if … { %> is open here"]);
-    check("<% while(true) { %>", &expect![[r#"line 1, column 1: only <%= NAME %>, <% if(NAME != "") { %>, <% } else { %> and <% } %> are understood"#]]);
+    check(
+        "<% while(true) { %>",
+        &expect![[
+            r#"line 1, column 1: only <%= NAME %>, <% if(NAME != "") { %>, <% } else { %> and <% } %> are understood"#
+        ]],
+    );
 }
 
 #[test]
@@ -174,6 +177,8 @@ fn static_statements_are_decided_before() {
     );
     check(
         r#"STATIC CASE WHEN "ORDERS"."VALUE" = 1 THEN 1 END"#,
-        &expect!["line 1, column 18: a static condition takes constants, variables, COLUMN_TYPE and ARGUMENT_COUNT only, because it is decided before any data is looked at"],
+        &expect![
+            "line 1, column 18: a static condition takes constants, variables, COLUMN_TYPE and ARGUMENT_COUNT only, because it is decided before any data is looked at"
+        ],
     );
 }
