@@ -1,13 +1,12 @@
 //! Answering a query: select, group, order, cut.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::aggregation::{Groups, aggregate};
 use super::evaluator::{Evaluator, InScope};
 use super::keys::{Grouped, group};
 use super::scalar::by_keys;
-use super::vector::{GroupKey, Operand, Places, Vector};
+use super::vector::{Operand, Places, Vector};
 use super::window::{moving, moving_type};
 use crate::log::{EventLog, NO_ROW};
 use crate::pql::check::type_of;
@@ -142,8 +141,7 @@ fn finish(plan: &QueryPlan, result: &Result) -> Answer {
     let values = |row: u32| -> Vec<Value> { result.columns.iter().map(|column| column.value(row as usize)).collect() };
     let mut rows = result.rows.clone();
     if plan.distinct {
-        let mut seen: HashSet<Vec<GroupKey>> = HashSet::new();
-        rows.retain(|row| seen.insert(values(*row).into_iter().map(GroupKey::from).collect()));
+        rows = group(&rows, &result.columns).firsts;
     }
     let limit = plan.limit.map_or(usize::MAX, |limit| limit as usize);
     let shown = rows.into_iter().skip(plan.offset as usize).take(limit);

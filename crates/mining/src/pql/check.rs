@@ -116,7 +116,7 @@ impl<'a> Checker<'a> {
     pub fn condition(&mut self, text: &str) -> Result<Node, Faults> {
         let expr = parse::condition(&self.guarded_text(text)?)?;
         self.place = Place::Condition;
-        self.truth_of(&expr).map_err(|mistake| place_all(vec![mistake], text))
+        self.standing_truth(&expr).map_err(|mistake| place_all(vec![mistake], text))
     }
 
     /// Checks the name of a table.
@@ -255,7 +255,7 @@ impl<'a> Checker<'a> {
             mistakes.push(Mistake::new(second.span, detail));
         }
         for condition in plain.into_iter().chain(aware) {
-            match self.truth_of(condition) {
+            match self.standing_truth(condition) {
                 Ok(node) => self.filters.push(node),
                 Err(mistake) => mistakes.push(mistake),
             }
@@ -396,6 +396,16 @@ impl<'a> Checker<'a> {
     fn apply(&mut self, function: Function, arguments: Vec<Node>, result: Type, span: Span) -> Checked<Node> {
         let grain = self.common_of(&arguments.iter().collect::<Vec<_>>())?;
         Ok(self.node(Op::Apply(function, arguments), Yield::Of(result), grain, span))
+    }
+
+    /// Checks a condition that selects rows. One on a DOMAIN_TABLE stands on
+    /// the rows that its combinations are made of.
+    fn standing_truth(&mut self, expr: &Expr) -> Checked<Node> {
+        let node = self.truth_of(expr)?;
+        let Grain::Domain(domain) = node.grain else { return Ok(node) };
+        let source = Grain::Table(self.program.domains[domain].source);
+        let span = node.span;
+        Ok(self.node(Op::Bind(Box::new(node)), Yield::Truth, source, span))
     }
 
     fn value_of(&mut self, expr: &Expr) -> Checked<Node> {

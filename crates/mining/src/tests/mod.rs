@@ -6,6 +6,7 @@ mod queries;
 mod statements;
 mod joins;
 mod reference;
+mod scopes;
 mod triggers;
 mod incremental;
 mod late_steps;

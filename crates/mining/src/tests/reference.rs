@@ -39,7 +39,7 @@ fn reaches(many: usize, one: usize) -> bool {
 }
 
 #[derive(Clone, Debug)]
-struct World([Vec<Vec<Value>>; 4]);
+pub(super) struct World([Vec<Vec<Value>>; 4]);
 
 impl World {
     fn up(&self, table: usize, row: usize, to: usize) -> Option<usize> {
@@ -304,7 +304,7 @@ impl Question {
     }
 }
 
-fn load(world: &World) -> Arc<EventLog> {
+pub(super) fn load(world: &World) -> Arc<EventLog> {
     let headers = ["CASE | ACT | H:int | TS:time", "CASE | VENDOR | V:int", "ID | R:int", "CASE | Q:int"];
     let loaded = std::array::from_fn::<_, 4, _>(|table| {
         let mut text = headers[table].to_owned();
@@ -320,7 +320,7 @@ fn load(world: &World) -> Arc<EventLog> {
     Arc::new(EventLog::new(&model(&TABLES, Some("ORDERS"), &joins), &loaded, 1).expect("it loads"))
 }
 
-fn worlds() -> impl Strategy<Value = World> {
+pub(super) fn worlds() -> impl Strategy<Value = World> {
     use prop::collection::vec;
     let text = |prefix: &'static str, number: Option<u8>| {
         number.map_or(Value::Null, |number| Value::Text(format!("{prefix}{number}").into()))
