@@ -173,7 +173,9 @@ fn visit(expr: &mut Expr, f: &mut impl FnMut(&mut Expr)) {
         }
         ExprKind::In { value, list, .. } => {
             visit(value, f);
-            list.iter_mut().for_each(|item| visit(item, f));
+            for item in list {
+                visit(item, f);
+            }
         }
         ExprKind::Case { branches, otherwise } | ExprKind::StaticCase { branches, otherwise } => {
             for (condition, value) in branches {
@@ -189,7 +191,9 @@ fn visit(expr: &mut Expr, f: &mut impl FnMut(&mut Expr)) {
             call.order_by.iter_mut().for_each(|by| visit(&mut by.key, f));
         }
         ExprKind::Bracket { items, .. } | ExprKind::PartitionBy(items) | ExprKind::Tuple(items) => {
-            items.iter_mut().for_each(|item| visit(item, f));
+            for item in items {
+                visit(item, f);
+            }
         }
     }
     f(expr);

@@ -631,7 +631,7 @@ impl Parser {
     /// where something stands behind it that makes it one.
     fn peek_if(&self) -> bool {
         let next = self.tokens.get(self.next + 1).map(|token| &token.kind);
-        self.peek_word("IF") && !matches!(next, Some(TokenKind::Sign("," | ";")) | Some(TokenKind::End))
+        self.peek_word("IF") && !matches!(next, Some(TokenKind::Sign("," | ";") | TokenKind::End))
     }
 
     /// Tells whether a point follows: then even a reserved word is a name, for

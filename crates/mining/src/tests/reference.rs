@@ -68,6 +68,16 @@ impl World {
                 let values = self.rows(*table).filter(counts).map(|row| self.0[*table][row][*column].clone());
                 how.of(values.collect())
             }
+            Term::Shared { how, table, column, keys } => {
+                let key = |row: usize| keys.iter().map(|key| self.0[*table][row][*key].clone()).collect::<Vec<_>>();
+                let own = key(row);
+                // A combination with a missing part is none.
+                if own.contains(&Value::Null) {
+                    return Value::Null;
+                }
+                let values = self.rows(*table).filter(|other| key(*other) == own);
+                how.of(values.map(|row| self.0[*table][row][*column].clone()).collect())
+            }
         }
     }
 
@@ -193,13 +203,27 @@ fn number(value: &Value) -> f64 {
 #[derive(Clone, Debug)]
 enum Term {
     Column(usize, usize),
-    Pull { how: How, target: usize, table: usize, column: usize, filter: Option<Box<Condition>> },
+    Pull {
+        how: How,
+        target: usize,
+        table: usize,
+        column: usize,
+        filter: Option<Box<Condition>>,
+    },
+    /// Pulled up to a combination of columns of the table, or to one value of
+    /// all, and brought back to the table.
+    Shared {
+        how: How,
+        table: usize,
+        column: usize,
+        keys: Vec<usize>,
+    },
 }
 
 impl Term {
     fn table(&self) -> usize {
         match self {
-            Term::Column(table, _) => *table,
+            Term::Column(table, _) | Term::Shared { table, .. } => *table,
             Term::Pull { target, .. } => *target,
         }
     }
@@ -207,14 +231,14 @@ impl Term {
     fn is_text(&self) -> bool {
         match self {
             Term::Column(table, column) => !COLUMNS[*table][*column].1,
-            Term::Pull { how, table, column, .. } => {
+            Term::Pull { how, table, column, .. } | Term::Shared { how, table, column, .. } => {
                 matches!(how, How::Min | How::Max | How::Mode) && !COLUMNS[*table][*column].1
             }
         }
     }
 
     fn is_float(&self) -> bool {
-        matches!(self, Term::Pull { how: How::Avg, .. })
+        matches!(self, Term::Pull { how: How::Avg, .. } | Term::Shared { how: How::Avg, .. })
     }
 
     fn text(&self) -> String {
@@ -224,6 +248,12 @@ impl Term {
             Term::Pull { how, target, table, column: place, filter } => {
                 let filter = filter.as_ref().map(|filter| format!(", {}", filter.text())).unwrap_or_default();
                 format!("{}(\"{}\", {}{filter})", how.pull_up(), TABLES[*target], column(*table, *place))
+            }
+            Term::Shared { how, table, column: place, keys } => {
+                let keys: Vec<String> = keys.iter().map(|key| column(*table, *key)).collect();
+                let target =
+                    if keys.is_empty() { "CONSTANT()".into() } else { format!("DOMAIN_TABLE({})", keys.join(", ")) };
+                format!("BIND(\"{}\", {}({target}, {}))", TABLES[*table], how.pull_up(), column(*table, *place))
             }
         }
     }
@@ -390,7 +420,10 @@ fn term() -> impl Strategy<Value = Term> {
         });
         Term::Pull { how: fitting(how, !COLUMNS[table][column].1), target, table, column, filter }
     });
-    prop_oneof![2 => plain, 1 => pull]
+    let shared = (how(), column(), prop::collection::vec(0..2_usize, 0..3)).prop_map(|(how, (table, column), keys)| {
+        Term::Shared { how: fitting(how, !COLUMNS[table][column].1), table, column, keys }
+    });
+    prop_oneof![4 => plain, 2 => pull, 1 => shared]
 }
 
 fn questions() -> impl Strategy<Value = Question> {

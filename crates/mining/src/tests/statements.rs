@@ -116,7 +116,7 @@ fn variables_are_bound_as_a_whole() {
         &expect!["1"],
     );
     check(r#"FILTER "ORDERS"."REGION" = <%= EVIL %>; "ORDERS"."ORDER_ID""#, &expect![""]);
-    check(r#"<%= SHARE %> * 2"#, &expect!["390.0"]);
+    check("<%= SHARE %> * 2", &expect!["390.0"]);
     check(r#"FILTER "ORDERS"."REGION" IN (<%= REGIONS %>); "ORDERS"."ORDER_ID""#, &expect!["1\n3"]);
     check(r#"MAX("<%= TABLE_NAME %>"."REGION"), COUNT_TABLE(<%= TABLE_NAME %>)"#, &expect!["South | 4"]);
     check("VARIABLE(<%= LIMIT %>) + 1", &expect!["91"]);
