@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use base::Timestamp;
 use expect_test::{Expect, expect};
-use pools::Rows;
+use pools::{Change, Mode, Rows};
 
 use super::{model, rows};
 use crate::evaluate::answer;
-use crate::log::EventLog;
+use crate::log::{Applied, EventLog};
 use crate::pql::check::{Checker, Vocabulary};
 
 const EVENTS: &str = "CASE | ACT | TS:time
@@ -64,6 +65,24 @@ fn many_to_many_is_refused_with_the_mend() {
         r#""ORDERS"."CASE", "VENDOR"."NAME", COUNT_TABLE("MAP")"#,
         &expect!["1 | Miller | 1\n2 | Miller | 1\n2 | Smith | 1"],
     );
+}
+
+#[test]
+fn a_key_that_comes_to_repeat_asks_for_a_new_look() {
+    let tables = [("EV", EVENTS), ("ORDERS", ORDERS), ("VENDOR", VENDORS)];
+    let log = load(&tables, &[("ORDERS", "VENDOR", "VENDOR", "ID")]).expect("it loads");
+    let arriving = |table: &str, text: &str| Change {
+        number: 2,
+        table: table.into(),
+        mode: Mode::Append,
+        upserts: rows(text),
+        deletes: rows("ID"),
+        at: Timestamp::EPOCH,
+    };
+    let applied = |change: Change| EventLog::clone(&log).apply(&change);
+    assert!(matches!(applied(arriving("VENDOR", "ID | NAME\nv3 | Nobody")), Applied::Touched(_)));
+    assert!(matches!(applied(arriving("ORDERS", "CASE | VENDOR | PAYER\n3 | v1 | v1")), Applied::Touched(_)));
+    assert!(matches!(applied(arriving("VENDOR", "ID | NAME\nv1 | Muller")), Applied::Reload));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod statements;
 mod joins;
 mod reference;
 mod scopes;
+mod windows;
 mod triggers;
 mod incremental;
 mod late_steps;
