@@ -40,7 +40,9 @@ pub fn expression(text: &str) -> Result<Expr, Faults> {
 /// semicolon behind it.
 pub fn condition(text: &str) -> Result<Expr, Faults> {
     run(text, |parser| {
-        parser.take_word("FILTER");
+        if parser.take_word("FILTER") {
+            parser.skip_forced();
+        }
         let value = parser.recovering(Parser::expression)?;
         parser.take_sign(";");
         parser.expect_end();
@@ -78,6 +80,7 @@ impl Parser {
         loop {
             while self.take_sign(";") {}
             if self.take_word("FILTER") {
+                self.skip_forced();
                 if let Some(condition) = self.recovering(Parser::expression) {
                     query.filters.push(condition);
                 }
@@ -509,6 +512,16 @@ impl Parser {
         Ok(found)
     }
 
+    /// Leaves out FORCED, which is for the lists that dashboards offer and says
+    /// nothing about rows.
+    fn skip_forced(&mut self) {
+        let next = self.tokens.get(self.next + 1).map(|token| &token.kind);
+        let is_name = matches!(next, Some(TokenKind::Sign(sign)) if *sign != "(") || next == Some(&TokenKind::End);
+        if self.peek_word("FORCED") && !is_name {
+            self.next += 1;
+        }
+    }
+
     /// Goes on behind the next END, if there is one.
     fn skip_behind_end(&mut self) {
         let is_end = |token: &Token| matches!(&token.kind, TokenKind::Word(word) if word.eq_ignore_ascii_case("END"));
@@ -521,6 +534,7 @@ impl Parser {
         let mut filters = Vec::new();
         self.expect_word("FILTER")?;
         loop {
+            self.skip_forced();
             filters.push(self.expression()?);
             self.expect_sign(";")?;
             if !self.take_word("FILTER") {

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 use super::{model, rows};
 use crate::evaluate::answer;
@@ -462,4 +463,28 @@ proptest! {
             prop_assert_eq!(found, expected, "{}", text);
         }
     }
+}
+
+/// Most of what is asked has a common table, and rows to show under filters.
+#[test]
+fn the_questions_are_worth_asking() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let both = (worlds(), questions());
+    let (mut refused, mut shown, mut filtered, mut grouped) = (0, 0, 0, 0);
+    for _ in 0..500 {
+        let (world, question) = both.new_tree(&mut runner).expect("there is always one").current();
+        match question.answer(&world) {
+            None => refused += 1,
+            Some(lines) if lines.is_empty() => {}
+            Some(lines) => {
+                shown += 1;
+                filtered += i32::from(!question.filters.is_empty());
+                grouped += i32::from(!question.keys.is_empty() && !question.aggregates.is_empty() && lines.len() > 1);
+            }
+        }
+    }
+    assert!(refused < 150, "{refused} have no common table");
+    assert!(shown > 250, "{shown} have an answer");
+    assert!(filtered > 100, "{filtered} have one under filters");
+    assert!(grouped > 25, "{grouped} have several groups");
 }
