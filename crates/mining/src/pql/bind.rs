@@ -208,13 +208,15 @@ pub(crate) fn without_guards(
     let mut open: Vec<Guard> = Vec::new();
     let mut done = 0;
     while let Some(start) = text[done..].find("<%").map(|found| found + done) {
-        let end = text[start..].find("%>").map_or(text.len(), |found| start + found + 2);
+        let end = text[start + 2..].find("%>").map_or(text.len(), |found| start + found + 4);
         let span = Span { start: start as u32, end: end as u32 };
         let inner = text[start..end].trim_start_matches("<%").trim_end_matches("%>").trim();
         let shown = open.iter().all(|guard| guard.holds);
         copy(&mut kept, &text[done..start], shown);
-        // A variable is no guard, and what is not closed is told by the parser.
-        if inner.starts_with('=') || !text[start..end].ends_with("%>") {
+        // A variable is no guard, nor is a pattern such as '<%'; what is not
+        // closed is told by the parser.
+        let is_guard = inner.starts_with("if") || inner.starts_with('}');
+        if !is_guard || !text[start..end].ends_with("%>") {
             copy(&mut kept, &text[start..end], shown);
             done = end;
             continue;
@@ -230,7 +232,7 @@ pub(crate) fn without_guards(
             let (name, expected, equal) = comparison(inner).ok_or_else(|| {
                 Mistake::new(
                     span,
-                    "only <%= NAME %>, <% if(NAME != \"\") { %>, <% } else { %> and <% } %> are understood",
+                    "only <% if(NAME != \"\") { %>, <% if(NAME == \"…\") { %>, <% } else { %> and <% } %> are understood",
                 )
             })?;
             let holds = (value(name, span)? == expected) == equal;

@@ -148,11 +148,14 @@ fn guards_leave_out_text_and_keep_places() {
     );
     check("1 <% } %>", &expect!["line 1, column 3: no <% if … { %> is open here"]);
     check(
-        "<% while(true) { %>",
+        "<% if(true) { %>",
         &expect![[
-            r#"line 1, column 1: only <%= NAME %>, <% if(NAME != "") { %>, <% } else { %> and <% } %> are understood"#
+            r#"line 1, column 1: only <% if(NAME != "") { %>, <% if(NAME == "…") { %>, <% } else { %> and <% } %> are understood"#
         ]],
     );
+    check("1 <% while(true) { %>", &expect!["line 1, column 3: only <%= NAME %> is understood here"]);
+    // A pattern is no guard.
+    check(r#"FILTER "ORDERS"."REGION" LIKE '<%' OR "ORDERS"."REGION" LIKE '%>'; "ORDERS"."REGION""#, &expect![""]);
 }
 
 #[test]

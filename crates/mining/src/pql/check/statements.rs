@@ -12,7 +12,7 @@ use super::{Checked, Checker, EXPANSIONS_MAX};
 use crate::value::{Type, Value};
 
 /// How many names may be expanded in all, nested or not.
-const EXPANDED_MAX: usize = 5_000;
+const EXPANDED_MAX: usize = 50_000;
 
 /// A KPI with its arguments in their places.
 pub(super) struct BoundKpi {
