@@ -15,15 +15,15 @@ pub(super) struct Groups<'a> {
     /// The rows, in the order that FIRST and LAST mean.
     pub(super) rows: &'a [u32],
     /// Per row its group.
-    pub(super) groups: &'a [u32],
+    pub(super) group_of: &'a [u32],
     /// How many groups there are.
     pub(super) count: usize,
 }
 
-impl<'a> Groups<'a> {
+impl Groups<'_> {
     /// Goes through the rows that have a value: row and group.
     fn present(self, value: &Operand) -> impl Iterator<Item = (usize, usize)> {
-        let members = self.rows.iter().zip(self.groups);
+        let members = self.rows.iter().zip(self.group_of);
         members.map(|(row, group)| (*row as usize, *group as usize)).filter(|(row, _)| !value.is_null(*row))
     }
 

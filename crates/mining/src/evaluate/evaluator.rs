@@ -405,7 +405,7 @@ impl<'a> InScope<'a> {
             (0..self.length(from) as u32).filter(|row| counts(*row) && target(*row) != NO_ROW).collect();
         self.put_in_order(&mut rows, &pull_up.order, from);
         let groups: Vec<u32> = rows.iter().map(|row| target(*row)).collect();
-        let groups = Groups { rows: &rows, groups: &groups, count: self.length(node.grain) };
+        let groups = Groups { rows: &rows, group_of: &groups, count: self.length(node.grain) };
         aggregate(pull_up.aggregation, type_of(node), &value, &pull_up.delimiter, groups)
     }
 

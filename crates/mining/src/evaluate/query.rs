@@ -1,13 +1,12 @@
 //! Answering a query: select, group, order, cut.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::aggregation::{Groups, aggregate};
 use super::evaluator::{Evaluator, InScope};
 use super::keys::{Grouped, group};
 use super::scalar::by_keys;
-use super::vector::{GroupKey, Operand, Places, Vector};
+use super::vector::{Operand, Places, Vector};
 use super::window::{moving, moving_type};
 use crate::log::{EventLog, NO_ROW};
 use crate::pql::check::type_of;
@@ -85,7 +84,7 @@ fn on_groups(scope: &InScope<'_>, plan: &QueryPlan, keys: &[Node], rows: &[u32])
         .zip(&key_operands)
         .map(|(key, operand)| Arc::new(Vector::of(type_of(key), firsts.iter().map(|row| operand.value(*row as usize)))))
         .collect();
-    let grouped = Groups { rows, groups: &groups, count };
+    let grouped = Groups { rows, group_of: &groups, count };
     let aggregates: Vec<Arc<Vector>> =
         plan.aggregates.iter().map(|one| Arc::new(reduce(scope, plan.grain, one, grouped))).collect();
     let operand = |node: &Node| {
@@ -100,7 +99,7 @@ pub(super) fn global(scope: &InScope<'_>, global: &Global) -> Vector {
     let kept = scope.selected(global.grain, &global.conditions);
     let rows: Vec<u32> = (0..kept.len() as u32).filter(|row| kept[*row as usize]).collect();
     let groups = vec![0; rows.len()];
-    let grouped = Groups { rows: &rows, groups: &groups, count: 1 };
+    let grouped = Groups { rows: &rows, group_of: &groups, count: 1 };
     let aggregates: Vec<Arc<Vector>> =
         global.aggregates.iter().map(|one| Arc::new(reduce(scope, global.grain, one, grouped))).collect();
     (*scope.on_groups(&global.value, &[], &aggregates, 1)).clone()
@@ -115,13 +114,13 @@ fn reduce(scope: &InScope<'_>, grain: Grain, one: &Aggregate, groups: Groups<'_>
                 return aggregate(*aggregation, result, &value, delimiter, groups);
             }
             let mut group_of = vec![NO_ROW; scope.length(grain)];
-            for (row, group) in groups.rows.iter().zip(groups.groups) {
+            for (row, group) in groups.rows.iter().zip(groups.group_of) {
                 group_of[*row as usize] = *group;
             }
             let mut rows = groups.rows.to_vec();
             scope.put_in_order(&mut rows, order, grain);
             let own: Vec<u32> = rows.iter().map(|row| group_of[*row as usize]).collect();
-            let groups = Groups { rows: &rows, groups: &own, count: groups.count };
+            let groups = Groups { rows: &rows, group_of: &own, count: groups.count };
             aggregate(*aggregation, result, &value, delimiter, groups)
         }
         Aggregate::Rows(table) => {
@@ -142,8 +141,7 @@ fn finish(plan: &QueryPlan, result: &Result) -> Answer {
     let values = |row: u32| -> Vec<Value> { result.columns.iter().map(|column| column.value(row as usize)).collect() };
     let mut rows = result.rows.clone();
     if plan.distinct {
-        let mut seen: HashSet<Vec<GroupKey>> = HashSet::new();
-        rows.retain(|row| seen.insert(values(*row).into_iter().map(GroupKey::from).collect()));
+        rows = group(&rows, &result.columns).firsts;
     }
     let limit = plan.limit.map_or(usize::MAX, |limit| limit as usize);
     let shown = rows.into_iter().skip(plan.offset as usize).take(limit);

@@ -181,7 +181,7 @@ pub(super) fn moving(moving: &Moving, value: &Operand, rows: &[u32], length: usi
                 groups.push((place - first) as u32);
             }
         }
-        let members = Groups { rows: &members, groups: &groups, count: last - first };
+        let members = Groups { rows: &members, group_of: &groups, count: last - first };
         let reduced = aggregate(moving.aggregation, result, value, "", members);
         // One value does not spread; here, unlike elsewhere, that is NULL.
         let spreads = matches!(moving.aggregation, Aggregation::Stdev | Aggregation::Var);

@@ -7,6 +7,7 @@ use pools::rows::{Cell, ColumnType};
 use pools::{Change, CommitNumber, DataModel, Mode, Rows, SEQ_COLUMN};
 
 use super::blocks::{Chunked, Sharded};
+use super::sides::directed;
 use super::table::{Key, NO_ROW, Table};
 use crate::pql::catalog::{Catalog, CatalogTable, Roles};
 
@@ -33,8 +34,8 @@ pub struct Touched {
 pub enum Applied {
     /// It is in.
     Touched(Touched),
-    /// It cannot be applied in place (REPLACE, new or widened columns): load
-    /// the data model anew. The root must not be used any more.
+    /// It cannot be applied in place (REPLACE, new or widened columns, a key
+    /// that repeats on the 1-side of a join): load the data model anew. The root must not be used any more.
     Reload,
 }
 
@@ -72,6 +73,7 @@ impl EventLog {
     /// Makes a log of rows that were read at one commit number, one `Rows` per
     /// table of the model, in its order, with the push keys of each.
     pub fn new(model: &DataModel, loaded: &[(Rows, Vec<String>)], number: CommitNumber) -> Result<Self, String> {
+        let model = &*directed(model, loaded)?;
         let mut tables = Vec::new();
         for (name, (rows, keys)) in model.tables.iter().zip(loaded) {
             let columns = rows.schema().columns.into_iter().filter(|column| column.name != SEQ_COLUMN);
@@ -219,10 +221,21 @@ impl EventLog {
             arrived.push(self.insert(table, &change.upserts, row, &mut fresh));
         }
         self.settle(&fresh);
+        if arrived.iter().any(|row| self.is_second(table, *row)) {
+            return Applied::Reload;
+        }
         for row in arrived {
             self.touch(table, row, &mut touched.cases);
         }
         Applied::Touched(touched)
+    }
+
+    /// Tells whether a row repeats a key of the 1-side of a join, so that it is
+    /// to be seen anew which side that is.
+    fn is_second(&self, table: usize, row: u32) -> bool {
+        let into = self.joins.iter().filter(|join| join.to == table);
+        into.filter_map(|join| join.parents.get(&self.tables[table].key(row, &join.to_columns)?))
+            .any(|rows| rows.len() > 1)
     }
 
     fn insert(&mut self, table: usize, rows: &Rows, row: usize, fresh: &mut Fresh) -> u32 {

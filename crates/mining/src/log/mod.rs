@@ -7,18 +7,20 @@
 //!
 //! * [`blocks`]: vectors and maps that share what two roots have in common;
 //! * [`table`]: typed columns, rows that live and die, keys;
+//! * [`sides`]: which table of a join is the N-side;
 //! * [`event_log`]: joins resolved to row numbers, cases with their events in
 //!   order, and what a commit touches;
 //! * [`load`]: from the rows of a pool to a root.
 //!
 //! Decisions that the rows do not make for us: events of a case stand in the
 //! order of (time, sorting column, arrival); a row whose case, activity or time
-//! is missing is no event and is only counted; of several rows with one key on
-//! the 1-side of a join the last arrival counts; keys with a missing part join
-//! nothing.
+//! is missing is no event and is only counted; of several rows of the case table
+//! with one key the last arrival counts; keys with a missing part join nothing,
+//! and keys that repeat on both sides of a join are refused.
 
 mod blocks;
 mod table;
+mod sides;
 mod event_log;
 mod load;
 

@@ -179,7 +179,9 @@ fn visit(expr: &mut Expr, f: &mut impl FnMut(&mut Expr)) {
         }
         ExprKind::In { value, list, .. } => {
             visit(value, f);
-            list.iter_mut().for_each(|item| visit(item, f));
+            for item in list {
+                visit(item, f);
+            }
         }
         ExprKind::Case { branches, otherwise } | ExprKind::StaticCase { branches, otherwise } => {
             for (condition, value) in branches {
@@ -195,7 +197,9 @@ fn visit(expr: &mut Expr, f: &mut impl FnMut(&mut Expr)) {
             call.order_by.iter_mut().for_each(|by| visit(&mut by.key, f));
         }
         ExprKind::Bracket { items, .. } | ExprKind::PartitionBy(items) | ExprKind::Tuple(items) => {
-            items.iter_mut().for_each(|item| visit(item, f));
+            for item in items {
+                visit(item, f);
+            }
         }
         ExprKind::Edges { path, start, end } => {
             let ends = start.iter_mut().flatten().chain(end.iter_mut().flatten());
@@ -217,13 +221,15 @@ pub(crate) fn without_guards(
     let mut open: Vec<Guard> = Vec::new();
     let mut done = 0;
     while let Some(start) = text[done..].find("<%").map(|found| found + done) {
-        let end = text[start..].find("%>").map_or(text.len(), |found| start + found + 2);
+        let end = text[start + 2..].find("%>").map_or(text.len(), |found| start + found + 4);
         let span = Span { start: start as u32, end: end as u32 };
         let inner = text[start..end].trim_start_matches("<%").trim_end_matches("%>").trim();
         let shown = open.iter().all(|guard| guard.holds);
         copy(&mut kept, &text[done..start], shown);
-        // A variable is no guard, and what is not closed is told by the parser.
-        if inner.starts_with('=') || !text[start..end].ends_with("%>") {
+        // A variable is no guard, nor is a pattern such as '<%'; what is not
+        // closed is told by the parser.
+        let is_guard = inner.starts_with("if") || inner.starts_with('}');
+        if !is_guard || !text[start..end].ends_with("%>") {
             copy(&mut kept, &text[start..end], shown);
             done = end;
             continue;
@@ -239,7 +245,7 @@ pub(crate) fn without_guards(
             let (name, expected, equal) = comparison(inner).ok_or_else(|| {
                 Mistake::new(
                     span,
-                    "only <%= NAME %>, <% if(NAME != \"\") { %>, <% } else { %> and <% } %> are understood",
+                    "only <% if(NAME != \"\") { %>, <% if(NAME == \"…\") { %>, <% } else { %> and <% } %> are understood",
                 )
             })?;
             let holds = (value(name, span)? == expected) == equal;

@@ -122,7 +122,7 @@ impl<'a> Checker<'a> {
     pub fn condition(&mut self, text: &str) -> Result<Node, Faults> {
         let expr = parse::condition(&self.guarded_text(text)?)?;
         self.place = Place::Condition;
-        self.truth_of(&expr).map_err(|mistake| place_all(vec![mistake], text))
+        self.standing_truth(&expr).map_err(|mistake| place_all(vec![mistake], text))
     }
 
     /// Checks the name of a table.
@@ -266,7 +266,7 @@ impl<'a> Checker<'a> {
             mistakes.push(Mistake::new(second.span, detail));
         }
         for condition in plain.into_iter().chain(aware) {
-            match self.truth_of(condition) {
+            match self.standing_truth(condition) {
                 Ok(node) => self.filters.push(node),
                 Err(mistake) => mistakes.push(mistake),
             }
@@ -330,34 +330,37 @@ impl<'a> Checker<'a> {
         columns: &[(String, Node)],
         order: &[(Node, bool)],
     ) -> Checked<Grain> {
-        let mut grain = Grain::Constant;
+        let mut grains = Vec::new();
+        let of = |node: &Node| (node.grain, node.span);
         match groups {
             None => {
-                let ordered = order.iter().map(|(node, _)| node);
-                for node in columns.iter().map(|(_, node)| node).chain(ordered) {
-                    grain = self.common(grain, node.grain, node.span)?;
-                }
+                grains.extend(columns.iter().map(|(_, node)| of(node)));
+                grains.extend(order.iter().map(|(node, _)| of(node)));
             }
             Some(keys) => {
-                for key in keys {
-                    grain = self.common(grain, key.grain, key.span)?;
-                }
+                grains.extend(keys.iter().map(of));
                 for aggregate in aggregates {
-                    grain = match aggregate {
+                    match aggregate {
                         Aggregate::Of(reduction) => {
-                            let keys = reduction.order.iter().map(|(key, _)| key);
-                            let mut common = grain;
-                            for node in std::iter::once(&reduction.value).chain(keys) {
-                                common = self.common(common, node.grain, node.span)?;
-                            }
-                            common
+                            grains.push(of(&reduction.value));
+                            grains.extend(reduction.order.iter().map(|(key, _)| of(key)));
                         }
-                        Aggregate::Rows(table) => self.common(grain, Grain::Table(*table), Span::default())?,
-                    };
+                        Aggregate::Rows(table) => grains.push((Grain::Table(*table), Span::default())),
+                    }
                 }
             }
         }
-        Ok(grain)
+        self.common_grain(&grains)
+    }
+
+    /// Returns the grain from which all are reached, be it the last of them;
+    /// if there is none, says which two do not meet.
+    fn common_grain(&self, grains: &[(Grain, Span)]) -> Checked<Grain> {
+        let reaches_all = |from: &Grain| grains.iter().all(|(to, _)| self.program.reaches(*from, *to));
+        if let Some(common) = grains.iter().map(|(grain, _)| *grain).find(reaches_all) {
+            return Ok(common);
+        }
+        grains.iter().try_fold(Grain::Constant, |common, (grain, span)| self.common(common, *grain, *span))
     }
 
     /// Returns the more detailed of two grains.
@@ -393,7 +396,7 @@ impl<'a> Checker<'a> {
     }
 
     fn common_of(&self, nodes: &[&Node]) -> Checked<Grain> {
-        nodes.iter().try_fold(Grain::Constant, |grain, node| self.common(grain, node.grain, node.span))
+        self.common_grain(&nodes.iter().map(|node| (node.grain, node.span)).collect::<Vec<_>>())
     }
 
     fn node(&mut self, op: Op, yields: Yield, grain: Grain, span: Span) -> Node {
@@ -404,6 +407,16 @@ impl<'a> Checker<'a> {
     fn apply(&mut self, function: Function, arguments: Vec<Node>, result: Type, span: Span) -> Checked<Node> {
         let grain = self.common_of(&arguments.iter().collect::<Vec<_>>())?;
         Ok(self.node(Op::Apply(function, arguments), Yield::Of(result), grain, span))
+    }
+
+    /// Checks a condition that selects rows. One on a DOMAIN_TABLE stands on
+    /// the rows that its combinations are made of.
+    fn standing_truth(&mut self, expr: &Expr) -> Checked<Node> {
+        let node = self.truth_of(expr)?;
+        let Grain::Domain(domain) = node.grain else { return Ok(node) };
+        let source = Grain::Table(self.program.domains[domain].source);
+        let span = node.span;
+        Ok(self.node(Op::Bind(Box::new(node)), Yield::Truth, source, span))
     }
 
     fn value_of(&mut self, expr: &Expr) -> Checked<Node> {

@@ -42,7 +42,9 @@ pub fn expression(text: &str) -> Result<Expr, Faults> {
 /// semicolon behind it.
 pub fn condition(text: &str) -> Result<Expr, Faults> {
     run(text, |parser| {
-        parser.take_word("FILTER");
+        if parser.take_word("FILTER") {
+            parser.skip_forced();
+        }
         let value = parser.recovering(Parser::expression)?;
         parser.take_sign(";");
         parser.expect_end();
@@ -90,6 +92,7 @@ impl Parser {
                 continue;
             }
             if self.take_word("FILTER") {
+                self.skip_forced();
                 if let Some(condition) = self.recovering(Parser::expression) {
                     query.filters.push(condition);
                 }
@@ -100,8 +103,10 @@ impl Parser {
                 continue;
             }
             if self.peek_if() {
-                if let Some(filter) = self.recovering(Parser::static_filter) {
-                    query.static_filters.push(filter);
+                match self.recovering(Parser::static_filter) {
+                    Some(filter) => query.static_filters.push(filter),
+                    // The semicolons inside are not its end.
+                    None => self.skip_behind_end(),
                 }
                 if !self.at_end() && !self.take_sign(";") {
                     let mistake = self.unexpected("\";\" after END");
@@ -425,7 +430,7 @@ impl Parser {
             }
             if self.peek_words("PARTITION", "BY") {
                 call.arguments.push(self.partition_by()?);
-                if !self.take_sign(",") {
+                if !self.take_sign(",") && !self.peek_word("ORDER") {
                     break;
                 }
                 continue;
@@ -530,10 +535,29 @@ impl Parser {
         Ok(found)
     }
 
+    /// Leaves out FORCED, which is for the lists that dashboards offer and says
+    /// nothing about rows.
+    fn skip_forced(&mut self) {
+        let next = self.tokens.get(self.next + 1).map(|token| &token.kind);
+        let is_name = matches!(next, Some(TokenKind::Sign(sign)) if *sign != "(") || next == Some(&TokenKind::End);
+        if self.peek_word("FORCED") && !is_name {
+            self.next += 1;
+        }
+    }
+
+    /// Goes on behind the next END, if there is one.
+    fn skip_behind_end(&mut self) {
+        let is_end = |token: &Token| matches!(&token.kind, TokenKind::Word(word) if word.eq_ignore_ascii_case("END"));
+        if let Some(steps) = self.tokens[self.next.min(self.tokens.len())..].iter().position(is_end) {
+            self.next += steps + 1;
+        }
+    }
+
     fn filters(&mut self) -> Parsed<Vec<Expr>> {
         let mut filters = Vec::new();
         self.expect_word("FILTER")?;
         loop {
+            self.skip_forced();
             filters.push(self.expression()?);
             self.expect_sign(";")?;
             if !self.take_word("FILTER") {
@@ -644,7 +668,7 @@ impl Parser {
     /// where something stands behind it that makes it one.
     fn peek_if(&self) -> bool {
         let next = self.tokens.get(self.next + 1).map(|token| &token.kind);
-        self.peek_word("IF") && !matches!(next, Some(TokenKind::Sign("," | ";")) | Some(TokenKind::End))
+        self.peek_word("IF") && !matches!(next, Some(TokenKind::Sign("," | ";") | TokenKind::End))
     }
 
     /// Tells whether a point follows: then even a reserved word is a name, for

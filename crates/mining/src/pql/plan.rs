@@ -644,8 +644,14 @@ impl Node {
     /// Calls `visit` with each node right below.
     pub fn each_child<'a>(&'a self, mut visit: impl FnMut(&'a Node)) {
         match &self.op {
-            Op::Column { .. } | Op::Constant(_) | Op::Now | Op::ClockPart(_) | Op::Aggregate(_) | Op::Dimension(_) => {}
-            Op::Moving(_) | Op::Global(_) => {}
+            Op::Column { .. }
+            | Op::Constant(_)
+            | Op::Now
+            | Op::ClockPart(_)
+            | Op::Aggregate(_)
+            | Op::Dimension(_)
+            | Op::Moving(_)
+            | Op::Global(_) => {}
             Op::Window(window) => {
                 visit(&window.value);
                 window.order.iter().for_each(|(key, _)| visit(key));
@@ -660,9 +666,15 @@ impl Node {
             }
             Op::FilterToNull(value, conditions) => {
                 visit(value);
-                conditions.iter().for_each(|(condition, _)| visit(condition));
+                for (condition, _) in conditions {
+                    visit(condition);
+                }
             }
-            Op::BindFilters(conditions) => conditions.iter().for_each(|(condition, _)| visit(condition)),
+            Op::BindFilters(conditions) => {
+                for (condition, _) in conditions {
+                    visit(condition);
+                }
+            }
             Op::Apply(_, arguments) => arguments.iter().for_each(visit),
             Op::Compare(_, left, right) | Op::And(left, right) | Op::Or(left, right) | Op::Like(left, right) => {
                 visit(left);

@@ -108,7 +108,7 @@ fn quoted(rest: &str, quote: char, at: usize, mistakes: &mut Vec<Mistake>) -> (O
 }
 
 fn variable(rest: &str, at: usize, mistakes: &mut Vec<Mistake>) -> (Option<TokenKind>, usize) {
-    let Some(end) = rest.find("%>") else {
+    let Some(end) = rest[2..].find("%>").map(|end| end + 2) else {
         mistakes.push(Mistake::new(span(at, 2), "this variable is not closed; write <%= NAME %>"));
         return (None, rest.len());
     };

@@ -7,7 +7,9 @@ use crate::pql::parse;
 use crate::pql::pattern::{
     ActivityName, MatchProcess, MatchRegex, NodeKind, Pattern, PatternEdge, PatternNode, ProcessEquals, Step,
 };
-use crate::pql::syntax::{Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Span};
+use crate::pql::syntax::{
+    Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Span, StaticFilter,
+};
 
 fn check(text: &str, expected: &Expect) {
     match parse::query(text) {
@@ -126,6 +128,36 @@ fn faults_in_patterns_name_their_place() {
 }
 
 #[test]
+fn windows_static_statements_and_parameters_are_written_again() {
+    check(
+        "LAG(t.c, ORDER BY (t.a DESC, t.b), PARTITION BY (t.p, t.q), 2), INDEX_ORDER(t.c ORDER BY t.a, PARTITION BY t.p)",
+        &expect![[
+            r#"TABLE(LAG("t"."c", PARTITION BY ("t"."p", "t"."q"), 2 ORDER BY "t"."a" DESC, "t"."b"), INDEX_ORDER("t"."c", PARTITION BY ("t"."p") ORDER BY "t"."a"));"#
+        ]],
+    );
+    check(
+        "PU_FIRST(t, t.c ORDER BY (t.a + t.b) * 2, t.d), LOOKUP(t, s.v, (t.k, s.k), (t.l = s.l))",
+        &expect![[
+            r#"TABLE(PU_FIRST(t, "t"."c" ORDER BY ("t"."a" + "t"."b") * 2, "t"."d"), LOOKUP(t, "s"."v", ("t"."k", "s"."k"), "t"."l" = "s"."l"));"#
+        ]],
+    );
+    check(
+        "IF 1 = 2 THEN FILTER a.b = 1; FILTER a.c = 2; else if 1 = 1 THEN FILTER a.d = 3; ELSE FILTER a.e = 4; END; {p1} + {p12}",
+        &expect![[r#"
+            IF 1 = 2 THEN FILTER "a"."b" = 1; FILTER "a"."c" = 2; ELSE IF 1 = 1 THEN FILTER "a"."d" = 3; ELSE FILTER "a"."e" = 4; END;
+            TABLE({p1} + {p12});"#]],
+    );
+    check(
+        "static case when COLUMN_TYPE(a.b) = 'INT' then 1 else 2 end, PU_COUNT_DISTINCT(approx t, a.b), IF, STATIC",
+        &expect![[
+            r#"TABLE(STATIC CASE WHEN COLUMN_TYPE("a"."b") = 'INT' THEN 1 ELSE 2 END, PU_COUNT_DISTINCT(approx, t, "a"."b"), IF, STATIC);"#
+        ]],
+    );
+    check("LAG(a.b ORDER BY a.c ORDER BY a.d)", &expect![[r#"line 1, column 22: expected ")", found ORDER"#]]);
+    check("IF 1 = 1 THEN a.b; END; a.c", &expect!["line 1, column 15: expected FILTER, found a"]);
+}
+
+#[test]
 fn faults_name_their_place_and_all_are_told() {
     check("SUM(", &expect!["line 1, column 5: expected an expression, the text ends"]);
     check(
@@ -134,6 +166,7 @@ fn faults_name_their_place_and_all_are_told() {
             "line 1, column 14: expected an expression, found \";\"; line 2, column 16: expected an expression, found \")\"; line 3, column 7: expected an expression, the text ends"
         ],
     );
+    check("<%>", &expect!["line 1, column 1: this variable is not closed; write <%= NAME %>"]);
     check("'open", &expect!["line 1, column 1: this quote is not closed; add ' at its end"]);
     check(
         "a.b = 99999999999999999999",
@@ -227,12 +260,20 @@ fn process() -> impl Strategy<Value = ExprKind> {
     prop_oneof![equals, graph, regex]
 }
 
+/// Arguments of a call, among them lists and partitions.
+fn any_arguments(inner: impl Strategy<Value = Expr> + Clone) -> impl Strategy<Value = Vec<Expr>> {
+    let pair = prop::collection::vec(inner.clone(), 2..4).prop_map(|items| expr(ExprKind::Tuple(items)));
+    let partition = prop::collection::vec(inner.clone(), 1..3).prop_map(|items| expr(ExprKind::PartitionBy(items)));
+    prop::collection::vec(prop_oneof![4 => inner, 1 => pair, 1 => partition], 1..3)
+}
+
 fn any_expr() -> impl Strategy<Value = Expr> {
     let leaf = prop_oneof![
         (name(), name()).prop_map(|(table, column)| ExprKind::Column { table, column }),
         name().prop_map(|name| ExprKind::Name { name, quoted: true }),
         word().prop_map(|name| ExprKind::Name { name, quoted: false }),
         word().prop_map(ExprKind::Variable),
+        (1..30_u32).prop_map(ExprKind::Parameter),
         (0..=i64::MAX).prop_map(ExprKind::Int),
         (0.0..1e300).prop_map(ExprKind::Float),
         ".{0,6}".prop_map(ExprKind::Text),
@@ -276,6 +317,8 @@ fn any_expr() -> impl Strategy<Value = Expr> {
             (boxed(), any::<bool>()).prop_map(|(value, negated)| ExprKind::IsNull { value, negated }),
             (prop::collection::vec((inner.clone(), inner.clone()), 1..3), prop::option::of(boxed()))
                 .prop_map(|(branches, otherwise)| ExprKind::Case { branches, otherwise }),
+            (prop::collection::vec((inner.clone(), inner.clone()), 1..3), prop::option::of(boxed()))
+                .prop_map(|(branches, otherwise)| ExprKind::StaticCase { branches, otherwise }),
             (word(), list()).prop_map(|(word, items)| ExprKind::Bracket { word, items }),
             list().prop_map(|items| ExprKind::Bracket { word: String::new(), items }),
             (word(), edges(inner.clone())).prop_map(|(name, edges)| {
@@ -283,9 +326,11 @@ fn any_expr() -> impl Strategy<Value = Expr> {
                 let (name_span, order_by) = (Span::default(), Vec::new());
                 ExprKind::Call(Call { name, name_span, distinct: false, arguments, order_by })
             }),
-            (word(), any::<bool>(), list(), orders).prop_map(|(name, distinct, arguments, order_by)| {
-                ExprKind::Call(Call { name, name_span: Span::default(), distinct, arguments, order_by })
-            }),
+            (word(), any::<bool>(), any_arguments(inner.clone()), orders).prop_map(
+                |(name, distinct, arguments, order_by)| {
+                    ExprKind::Call(Call { name, name_span: Span::default(), distinct, arguments, order_by })
+                }
+            ),
         ]
         .prop_map(expr)
     })
@@ -304,11 +349,14 @@ fn edges(value: impl Strategy<Value = Expr> + Clone + 'static) -> impl Strategy<
 fn any_query() -> impl Strategy<Value = Query> {
     let columns = prop::collection::vec((any_expr(), prop::option::of(name())), 1..3);
     let activity_column = prop::option::of(any_expr());
-    let filters = prop::collection::vec(any_expr(), 0..2);
-    (activity_column, filters, any::<bool>(), columns, prop::option::of(0..1_000_u64)).prop_map(
-        |(activity_column, filters, distinct, columns, limit)| {
+    let filters = || prop::collection::vec(any_expr(), 1..3);
+    let static_filter = (prop::collection::vec((any_expr(), filters()), 1..3), prop::collection::vec(any_expr(), 0..2))
+        .prop_map(|(branches, otherwise)| StaticFilter { branches, otherwise });
+    let statements = (prop::collection::vec(any_expr(), 0..2), prop::collection::vec(static_filter, 0..2));
+    (activity_column, statements, any::<bool>(), columns, prop::option::of(0..1_000_u64)).prop_map(
+        |(activity_column, (filters, static_filters), distinct, columns, limit)| {
             let columns = columns.into_iter().map(|(value, name)| QueryColumn { value, name }).collect();
-            Query { activity_column, filters, distinct, columns, limit, ..Query::default() }
+            Query { activity_column, filters, static_filters, distinct, columns, limit, ..Query::default() }
         },
     )
 }

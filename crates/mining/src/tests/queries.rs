@@ -247,7 +247,7 @@ fn mistakes_name_the_place_and_what_could_be_meant() {
     check(
         r#"PU_SUM("EV", "ORDERS"."VALUE")"#,
         &expect![[
-            r#"line 1, column 8: table "EV" is not on the 1-side of table "ORDERS"; bring the column to a table in between with BIND"#
+            r#"line 1, column 8: table "EV" is not on the 1-side of table "ORDERS" but on its N-side: there each row has one value already, so use the column itself"#
         ]],
     );
     check(r#""EV"."ACT" AND 1 = 1"#, &expect!["line 1, column 1: expected a condition, found a STRING"]);

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 use super::{model, rows};
 use crate::evaluate::answer;
@@ -39,7 +40,7 @@ fn reaches(many: usize, one: usize) -> bool {
 }
 
 #[derive(Clone, Debug)]
-struct World([Vec<Vec<Value>>; 4]);
+pub(super) struct World([Vec<Vec<Value>>; 4]);
 
 impl World {
     fn up(&self, table: usize, row: usize, to: usize) -> Option<usize> {
@@ -67,6 +68,16 @@ impl World {
                 };
                 let values = self.rows(*table).filter(counts).map(|row| self.0[*table][row][*column].clone());
                 how.of(values.collect())
+            }
+            Term::Shared { how, table, column, keys } => {
+                let key = |row: usize| keys.iter().map(|key| self.0[*table][row][*key].clone()).collect::<Vec<_>>();
+                let own = key(row);
+                // A combination with a missing part is none.
+                if own.contains(&Value::Null) {
+                    return Value::Null;
+                }
+                let values = self.rows(*table).filter(|other| key(*other) == own);
+                how.of(values.map(|row| self.0[*table][row][*column].clone()).collect())
             }
         }
     }
@@ -193,13 +204,27 @@ fn number(value: &Value) -> f64 {
 #[derive(Clone, Debug)]
 enum Term {
     Column(usize, usize),
-    Pull { how: How, target: usize, table: usize, column: usize, filter: Option<Box<Condition>> },
+    Pull {
+        how: How,
+        target: usize,
+        table: usize,
+        column: usize,
+        filter: Option<Box<Condition>>,
+    },
+    /// Pulled up to a combination of columns of the table, or to one value of
+    /// all, and brought back to the table.
+    Shared {
+        how: How,
+        table: usize,
+        column: usize,
+        keys: Vec<usize>,
+    },
 }
 
 impl Term {
     fn table(&self) -> usize {
         match self {
-            Term::Column(table, _) => *table,
+            Term::Column(table, _) | Term::Shared { table, .. } => *table,
             Term::Pull { target, .. } => *target,
         }
     }
@@ -207,14 +232,14 @@ impl Term {
     fn is_text(&self) -> bool {
         match self {
             Term::Column(table, column) => !COLUMNS[*table][*column].1,
-            Term::Pull { how, table, column, .. } => {
+            Term::Pull { how, table, column, .. } | Term::Shared { how, table, column, .. } => {
                 matches!(how, How::Min | How::Max | How::Mode) && !COLUMNS[*table][*column].1
             }
         }
     }
 
     fn is_float(&self) -> bool {
-        matches!(self, Term::Pull { how: How::Avg, .. })
+        matches!(self, Term::Pull { how: How::Avg, .. } | Term::Shared { how: How::Avg, .. })
     }
 
     fn text(&self) -> String {
@@ -224,6 +249,12 @@ impl Term {
             Term::Pull { how, target, table, column: place, filter } => {
                 let filter = filter.as_ref().map(|filter| format!(", {}", filter.text())).unwrap_or_default();
                 format!("{}(\"{}\", {}{filter})", how.pull_up(), TABLES[*target], column(*table, *place))
+            }
+            Term::Shared { how, table, column: place, keys } => {
+                let keys: Vec<String> = keys.iter().map(|key| column(*table, *key)).collect();
+                let target =
+                    if keys.is_empty() { "CONSTANT()".into() } else { format!("DOMAIN_TABLE({})", keys.join(", ")) };
+                format!("BIND(\"{}\", {}({target}, {}))", TABLES[*table], how.pull_up(), column(*table, *place))
             }
         }
     }
@@ -304,7 +335,7 @@ impl Question {
     }
 }
 
-fn load(world: &World) -> Arc<EventLog> {
+pub(super) fn load(world: &World) -> Arc<EventLog> {
     let headers = ["CASE | ACT | H:int | TS:time", "CASE | VENDOR | V:int", "ID | R:int", "CASE | Q:int"];
     let loaded = std::array::from_fn::<_, 4, _>(|table| {
         let mut text = headers[table].to_owned();
@@ -320,7 +351,7 @@ fn load(world: &World) -> Arc<EventLog> {
     Arc::new(EventLog::new(&model(&TABLES, Some("ORDERS"), &joins), &loaded, 1).expect("it loads"))
 }
 
-fn worlds() -> impl Strategy<Value = World> {
+pub(super) fn worlds() -> impl Strategy<Value = World> {
     use prop::collection::vec;
     let text = |prefix: &'static str, number: Option<u8>| {
         number.map_or(Value::Null, |number| Value::Text(format!("{prefix}{number}").into()))
@@ -390,7 +421,10 @@ fn term() -> impl Strategy<Value = Term> {
         });
         Term::Pull { how: fitting(how, !COLUMNS[table][column].1), target, table, column, filter }
     });
-    prop_oneof![2 => plain, 1 => pull]
+    let shared = (how(), column(), prop::collection::vec(0..2_usize, 0..3)).prop_map(|(how, (table, column), keys)| {
+        Term::Shared { how: fitting(how, !COLUMNS[table][column].1), table, column, keys }
+    });
+    prop_oneof![4 => plain, 2 => pull, 1 => shared]
 }
 
 fn questions() -> impl Strategy<Value = Question> {
@@ -429,4 +463,28 @@ proptest! {
             prop_assert_eq!(found, expected, "{}", text);
         }
     }
+}
+
+/// Most of what is asked has a common table, and rows to show under filters.
+#[test]
+fn the_questions_are_worth_asking() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let both = (worlds(), questions());
+    let (mut refused, mut shown, mut filtered, mut grouped) = (0, 0, 0, 0);
+    for _ in 0..500 {
+        let (world, question) = both.new_tree(&mut runner).expect("there is always one").current();
+        match question.answer(&world) {
+            None => refused += 1,
+            Some(lines) if lines.is_empty() => {}
+            Some(lines) => {
+                shown += 1;
+                filtered += i32::from(!question.filters.is_empty());
+                grouped += i32::from(!question.keys.is_empty() && !question.aggregates.is_empty() && lines.len() > 1);
+            }
+        }
+    }
+    assert!(refused < 150, "{refused} have no common table");
+    assert!(shown > 250, "{shown} have an answer");
+    assert!(filtered > 100, "{filtered} have one under filters");
+    assert!(grouped > 25, "{grouped} have several groups");
 }

@@ -213,7 +213,7 @@ impl Checker<'_> {
         let grain = Grain::Table(self.table_of(table)?);
         let mut bound = Vec::new();
         for condition in conditions {
-            let node = self.truth_of(condition)?;
+            let node = self.standing_truth(condition)?;
             let way = self.way(&node, grain).map_err(|detail| Mistake::new(condition.span, detail))?;
             bound.push((node, way));
         }

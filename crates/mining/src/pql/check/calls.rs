@@ -64,7 +64,13 @@ impl Checker<'_> {
                 let grain = Grain::Table(self.table_of(table)?);
                 let value = self.value_of(value)?;
                 if !self.program.reaches(grain, value.grain) {
-                    return Err(Mistake::new(span, self.not_one_side(value.grain, grain)));
+                    let (own, other) = (self.program.name(value.grain), self.program.name(grain));
+                    let ambiguous = self.are_ambiguous(value.grain, grain);
+                    let how = if ambiguous { "on the 1-side in more than one way" } else { "not on the 1-side" };
+                    let detail = format!(
+                        "{own} is {how} of {other}; pull the value up with a PU operator, or bind it to a table in between first"
+                    );
+                    return Err(Mistake::new(span, detail));
                 }
                 let yields = value.yields;
                 Ok(self.node(Op::Bind(Box::new(value)), yields, grain, span))
@@ -226,6 +232,12 @@ impl Checker<'_> {
         {
             return format!(
                 "{many_name} is joined to {one_name} in more than one way; go over one table in between with BIND"
+            );
+        }
+        if self.program.reaches(one, many) {
+            return format!(
+                "{one_name} is not on the 1-side of {many_name} but on its N-side: there each row has one value \
+                 already, so use the column itself"
             );
         }
         format!("{one_name} is not on the 1-side of {many_name}; bring the column to a table in between with BIND")

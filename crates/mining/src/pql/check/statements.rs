@@ -12,7 +12,7 @@ use super::{Checked, Checker, EXPANSIONS_MAX};
 use crate::value::{Type, Value};
 
 /// How many names may be expanded in all, nested or not.
-const EXPANDED_MAX: usize = 5_000;
+const EXPANDED_MAX: usize = 50_000;
 
 /// A KPI with its arguments in their places.
 pub(super) struct BoundKpi {
@@ -22,7 +22,7 @@ pub(super) struct BoundKpi {
     pub(super) expr: Expr,
 }
 
-impl<'a> Checker<'a> {
+impl Checker<'_> {
     /// Cuts out what guards leave out; places stay what they were.
     pub(super) fn unguarded(&self, text: &str) -> Checked<String> {
         bind::without_guards(text, |name, span| self.variable_text(name, span).map(str::to_owned))
@@ -149,7 +149,7 @@ impl<'a> Checker<'a> {
 
     fn static_truth(&mut self, condition: &Expr) -> Checked<bool> {
         let node = self.truth_of(condition)?;
-        truth(&node).map(|truth| truth == Some(true)).ok_or_else(|| {
+        truth(&node).map(|decided| decided == Decided::True).ok_or_else(|| {
             let detail = "a static condition takes constants, variables, COLUMN_TYPE and ARGUMENT_COUNT only, \
                           because it is decided before any data is looked at";
             Mistake::new(condition.span, detail)
@@ -234,35 +234,55 @@ pub(super) fn bound(text: &str, span: Span) -> Expr {
     expr.map_or_else(|| Expr { kind: ExprKind::Text(text.to_owned()), span }, |expr| bind::at(&expr, span))
 }
 
-/// Decides a condition over constants: true, false or unknown; `None` if it is
-/// not one.
-fn truth(node: &Node) -> Option<Option<bool>> {
-    match &node.op {
+/// What a condition over constants comes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Decided {
+    True,
+    False,
+    Unknown,
+}
+
+impl From<Option<bool>> for Decided {
+    fn from(truth: Option<bool>) -> Self {
+        match truth {
+            Some(true) => Decided::True,
+            Some(false) => Decided::False,
+            None => Decided::Unknown,
+        }
+    }
+}
+
+/// Decides a condition; `None` if it is not one over constants.
+fn truth(node: &Node) -> Option<Decided> {
+    use Decided::{False, True, Unknown};
+    Some(match &node.op {
         Op::Compare(comparison, left, right) => {
             let (left, right) = (constant_value(left)?, constant_value(right)?);
-            Some(order(&left, &right).map(|order| comparison.holds(order)))
+            order(&left, &right).map(|order| comparison.holds(order)).into()
         }
         Op::In(value, list) => {
             let value = constant_value(value)?;
-            if value == Value::Null {
-                return Some(None);
-            }
-            Some(Some(list.iter().any(|item| order(item, &value).is_some_and(Ordering::is_eq))))
+            let found = || list.iter().any(|item| order(item, &value).is_some_and(Ordering::is_eq));
+            (value != Value::Null).then(found).into()
         }
-        Op::IsNull(value) => Some(Some(constant_value(value)? == Value::Null)),
-        Op::Not(value) => Some(truth(value)?.map(|truth| !truth)),
-        Op::And(left, right) => Some(match (truth(left)?, truth(right)?) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(_), Some(_)) => Some(true),
-            _ => None,
-        }),
-        Op::Or(left, right) => Some(match (truth(left)?, truth(right)?) {
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (Some(_), Some(_)) => Some(false),
-            _ => None,
-        }),
-        _ => None,
-    }
+        Op::IsNull(value) => Some(constant_value(value)? == Value::Null).into(),
+        Op::Not(value) => match truth(value)? {
+            True => False,
+            False => True,
+            Unknown => Unknown,
+        },
+        Op::And(left, right) => match (truth(left)?, truth(right)?) {
+            (False, _) | (_, False) => False,
+            (True, True) => True,
+            _ => Unknown,
+        },
+        Op::Or(left, right) => match (truth(left)?, truth(right)?) {
+            (True, _) | (_, True) => True,
+            (False, False) => False,
+            _ => Unknown,
+        },
+        _ => return None,
+    })
 }
 
 fn order(left: &Value, right: &Value) -> Option<Ordering> {
