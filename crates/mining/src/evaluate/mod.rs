@@ -17,6 +17,7 @@ mod aggregation;
 mod process;
 mod query;
 
+pub(crate) use aggregation::quantile_place;
 pub use evaluator::Evaluator;
 pub(crate) use evaluator::InScope;
 pub use query::answer;
