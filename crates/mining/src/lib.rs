@@ -58,6 +58,7 @@ pub mod ports;
 pub mod pql;
 pub mod log;
 pub mod evaluate;
+mod detect;
 mod knowledge_model;
 mod notices;
 mod trigger;

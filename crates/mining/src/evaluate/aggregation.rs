@@ -267,7 +267,7 @@ fn place(keys: &mut [u64], place: usize) -> Option<&u64> {
 /// Returns the 0-based place of a quantile among `count` sorted values:
 /// floor(q * n), at most the last. A product that only rounding keeps from a
 /// whole number counts as that number.
-fn quantile_place(fraction: f64, count: usize) -> usize {
+pub(crate) fn quantile_place(fraction: f64, count: usize) -> usize {
     let product = fraction * count as f64;
     let nearest = product.round();
     let place = if (product - nearest).abs() < 1e-9 * nearest.max(1.0) { nearest } else { product.floor() };

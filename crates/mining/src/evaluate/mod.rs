@@ -21,6 +21,7 @@ mod process;
 mod query;
 mod names;
 
+pub(crate) use aggregation::quantile_place;
 pub use evaluator::Evaluator;
 pub(crate) use evaluator::InScope;
 pub use names::unheard;

@@ -17,6 +17,7 @@ mod engines;
 mod neighbours;
 mod notices;
 mod pages;
+mod signals;
 mod test_tables;
 
 use std::sync::Arc;
@@ -38,7 +39,7 @@ use crate::{DataModels, Error, Mining, Outbox, Signal};
 
 /// Reads rows from a text with a header: `name` or `name:type`, cells between
 /// bars, `-` for nothing. Times may lack seconds.
-fn rows(text: &str) -> Rows {
+pub(crate) fn rows(text: &str) -> Rows {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let header = lines.next().expect("a header");
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
@@ -74,7 +75,7 @@ fn table(columns: &[(String, ColumnType)], lines: &[Vec<String>]) -> Rows {
 }
 
 /// Reads a time such as `2026-03-01 08:00`.
-fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     let text = text.replace(' ', "T");
     let text = if text.ends_with('Z') { text } else { format!("{text}:00Z") };
     text.parse().expect("a time")
@@ -85,7 +86,7 @@ fn pool() -> PoolId {
 }
 
 /// A data model over `EV (CASE, ACT, TS)` and whatever else is named.
-fn model(tables: &[&str], case_table: Option<&str>, foreign_keys: &[(&str, &str, &str, &str)]) -> DataModel {
+pub(crate) fn model(tables: &[&str], case_table: Option<&str>, foreign_keys: &[(&str, &str, &str, &str)]) -> DataModel {
     let foreign_keys: Vec<_> = foreign_keys
         .iter()
         .map(|(from, from_column, to, to_column)| {
