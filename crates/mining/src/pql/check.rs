@@ -7,15 +7,18 @@
 
 mod values;
 mod calls;
+mod questions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Path};
 use super::plan::{Aggregate, Function, Grain, Node, Op, Program, QueryPlan, Selection, Way, Yield};
-use super::syntax::{Expr, ExprKind, Span};
+use super::syntax::{Expr, ExprKind, Query, Span};
 use super::{Faults, Mistake, parse, place_all};
 use crate::value::Type;
+
+pub use questions::{Condition, More};
 
 /// How often names may stand for other names before we believe in a circle.
 const EXPANSIONS_MAX: usize = 20;
@@ -111,8 +114,13 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks a whole query.
-    pub fn query(mut self, text: &str) -> Result<QueryPlan, Faults> {
-        let query = parse::query(text)?;
+    pub fn query(self, text: &str) -> Result<QueryPlan, Faults> {
+        self.query_of(&parse::query(text)?, text, &More::default())
+    }
+
+    /// Checks a query whose tree is there already, with more than it says
+    /// itself; `text` is what its places count in.
+    pub fn query_of(mut self, query: &Query, text: &str, more: &More) -> Result<QueryPlan, Faults> {
         let mut mistakes = Vec::new();
         let mut filters = Vec::new();
         for filter in &query.filters {
@@ -121,6 +129,7 @@ impl<'a> Checker<'a> {
                 Err(mistake) => mistakes.push(mistake),
             }
         }
+        let more = self.more(more, &mut filters).map_err(|mistake| place_all(vec![mistake], text))?;
         let grouped = query.columns.iter().map(|column| &column.value).any(|value| self.has_aggregate(value, 0));
         let mut keys = Vec::new();
         if grouped {
@@ -166,7 +175,14 @@ impl<'a> Checker<'a> {
         let aggregates = self.grouping.take().map(|grouping| grouping.aggregates).unwrap_or_default();
         let groups = grouped.then_some(keys);
         let plan = self.common_table(groups.as_deref(), &aggregates, &columns, &order).and_then(|grain| {
+            let grain =
+                more.stands_on.iter().try_fold(grain, |grain, table| self.common(grain, *table, Span::default()))?;
             let mut conditions = Vec::new();
+            for condition in more.where_joined {
+                if let Ok(way) = self.way(&condition, grain) {
+                    conditions.push((condition, way));
+                }
+            }
             for filter in filters {
                 let way = self.way(&filter, grain).map_err(|detail| Mistake::new(filter.span, detail))?;
                 conditions.push((filter, way));
