@@ -36,6 +36,17 @@ pub(crate) struct Place {
     pub(crate) column: usize,
 }
 
+/// Something that is wrong in a document that was sent or stored.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct Mistake {
+    /// Which part, such as `records.ORDER.CITY`.
+    pub(crate) path: String,
+    /// Its line, counted from 1.
+    pub(crate) line: u64,
+    /// What is wrong there, and the mend.
+    pub(crate) detail: String,
+}
+
 /// Something that went wrong with a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
@@ -49,6 +60,8 @@ pub(crate) struct Fault {
     pub(crate) attribute: Option<Cow<'static, str>>,
     /// Where in the body, where that is known.
     pub(crate) place: Option<Place>,
+    /// What is wrong in a document, place by place, where there is one.
+    pub(crate) mistakes: Vec<Mistake>,
     /// For the log, never for the caller.
     cause: Option<String>,
 }
@@ -56,7 +69,7 @@ pub(crate) struct Fault {
 impl Fault {
     /// Makes a fault that the caller can correct.
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Fault { status, code, detail: detail.into(), attribute: None, place: None, cause: None }
+        Fault { status, code, detail: detail.into(), attribute: None, place: None, mistakes: Vec::new(), cause: None }
     }
 
     /// Makes the fault of a field or parameter that is not as it must be.
@@ -71,6 +84,11 @@ impl Fault {
     /// Makes the fault of something that is not there.
     pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
         Fault::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// Adds what is wrong in a document, place by place.
+    pub(crate) fn in_places(self, mistakes: Vec<Mistake>) -> Self {
+        Fault { mistakes, ..self }
     }
 
     /// Makes the fault of a handler that panicked.

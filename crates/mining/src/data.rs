@@ -14,7 +14,7 @@
 //! * The first [`RECORDS_MAX`] rows in the order asked for can be had, a page
 //!   at a time.
 
-mod filter_language;
+pub(crate) mod filter_language;
 mod search;
 mod summary;
 

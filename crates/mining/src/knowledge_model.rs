@@ -25,6 +25,7 @@ use serde_saphyr::Spanned;
 use crate::Error;
 use crate::error::ModelMistake;
 use crate::pql::check::Vocabulary;
+use crate::tree::Tree;
 
 /// What was published: a text, and those that it extends, as they were then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,8 +81,6 @@ pub struct Metadata {
     pub key: Spanned<String>,
     /// What people read.
     pub display_name: Option<String>,
-    /// As the author counts.
-    pub version: Option<String>,
 }
 
 /// What an extension extends.
@@ -370,9 +369,14 @@ impl KnowledgeModel {
         Ok(model)
     }
 
+    /// Returns key and name of a text, if it has them, whatever else is wrong.
+    pub fn head(text: &str) -> Result<Option<Metadata>, Error> {
+        Ok(reading::head(&Tree::parse(text)?))
+    }
+
     /// Returns what a text extends, if it says so.
     pub fn base_of(text: &str) -> Result<Option<Base>, Error> {
-        Ok(reading::read(&Source::from(text))?.base)
+        Ok(reading::base_of(&Tree::parse(text)?))
     }
 
     /// Returns the reference to the data model without `${{…}}` around it.

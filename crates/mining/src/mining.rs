@@ -62,19 +62,29 @@ impl Mining {
 
     /// Stores a draft; its id is the package and the `metadata.key` of the text.
     pub async fn put_draft(&self, actor: &Actor, package: &str, yaml: &str) -> Result<ModelSummary, Error> {
-        let model = KnowledgeModel::parse(yaml)?;
-        let key = model.metadata.key.value.clone();
+        let Some(metadata) = KnowledgeModel::head(yaml)? else {
+            let no_key = Error::BadKey { key: String::new() };
+            return Err(KnowledgeModel::parse(yaml).err().unwrap_or(no_key));
+        };
+        let key = metadata.key.value.clone();
         for part in [package, &key] {
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             if part.is_empty() || !part.chars().all(fits) {
                 return Err(Error::BadKey { key: part.to_owned() });
             }
         }
+        let id = format!("{package}.{key}");
+        match self.bases(&id, yaml).await {
+            Ok(bases) => drop(KnowledgeModel::of(&Source { text: yaml.to_owned(), bases })?),
+            // Without what it extends it is not whole; publishing will ask for that.
+            Err(Error::BadBase { .. }) => {}
+            Err(error) => return Err(error),
+        }
         let now = self.clock.now();
         let draft = ModelSummary {
-            id: format!("{package}.{key}"),
+            id,
             package: package.to_owned(),
-            display_name: model.metadata.display_name.unwrap_or_else(|| key.clone()),
+            display_name: metadata.display_name.unwrap_or_else(|| key.clone()),
             key,
             published: None,
             changed_at: now,

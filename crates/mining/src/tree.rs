@@ -21,7 +21,8 @@ pub(crate) enum Tree {
 impl Tree {
     /// Reads a text; a mistake is told with its place.
     pub(crate) fn parse(text: &str) -> Result<Spanned<Tree>, Error> {
-        serde_saphyr::from_str(text).map_err(|error| not_yaml(&error))
+        let tree: Spanned<Tree> = serde_saphyr::from_str(text).map_err(|error| not_yaml(&error))?;
+        Ok(as_written(tree, text))
     }
 
     /// Returns what stands below a key of an object.
@@ -145,6 +146,34 @@ impl Tree {
             scalar @ Tree::Scalar(_) => scalar,
         }
     }
+}
+
+/// Gives bare words their letters back. The version `1.10` is not the number
+/// 1.1, and a filter may be called `OFF`: what a scalar means is not for YAML
+/// to say, but for the key above it.
+fn as_written(tree: Spanned<Tree>, text: &str) -> Spanned<Tree> {
+    let Spanned { value, referenced, defined } = tree;
+    let value = match value {
+        Tree::Object(entries) => {
+            Tree::Object(entries.into_iter().map(|(key, value)| (key, as_written(value, text))).collect())
+        }
+        Tree::List(items) => Tree::List(items.into_iter().map(|item| as_written(item, text)).collect()),
+        Tree::Scalar(read) => {
+            let span = defined.span();
+            let bytes = span.byte_offset().zip(span.byte_len());
+            let written = bytes.and_then(|(start, length)| text.get(start as usize..(start + length) as usize));
+            let is_bare = |word: &&str| {
+                !word.is_empty()
+                    && !word.starts_with(['\'', '"', '|', '>', '&', '*', '!'])
+                    && !word.contains(char::is_whitespace)
+            };
+            match written.map(str::trim).filter(is_bare) {
+                Some(word) if !read.is_empty() => Tree::Scalar(word.to_owned()),
+                _ => Tree::Scalar(read),
+            }
+        }
+    };
+    Spanned::new(value, referenced, defined)
 }
 
 fn has_ids(items: &[Spanned<Tree>]) -> bool {

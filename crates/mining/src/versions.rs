@@ -199,7 +199,7 @@ impl Mining {
 
     /// Finds the texts that a text extends, the nearest first, as they are
     /// published now.
-    async fn bases(&self, model: &str, text: &str) -> Result<Vec<String>, Error> {
+    pub(crate) async fn bases(&self, model: &str, text: &str) -> Result<Vec<String>, Error> {
         let mut bases: Vec<String> = Vec::new();
         let mut seen = vec![model.to_owned()];
         let mut next = KnowledgeModel::base_of(text)?;

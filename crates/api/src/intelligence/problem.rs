@@ -77,6 +77,12 @@ fn words(fault: &Fault) -> (StatusCode, Cow<'static, str>) {
         "knowledge-model-unknown" | "knowledge-model-not-published" => "KM_MODEL_NOTFOUND",
         "record-unknown" => "KM_RECORD_NOTFOUND",
         "sort-illegal" => "SORT_UNKNOWN_FIELD",
+        "sort-opposite" => "SORT_HAS_OPPOSITE",
+        "field-unknown" | "kpi-unknown" | "filter-unknown" | "filter-expression-invalid" | "search-invalid" => {
+            "GENERAL_PARAMETER_ILLEGAL"
+        }
+        "fields-missing" => "GENERAL_PARAMETER_MISSING",
+        "not-implemented" => "GENERAL_NOT_IMPLEMENTED",
         "sort-empty" => "SORT_IS_EMPTY",
         "query-malformed" | "parameter-mismatch" => "GENERAL_PARAMETER_MISSMATCH",
         "body-field-missing" | "body-empty" => "GENERAL_PARAMETER_MISSING",

@@ -155,6 +155,7 @@ impl House {
             mining: Arc::new(mining),
             sql: Arc::new(OneRow),
             management_requests_max: 50,
+            intelligence_limits: crate::RequestLimits::default(),
             clock,
             chance,
             metrics: Arc::default(),

@@ -54,15 +54,11 @@ pub(super) fn read(source: &Source) -> Result<KnowledgeModel, Error> {
         }
         _ => {}
     }
-    let metadata = if tree.value.get("metadata").is_some() { "metadata" } else { "Metadata" };
-    if tree.value.get(metadata).is_none_or(|metadata| metadata.value.is_empty()) {
+    let metadata_key = if tree.value.get("metadata").is_some() { "metadata" } else { "Metadata" };
+    if tree.value.get(metadata_key).is_none_or(|metadata| metadata.value.is_empty()) {
         reading.mistake("metadata", model.at, "the key \"metadata\" is missing; write metadata: { key: KEY }");
     }
-    let metadata = reading.object(model, metadata, |reading, object, _| {
-        let key = reading.needed(object, "key")?;
-        let display_name = reading.word(object, "displayName");
-        Some(Metadata { key, display_name, version: reading.word(object, "version") })
-    });
+    let metadata = reading.object(model, metadata_key, metadata);
     let data_model_id = if is_extension && source.bases.is_empty() {
         reading.text(model, "dataModelId").or_else(|| Some(Spanned::new(String::new(), model.at, model.at)))
     } else {
@@ -144,6 +140,25 @@ pub(super) fn read(source: &Source) -> Result<KnowledgeModel, Error> {
     };
     doubles(&mut reading, &model);
     if reading.mistakes.is_empty() { Ok(model) } else { Err(refused(&model.metadata.key.value, reading.mistakes)) }
+}
+
+/// Reads key and name alone.
+pub(super) fn head(tree: &Spanned<Tree>) -> Option<Metadata> {
+    let mut reading = Reading::default();
+    let key = if tree.value.get("metadata").is_some() { "metadata" } else { "Metadata" };
+    reading.object(Object::new(tree, ""), key, metadata)
+}
+
+/// Reads what a text extends, and nothing else.
+pub(super) fn base_of(tree: &Spanned<Tree>) -> Option<Base> {
+    Reading::default().object(Object::new(tree, ""), "base", base)
+}
+
+fn metadata(reading: &mut Reading, object: Object<'_>, _: &str) -> Option<Metadata> {
+    let key = reading.needed(object, "key")?;
+    // What an author calls a version is looked for in the versions' texts.
+    reading.text(object, "version");
+    Some(Metadata { key, display_name: reading.word(object, "displayName") })
 }
 
 /// Takes from a base what an extension inherits. It stands where the extension

@@ -10,6 +10,9 @@ mod following;
 mod engines;
 mod neighbours;
 mod notices;
+mod models;
+mod versions;
+mod questions;
 mod pages;
 mod test_tables;
 
