@@ -230,9 +230,26 @@ triggers:
         .await;
     house.restart();
     assert_eq!(house.mining().matched("p.more", "T").await.expect("a trigger").len(), 2);
-    for (base, expected) in
-        [("{ key: km, version: 9 }", expect![[r#"knowledge-model-base-invalid: knowledge model "p.more" cannot extend "km": knowledge model "p.km" has no version 9; publish it, or name a version that was published"#]]), ("{ key: none }", expect![[r#"knowledge-model-base-invalid: knowledge model "p.more" cannot extend "none": knowledge model "p.none" does not exist; publish it, or name a version that was published"#]]), ("{ key: more }", expect![[r#"knowledge-model-base-invalid: knowledge model "p.more" cannot extend "more": it would extend itself"#]])]
-    {
+    for (base, expected) in [
+        (
+            "{ key: km, version: 9 }",
+            expect![[
+                r#"knowledge-model-base-invalid: knowledge model "p.more" cannot extend "km": knowledge model "p.km" has no version 9; publish it, or name a version that was published"#
+            ]],
+        ),
+        (
+            "{ key: none }",
+            expect![[
+                r#"knowledge-model-base-invalid: knowledge model "p.more" cannot extend "none": knowledge model "p.none" does not exist; publish it, or name a version that was published"#
+            ]],
+        ),
+        (
+            "{ key: more }",
+            expect![[
+                r#"knowledge-model-base-invalid: knowledge model "p.more" cannot extend "more": it would extend itself"#
+            ]],
+        ),
+    ] {
         let text = extension.replace("{ key: km, version: 1.2.0 }", base);
         house.mining().put_draft(&actor(), "p", &text).await.expect("a draft");
         let error = house.mining().publish(&actor(), "p.more").await.expect_err("it cannot extend that");
