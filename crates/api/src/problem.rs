@@ -58,7 +58,7 @@ pub(crate) fn say(fault: &Fault, request: &RequestId) -> Response {
         attribute: fault.attribute.as_deref().map(str::to_owned),
         line: fault.place.map(|place| place.line),
         column: fault.place.map(|place| place.column),
-        mistakes: fault.mistakes.clone(),
+        mistakes: fault.mistakes.as_ref().map(|mistakes| mistakes.0.clone()).unwrap_or_default(),
     };
     json_as(MEDIA_TYPE, fault.status, &body)
 }

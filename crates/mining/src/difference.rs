@@ -16,6 +16,9 @@ const CONTEXT: usize = 3;
 /// Lines of a text beyond which only the objects are compared.
 const LINES_MAX: usize = 20_000;
 
+/// Lines that differ beyond which no shortest way is looked for.
+const CHANGES_MAX: isize = 2_000;
+
 /// What two texts differ in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelDifference {
@@ -228,8 +231,8 @@ fn unified(before: &str, after: &str) -> String {
         let first = change.saturating_sub(CONTEXT).max(next);
         // Changes that are close together are one piece.
         let mut last = change;
-        for place in change..lines.len() {
-            if !matches!(lines[place], Line::Same(_)) {
+        for (place, line) in lines.iter().enumerate().skip(change) {
+            if !matches!(line, Line::Same(_)) {
                 last = place;
             } else if place > last + 2 * CONTEXT {
                 break;
@@ -260,16 +263,22 @@ fn unified(before: &str, after: &str) -> String {
     text
 }
 
-/// Finds a shortest way from one text to the other (Myers, 1986).
+/// Finds a shortest way from one text to the other (Myers, 1986); two that have
+/// next to nothing in common are put one after the other.
 fn lines<'a>(before: &[&'a str], after: &[&'a str]) -> Vec<Line<'a>> {
     let (rows, columns) = (before.len() as isize, after.len() as isize);
-    let most = (rows + columns) as usize;
-    let middle = most as isize + 1;
-    let mut reach = vec![0_isize; 2 * most + 3];
-    let mut history = Vec::new();
+    let middle = rows + columns + 1;
+    let mut reach = vec![0_isize; 2 * middle as usize + 1];
     let at = |diagonal: isize| (middle + diagonal) as usize;
-    'search: for steps in 0..=most as isize {
-        history.push(reach.clone());
+    // Of each step only what it could reach, so that this grows with the
+    // difference and not with the texts.
+    let mut history: Vec<Vec<isize>> = Vec::new();
+    'search: for steps in 0..=rows + columns {
+        if steps > CHANGES_MAX {
+            let gone = before.iter().map(|line| Line::Gone(line));
+            return gone.chain(after.iter().map(|line| Line::New(line))).collect();
+        }
+        history.push(reach[at(-steps - 1)..=at(steps + 1)].to_vec());
         for diagonal in (-steps..=steps).step_by(2) {
             let down = diagonal == -steps || (diagonal != steps && reach[at(diagonal - 1)] < reach[at(diagonal + 1)]);
             let mut row = if down { reach[at(diagonal + 1)] } else { reach[at(diagonal - 1)] + 1 };
@@ -286,9 +295,10 @@ fn lines<'a>(before: &[&'a str], after: &[&'a str]) -> Vec<Line<'a>> {
     let mut lines = Vec::new();
     for (steps, reach) in history.iter().enumerate().rev() {
         let (steps, diagonal) = (steps as isize, row - column);
-        let down = diagonal == -steps || (diagonal != steps && reach[at(diagonal - 1)] < reach[at(diagonal + 1)]);
+        let reached = |diagonal: isize| reach[(diagonal + steps + 1) as usize];
+        let down = diagonal == -steps || (diagonal != steps && reached(diagonal - 1) < reached(diagonal + 1));
         let from = if down { diagonal + 1 } else { diagonal - 1 };
-        let (from_row, from_column) = (reach[at(from)], reach[at(from)] - from);
+        let (from_row, from_column) = (reached(from), reached(from) - from);
         while row > from_row && column > from_column && row > 0 && column > 0 {
             lines.push(Line::Same(before[row as usize - 1]));
             (row, column) = (row - 1, column - 1);
@@ -319,6 +329,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_raw_string_hashes, reason = "updated snapshots are written with them")]
     fn two_texts_in_one() {
         check("a\nb\n", "a\nb\n", expect![""]);
         check(

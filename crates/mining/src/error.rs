@@ -179,7 +179,10 @@ impl Error {
 impl Coded for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::UnknownModel { .. } | Error::UnknownTrigger { .. } | Error::NotPublished { .. } => Kind::NotFound,
+            Error::UnknownModel { .. }
+            | Error::UnknownTrigger { .. }
+            | Error::UnknownVersion { .. }
+            | Error::NotPublished { .. } => Kind::NotFound,
             Error::BadKey { .. }
             | Error::Yaml { .. }
             | Error::InvalidModel { .. }
@@ -190,7 +193,6 @@ impl Coded for Error {
             | Error::AmbiguousDataModel { .. }
             | Error::BadDataModel { .. }
             | Error::BadSpeed { .. } => Kind::Invalid,
-            Error::UnknownVersion { .. } => Kind::NotFound,
             Error::Question(fault) => fault.kind(),
             Error::Overtaken { .. } => Kind::Conflict,
             Error::Broken { .. } => Kind::Internal,

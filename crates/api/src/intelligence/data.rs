@@ -46,7 +46,7 @@ struct Column {
     id: String,
     name: String,
     #[serde(rename = "type")]
-    column_type: &'static str,
+    kind: &'static str,
     format: Option<String>,
     unit: Option<String>,
     aggregation: bool,
@@ -349,7 +349,7 @@ impl From<Header> for Column {
         Column {
             id,
             name,
-            column_type: type_name(column_type),
+            kind: type_name(column_type),
             format,
             unit,
             aggregation: is_aggregate,

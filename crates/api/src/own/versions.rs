@@ -17,6 +17,7 @@ use crate::rights;
 /// A publication.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are those of the wire")]
 pub(super) struct Version {
     version: u64,
     /// What its author calls it.

@@ -445,15 +445,20 @@ async fn with_late_orders() -> House {
 async fn a_model_tells_what_it_offers() {
     let house = with_late_orders().await;
     let path = format!("GET {LATE}");
-    check(&house.call(&path, "").await, expect![[r#"
+    check(
+        &house.call(&path, "").await,
+        expect![[r#"
         200 application/json
         {
           "id": "purchasing.late-orders",
           "name": "Late orders",
           "extendedKMId": null
         }
-    "#]]);
-    check(&house.call(&format!("{path}/filters?sort=-id"), "").await, expect![[r#"
+    "#]],
+    );
+    check(
+        &house.call(&format!("{path}/filters?sort=-id"), "").await,
+        expect![[r#"
         200 application/json
         {
           "page": 0,
@@ -473,8 +478,11 @@ async fn a_model_tells_what_it_offers() {
             }
           ]
         }
-    "#]]);
-    check(&house.call(&format!("{path}/kpis"), "").await, expect![[r#"
+    "#]],
+    );
+    check(
+        &house.call(&format!("{path}/kpis"), "").await,
+        expect![[r#"
         200 application/json
         {
           "page": 0,
@@ -504,8 +512,11 @@ async fn a_model_tells_what_it_offers() {
             }
           ]
         }
-    "#]]);
-    check(&house.call(&format!("{path}/records"), "").await, expect![[r#"
+    "#]],
+    );
+    check(
+        &house.call(&format!("{path}/records"), "").await,
+        expect![[r#"
         200 application/json
         {
           "page": 0,
@@ -522,8 +533,11 @@ async fn a_model_tells_what_it_offers() {
             }
           ]
         }
-    "#]]);
-    check(&house.call(&format!("{path}/records/PURCHASE"), "").await, expect![[r#"
+    "#]],
+    );
+    check(
+        &house.call(&format!("{path}/records/PURCHASE"), "").await,
+        expect![[r#"
         200 application/json
         {
           "id": "PURCHASE",
@@ -594,8 +608,11 @@ async fn a_model_tells_what_it_offers() {
             }
           ]
         }
-    "#]]);
-    check(&house.call(&format!("{path}/records/PURCHASE/summary"), "").await, expect![[r#"
+    "#]],
+    );
+    check(
+        &house.call(&format!("{path}/records/PURCHASE/summary"), "").await,
+        expect![[r#"
         200 application/json
         [
           {
@@ -659,7 +676,8 @@ async fn a_model_tells_what_it_offers() {
             "avg": 0.3333333333333333
           }
         ]
-    "#]]);
+    "#]],
+    );
     for unknown in ["filters", "kpis", "records", "data?fields=A.B", "query?fields=A.B"] {
         let path = format!("GET /intelligence/api/knowledge-models/purchasing.none/{unknown}");
         let answer = house.call(&path, "").await;
@@ -675,7 +693,9 @@ async fn data_is_had_by_get_and_by_post() {
     let got = house
         .call(&format!("GET {record}/data?fields=ORDER_ID,LAST_STEP,DELIVERED,AGE&filters=OPEN&sort=+AGE"), "")
         .await;
-    check(&got, expect![[r#"
+    check(
+        &got,
+        expect![[r#"
         200 application/json
         {
           "page": 0,
@@ -743,11 +763,14 @@ async fn data_is_had_by_get_and_by_post() {
             ]
           }
         }
-    "#]]);
+    "#]],
+    );
     let posted = r#"{"projection":{"fields":"ORDER_ID,LAST_STEP,DELIVERED,AGE","filters":{"kmFilterNames":["OPEN"]},"sort":"AGE"}}"#;
     assert_eq!(house.call(&format!("POST {record}/data"), posted).await.body, got.body);
     let filter = "GET {}/data?fields=ORDER_ID&filterExpr=DELIVERED%20eq%20true&filterExpr=SINCE%20ge%202026-01-01T01:00:00+01:00";
-    check(&house.call(&filter.replace("{}", &record), "").await, expect![[r#"
+    check(
+        &house.call(&filter.replace("{}", &record), "").await,
+        expect![[r#"
         200 application/json
         {
           "page": 0,
@@ -774,7 +797,8 @@ async fn data_is_had_by_get_and_by_post() {
             ]
           }
         }
-    "#]]);
+    "#]],
+    );
     check(
         &house
             .call(&format!("GET {LATE}/data?fields=PURCHASE.LAST_STEP&kpis=ORDERS,LATE_ORDERS&sort=-ORDERS"), "")
@@ -839,7 +863,9 @@ async fn data_is_had_by_get_and_by_post() {
     );
     let posted = r#"{"fields":["PURCHASE.LAST_STEP"],"kpis":["ORDERS"],"sort":"-ORDERS","pagination":{"pageNumber":1,"pageSize":1},
         "search":{"term":"deliver","field":"PURCHASE.LAST_STEP"},"options":["distinct"]}"#;
-    check(&house.call(&format!("POST {LATE}/data"), posted).await, expect![[r#"
+    check(
+        &house.call(&format!("POST {LATE}/data"), posted).await,
+        expect![[r#"
         200 application/json
         {
           "page": 1,
@@ -874,8 +900,11 @@ async fn data_is_had_by_get_and_by_post() {
             "data": []
           }
         }
-    "#]]);
-    check(&house.call(&format!("GET {LATE}/query?kpis=ORDERS"), "").await, expect![[r#"
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {LATE}/query?kpis=ORDERS"), "").await,
+        expect![[r#"
         200 application/json
         {
           "page": 0,
@@ -888,9 +917,14 @@ async fn data_is_had_by_get_and_by_post() {
             }
           ]
         }
-    "#]]);
-    let query = format!("GET {record}/query?fields=ORDER_ID&page=1&pageSize=2&searchTerm=ordr&searchField=LAST_STEP");
-    check(&house.call(&query, "").await, expect![[r#"
+    "#]],
+    );
+    let query = format!(
+        "GET {record}/query?fields=ORDER_ID&page=1&pageSize=1&searchTerm=ordr&searchField=LAST_STEP&searchPrecision=75"
+    );
+    check(
+        &house.call(&query, "").await,
+        expect![[r#"
         200 application/json
         {
           "page": 1,
@@ -899,7 +933,8 @@ async fn data_is_had_by_get_and_by_post() {
           "sort": [],
           "content": []
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -998,7 +1033,9 @@ async fn every_answer_tells_how_much_is_left() {
         let _ =
             writeln!(told, "{} limit {limit} remaining {remaining} reset {reset:?} {later:?}", answer.status.as_u16());
         if answer.status == 429 {
-            check(&answer, expect![[r#"
+            check(
+                &answer,
+                expect![[r#"
                 429 application/problem+json
                 {
                   "title": "Too Many Requests",
@@ -1007,12 +1044,14 @@ async fn every_answer_tells_how_much_is_left() {
                   "errorCode": "LIMIT_RATE_EXCEEDED",
                   "instance": "<1>"
                 }
-            "#]]);
+            "#]],
+            );
         }
     }
     expect![[r#"
         200 limit 2 remaining 1 reset "" ""
         400 limit 2 remaining 0 reset "" ""
         429 limit 2 remaining 0 reset "1" "1"
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
 }

@@ -524,7 +524,9 @@ async fn all_mistakes_of_a_model_are_told_with_their_lines() {
     let wrong = MODEL
         .replace("displayName: Order\n", "displayname: Order\n    scope: ON\n")
         .replace("record: PURCHASE", "record: ORDER");
-    check(&house.call("PUT /api/v1/models/purchasing.late", wrong.clone()).await, expect![[r#"
+    check(
+        &house.call("PUT /api/v1/models/purchasing.late", wrong.clone()).await,
+        expect![[r#"
         400 application/problem+json
         {
           "type": "urn:loopwright:problem:knowledge-model-invalid",
@@ -541,10 +543,13 @@ async fn all_mistakes_of_a_model_are_told_with_their_lines() {
             }
           ]
         }
-    "#]]);
+    "#]],
+    );
     let wrong = wrong.replace("scope: ON", "scope: ENABLED").replace("PURCHASE.STEPS > 1", "PURCHASE.STEP > 1");
     assert_eq!(house.call("PUT /api/v1/models/purchasing.late", wrong).await.status, 200);
-    check(&house.call("POST /api/v1/models/purchasing.late/check", "").await, expect![[r#"
+    check(
+        &house.call("POST /api/v1/models/purchasing.late/check", "").await,
+        expect![[r#"
         200 application/json
         {
           "mistakes": [
@@ -567,8 +572,11 @@ async fn all_mistakes_of_a_model_are_told_with_their_lines() {
             }
           ]
         }
-    "#]]);
-    check(&house.call("POST /api/v1/models/purchasing.late/publish", "").await, expect![[r#"
+    "#]],
+    );
+    check(
+        &house.call("POST /api/v1/models/purchasing.late/publish", "").await,
+        expect![[r#"
         400 application/problem+json
         {
           "type": "urn:loopwright:problem:knowledge-model-invalid",
@@ -590,7 +598,8 @@ async fn all_mistakes_of_a_model_are_told_with_their_lines() {
             }
           ]
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -600,7 +609,9 @@ async fn versions_are_listed_compared_and_taken_back() {
     let path = "/api/v1/models/purchasing.late/versions";
     let other = MODEL.replace("STEPS > 1", "STEPS > 2").replace("unit: steps", "unit: step");
     assert_eq!(house.call("PUT /api/v1/models/purchasing.late", other).await.status, 200);
-    check(&house.call(&format!("GET {path}/published/diff/draft"), "").await, expect![[r#"
+    check(
+        &house.call(&format!("GET {path}/published/diff/draft"), "").await,
+        expect![[r#"
         200 application/json
         {
           "objects": [
@@ -638,11 +649,14 @@ async fn versions_are_listed_compared_and_taken_back() {
           ],
           "text": "@@ -6,8 +6,8 @@\n     pql: '\"EVENTS_CASES\"'\n     identifier: { id: ORDER_ID, displayName: Order, pql: '\"EVENTS_CASES\".\"CASE\"' }\n     attributes:\n-      - { id: STEPS, displayName: Steps, pql: 'PU_COUNT(\"EVENTS_CASES\", \"EVENTS\".\"STEP\")', unit: steps }\n+      - { id: STEPS, displayName: Steps, pql: 'PU_COUNT(\"EVENTS_CASES\", \"EVENTS\".\"STEP\")', unit: step }\n triggers:\n   - { id: LONG, displayName: Long order, record: PURCHASE, filterIds: [MANY_STEPS], outputs: [STEPS] }\n filters:\n-  - { id: MANY_STEPS, pql: 'PURCHASE.STEPS > 1' }\n+  - { id: MANY_STEPS, pql: 'PURCHASE.STEPS > 2' }\n"
         }
-    "#]]);
+    "#]],
+    );
     assert_eq!(house.call("POST /api/v1/models/purchasing.late/publish", "").await.status, 200);
     let back = house.call(&format!("POST {path}/1/publish"), "").await;
     assert_eq!((back.status.as_u16(), &back.json()["version"]), (200, &3.into()));
-    check(&house.call(&format!("GET {path}"), "").await, expect![[r#"
+    check(
+        &house.call(&format!("GET {path}"), "").await,
+        expect![[r#"
         200 application/json
         [
           {
@@ -670,9 +684,12 @@ async fn versions_are_listed_compared_and_taken_back() {
             "current": false
           }
         ]
-    "#]]);
+    "#]],
+    );
     assert_eq!(house.call(&format!("GET {path}/3"), "").await.json()["text"], MODEL);
-    check(&house.call(&format!("GET {path}/9"), "").await, expect![[r#"
+    check(
+        &house.call(&format!("GET {path}/9"), "").await,
+        expect![[r#"
         404 application/problem+json
         {
           "type": "urn:loopwright:problem:knowledge-model-version-unknown",
@@ -682,8 +699,11 @@ async fn versions_are_listed_compared_and_taken_back() {
           "instance": "<1>",
           "code": "knowledge-model-version-unknown"
         }
-    "#]]);
-    check(&house.call(&format!("GET {path}/last"), "").await, expect![[r#"
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}/last"), "").await,
+        expect![[r#"
         400 application/problem+json
         {
           "type": "urn:loopwright:problem:knowledge-model-version-invalid",
@@ -694,8 +714,11 @@ async fn versions_are_listed_compared_and_taken_back() {
           "code": "knowledge-model-version-invalid",
           "attribute": "version"
         }
-    "#]]);
-    check(&house.call(&format!("POST {path}/draft/publish"), "").await, expect![[r#"
+    "#]],
+    );
+    check(
+        &house.call(&format!("POST {path}/draft/publish"), "").await,
+        expect![[r#"
         400 application/problem+json
         {
           "type": "urn:loopwright:problem:knowledge-model-version-invalid",
@@ -706,7 +729,8 @@ async fn versions_are_listed_compared_and_taken_back() {
           "code": "knowledge-model-version-invalid",
           "attribute": "version"
         }
-    "#]]);
+    "#]],
+    );
     let stranger = house.call_as_stranger(&format!("GET {path}")).await;
     assert_eq!(stranger.status, 403);
     let audit = house.call("GET /api/v1/audit", "").await;

@@ -1,6 +1,6 @@
 //! What the values of a record's fields are like, in figures.
 
-use super::{Asking, column_type};
+use super::{Asking, type_of_attribute};
 use crate::Error;
 use crate::knowledge_model::ColumnType;
 use crate::pql::check::More;
@@ -57,7 +57,7 @@ pub(super) fn of_record(asking: &Asking<'_>, id: &str) -> Result<Vec<FieldSummar
         summaries.push(FieldSummary {
             id: attribute.id.value.clone(),
             name: attribute.display_name.clone().unwrap_or_else(|| attribute.id.value.clone()),
-            column_type: attribute.column_type.as_ref().map_or(column_type(known.field_type), |given| given.value),
+            column_type: type_of_attribute(attribute, known.field_type),
             count: next(),
             distinct: next(),
             min: next(),

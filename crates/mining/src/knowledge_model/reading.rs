@@ -71,7 +71,7 @@ pub(super) fn read(source: &Source) -> Result<KnowledgeModel, Error> {
     });
     let records = reading.list(model, "records", |reading, object, path| record(reading, object, path, off));
     let filters = reading.list(model, "filters", |reading, object, path| {
-        let filter = with_id(reading, object, "filter", off, |reading, id| {
+        with_id(reading, object, "filter", off, |reading, id| {
             Some(Filter {
                 about: about(reading, object, path),
                 pql: reading.needed(object, "pql")?,
@@ -79,8 +79,7 @@ pub(super) fn read(source: &Source) -> Result<KnowledgeModel, Error> {
                 global: reading.truth(object, "global"),
                 id,
             })
-        });
-        filter
+        })
     });
     let kpis = reading.list(model, "kpis", |reading, object, path| kpi(reading, object, path, off));
     let event_logs = reading.list(model, "eventLogs", |reading, object, _| {
@@ -424,7 +423,8 @@ fn triggers(
     scopes.list(model, "triggers", |reading, object, _| {
         with_id(reading, object, "trigger", &mut triggers_off, |_, _| Some(()))
     });
-    reading.mistakes.extend(scopes.mistakes.into_iter().filter(|mistake| mistake.path.ends_with(".scope")));
+    let of_scope = |path: &str| path.rsplit_once('.').is_some_and(|(_, key)| key == "scope");
+    reading.mistakes.extend(scopes.mistakes.into_iter().filter(|mistake| of_scope(&mistake.path)));
     all.retain(|trigger| !triggers_off.contains(&("trigger", trigger.id.value.to_uppercase())));
     off.extend(triggers_off);
     all

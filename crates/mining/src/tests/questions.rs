@@ -1,5 +1,7 @@
 //! Questions to the data of a model: what the Intelligence API asks.
 
+#![expect(clippy::needless_raw_string_hashes, reason = "updated snapshots are written with them")]
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt::Write as _;
