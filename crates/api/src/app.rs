@@ -6,6 +6,7 @@ use base::sql::Sql;
 use base::{Chance, Clock};
 
 use crate::health::Readiness;
+use crate::intelligence::RequestLimits;
 use crate::metrics::Metrics;
 
 /// Everything that a request may need. Cloning it clones pointers.
@@ -28,6 +29,8 @@ pub struct App {
     /// Requests to the subscription API that are under way at once, at most;
     /// the next one is refused.
     pub management_requests_max: usize,
+    /// How often a caller may read knowledge models and their data.
+    pub intelligence_limits: RequestLimits,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Where request ids come from.

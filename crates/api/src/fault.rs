@@ -36,6 +36,21 @@ pub(crate) struct Place {
     pub(crate) column: usize,
 }
 
+/// Something that is wrong in a document that was sent or stored.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct Mistake {
+    /// Which part, such as `records.ORDER.CITY`.
+    pub(crate) path: String,
+    /// Its line, counted from 1.
+    pub(crate) line: u64,
+    /// What is wrong there, and the mend.
+    pub(crate) detail: String,
+}
+
+/// All of them. A fault is handed from function to function, so it is small.
+#[derive(Clone, Debug)]
+pub(crate) struct Mistakes(pub(crate) Vec<Mistake>);
+
 /// Something that went wrong with a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
@@ -49,14 +64,16 @@ pub(crate) struct Fault {
     pub(crate) attribute: Option<Cow<'static, str>>,
     /// Where in the body, where that is known.
     pub(crate) place: Option<Place>,
+    /// What is wrong in a document, place by place, where there is one.
+    pub(crate) mistakes: Option<Box<Mistakes>>,
     /// For the log, never for the caller.
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 impl Fault {
     /// Makes a fault that the caller can correct.
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Fault { status, code, detail: detail.into(), attribute: None, place: None, cause: None }
+        Fault { status, code, detail: detail.into(), attribute: None, place: None, mistakes: None, cause: None }
     }
 
     /// Makes the fault of a field or parameter that is not as it must be.
@@ -73,9 +90,14 @@ impl Fault {
         Fault::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// Adds what is wrong in a document, place by place.
+    pub(crate) fn in_places(self, mistakes: Vec<Mistake>) -> Self {
+        Fault { mistakes: Some(Box::new(Mistakes(mistakes))), ..self }
+    }
+
     /// Makes the fault of a handler that panicked.
     pub(crate) fn panicked() -> Self {
-        Fault { cause: Some("a handler panicked".to_owned()), ..Fault::internal() }
+        Fault { cause: Some("a handler panicked".into()), ..Fault::internal() }
     }
 
     /// Says in which place of the body the fault lies.
@@ -88,7 +110,7 @@ impl Fault {
         let text = to_bytes(text, FRAMEWORK_TEXT_BYTES_MAX).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
         if status.is_server_error() {
-            return Fault { cause: Some(text), ..Fault::internal() };
+            return Fault { cause: Some(text.into()), ..Fault::internal() };
         }
         Fault::new(status, "request-malformed", text)
     }
@@ -123,8 +145,10 @@ impl<E: Coded> From<E> for Fault {
         }
         let fault = Fault::new(status_of(kind), error.code(), detail);
         match kind {
-            Kind::Internal => Fault { code: error.code(), cause: Some(chain(&error).to_string()), ..Fault::internal() },
-            Kind::Unavailable => Fault { cause: Some(chain(&error).to_string()), ..fault },
+            Kind::Internal => {
+                Fault { code: error.code(), cause: Some(chain(&error).to_string().into()), ..Fault::internal() }
+            }
+            Kind::Unavailable => Fault { cause: Some(chain(&error).to_string().into()), ..fault },
             _ => fault,
         }
     }

@@ -37,6 +37,7 @@ mod health;
 
 pub use app::App;
 pub use health::Readiness;
+pub use intelligence::RequestLimits;
 pub use metrics::Metrics;
 pub use router::{main_router, workspace_router};
 

@@ -12,7 +12,7 @@ use utoipa::openapi::{
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
 use crate::door::RequestId;
-use crate::fault::Fault;
+use crate::fault::{Fault, Mistake};
 
 /// The body of every failure under `/api/v1`.
 #[derive(Serialize, ToSchema)]
@@ -41,6 +41,9 @@ pub(crate) struct Problem {
     /// Where in that line, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
+    /// What is wrong in a document, place by place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mistakes: Vec<Mistake>,
 }
 
 /// Says a fault as problem details.
@@ -55,6 +58,7 @@ pub(crate) fn say(fault: &Fault, request: &RequestId) -> Response {
         attribute: fault.attribute.as_deref().map(str::to_owned),
         line: fault.place.map(|place| place.line),
         column: fault.place.map(|place| place.column),
+        mistakes: fault.mistakes.as_ref().map(|mistakes| mistakes.0.clone()).unwrap_or_default(),
     };
     json_as(MEDIA_TYPE, fault.status, &body)
 }
@@ -103,7 +107,7 @@ pub(crate) fn retry_after() -> Header {
 
 /// For the document: the bodies of failures.
 #[derive(OpenApi)]
-#[openapi(components(schemas(Problem)))]
+#[openapi(components(schemas(Problem, Mistake)))]
 pub(crate) struct Document;
 
 /// Answers with a JSON body of a named media type.

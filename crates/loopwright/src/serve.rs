@@ -108,6 +108,10 @@ fn app_of(house: &House, config: &Config) -> api::App {
         mining: house.mining.clone(),
         sql: house.lake.clone(),
         management_requests_max: usize::try_from(config.management_requests_max).unwrap_or(usize::MAX),
+        intelligence_limits: api::RequestLimits {
+            per_second: config.intelligence_requests_per_second,
+            per_day: config.intelligence_requests_per_day,
+        },
         clock: house.clock.clone(),
         chance: house.chance.clone(),
         metrics: Arc::default(),

@@ -55,6 +55,37 @@ pub enum Error {
         /// What is wrong there; for an expression with its position.
         detail: String,
     },
+    /// Several parts of a knowledge model do not hold together.
+    #[error("knowledge model \"{model}\" has {} mistakes: {}", mistakes.len(), listed(mistakes))]
+    InvalidModelInPlaces {
+        /// Its id.
+        model: String,
+        /// All of them, in the order of the text.
+        mistakes: Vec<ModelMistake>,
+    },
+    /// A question to the data of a model cannot be answered.
+    #[error(transparent)]
+    Question(#[from] crate::data::QuestionFault),
+    /// A model was never published in this version.
+    #[error("knowledge model \"{model}\" has no version {version}{hint}")]
+    UnknownVersion {
+        /// Its id.
+        model: String,
+        /// As asked for.
+        version: String,
+        /// ` (…)`, or nothing.
+        hint: String,
+    },
+    /// What an extension extends cannot be used.
+    #[error("knowledge model \"{model}\" cannot extend \"{base}\": {detail}")]
+    BadBase {
+        /// The extension's id.
+        model: String,
+        /// As written.
+        base: String,
+        /// Why, and what to do.
+        detail: String,
+    },
     /// A query is not PQL, or does not fit the data model.
     #[error(transparent)]
     Pql(#[from] crate::pql::Faults),
@@ -112,18 +143,57 @@ pub enum Error {
     Database(#[from] base::db::Error),
 }
 
+/// A part of a knowledge model that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelMistake {
+    /// Which part, such as `records.ORDER.CITY`.
+    pub path: String,
+    /// 1-based line of the model's text.
+    pub line: u64,
+    /// What is wrong there, and the mend; for an expression with its position.
+    pub detail: String,
+}
+
+fn listed(mistakes: &[ModelMistake]) -> String {
+    let one = |mistake: &ModelMistake| format!("{} (line {}): {}", mistake.path, mistake.line, mistake.detail);
+    mistakes.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+impl Error {
+    /// Returns what is wrong with a knowledge model, place by place; nothing
+    /// if the error is about something else.
+    pub fn model_mistakes(&self) -> Vec<ModelMistake> {
+        match self {
+            Error::InvalidModelInPlaces { mistakes, .. } => mistakes.clone(),
+            Error::InvalidModel { path, line, detail, .. } => {
+                vec![ModelMistake { path: path.clone(), line: *line, detail: detail.clone() }]
+            }
+            Error::Yaml { line, detail, .. } => {
+                vec![ModelMistake { path: String::new(), line: *line, detail: detail.clone() }]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Coded for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::UnknownModel { .. } | Error::UnknownTrigger { .. } | Error::NotPublished { .. } => Kind::NotFound,
+            Error::UnknownModel { .. }
+            | Error::UnknownTrigger { .. }
+            | Error::UnknownVersion { .. }
+            | Error::NotPublished { .. } => Kind::NotFound,
             Error::BadKey { .. }
             | Error::Yaml { .. }
             | Error::InvalidModel { .. }
+            | Error::InvalidModelInPlaces { .. }
+            | Error::BadBase { .. }
             | Error::Pql(_)
             | Error::UnknownDataModel { .. }
             | Error::AmbiguousDataModel { .. }
             | Error::BadDataModel { .. }
             | Error::BadSpeed { .. } => Kind::Invalid,
+            Error::Question(fault) => fault.kind(),
             Error::Overtaken { .. } => Kind::Conflict,
             Error::Broken { .. } => Kind::Internal,
             Error::Tables(error) => error.kind(),
@@ -139,7 +209,10 @@ impl Coded for Error {
             Error::UnknownTrigger { .. } => "trigger-unknown",
             Error::BadKey { .. } => "key-invalid",
             Error::Yaml { .. } => "knowledge-model-not-yaml",
-            Error::InvalidModel { .. } => "knowledge-model-invalid",
+            Error::InvalidModel { .. } | Error::InvalidModelInPlaces { .. } => "knowledge-model-invalid",
+            Error::Question(fault) => fault.code(),
+            Error::UnknownVersion { .. } => "knowledge-model-version-unknown",
+            Error::BadBase { .. } => "knowledge-model-base-invalid",
             Error::Pql(_) => "pql-invalid",
             Error::UnknownDataModel { .. } => "data-model-unknown",
             Error::AmbiguousDataModel { .. } => "data-model-ambiguous",

@@ -1,50 +1,81 @@
 //! A knowledge model as a person writes it: YAML with PQL inside.
 //!
-//! The form is the one known from Celonis Studio, with `triggers:` added. Only
-//! what is evaluated is read here; what a text says beyond that is the subject
-//! of [`notices`](crate::notices). The stored text is the user's and leaves
-//! again as it came.
+//! The form is the one known from Celonis Studio, with `triggers:` added. What
+//! is read here is obeyed; what a text says beyond that is the subject of
+//! [`notices`](crate::notices). The stored text is the user's and leaves again
+//! as it came.
+//!
+//! A model is read in two steps. Reading takes every key, tells all mistakes at
+//! once, and lays an extension over its base. *Settling* then leaves only what
+//! holds: objects that are switched off are gone, the filters of an attribute
+//! or a KPI are part of its expression, a global filter is one of every
+//! trigger, and the older trigger form has become triggers.
+
+mod reading;
+mod settling;
+
+pub(crate) use settling::all_of;
 
 use std::collections::HashSet;
 
+use base::Timestamp;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::Error;
+use crate::error::ModelMistake;
 use crate::pql::check::Vocabulary;
+use crate::tree::Tree;
+
+/// What was published: a text, and those that it extends, as they were then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// As the user wrote it.
+    pub text: String,
+    /// What it extends, the nearest first.
+    pub bases: Vec<String>,
+}
+
+impl From<&str> for Source {
+    fn from(text: &str) -> Self {
+        Source { text: text.to_owned(), bases: Vec::new() }
+    }
+}
 
 /// A parsed knowledge model.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct KnowledgeModel {
     /// Key, name, version.
-    #[serde(alias = "Metadata")]
     pub metadata: Metadata,
-    /// Id, `POOL/KEY` or key of the data model; `${{key}}` is read as the key.
+    /// Whether it stands alone or extends another one.
+    pub base: Option<Base>,
+    /// Id, `POOL/KEY` or key of the data model; `${{key}}` is a variable of
+    /// this name, or the key. Empty in an extension that does not say.
     pub data_model_id: Spanned<String>,
     /// Values that expressions may use.
-    #[serde(default)]
     pub variables: Vec<Variable>,
     /// What there is to look at.
-    #[serde(default)]
     pub records: Vec<Record>,
     /// Named conditions.
-    #[serde(default)]
     pub filters: Vec<Filter>,
     /// Named aggregates.
-    #[serde(default)]
     pub kpis: Vec<Kpi>,
     /// Named activity columns.
-    #[serde(default)]
     pub event_logs: Vec<EventLogText>,
+    /// Which event logs belong together.
+    pub event_log_references: Vec<Spanned<String>>,
+    /// Named observations of KPIs.
+    pub anomalies: Vec<Anomaly>,
+    /// What can be done about a record.
+    pub actions: Vec<Action>,
     /// What to watch.
-    #[serde(default)]
     pub triggers: Vec<TriggerText>,
+    /// Kind and id, in upper case, of what `scope: DISABLED` switches off.
+    pub switched_off: HashSet<(&'static str, String)>,
 }
 
 /// Key and name.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct Metadata {
     /// With the package the model's id.
     pub key: Spanned<String>,
@@ -52,109 +83,242 @@ pub struct Metadata {
     pub display_name: Option<String>,
 }
 
+/// What an extension extends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// `PACKAGE.KEY`, or a key of the same package.
+    pub key: Spanned<String>,
+    /// The number of a publication, or the version in its metadata; the last
+    /// publication if nothing is said.
+    pub version: Option<String>,
+}
+
+/// What people are told of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// What people read.
+    pub display_name: Option<String>,
+    /// The same in at most 20 characters.
+    pub short_display_name: Option<String>,
+    /// In sentences.
+    pub description: Option<String>,
+    /// For those who write models.
+    pub internal_note: Option<String>,
+}
+
 /// A variable.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct Variable {
     /// Used as `<%= ID %>`.
     pub id: Spanned<String>,
     /// What it stands for.
-    pub value: Scalar,
-}
-
-/// A value with or without quotes.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// `48`
-    Int(i64),
-    /// `0.95`
-    Float(f64),
-    /// `"48"`
-    Text(String),
-}
-
-impl Scalar {
-    fn text(&self) -> String {
-        match self {
-            Scalar::Int(number) => number.to_string(),
-            Scalar::Float(number) => number.to_string(),
-            Scalar::Text(text) => text.clone(),
-        }
-    }
+    pub value: String,
 }
 
 /// A record: rows of a table with names for what is known of them.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct Record {
     /// Its id.
     pub id: Spanned<String>,
     /// What people read.
     pub display_name: Option<String>,
+    /// More of that.
+    pub about: About,
     /// The table.
     pub pql: Spanned<String>,
     /// What tells one instance from another.
     pub identifier: Attribute,
     /// Conditions that every instance satisfies.
-    #[serde(default)]
     pub filter_ids: Vec<Spanned<String>>,
-    /// What is known of an instance.
-    #[serde(default)]
+    /// What is known of an instance: attributes of every kind.
     pub attributes: Vec<Attribute>,
-    /// Attributes that are 1 or 0.
-    #[serde(default)]
-    pub flags: Vec<Attribute>,
+    /// The older trigger form, before it is settled.
+    data_triggers: Vec<DataTrigger>,
 }
 
 /// A named expression.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct Attribute {
     /// Its id.
     pub id: Spanned<String>,
     /// What people read.
     pub display_name: Option<String>,
-    /// The expression.
+    /// More of that.
+    pub about: About,
+    /// In which list it stands.
+    pub kind: AttributeKind,
+    /// The expression, with the attribute's filters in it.
     pub pql: Spanned<String>,
+    /// The expression as it was written.
+    pub written: Spanned<String>,
+    /// Where one of these does not hold, there is no value.
+    pub filter_ids: Vec<Spanned<String>>,
+    /// Of which type it is meant to be.
+    pub column_type: Option<Spanned<ColumnType>>,
     /// Unit.
     pub unit: Option<String>,
     /// Format.
     pub format: Option<String>,
 }
 
+/// Kinds of attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttributeKind {
+    /// Tells one instance from another.
+    Identifier,
+    /// Of `attributes` or `newAttributes`.
+    Plain,
+    /// Kept beside the data; read only here.
+    Augmented,
+    /// 1 or 0.
+    Flag,
+    /// The larger, the more urgent.
+    Priority,
+}
+
+/// The types that a model can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the file")]
+pub enum ColumnType {
+    String,
+    Date,
+    Time,
+    Datetime,
+    Timestamp,
+    Integer,
+    Boolean,
+    Number,
+    Float,
+}
+
 /// A named condition.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 #[expect(clippy::struct_field_names, reason = "the names are those of the file")]
 pub struct Filter {
     /// Its id.
     pub id: Spanned<String>,
+    /// More for people.
+    pub about: About,
     /// The condition, with or without FILTER before it.
     pub pql: Spanned<String>,
     /// Further conditions that have to hold.
-    #[serde(default)]
     pub filter_ids: Vec<Spanned<String>>,
+    /// Whether it is one of every question and every trigger.
+    pub global: bool,
 }
 
 /// A named aggregate.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct Kpi {
     /// Its id.
     pub id: Spanned<String>,
-    /// The expression.
+    /// More for people.
+    pub about: About,
+    /// The expression, with the KPI's filters in it.
     pub pql: Spanned<String>,
+    /// The expression as it was written.
+    pub written: Spanned<String>,
+    /// Only what satisfies these is aggregated.
+    pub filter_ids: Vec<Spanned<String>>,
+    /// Unit.
+    pub unit: Option<String>,
+    /// Format.
+    pub format: Option<String>,
+    /// `{p1}`, `{p2}` … in the expression, in this order.
+    pub parameters: Vec<Parameter>,
+    /// What is wished for, and when.
+    pub targets: Vec<Target>,
+    /// Whether more is better.
+    pub desired_direction: Direction,
+}
+
+/// A parameter of a KPI.
+#[derive(Debug)]
+pub struct Parameter {
+    /// Its id.
+    pub id: Spanned<String>,
+    /// What people read.
+    pub display_name: Option<String>,
+    /// What stands for it if nothing is said.
+    pub default_value: Option<Spanned<String>>,
+    /// Whether the default is a text rather than PQL.
+    pub is_text: bool,
+}
+
+impl Parameter {
+    /// Returns what stands for it if nothing is said, as PQL.
+    pub fn default_text(&self) -> Option<String> {
+        let default = &self.default_value.as_ref()?.value;
+        Some(if self.is_text { format!("'{}'", default.replace('\'', "''")) } else { default.clone() })
+    }
+}
+
+/// What a KPI should be.
+#[derive(Debug)]
+pub struct Target {
+    /// A number.
+    pub value: String,
+    /// From when on.
+    pub from: Option<Timestamp>,
+    /// Until before when.
+    pub until: Option<Timestamp>,
+}
+
+/// Whether more of a KPI is better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// More is better.
+    Increase,
+    /// Less is better.
+    Decrease,
+    /// Neither.
+    Neutral,
+    /// Nothing is said.
+    #[default]
+    None,
 }
 
 /// A named activity column.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct EventLogText {
     /// Its id.
     pub id: Spanned<String>,
     /// The column.
     pub pql: Spanned<String>,
+    /// The record of its cases.
+    pub record_id: Option<Spanned<String>>,
+    /// Whether it is the one that is meant if nothing is said.
+    pub is_default: bool,
+}
+
+/// A named observation of KPIs.
+#[derive(Debug)]
+pub struct Anomaly {
+    /// Its id.
+    pub id: Spanned<String>,
+    /// What it looks at.
+    pub kpi_ids: Vec<Spanned<String>>,
+}
+
+/// What can be done about a record.
+#[derive(Debug)]
+pub struct Action {
+    /// Its id.
+    pub id: Spanned<String>,
+    /// For which records.
+    pub records: Vec<Spanned<String>>,
+    /// Under which conditions.
+    pub filters: Vec<Spanned<String>>,
+    /// Which attribute goes into which input.
+    pub inputs: Vec<(Spanned<String>, Spanned<String>)>,
+}
+
+/// The older trigger form: a record and filters.
+#[derive(Debug)]
+struct DataTrigger {
+    id: Spanned<String>,
+    display_name: Option<String>,
+    filter_ids: Vec<Spanned<String>>,
 }
 
 /// A trigger.
@@ -200,25 +364,43 @@ pub enum WhenFull {
 }
 
 impl KnowledgeModel {
-    /// Parses a text; a mistake is told with its line.
+    /// Parses a text that extends nothing; all mistakes are told, each with its
+    /// line.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let model: KnowledgeModel = serde_saphyr::from_str(text).map_err(|error| not_yaml(&error))?;
-        model.refuse_doubles()?;
+        Self::of(&Source::from(text))
+    }
+
+    /// Parses a text with those that it extends.
+    pub fn of(source: &Source) -> Result<Self, Error> {
+        let mut model = reading::read(source)?;
+        settling::settle(&mut model);
         Ok(model)
+    }
+
+    /// Returns key and name of a text, if it has them, whatever else is wrong.
+    pub fn head(text: &str) -> Result<Option<Metadata>, Error> {
+        Ok(reading::head(&Tree::parse(text)?))
+    }
+
+    /// Returns what a text extends, if it says so.
+    pub fn base_of(text: &str) -> Result<Option<Base>, Error> {
+        Ok(reading::base_of(&Tree::parse(text)?))
     }
 
     /// Returns the reference to the data model without `${{…}}` around it.
     pub fn data_model(&self) -> &str {
         let reference = self.data_model_id.value.trim();
-        let inner = reference.strip_prefix("${{").and_then(|inner| inner.strip_suffix("}}"));
-        inner.map_or(reference, str::trim)
+        let inner = reference.strip_prefix("${{").and_then(|inner| inner.strip_suffix("}}")).map(str::trim);
+        let Some(inner) = inner else { return reference };
+        let variable = self.variables.iter().find(|variable| variable.id.value == inner);
+        variable.map_or(inner, |variable| variable.value.trim())
     }
 
     /// Returns the words that the model adds to PQL.
     pub fn vocabulary(&self) -> Vocabulary {
         let mut words = Vocabulary::default();
         for variable in &self.variables {
-            words.variables.insert(variable.id.value.clone(), variable.value.text());
+            words.variables.insert(variable.id.value.clone(), variable.value.clone());
         }
         for record in &self.records {
             for attribute in record.all_attributes() {
@@ -227,69 +409,57 @@ impl KnowledgeModel {
             }
         }
         for kpi in &self.kpis {
-            words.kpis.insert(kpi.id.value.to_uppercase(), kpi.pql.value.clone());
+            let id = kpi.id.value.to_uppercase();
+            if kpi.parameters.is_empty() || !kpi.filter_ids.is_empty() {
+                words.kpis.insert(id, kpi.pql.value.clone());
+                continue;
+            }
+            // Arguments may be given, so nothing is filled in yet.
+            words.kpis.insert(id.clone(), kpi.written.value.clone());
+            words.kpi_defaults.insert(id, kpi.parameters.iter().map(Parameter::default_text).collect());
         }
         words
     }
 
-    fn refuse_doubles(&self) -> Result<(), Error> {
-        let lists: [(&str, Vec<&Spanned<String>>); 5] = [
-            ("variable", self.variables.iter().map(|one| &one.id).collect()),
-            ("record", self.records.iter().map(|one| &one.id).collect()),
-            ("filter", self.filters.iter().map(|one| &one.id).collect()),
-            ("KPI", self.kpis.iter().map(|one| &one.id).collect()),
-            ("trigger", self.triggers.iter().map(|one| &one.id).collect()),
-        ];
-        for (kind, ids) in lists {
-            refuse_double(kind, ids)?;
-        }
-        for record in &self.records {
-            refuse_double("attribute", record.all_attributes().map(|attribute| &attribute.id))?;
-        }
-        Ok(())
+    /// Finds a filter by its id, ignoring case as references in a model do.
+    pub fn filter(&self, id: &str) -> Option<&Filter> {
+        self.filters.iter().find(|filter| filter.id.value.eq_ignore_ascii_case(id))
+    }
+
+    /// Finds a record by its id, ignoring case.
+    pub fn record(&self, id: &str) -> Option<&Record> {
+        self.records.iter().find(|record| record.id.value.eq_ignore_ascii_case(id))
     }
 }
 
 impl Record {
-    /// Goes through identifier, attributes and flags.
+    /// Goes through the identifier and all attributes.
     pub fn all_attributes(&self) -> impl Iterator<Item = &Attribute> {
-        std::iter::once(&self.identifier).chain(&self.attributes).chain(&self.flags)
+        std::iter::once(&self.identifier).chain(&self.attributes)
     }
 }
 
-fn refuse_double<'a>(kind: &str, ids: impl IntoIterator<Item = &'a Spanned<String>>) -> Result<(), Error> {
-    let mut seen = HashSet::new();
-    for id in ids {
-        if !seen.insert(id.value.to_uppercase()) {
-            return Err(Error::Yaml {
-                line: line(id),
-                column: id.referenced.column(),
-                detail: format!("there is a second {kind} \"{}\"", id.value),
-            });
-        }
+impl Kpi {
+    /// Returns the target that is valid at an instant.
+    pub fn target_at(&self, now: Timestamp) -> Option<&Target> {
+        let valid = |target: &&Target| {
+            target.from.is_none_or(|from| from <= now) && target.until.is_none_or(|until| now < until)
+        };
+        self.targets.iter().find(valid)
     }
-    Ok(())
 }
 
-/// Says where a text is not what it should be.
-pub(crate) fn not_yaml(error: &serde_saphyr::Error) -> Error {
-    let place = error.location();
-    Error::Yaml {
-        line: place.map_or(1, |place| place.line()),
-        column: place.map_or(1, |place| place.column()),
-        detail: first_line(&error.to_string()),
+/// Makes an error of mistakes, of which there is at least one.
+pub(crate) fn refused(model: &str, mut mistakes: Vec<ModelMistake>) -> Error {
+    mistakes.sort_by_key(|mistake| mistake.line);
+    if mistakes.len() == 1 {
+        let ModelMistake { path, line, detail } = mistakes.remove(0);
+        return Error::InvalidModel { model: model.to_owned(), path, line, detail };
     }
+    Error::InvalidModelInPlaces { model: model.to_owned(), mistakes }
 }
 
 /// Returns the line on which a text stands, from 1.
 pub(crate) fn line(text: &Spanned<String>) -> u64 {
     text.referenced.line()
-}
-
-/// Takes the message without the place before it, which is told apart, and
-/// without the excerpt that the parser draws below it.
-fn first_line(message: &str) -> String {
-    let line = message.lines().next().unwrap_or("not a knowledge model");
-    let said = line.strip_prefix("error: line ").and_then(|rest| rest.split_once(": "));
-    said.map_or(line, |(_, said)| said).to_owned()
 }

@@ -46,11 +46,13 @@
 //! 1. [`value`], [`ports`]: values, and what is asked of the neighbours;
 //! 2. [`pql`], [`log`], [`evaluate`]: from text to plan, from rows to roots,
 //!    from both to answers;
-//! 3. `knowledge_model`, `notices`, `trigger`: what a person writes, checked;
+//! 3. `knowledge_model`, `notices`, `model_check`, `trigger`: what a person
+//!    writes, checked; `versions` and `difference`: what was published when;
 //! 4. `clock`, `matched_set`, `watch`: who matches a trigger, and until when;
 //! 5. `tables`, `live`, `post`: what is stored, what is in memory, and how the
 //!    second follows the rows and the first follows the second;
-//! 6. [`Mining`], the facade, and `work`, which follows in the background.
+//! 6. `data`, `description`: what others ask of a model, by its own names;
+//! 7. [`Mining`], the facade, and `work`, which follows in the background.
 
 mod error;
 pub mod value;
@@ -59,8 +61,11 @@ pub mod pql;
 pub mod log;
 pub mod evaluate;
 mod detect;
+mod tree;
+mod model_form;
 mod knowledge_model;
 mod notices;
+mod model_check;
 mod trigger;
 mod clock;
 mod matched_set;
@@ -69,14 +74,23 @@ mod tables;
 mod live;
 mod post;
 mod views;
+mod difference;
+mod versions;
+mod data;
+mod description;
 mod mining;
 mod work;
 
-pub use error::Error;
+pub use data::{DataAnswer, DataQuestion, FIELDS_MAX, FieldSummary, Header, QuestionFault, RECORDS_MAX, Search};
+pub use description::{FieldShown, FilterShown, KpiShown, ModelDescription, RecordShown};
+pub use difference::{Change, KeyDifference, ModelDifference, ObjectDifference};
+pub use error::{Error, ModelMistake};
+pub use knowledge_model::{About, ColumnType, Direction, Source};
 pub use mining::Mining;
 pub use notices::Notice;
 pub use ports::{DataModels, Outbox, Signal};
 pub use value::{Answer, AnswerColumn, Type, Value};
+pub use versions::{Findings, VersionView, Which};
 pub use views::{
     Class, ClockView, Counters, FieldView, Matched, ModelSummary, ModelTexts, Publication, RecordView, TriggerView,
 };
@@ -84,8 +98,10 @@ pub use views::{
 use base::db::Migration;
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "mining/0001_models", sql: include_str!("../migrations/0001_models.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "mining/0001_models", sql: include_str!("../migrations/0001_models.sql") },
+    Migration { name: "mining/0003_models", sql: include_str!("../migrations/0003_models.sql") },
+];
 
 #[cfg(test)]
 mod tests;

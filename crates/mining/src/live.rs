@@ -20,7 +20,7 @@ use pools::{Change, DataModel};
 
 use crate::clock::ProcessClock;
 use crate::evaluate::Evaluator;
-use crate::knowledge_model::KnowledgeModel;
+use crate::knowledge_model::{KnowledgeModel, Source};
 use crate::log::{Applied, EventLog};
 use crate::matched_set::{Difference, Enter, signal};
 use crate::ports::Outbox;
@@ -78,11 +78,11 @@ impl Live {
         let id = model.id;
         let texts = desk.db.read_blocking("mining.published_on", move |tx| tables::published_on(tx, id))?;
         let mut live = Live { model, log: Arc::new(log), clock, models: Vec::new() };
-        for (id, text) in texts {
-            match live.take_over(desk, &id, &text, wall_now, at) {
+        for (id, source) in texts {
+            match live.take_over(desk, &id, &source, wall_now, at) {
                 Ok(()) => {}
                 // One model that no longer fits must not hold up the others.
-                Err(error @ (Error::Yaml { .. } | Error::InvalidModel { .. })) => {
+                Err(error @ (Error::Yaml { .. } | Error::InvalidModel { .. } | Error::InvalidModelInPlaces { .. })) => {
                     tracing::warn!(knowledge_model.id = %id, %error, "knowledge model no longer fits its data; it is not followed");
                 }
                 Err(error) => return Err(error),
@@ -96,11 +96,11 @@ impl Live {
         &mut self,
         desk: &Desk,
         id: &str,
-        text: &str,
+        source: &Source,
         wall_now: Timestamp,
         at: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let published = check_model(id, &KnowledgeModel::parse(text)?, &self.model, self.log.catalog())?;
+        let published = check_model(id, &KnowledgeModel::of(source)?, &self.model, self.log.catalog())?;
         self.models.retain(|model| model.id != id);
         let now = self.clock.now(wall_now);
         let (name, through) = (id.to_owned(), self.log.number);

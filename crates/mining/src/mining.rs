@@ -11,17 +11,19 @@ use tokio::sync::Notify;
 
 use crate::clock::ProcessClock;
 use crate::evaluate;
-use crate::knowledge_model::KnowledgeModel;
+use crate::knowledge_model::{KnowledgeModel, Source};
 use crate::live::{Desk, Live, open_cases};
 use crate::notices::{self, Notice};
 use crate::ports::{DataModels, Outbox};
 use crate::post::{Post, Shown, blocking};
-use crate::pql::check::Checker;
+use crate::pql::check::{Checker, More};
 use crate::pql::operators::hint;
+use crate::pql::parse;
 use crate::trigger::{Published, Trigger, check_model};
 use crate::value::Answer;
-use crate::views::{ClockView, Counters, Matched, ModelSummary, ModelTexts, Publication, RecordView, TriggerView};
-use crate::{Error, tables};
+use crate::versions::Which;
+use crate::views::{ClockView, Counters, Matched, ModelSummary, ModelTexts, RecordView, TriggerView};
+use crate::{Error, data, tables};
 
 /// Process intelligence over the rows of all pools.
 pub struct Mining {
@@ -60,22 +62,33 @@ impl Mining {
 
     /// Stores a draft; its id is the package and the `metadata.key` of the text.
     pub async fn put_draft(&self, actor: &Actor, package: &str, yaml: &str) -> Result<ModelSummary, Error> {
-        let model = KnowledgeModel::parse(yaml)?;
-        let key = model.metadata.key.value.clone();
+        let Some(metadata) = KnowledgeModel::head(yaml)? else {
+            let no_key = Error::BadKey { key: String::new() };
+            return Err(KnowledgeModel::parse(yaml).err().unwrap_or(no_key));
+        };
+        let key = metadata.key.value.clone();
         for part in [package, &key] {
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             if part.is_empty() || !part.chars().all(fits) {
                 return Err(Error::BadKey { key: part.to_owned() });
             }
         }
+        let id = format!("{package}.{key}");
+        match self.bases(&id, yaml).await {
+            Ok(bases) => drop(KnowledgeModel::of(&Source { text: yaml.to_owned(), bases })?),
+            // Without what it extends it is not whole; publishing will ask for that.
+            Err(Error::BadBase { .. }) => {}
+            Err(error) => return Err(error),
+        }
         let now = self.clock.now();
         let draft = ModelSummary {
-            id: format!("{package}.{key}"),
+            id,
             package: package.to_owned(),
-            display_name: model.metadata.display_name.unwrap_or_else(|| key.clone()),
+            display_name: metadata.display_name.unwrap_or_else(|| key.clone()),
             key,
             published: None,
             changed_at: now,
+            published_at: None,
         };
         let (actor, text) = (actor.clone(), yaml.to_owned());
         self.desk
@@ -92,58 +105,10 @@ impl Mining {
             .await
     }
 
-    /// Publishes the draft: checks every expression against the data model,
-    /// takes note of what matches already, and follows the data from here on.
-    pub async fn publish(&self, actor: &Actor, model: &str) -> Result<Publication, Error> {
-        let text = self.draft(model).await?;
-        let parsed = KnowledgeModel::parse(&text)?;
-        let notices = notices::read(model, &text)?;
-        let data_model = self.data_models.find(parsed.data_model()).await?;
-        let post = self.post(data_model.id);
-        let guard = self.caught_up(&post).await?;
-        let live = guard.as_ref().expect("a model that was caught up with is loaded");
-        let published = check_model(model, &parsed, &live.model, live.log.catalog())?;
-        let noted = published.noted();
-        let (actor, id, now) = (actor.clone(), model.to_owned(), self.clock.now());
-        let (written, data_model) = (text.clone(), live.model.id);
-        let told: Vec<String> = notices.iter().map(ToString::to_string).collect();
-        let (version, before) = self
-            .desk
-            .db
-            .write("mining.publish", move |tx| {
-                let before = tables::published(tx, &id)?;
-                let version = tables::publish(tx, &id, &written, data_model, &actor.name, now)?;
-                tables::put_triggers(tx, &id, &noted)?;
-                let (before_it, it) =
-                    (json!({ "version": version - 1 }), json!({ "version": version, "notices": told }));
-                audit::record(tx, &actor, "publish", "knowledge-model", &id, Some(&before_it), Some(&it), now)?;
-                Ok::<_, Error>((version, before))
-            })
-            .await?;
-        let (desk, id) = (self.desk.clone(), model.to_owned());
-        let take_over = move |live: &mut Live| {
-            let at = live.clock.now(now);
-            live.take_over(&desk, &id, &text, now, Some(at))
-        };
-        // The post is given back before another one is asked for: two
-        // publications that cross must not wait for each other.
-        drop(self.with_live(guard, &post, take_over).await?);
-        post.changed.notify_one();
-        if let Some((_, before)) = before.filter(|(_, before)| *before != data_model) {
-            self.leave(model, before).await;
-        }
-        self.published.notify_one();
-        tracing::info!(knowledge_model.id = model, version, "knowledge model published");
-        for notice in &notices {
-            tracing::warn!(knowledge_model.id = model, %notice, "knowledge model says something that has no effect");
-        }
-        Ok(Publication { model: model.to_owned(), version, triggers: self.triggers(model).await? })
-    }
-
     /// Lists what the published text says without effect.
     pub async fn notices(&self, model: &str) -> Result<Vec<Notice>, Error> {
-        let (text, _) = self.published_text(model).await?;
-        notices::read(model, &text)
+        let (source, _) = self.published_text(model).await?;
+        notices::read(model, &source.text)
     }
 
     /// Lists the knowledge models by id.
@@ -160,7 +125,7 @@ impl Mining {
                 let unknown = || Error::UnknownModel { model: id.clone() };
                 let summary = tables::model(tx, &id)?.ok_or_else(unknown)?;
                 let draft = tables::draft(tx, &id)?.ok_or_else(unknown)?;
-                let published = tables::published(tx, &id)?.map(|(text, _)| text);
+                let published = tables::published(tx, &id)?.map(|(source, _)| source.text);
                 Ok(ModelTexts { summary, draft, published })
             })
             .await
@@ -193,13 +158,15 @@ impl Mining {
     /// Answers a query against the model's data at its process clock. Every
     /// commit that is durable when the question is asked is in.
     pub async fn query(&self, model: &str, pql: &str) -> Result<Answer, Error> {
-        let (text, data_model) = self.published_text(model).await?;
-        let vocabulary = KnowledgeModel::parse(&text)?.vocabulary();
+        let (source, data_model) = self.published_text(model).await?;
+        let parsed = KnowledgeModel::of(&source)?;
+        let (vocabulary, where_joined) = (parsed.vocabulary(), data::global_filters(&parsed)?);
         let (root, clock) = self.fresh_root(data_model).await?;
         let now = clock.now(self.clock.now()).as_millis();
         let pql = pql.to_owned();
         blocking(move || {
-            let plan = Checker::new(root.catalog().clone(), &vocabulary).query(&pql)?;
+            let more = More { where_joined, ..More::default() };
+            let plan = Checker::new(root.catalog().clone(), &vocabulary).query_of(&parse::query(&pql)?, &pql, &more)?;
             Ok(evaluate::answer(root, &plan, now))
         })
         .await
@@ -207,8 +174,8 @@ impl Mining {
 
     /// Lists the record instances that satisfy a trigger, by identifier.
     pub async fn matched(&self, model: &str, trigger: &str) -> Result<Vec<Matched>, Error> {
-        let (text, _) = self.published_text(model).await?;
-        let parsed = KnowledgeModel::parse(&text)?;
+        let (source, _) = self.published_text(model).await?;
+        let parsed = KnowledgeModel::of(&source)?;
         let known = parsed.triggers.iter().map(|trigger| trigger.id.value.as_str());
         if !known.clone().any(|known| known == trigger) {
             let hint = hint(trigger, known);
@@ -285,7 +252,7 @@ impl Mining {
     }
 
     /// Lets the data model that a knowledge model stood on forget it.
-    async fn leave(&self, model: &str, before: DataModelId) {
+    pub(crate) async fn leave(&self, model: &str, before: DataModelId) {
         let post = self.post(before);
         if let Some(live) = &mut *post.live.clone().lock_owned().await {
             live.models.retain(|followed| followed.id != model);
@@ -300,17 +267,17 @@ impl Mining {
         guard.as_ref().map_or(0, |live| live.models.iter().map(crate::live::LiveModel::looked_at).sum())
     }
 
-    async fn checked(&self, model: &str) -> Result<Published, Error> {
-        let (text, data_model) = self.published_text(model).await?;
+    pub(crate) async fn checked(&self, model: &str) -> Result<Published, Error> {
+        let (source, data_model) = self.published_text(model).await?;
         let data_model = self.data_models.find(&data_model.to_string()).await?;
         let root = match self.post(data_model.id).shown() {
             Some(shown) => shown.root,
             None => self.fresh_root(data_model.id).await?.0,
         };
-        check_model(model, &KnowledgeModel::parse(&text)?, &data_model, root.catalog())
+        check_model(model, &KnowledgeModel::of(&source)?, &data_model, root.catalog())
     }
 
-    async fn draft(&self, model: &str) -> Result<String, Error> {
+    pub(crate) async fn draft(&self, model: &str) -> Result<String, Error> {
         let id = model.to_owned();
         self.desk
             .db
@@ -318,7 +285,7 @@ impl Mining {
             .await
     }
 
-    async fn published_text(&self, model: &str) -> Result<(String, DataModelId), Error> {
+    pub(crate) async fn published_text(&self, model: &str) -> Result<(Source, DataModelId), Error> {
         let id = model.to_owned();
         self.desk
             .db
@@ -336,7 +303,7 @@ impl Mining {
         match self.published_text(model).await {
             Ok((_, id)) => self.data_models.find(&id.to_string()).await,
             Err(Error::NotPublished { .. }) => {
-                let parsed = KnowledgeModel::parse(&self.draft(model).await?)?;
+                let parsed = KnowledgeModel::of(&self.source(model, Which::Draft).await?)?;
                 self.data_models.find(parsed.data_model()).await
             }
             Err(error) => Err(error),

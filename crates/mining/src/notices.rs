@@ -13,13 +13,13 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use crate::Error;
-use crate::knowledge_model::{line, not_yaml};
+use crate::knowledge_model::line;
+use crate::model_form::join;
 use crate::pql::operators::hint;
+use crate::tree::Tree;
 
 /// A part of a knowledge model that has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +41,9 @@ impl fmt::Display for Notice {
 /// Reads what a text says without effect, or refuses a trigger that would not
 /// be obeyed.
 pub(crate) fn read(model: &str, text: &str) -> Result<Vec<Notice>, Error> {
-    let tree: Tree = serde_saphyr::from_str(text).map_err(|error| not_yaml(&error))?;
+    let tree = Tree::parse(text)?;
     let mut reading = Reading { model, notices: Vec::new() };
-    reading.object(&MODEL, &tree, "")?;
+    reading.object(&MODEL, &tree.value, "")?;
     Ok(reading.notices)
 }
 
@@ -74,54 +74,90 @@ const fn wish(key: &'static str, harmless: &'static [&'static str]) -> Wish {
     Wish { key, harmless }
 }
 
-const SCOPE: Wish = wish("scope", &["ENABLED"]);
+const SCOPE: Wish = wish("scope", &["ENABLED", "DISABLED"]);
 const FILTERS: Wish = wish("filterIds", &[]);
 
 const MODEL: Shape = Shape {
-    keys: &["dataModelId", "activities", "eventLogsMetadata", "anomalies", "actions", "customObjects"],
+    keys: &["kind", "dataModelId", "customObjects"],
     below: &[
         ("metadata", &METADATA),
         ("Metadata", &METADATA),
+        ("base", &BASE),
         ("variables", &VARIABLE),
         ("records", &RECORD),
         ("filters", &FILTER),
         ("kpis", &KPI),
+        ("activities", &VARIABLE),
         ("eventLogs", &EVENT_LOG),
+        ("eventLogsMetadata", &EVENT_LOGS_METADATA),
+        ("anomalies", &ANOMALY),
+        ("actions", &ACTION),
         ("triggers", &TRIGGER),
     ],
-    idle: &[wish("kind", &["BASE"]), wish("base", &[])],
+    idle: &[],
     strict: false,
 };
 const METADATA: Shape = Shape { keys: &["key", "version"], below: &[], idle: &[], strict: false };
-const VARIABLE: Shape = Shape { keys: &["value"], below: &[], idle: &[SCOPE], strict: false };
+const BASE: Shape = Shape { keys: &["key", "version", "appStoreBased"], below: &[], idle: &[], strict: false };
+const VARIABLE: Shape = Shape { keys: &["value", "type"], below: &[], idle: &[SCOPE], strict: false };
 const RECORD: Shape = Shape {
-    keys: &["pql", "filterIds", "priorities", "augmentedAttributes", "newAttributes", "augmented"],
-    below: &[("identifier", &ATTRIBUTE), ("attributes", &ATTRIBUTE), ("flags", &ATTRIBUTE)],
-    idle: &[SCOPE, wish("dataTriggers", &[])],
+    keys: &["pql", "filterIds", "augmented"],
+    below: &[
+        ("identifier", &ATTRIBUTE),
+        ("attributes", &ATTRIBUTE),
+        ("augmentedAttributes", &AUGMENTED),
+        ("newAttributes", &ATTRIBUTE),
+        ("flags", &ATTRIBUTE),
+        ("priorities", &PRIORITY),
+        ("dataTriggers", &DATA_TRIGGER),
+    ],
+    idle: &[SCOPE],
     strict: false,
 };
 const ATTRIBUTE: Shape =
-    Shape { keys: &["pql", "columnType", "unit", "format"], below: &[], idle: &[SCOPE, FILTERS], strict: false };
-const FILTER: Shape =
-    Shape { keys: &["pql", "filterIds"], below: &[], idle: &[SCOPE, wish("global", &["false"])], strict: false };
+    Shape { keys: &["pql", "columnType", "unit", "format", "filterIds"], below: &[], idle: &[SCOPE], strict: false };
+const AUGMENTED: Shape = Shape {
+    keys: &["pql", "columnType", "unit", "format", "filterIds", "defaultValue"],
+    below: &[],
+    // Nobody can write them here, so that nothing chooses from the values.
+    idle: &[SCOPE, wish("possibleValues", &[]), wish("housekeeping", &["false"])],
+    strict: false,
+};
+const PRIORITY: Shape = Shape {
+    keys: &["pql", "columnType", "unit", "format", "filterIds", "kpi"],
+    below: &[],
+    idle: &[SCOPE],
+    strict: false,
+};
+const DATA_TRIGGER: Shape = Shape { keys: &["filterIds"], below: &[], idle: &[SCOPE], strict: true };
+const FILTER: Shape = Shape { keys: &["pql", "filterIds", "global"], below: &[], idle: &[SCOPE], strict: false };
 const KPI: Shape = Shape {
     keys: &[
         "pql",
         "unit",
         "format",
+        "filterIds",
         "aggregations",
         "breakdowns",
-        "targets",
         "desiredDirection",
         "priority",
         "benchmarking",
     ],
-    below: &[],
-    idle: &[SCOPE, FILTERS, wish("parameters", &[])],
+    below: &[("parameters", &PARAMETER), ("targets", &TARGET)],
+    idle: &[SCOPE],
     strict: false,
 };
+const PARAMETER: Shape = Shape { keys: &["defaultValue", "type"], below: &[], idle: &[], strict: false };
+const TARGET: Shape =
+    Shape { keys: &["value", "dateFrom", "dateUntil"], below: &[], idle: &[wish("filters", &[])], strict: false };
 const EVENT_LOG: Shape =
     Shape { keys: &["pql", "recordId", "defaultEventLog"], below: &[], idle: &[SCOPE, FILTERS], strict: false };
+const EVENT_LOGS_METADATA: Shape =
+    Shape { keys: &["eventLogs", "transitions", "kpiViews"], below: &[], idle: &[], strict: false };
+const ANOMALY: Shape =
+    Shape { keys: &["flag", "kpiIds", "momChange", "kpis"], below: &[], idle: &[SCOPE], strict: false };
+const ACTION: Shape =
+    Shape { keys: &["skillId", "skillKey", "records", "filters", "inputs"], below: &[], idle: &[SCOPE], strict: false };
 const TRIGGER: Shape = Shape {
     keys: &["record", "filterIds", "outputs", "itemLimit", "whenFull", "fireExisting"],
     below: &[("rearm", &REARM)],
@@ -154,9 +190,9 @@ impl Reading<'_> {
             let name = key.value.as_str();
             let path = join(path, name);
             if let Some((_, below)) = shape.below.iter().find(|(known, _)| *known == name) {
-                self.below(below, value, key, &path)?;
+                self.below(below, &value.value, key, &path)?;
             } else if let Some(wish) = shape.idle.iter().find(|wish| wish.key == name) {
-                if !value.is_one_of(wish.harmless) {
+                if !value.value.is_one_of(wish.harmless) {
                     self.without_effect(shape, path, key, unsupported(name, wish))?;
                 }
             } else if !shape.keys.contains(&name) && !EVERYWHERE.contains(&name) {
@@ -176,7 +212,7 @@ impl Reading<'_> {
             Tree::Object(_) => self.object(shape, tree, path),
             Tree::List(objects) => {
                 for object in objects {
-                    self.object(shape, object, &join(path, object.id().unwrap_or("?")))?;
+                    self.object(shape, &object.value, &join(path, object.value.id().unwrap_or("?")))?;
                 }
                 Ok(())
             }
@@ -209,98 +245,5 @@ fn unsupported(key: &str, wish: &Wish) -> String {
     match wish.harmless.first() {
         Some(supported) => format!("only {key}: {supported} is supported so far; write that or leave it out"),
         None => format!("the key \"{key}\" is known but has no effect so far"),
-    }
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-/// YAML of any shape, whose keys know their line.
-enum Tree {
-    Object(Vec<(Spanned<String>, Tree)>),
-    List(Vec<Tree>),
-    /// As text; nothing is the empty text.
-    Scalar(String),
-}
-
-impl Tree {
-    fn id(&self) -> Option<&str> {
-        let Tree::Object(entries) = self else { return None };
-        let (_, id) = entries.iter().find(|(key, _)| key.value == "id")?;
-        if let Tree::Scalar(id) = id { Some(id) } else { None }
-    }
-
-    /// Tells whether it is nothing, or one of these values.
-    fn is_one_of(&self, values: &[&str]) -> bool {
-        match self {
-            Tree::Object(entries) => entries.is_empty(),
-            Tree::List(items) => items.is_empty(),
-            Tree::Scalar(text) => text.is_empty() || values.contains(&text.as_str()),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Grow)
-    }
-}
-
-struct Grow;
-
-impl<'de> Visitor<'de> for Grow {
-    type Value = Tree;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("YAML")
-    }
-
-    fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Scalar(String::new()))
-    }
-
-    fn visit_none<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Scalar(String::new()))
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tree, D::Error> {
-        Tree::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
-        Ok(Tree::Scalar(value.to_string()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
-        Ok(Tree::Scalar(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
-        Ok(Tree::Scalar(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
-        Ok(Tree::Scalar(value.to_string()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Tree, E> {
-        Ok(Tree::Scalar(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Tree::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Tree, A::Error> {
-        let mut object = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            object.push(entry);
-        }
-        Ok(Tree::Object(object))
     }
 }

@@ -9,6 +9,7 @@ use base::{Timestamp, db::Value};
 use pools::DataModelId;
 
 use crate::clock::ProcessClock;
+use crate::knowledge_model::Source;
 use crate::matched_set::{Enter, Standing, Stored};
 use crate::views::{Matched, ModelSummary};
 
@@ -25,7 +26,8 @@ pub(crate) struct Progress {
     pub(crate) at: Timestamp,
 }
 
-const MODEL: &str = "SELECT id, package, model_key, display_name, version, changed_at FROM mining_models";
+const MODEL: &str = "SELECT m.id, m.package, m.model_key, m.display_name, m.version, m.changed_at, v.published_at
+    FROM mining_models m LEFT JOIN mining_versions v ON v.model = m.id AND v.version = m.version";
 
 fn summary(row: &Row) -> Result<ModelSummary, Error> {
     let version: u64 = row.get(4)?;
@@ -36,15 +38,16 @@ fn summary(row: &Row) -> Result<ModelSummary, Error> {
         display_name: row.get(3)?,
         published: (version > 0).then_some(version),
         changed_at: row.get(5)?,
+        published_at: row.get(6)?,
     })
 }
 
 pub(crate) fn models(tx: &mut dyn Tx) -> Result<Vec<ModelSummary>, Error> {
-    tx.query(&format!("{MODEL} ORDER BY id"), args![])?.iter().map(summary).collect()
+    tx.query(&format!("{MODEL} ORDER BY m.id"), args![])?.iter().map(summary).collect()
 }
 
 pub(crate) fn model(tx: &mut dyn Tx, id: &str) -> Result<Option<ModelSummary>, Error> {
-    tx.query_one(&format!("{MODEL} WHERE id = $1"), args![id])?.as_ref().map(summary).transpose()
+    tx.query_one(&format!("{MODEL} WHERE m.id = $1"), args![id])?.as_ref().map(summary).transpose()
 }
 
 pub(crate) fn draft(tx: &mut dyn Tx, id: &str) -> Result<Option<String>, Error> {
@@ -64,24 +67,32 @@ pub(crate) fn put_draft(tx: &mut dyn Tx, model: &ModelSummary, text: &str) -> Re
 }
 
 /// Returns text and data model of the published version.
-pub(crate) fn published(tx: &mut dyn Tx, id: &str) -> Result<Option<(String, DataModelId)>, Error> {
+pub(crate) fn published(tx: &mut dyn Tx, id: &str) -> Result<Option<(Source, DataModelId)>, Error> {
     let row = tx.query_one(
-        "SELECT v.text, v.data_model FROM mining_versions v
+        "SELECT v.text, v.bases, v.data_model FROM mining_versions v
          JOIN mining_models m ON m.id = v.model AND m.version = v.version WHERE m.id = $1",
         args![id],
     )?;
-    row.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
+    row.map(|row| Ok((source(&row, 0)?, row.get(2)?))).transpose()
 }
 
 /// Lists the published models of a data model: id and text.
-pub(crate) fn published_on(tx: &mut dyn Tx, data_model: DataModelId) -> Result<Vec<(String, String)>, Error> {
+pub(crate) fn published_on(tx: &mut dyn Tx, data_model: DataModelId) -> Result<Vec<(String, Source)>, Error> {
     let rows = tx.query(
-        "SELECT m.id, v.text FROM mining_versions v
+        "SELECT m.id, v.text, v.bases FROM mining_versions v
          JOIN mining_models m ON m.id = v.model AND m.version = v.version
          WHERE v.data_model = $1 ORDER BY m.id",
         args![data_model],
     )?;
-    rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+    rows.iter().map(|row| Ok((row.get(0)?, source(row, 1)?))).collect()
+}
+
+/// Reads a published text, and behind it those that it extends.
+pub(crate) fn source(row: &Row, place: usize) -> Result<Source, Error> {
+    let bases: String = row.get(place + 1)?;
+    let bases = serde_json::from_str(&bases)
+        .map_err(|error| Error::Failed { detail: format!("the bases of a knowledge model cannot be read: {error}") })?;
+    Ok(Source { text: row.get(place)?, bases })
 }
 
 pub(crate) fn published_data_models(tx: &mut dyn Tx) -> Result<Vec<DataModelId>, Error> {
@@ -93,11 +104,11 @@ pub(crate) fn published_data_models(tx: &mut dyn Tx) -> Result<Vec<DataModelId>,
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// Makes the draft the next version and returns its number.
+/// Makes a text the next version and returns its number.
 pub(crate) fn publish(
     tx: &mut dyn Tx,
     id: &str,
-    text: &str,
+    source: &Source,
     data_model: DataModelId,
     by: &str,
     now: Timestamp,
@@ -106,9 +117,9 @@ pub(crate) fn publish(
         tx.query_one("UPDATE mining_models SET version = version + 1 WHERE id = $1 RETURNING version", args![id])?;
     let version: u64 = row.ok_or(Error::Failed { detail: "a knowledge model is gone".into() })?.get(0)?;
     tx.execute(
-        "INSERT INTO mining_versions (model, version, text, data_model, published_at, published_by)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-        args![id, version, text, data_model, now, by],
+        "INSERT INTO mining_versions (model, version, text, bases, data_model, published_at, published_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        args![id, version, &source.text, serde_json::json!(source.bases).to_string(), data_model, now, by],
     )?;
     Ok(version)
 }

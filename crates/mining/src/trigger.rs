@@ -8,7 +8,8 @@ use serde_saphyr::Spanned;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
-use crate::knowledge_model::{Attribute, KnowledgeModel, Record, TriggerText, WhenFull, line};
+use crate::knowledge_model::{Attribute, KnowledgeModel, Record, TriggerText, WhenFull, line, refused};
+use crate::model_check;
 use crate::pql::catalog::Catalog;
 use crate::pql::check::{Checker, Vocabulary, type_of};
 use crate::pql::deadline::{CADENCE_MILLIS, ClockUse};
@@ -88,30 +89,21 @@ pub fn check_model(
 ) -> Result<Published, Error> {
     let vocabulary = model.vocabulary();
     let checking = Checking { id, model, data_model, catalog, vocabulary: &vocabulary };
+    // What is wrong with the parts comes first: a trigger is made of them.
+    let mut mistakes = model_check::mistakes(model, catalog, &vocabulary);
+    let mut triggers = Vec::new();
+    for trigger in &model.triggers {
+        match checking.trigger(trigger) {
+            Ok(trigger) => triggers.push(Arc::new(trigger)),
+            Err(error) => model_check::add(&mut mistakes, error)?,
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(refused(id, mistakes));
+    }
     let mut records = Vec::new();
     for record in &model.records {
         records.push(checking.record(record)?);
-    }
-    for kpi in &model.kpis {
-        let checker = Checker::new(catalog.clone(), &vocabulary);
-        let path = format!("kpis.{}", kpi.id.value);
-        checker.kpi_of(&kpi.id.value).map_err(|faults| checking.refused(&path, &kpi.pql, &faults.to_string()))?;
-    }
-    for log in &model.event_logs {
-        let path = format!("eventLogs.{}", log.id.value);
-        let mut checker = Checker::new(catalog.clone(), &vocabulary);
-        checker.value(&log.pql.value).map_err(|faults| checking.refused(&path, &log.pql, &faults.to_string()))?;
-    }
-    for filter in &model.filters {
-        let path = format!("filters.{}", filter.id.value);
-        let mut checker = Checker::new(catalog.clone(), &vocabulary);
-        checker
-            .condition(&filter.pql.value)
-            .map_err(|faults| checking.refused(&path, &filter.pql, &faults.to_string()))?;
-    }
-    let mut triggers = Vec::new();
-    for trigger in &model.triggers {
-        triggers.push(Arc::new(checking.trigger(trigger)?));
     }
     let open = checking.open()?;
     Ok(Published { records, triggers, open })

@@ -3,6 +3,7 @@
 
 use base::Timestamp;
 
+use crate::notices::Notice;
 use crate::value::Type;
 
 /// A knowledge model in a list.
@@ -20,6 +21,8 @@ pub struct ModelSummary {
     pub published: Option<u64>,
     /// When the draft was last written.
     pub changed_at: Timestamp,
+    /// When the last version was published.
+    pub published_at: Option<Timestamp>,
 }
 
 /// A knowledge model with its texts.
@@ -106,6 +109,8 @@ pub struct Publication {
     pub version: u64,
     /// Its triggers, with class, cost and how many instances match.
     pub triggers: Vec<TriggerView>,
+    /// What its text says without effect.
+    pub notices: Vec<Notice>,
 }
 
 /// A process clock.

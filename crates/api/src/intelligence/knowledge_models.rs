@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use base::Timestamp;
-use mining::{FieldView, RecordView, Type};
+use mining::{About, ColumnType, Direction, FieldShown, FilterShown, KpiShown, RecordShown, Type};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -54,6 +54,34 @@ struct RecordField {
     unit: Option<String>,
 }
 
+/// A filter in a list.
+#[derive(Serialize)]
+pub(super) struct Filter {
+    id: String,
+    name: String,
+    description: Option<String>,
+}
+
+/// A KPI in a list.
+#[derive(Serialize)]
+pub(super) struct Kpi {
+    id: String,
+    name: String,
+    description: Option<String>,
+    format: Option<String>,
+    unit: Option<String>,
+    direction: &'static str,
+    target: Option<String>,
+    parameters: Vec<Parameter>,
+}
+
+#[derive(Serialize)]
+struct Parameter {
+    id: String,
+    name: String,
+    value: Option<String>,
+}
+
 /// Lists the published knowledge models that the caller may use.
 pub(super) async fn list(
     State(app): State<App>,
@@ -61,12 +89,12 @@ pub(super) async fn list(
     wanted: Wanted,
 ) -> Result<Json<Page<Model>>, Fault> {
     let models = rights::usable_models(&app, &actor).await?;
-    let published = models.into_iter().filter(|model| model.published.is_some());
-    let models = published
-        .map(|model| Model { id: model.id, name: model.display_name, published: plain_time(model.changed_at) })
-        .collect();
+    let models = models.into_iter().filter_map(|model| {
+        let published = plain_time(model.published_at?);
+        Some(Model { id: model.id, name: model.display_name, published })
+    });
     let page = wanted.cut(
-        models,
+        models.collect(),
         &[
             ("id", |a, b| a.id.cmp(&b.id)),
             ("name", |a, b| a.name.cmp(&b.name)),
@@ -84,10 +112,35 @@ pub(super) async fn show(
 ) -> Result<Json<Value>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
     let summary = app.mining.get(&model).await?.summary;
-    if summary.published.is_none() {
-        return Err(mining::Error::NotPublished { model }.into());
-    }
-    Ok(Json(json!({ "id": summary.id, "name": summary.display_name, "extendedKMId": null })))
+    let extends = app.mining.describe(&model).await?.extends;
+    Ok(Json(json!({ "id": summary.id, "name": summary.display_name, "extendedKMId": extends })))
+}
+
+/// Lists the filters.
+pub(super) async fn filters(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(model): Path<String>,
+    wanted: Wanted,
+) -> Result<Json<Page<Filter>>, Fault> {
+    rights::use_model(&app, &actor, &model).await?;
+    let filters = app.mining.describe(&model).await?.filters.into_iter();
+    let filters = filters.map(|FilterShown { id, name, description, .. }| Filter { id, name, description }).collect();
+    let page = wanted.cut(filters, &[("id", |a, b| a.id.cmp(&b.id)), ("name", |a, b| a.name.cmp(&b.name))])?;
+    Ok(Json(page))
+}
+
+/// Lists the KPIs.
+pub(super) async fn kpis(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(model): Path<String>,
+    wanted: Wanted,
+) -> Result<Json<Page<Kpi>>, Fault> {
+    rights::use_model(&app, &actor, &model).await?;
+    let kpis = app.mining.describe(&model).await?.kpis.into_iter().map(Kpi::from).collect();
+    let page = wanted.cut(kpis, &[("id", |a, b| a.id.cmp(&b.id)), ("name", |a, b| a.name.cmp(&b.name))])?;
+    Ok(Json(page))
 }
 
 /// Lists the records.
@@ -98,8 +151,8 @@ pub(super) async fn records(
     wanted: Wanted,
 ) -> Result<Json<Page<Record>>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    let records = app.mining.records(&model).await?;
-    let records = records.into_iter().map(|view| Record::new(view.id, view.name)).collect();
+    let records = app.mining.describe(&model).await?.records;
+    let records = records.into_iter().map(|shown| Record::new(shown.id, shown.name, shown.about)).collect();
     let page = wanted.cut(records, &[("id", |a, b| a.id.cmp(&b.id)), ("name", |a, b| a.name.cmp(&b.name))])?;
     Ok(Json(page))
 }
@@ -111,8 +164,8 @@ pub(super) async fn record(
     Path((model, record)): Path<(String, String)>,
 ) -> Result<Json<RecordWithFields>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    let records = app.mining.records(&model).await?;
-    let found = records.into_iter().find(|view| view.id == record);
+    let records = app.mining.describe(&model).await?.records;
+    let found = records.into_iter().find(|shown| shown.id == record);
     let unknown = || {
         let detail = format!("knowledge model \"{model}\" has no record \"{record}\"");
         Fault::not_found("record-unknown", detail)
@@ -130,6 +183,21 @@ pub(super) fn type_word(field_type: Type) -> &'static str {
     }
 }
 
+/// Returns the word of the wire for what a model calls a type.
+pub(super) fn type_name(column_type: ColumnType) -> &'static str {
+    match column_type {
+        ColumnType::String => "string",
+        ColumnType::Date => "date",
+        // The wire has no word for a time of day alone.
+        ColumnType::Time | ColumnType::Datetime => "datetime",
+        ColumnType::Timestamp => "timestamp",
+        ColumnType::Integer => "integer",
+        ColumnType::Boolean => "boolean",
+        ColumnType::Number => "number",
+        ColumnType::Float => "float",
+    }
+}
+
 /// Writes a time as this API does: `2026-02-03 09:15:00`.
 fn plain_time(time: Timestamp) -> String {
     let text = time.to_string();
@@ -137,29 +205,51 @@ fn plain_time(time: Timestamp) -> String {
 }
 
 impl Record {
-    fn new(id: String, name: String) -> Self {
-        Record { id, name, description: None, short_display_name: None, internal_note: None }
+    fn new(id: String, name: String, about: About) -> Self {
+        let About { short_display_name, description, internal_note, .. } = about;
+        Record { id, name, description, short_display_name, internal_note }
     }
 }
 
-impl From<RecordView> for RecordWithFields {
-    fn from(view: RecordView) -> Self {
-        let fields = view.fields.into_iter().map(RecordField::from).collect();
-        RecordWithFields { record: Record::new(view.id, view.name), fields }
+impl From<RecordShown> for RecordWithFields {
+    fn from(shown: RecordShown) -> Self {
+        let fields = shown.fields.into_iter().map(RecordField::from).collect();
+        RecordWithFields { record: Record::new(shown.id, shown.name, shown.about), fields }
     }
 }
 
-impl From<FieldView> for RecordField {
-    fn from(view: FieldView) -> Self {
+impl From<FieldShown> for RecordField {
+    fn from(shown: FieldShown) -> Self {
         RecordField {
-            id: view.id,
-            name: view.name,
-            description: None,
-            short_display_name: None,
-            internal_note: None,
-            field_type: type_word(view.field_type),
-            format: view.format,
-            unit: view.unit,
+            id: shown.id,
+            name: shown.name,
+            description: shown.about.description,
+            short_display_name: shown.about.short_display_name,
+            internal_note: shown.about.internal_note,
+            field_type: type_name(shown.column_type),
+            format: shown.format,
+            unit: shown.unit,
+        }
+    }
+}
+
+impl From<KpiShown> for Kpi {
+    fn from(shown: KpiShown) -> Self {
+        let direction = match shown.direction {
+            Direction::Increase => "Up",
+            Direction::Decrease => "Down",
+            Direction::Neutral | Direction::None => "None",
+        };
+        let parameter = |(id, name, value)| Parameter { id, name, value };
+        Kpi {
+            id: shown.id,
+            name: shown.name,
+            description: shown.description,
+            format: shown.format,
+            unit: shown.unit,
+            direction,
+            target: shown.target,
+            parameters: shown.parameters.into_iter().map(parameter).collect(),
         }
     }
 }

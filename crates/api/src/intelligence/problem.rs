@@ -77,10 +77,19 @@ fn words(fault: &Fault) -> (StatusCode, Cow<'static, str>) {
         "knowledge-model-unknown" | "knowledge-model-not-published" => "KM_MODEL_NOTFOUND",
         "record-unknown" => "KM_RECORD_NOTFOUND",
         "sort-illegal" => "SORT_UNKNOWN_FIELD",
+        "sort-opposite" => "SORT_HAS_OPPOSITE",
+        "not-implemented" => "GENERAL_NOT_IMPLEMENTED",
         "sort-empty" => "SORT_IS_EMPTY",
         "query-malformed" | "parameter-mismatch" => "GENERAL_PARAMETER_MISSMATCH",
-        "body-field-missing" | "body-empty" => "GENERAL_PARAMETER_MISSING",
-        "parameter-illegal" | "body-malformed" | "request-malformed" => "GENERAL_PARAMETER_ILLEGAL",
+        "body-field-missing" | "body-empty" | "fields-missing" => "GENERAL_PARAMETER_MISSING",
+        "parameter-illegal"
+        | "body-malformed"
+        | "request-malformed"
+        | "field-unknown"
+        | "kpi-unknown"
+        | "filter-unknown"
+        | "filter-expression-invalid"
+        | "search-invalid" => "GENERAL_PARAMETER_ILLEGAL",
         code if forbidden_by_state(fault) => {
             let name = code.to_ascii_uppercase().replace('-', "_");
             return (StatusCode::BAD_REQUEST, format!("SUBSCRIPTION_{name}").into());

@@ -10,6 +10,7 @@ mod sources;
 mod imports;
 mod packages;
 mod models;
+mod versions;
 mod connections;
 mod flows;
 mod page;
@@ -74,6 +75,11 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/models", get(models::list))
         .route("/models/{model}", get(models::show).put(models::put))
         .route("/models/{model}/publish", post(models::publish))
+        .route("/models/{model}/check", post(models::check))
+        .route("/models/{model}/versions", get(versions::list))
+        .route("/models/{model}/versions/{version}", get(versions::show))
+        .route("/models/{model}/versions/{version}/publish", post(versions::roll_back))
+        .route("/models/{model}/versions/{version}/diff/{other}", get(versions::difference))
         .route("/models/{model}/query", post(models::query))
         .route("/models/{model}/clock", get(models::clock).post(models::set_clock))
         .route("/models/{model}/triggers", get(models::triggers))

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::body::{self, Text};
 use crate::caller::Caller;
-use crate::fault::Fault;
+use crate::fault::{Fault, Mistake};
 use crate::rights;
 
 /// A knowledge model in a list.
@@ -23,6 +23,7 @@ pub(super) struct Model {
     name: String,
     /// The last published version, if there is one.
     published: Option<u64>,
+    published_at: Option<Timestamp>,
     changed_at: Timestamp,
 }
 
@@ -69,6 +70,17 @@ pub(super) struct Published {
     model: String,
     version: u64,
     triggers: Vec<Trigger>,
+    /// What the text says without effect.
+    notices: Vec<Mistake>,
+}
+
+/// What a draft is like before it is published.
+#[derive(Serialize)]
+pub(super) struct Findings {
+    /// What keeps it from being published.
+    mistakes: Vec<Mistake>,
+    /// What it says without effect.
+    notices: Vec<Mistake>,
 }
 
 /// A question in PQL.
@@ -144,7 +156,7 @@ pub(super) async fn put(
     }
     // A draft in a package that is not there could never be shared.
     app.access.package(&actor, package).await?;
-    Ok(Json(app.mining.put_draft(&actor, package, &yaml).await?.into()))
+    Ok(Json(app.mining.put_draft(&actor, package, &yaml).await.map_err(in_places)?.into()))
 }
 
 /// Reads the key of a text; a text without one is for `mining` to refuse.
@@ -168,7 +180,35 @@ pub(super) async fn publish(
     Path(model): Path<String>,
 ) -> Result<Json<Published>, Fault> {
     rights::edit_model(&app, &actor, &model).await?;
-    Ok(Json(app.mining.publish(&actor, &model).await?.into()))
+    Ok(Json(app.mining.publish(&actor, &model).await.map_err(in_places)?.into()))
+}
+
+/// Checks the draft as publishing it would, and changes nothing.
+pub(super) async fn check(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(model): Path<String>,
+) -> Result<Json<Findings>, Fault> {
+    rights::use_model(&app, &actor, &model).await?;
+    let mining::Findings { mistakes, notices } = app.mining.check_draft(&model).await?;
+    let mistakes = mistakes.into_iter().map(mistake).collect();
+    Ok(Json(Findings { mistakes, notices: notices.into_iter().map(notice).collect() }))
+}
+
+/// Adds to a fault what is wrong in a model, place by place.
+pub(super) fn in_places(error: mining::Error) -> Fault {
+    let mistakes = error.model_mistakes().into_iter().map(mistake).collect();
+    Fault::from(error).in_places(mistakes)
+}
+
+fn mistake(mistake: mining::ModelMistake) -> Mistake {
+    let mining::ModelMistake { path, line, detail } = mistake;
+    Mistake { path, line, detail }
+}
+
+fn notice(notice: mining::Notice) -> Mistake {
+    let mining::Notice { path, line, detail } = notice;
+    Mistake { path, line, detail }
 }
 
 /// Answers a question in PQL.
@@ -229,8 +269,8 @@ pub(super) async fn matched(
 
 impl From<ModelSummary> for Model {
     fn from(summary: ModelSummary) -> Self {
-        let ModelSummary { id, package, key, display_name, published, changed_at } = summary;
-        Model { id, package, key, name: display_name, published, changed_at }
+        let ModelSummary { id, package, key, display_name, published, changed_at, published_at } = summary;
+        Model { id, package, key, name: display_name, published, published_at, changed_at }
     }
 }
 
@@ -263,8 +303,9 @@ impl From<FieldView> for Field {
 
 impl From<Publication> for Published {
     fn from(publication: Publication) -> Self {
-        let Publication { model, version, triggers } = publication;
-        Published { model, version, triggers: triggers.into_iter().map(Trigger::from).collect() }
+        let Publication { model, version, triggers, notices } = publication;
+        let triggers = triggers.into_iter().map(Trigger::from).collect();
+        Published { model, version, triggers, notices: notices.into_iter().map(notice).collect() }
     }
 }
 

@@ -155,6 +155,7 @@ impl House {
             mining: Arc::new(mining),
             sql: Arc::new(OneRow),
             management_requests_max: 50,
+            intelligence_limits: crate::RequestLimits { per_second: 1_000, per_day: 6_000 },
             clock,
             chance,
             metrics: Arc::default(),

@@ -23,7 +23,7 @@ filters:
 ";
 
 impl House {
-    async fn push_events(&self, csv: &str) {
+    pub(super) async fn push_events(&self, csv: &str) {
         let jobs = "/integration/api/v1/data-push/Purchasing/jobs";
         let spec = r#"{"targetName":"EVENTS","type":"DELTA","fileType":"CSV"}"#;
         let made = self.call(&format!("POST {jobs}"), spec).await.json();
@@ -107,58 +107,60 @@ async fn a_model_is_drafted_and_published() {
     check(
         &house.call("GET /api/v1/models", "").await,
         expect![[r#"
-        200 application/json
-        [
-          {
-            "id": "purchasing.late",
-            "package": "purchasing",
-            "key": "late",
-            "name": "Late orders",
-            "published": 1,
-            "changedAt": "2026-01-01T00:00:00.000Z"
-          }
-        ]
-    "#]],
+            200 application/json
+            [
+              {
+                "id": "purchasing.late",
+                "package": "purchasing",
+                "key": "late",
+                "name": "Late orders",
+                "published": 1,
+                "publishedAt": "2026-01-01T00:00:00.000Z",
+                "changedAt": "2026-01-01T00:00:00.000Z"
+              }
+            ]
+        "#]],
     );
     check(
         &house.call("POST /api/v1/models/purchasing.late/publish", "").await,
         expect![[r#"
-        200 application/json
-        {
-          "model": "purchasing.late",
-          "version": 2,
-          "triggers": [
+            200 application/json
             {
-              "id": "LONG",
-              "name": "Long order",
-              "record": "PURCHASE",
-              "fields": [
+              "model": "purchasing.late",
+              "version": 2,
+              "triggers": [
                 {
-                  "id": "ORDER_ID",
-                  "name": "Order",
-                  "type": "INT",
-                  "unit": null,
-                  "format": null,
-                  "isIdentifier": true
-                },
-                {
-                  "id": "STEPS",
-                  "name": "Steps",
-                  "type": "INT",
-                  "unit": "steps",
-                  "format": null,
-                  "isIdentifier": false
+                  "id": "LONG",
+                  "name": "Long order",
+                  "record": "PURCHASE",
+                  "fields": [
+                    {
+                      "id": "ORDER_ID",
+                      "name": "Order",
+                      "type": "INT",
+                      "unit": null,
+                      "format": null,
+                      "isIdentifier": true
+                    },
+                    {
+                      "id": "STEPS",
+                      "name": "Steps",
+                      "type": "INT",
+                      "unit": "steps",
+                      "format": null,
+                      "isIdentifier": false
+                    }
+                  ],
+                  "class": "L",
+                  "cost": "at each commit the cases that it touches",
+                  "itemLimit": 10000,
+                  "matched": 0,
+                  "fired": 0
                 }
               ],
-              "class": "L",
-              "cost": "at each commit the cases that it touches",
-              "itemLimit": 10000,
-              "matched": 0,
-              "fired": 0
+              "notices": []
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
     check(
         &house.call("GET /api/v1/models/purchasing.none", "").await,
@@ -513,4 +515,224 @@ async fn a_pushed_row_makes_a_trigger_fire() {
     );
     let status = house.call("GET /api/v1/status", "").await.json();
     assert_eq!(status["signals"], 1, "{status}");
+}
+
+#[tokio::test]
+async fn all_mistakes_of_a_model_are_told_with_their_lines() {
+    let house = House::open().await;
+    house.published().await;
+    let wrong = MODEL
+        .replace("displayName: Order\n", "displayname: Order\n    scope: ON\n")
+        .replace("record: PURCHASE", "record: ORDER");
+    check(
+        &house.call("PUT /api/v1/models/purchasing.late", wrong.clone()).await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "urn:loopwright:problem:knowledge-model-invalid",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "knowledge model \"late\", records.PURCHASE.scope (line 6): \"ON\" is not one of ENABLED, DISABLED",
+          "instance": "<1>",
+          "code": "knowledge-model-invalid",
+          "mistakes": [
+            {
+              "path": "records.PURCHASE.scope",
+              "line": 6,
+              "detail": "\"ON\" is not one of ENABLED, DISABLED"
+            }
+          ]
+        }
+    "#]],
+    );
+    let wrong = wrong.replace("scope: ON", "scope: ENABLED").replace("PURCHASE.STEPS > 1", "PURCHASE.STEP > 1");
+    assert_eq!(house.call("PUT /api/v1/models/purchasing.late", wrong).await.status, 200);
+    check(
+        &house.call("POST /api/v1/models/purchasing.late/check", "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "mistakes": [
+            {
+              "path": "triggers.LONG",
+              "line": 12,
+              "detail": "there is no record \"ORDER\""
+            },
+            {
+              "path": "filters.MANY_STEPS",
+              "line": 14,
+              "detail": "line 1, column 1: record \"PURCHASE\" has no attribute \"STEP\"; did you mean \"STEPS\"?"
+            }
+          ],
+          "notices": [
+            {
+              "path": "records.PURCHASE.displayname",
+              "line": 5,
+              "detail": "the key \"displayname\" is not known and has no effect; did you mean \"displayName\"?"
+            }
+          ]
+        }
+    "#]],
+    );
+    check(
+        &house.call("POST /api/v1/models/purchasing.late/publish", "").await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "urn:loopwright:problem:knowledge-model-invalid",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "knowledge model \"purchasing.late\" has 2 mistakes: triggers.LONG (line 12): there is no record \"ORDER\"; filters.MANY_STEPS (line 14): line 1, column 1: record \"PURCHASE\" has no attribute \"STEP\"; did you mean \"STEPS\"?",
+          "instance": "<1>",
+          "code": "knowledge-model-invalid",
+          "mistakes": [
+            {
+              "path": "triggers.LONG",
+              "line": 12,
+              "detail": "there is no record \"ORDER\""
+            },
+            {
+              "path": "filters.MANY_STEPS",
+              "line": 14,
+              "detail": "line 1, column 1: record \"PURCHASE\" has no attribute \"STEP\"; did you mean \"STEPS\"?"
+            }
+          ]
+        }
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn versions_are_listed_compared_and_taken_back() {
+    let house = House::open().await;
+    house.published().await;
+    let path = "/api/v1/models/purchasing.late/versions";
+    let other = MODEL.replace("STEPS > 1", "STEPS > 2").replace("unit: steps", "unit: step");
+    assert_eq!(house.call("PUT /api/v1/models/purchasing.late", other).await.status, 200);
+    check(
+        &house.call(&format!("GET {path}/published/diff/draft"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "objects": [
+            {
+              "list": "records",
+              "id": "PURCHASE",
+              "change": "changed",
+              "keys": [
+                {
+                  "key": "attributes.STEPS.unit",
+                  "before": "steps",
+                  "after": "step"
+                }
+              ]
+            },
+            {
+              "list": "filters",
+              "id": "MANY_STEPS",
+              "change": "changed",
+              "keys": [
+                {
+                  "key": "pql",
+                  "before": "PURCHASE.STEPS > 1",
+                  "after": "PURCHASE.STEPS > 2"
+                }
+              ]
+            },
+            {
+              "list": "triggers",
+              "id": "LONG",
+              "change": "changed",
+              "keys": [],
+              "logicChanged": true
+            }
+          ],
+          "text": "@@ -6,8 +6,8 @@\n     pql: '\"EVENTS_CASES\"'\n     identifier: { id: ORDER_ID, displayName: Order, pql: '\"EVENTS_CASES\".\"CASE\"' }\n     attributes:\n-      - { id: STEPS, displayName: Steps, pql: 'PU_COUNT(\"EVENTS_CASES\", \"EVENTS\".\"STEP\")', unit: steps }\n+      - { id: STEPS, displayName: Steps, pql: 'PU_COUNT(\"EVENTS_CASES\", \"EVENTS\".\"STEP\")', unit: step }\n triggers:\n   - { id: LONG, displayName: Long order, record: PURCHASE, filterIds: [MANY_STEPS], outputs: [STEPS] }\n filters:\n-  - { id: MANY_STEPS, pql: 'PURCHASE.STEPS > 1' }\n+  - { id: MANY_STEPS, pql: 'PURCHASE.STEPS > 2' }\n"
+        }
+    "#]],
+    );
+    assert_eq!(house.call("POST /api/v1/models/purchasing.late/publish", "").await.status, 200);
+    let back = house.call(&format!("POST {path}/1/publish"), "").await;
+    assert_eq!((back.status.as_u16(), &back.json()["version"]), (200, &3.into()));
+    check(
+        &house.call(&format!("GET {path}"), "").await,
+        expect![[r#"
+        200 application/json
+        [
+          {
+            "version": 3,
+            "name": null,
+            "publishedAt": "2026-01-01T00:00:00.000Z",
+            "publishedBy": "bootstrap (admin)",
+            "ofVersion": 1,
+            "current": true
+          },
+          {
+            "version": 2,
+            "name": null,
+            "publishedAt": "2026-01-01T00:00:00.000Z",
+            "publishedBy": "bootstrap (admin)",
+            "ofVersion": null,
+            "current": false
+          },
+          {
+            "version": 1,
+            "name": null,
+            "publishedAt": "2026-01-01T00:00:00.000Z",
+            "publishedBy": "bootstrap (admin)",
+            "ofVersion": null,
+            "current": false
+          }
+        ]
+    "#]],
+    );
+    assert_eq!(house.call(&format!("GET {path}/3"), "").await.json()["text"], MODEL);
+    check(
+        &house.call(&format!("GET {path}/9"), "").await,
+        expect![[r#"
+        404 application/problem+json
+        {
+          "type": "urn:loopwright:problem:knowledge-model-version-unknown",
+          "title": "Not Found",
+          "status": 404,
+          "detail": "knowledge model \"purchasing.late\" has no version 9; the last one is 3",
+          "instance": "<1>",
+          "code": "knowledge-model-version-unknown"
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("GET {path}/last"), "").await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "urn:loopwright:problem:knowledge-model-version-invalid",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "\"last\" is no version: write its number, \"draft\" or \"published\"",
+          "instance": "<1>",
+          "code": "knowledge-model-version-invalid",
+          "attribute": "version"
+        }
+    "#]],
+    );
+    check(
+        &house.call(&format!("POST {path}/draft/publish"), "").await,
+        expect![[r#"
+        400 application/problem+json
+        {
+          "type": "urn:loopwright:problem:knowledge-model-version-invalid",
+          "title": "Bad Request",
+          "status": 400,
+          "detail": "a rollback names the number of a version; the draft is published at /publish",
+          "instance": "<1>",
+          "code": "knowledge-model-version-invalid",
+          "attribute": "version"
+        }
+    "#]],
+    );
+    let stranger = house.call_as_stranger(&format!("GET {path}")).await;
+    assert_eq!(stranger.status, 403);
+    let audit = house.call("GET /api/v1/audit", "").await;
+    assert!(audit.body.contains("roll-back"), "{}", audit.body);
 }

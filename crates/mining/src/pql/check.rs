@@ -12,6 +12,7 @@ mod patterns;
 mod nets;
 mod aggregates;
 mod statements;
+mod questions;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ use super::plan::{Aggregate, Function, Grain, Node, Op, Program, QueryPlan, Sele
 use super::syntax::{Expr, ExprKind, Query, Span};
 use super::{Faults, Mistake, bind, parse, place_all};
 use crate::value::Type;
+
+pub use questions::{Condition, More};
 
 /// How often names may stand for other names before we believe in a circle.
 const EXPANSIONS_MAX: usize = 20;
@@ -182,11 +185,18 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks a whole query.
-    pub fn query(mut self, text: &str) -> Result<QueryPlan, Faults> {
+    pub fn query(self, text: &str) -> Result<QueryPlan, Faults> {
         let query = parse::query(&self.guarded_text(text)?)?;
+        self.query_of(&query, text, &More::default())
+    }
+
+    /// Checks a query whose tree is there already, with more than it says
+    /// itself; `text` is what its places count in.
+    pub fn query_of(mut self, query: &Query, text: &str, more: &More) -> Result<QueryPlan, Faults> {
         let place = |mistakes: Vec<Mistake>| place_all(mistakes, text);
         self.activities.clone_from(&query.activity_column);
-        self.filters(&query).map_err(place)?;
+        self.filters(query).map_err(place)?;
+        let more = self.more(more).map_err(|mistake| place(vec![mistake]))?;
         self.place = Place::Result;
         let mut mistakes = Vec::new();
         let shown = query.columns.iter().map(|column| &column.value);
@@ -220,16 +230,20 @@ impl<'a> Checker<'a> {
             self.grouping = grouped.then(|| Grouping { keys: named_keys.clone(), ..Grouping::default() });
             let first = rows.as_ref().is_some_and(|rows| rows.grain.is_none());
             self.result_rows = rows.take();
-            let (columns, order) = self.shown(&query).map_err(place)?;
+            let (columns, order) = self.shown(query).map_err(place)?;
             let aggregates = self.grouping.take().map(|grouping| grouping.aggregates).unwrap_or_default();
             let found = self.common_table(groups.as_deref(), &aggregates, &columns, &order);
+            let found = found.and_then(|grain| {
+                let mut stands_on = more.stands_on.iter();
+                stands_on.try_fold(grain, |grain, table| self.common(grain, *table, Span::default()))
+            });
             let grain = found.map_err(|mistake| place(vec![mistake]))?;
             let moving = self.result_rows.take().map(|rows| rows.moving).unwrap_or_default();
             if first {
                 rows = Some(ResultRows { grain: Some(grain), moving: Vec::new() });
                 continue;
             }
-            let selection = self.selection(grain).map_err(|mistake| place(vec![mistake]))?;
+            let selection = self.selection(grain, &more.where_joined).map_err(|mistake| place(vec![mistake]))?;
             return Ok(QueryPlan {
                 program: self.program,
                 grain,
@@ -310,12 +324,17 @@ impl<'a> Checker<'a> {
 
     /// Brings the FILTERs to the common table. Those of a query over a
     /// DOMAIN_TABLE select among the rows that it is made of.
-    fn selection(&self, grain: Grain) -> Checked<Selection> {
+    fn selection(&self, grain: Grain, where_joined: &[Node]) -> Checked<Selection> {
         let target = match grain {
             Grain::Domain(domain) => self.program.domains[domain].source,
             other => other,
         };
         let mut conditions = Vec::new();
+        for condition in where_joined {
+            if let Ok(way) = self.way(condition, target) {
+                conditions.push((condition.clone(), way));
+            }
+        }
         for filter in &self.filters {
             let way = self.way(filter, target).map_err(|detail| Mistake::new(filter.span, detail))?;
             conditions.push((filter.clone(), way));

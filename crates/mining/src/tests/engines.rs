@@ -7,6 +7,7 @@ use pools::{DataModelId, Piece};
 use super::triggers::{CHANGED, EVENTS, STUCK, keyed, one_trigger};
 use super::{House, MIGRATIONS, actor, at, model, rows};
 use crate::clock::ProcessClock;
+use crate::knowledge_model::Source;
 use crate::matched_set::{Enter, Standing};
 use crate::tables;
 use crate::views::ModelSummary;
@@ -32,16 +33,18 @@ fn texts_versions_and_clocks_come_back() {
                 display_name: "Orders".into(),
                 published: None,
                 changed_at: now,
+                published_at: None,
             };
             tables::put_draft(tx, &draft, "first")?;
             assert_eq!(tables::published(tx, "p.km")?, None);
-            assert_eq!(tables::publish(tx, "p.km", "first", id, "ann", now)?, 1);
+            assert_eq!(tables::publish(tx, "p.km", &Source::from("first"), id, "ann", now)?, 1);
             tables::put_draft(tx, &draft, "second")?;
-            assert_eq!(tables::publish(tx, "p.km", "second", id, "ann", now)?, 2);
-            assert_eq!(tables::models(tx)?, [ModelSummary { published: Some(2), ..draft }]);
+            let second = Source { text: "second".into(), bases: vec!["third".into()] };
+            assert_eq!(tables::publish(tx, "p.km", &second, id, "ann", now)?, 2);
+            assert_eq!(tables::models(tx)?, [ModelSummary { published: Some(2), published_at: Some(now), ..draft }]);
             assert_eq!(tables::draft(tx, "p.km")?.as_deref(), Some("second"));
-            assert_eq!(tables::published(tx, "p.km")?, Some(("second".into(), id)));
-            assert_eq!(tables::published_on(tx, id)?, [("p.km".to_owned(), "second".to_owned())]);
+            assert_eq!(tables::published(tx, "p.km")?, Some((second.clone(), id)));
+            assert_eq!(tables::published_on(tx, id)?, [("p.km".to_owned(), second)]);
             assert_eq!(tables::published_data_models(tx)?, [id]);
             assert_eq!(tables::clock(tx, id)?, ProcessClock::Wall);
             for speed in [0.0, 2.5] {

@@ -45,12 +45,6 @@ async fn a_trigger_that_would_not_be_obeyed_is_refused_with_the_place() {
             ]],
         ),
         (
-            ", scope: DISABLED",
-            expect![[
-                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.scope (line 19): only scope: ENABLED is supported so far; write that or leave it out"#
-            ]],
-        ),
-        (
             ", itemLimit: 0",
             expect![[
                 r#"knowledge-model-invalid: knowledge model "p.km", triggers.T (line 19): "itemLimit" is 0: with no room for one instance it never fires"#
@@ -73,12 +67,11 @@ async fn values_that_mean_what_happens_anyway_pass() {
 #[tokio::test]
 async fn a_key_without_effect_is_told_and_kept() {
     let house = house().await;
-    let text = one_trigger(CHANGED, ", itemlimit: 3").replace("  - id: WANTED", "  - id: WANTED\n    global: true");
+    let text = one_trigger(CHANGED, ", itemlimit: 3");
     house.publish(&text).await;
     expect![[r#"
         unknownKey (line 5): the key "unknownKey" is not known and has no effect
-        filters.WANTED.global (line 16): only global: false is supported so far; write that or leave it out
-        triggers.T.itemlimit (line 20): the key "itemlimit" is not known and has no effect; did you mean "itemLimit"?"#]]
+        triggers.T.itemlimit (line 19): the key "itemlimit" is not known and has no effect; did you mean "itemLimit"?"#]]
     .assert_eq(&told(&house).await);
     let texts = house.mining().get("p.km").await.expect("a model");
     assert_eq!(texts.published, Some(text));

@@ -321,7 +321,7 @@ async fn a_model_that_does_not_fit_is_refused_with_the_place() {
         &expect![[r#"data-model-unknown: data model "ordres" does not exist"#]],
     )
     .await;
-    refused("metadata: [", &expect!["knowledge-model-not-yaml: line 1, column 11: expected mapping start"]).await;
+    refused("metadata: [", &expect!["knowledge-model-not-yaml: line 1, column 11: unclosed bracket '['"]).await;
     let house = house().await;
     let error = house.mining().query("p.none", "1").await.expect_err("there is no such model");
     assert_eq!(error.code(), "knowledge-model-unknown");
