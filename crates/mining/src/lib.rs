@@ -70,6 +70,7 @@ mod post;
 mod views;
 mod mining;
 mod work;
+pub mod explore;
 
 pub use error::Error;
 pub use mining::Mining;

@@ -310,7 +310,7 @@ impl Mining {
         check_model(model, &KnowledgeModel::parse(&text)?, &data_model, root.catalog())
     }
 
-    async fn draft(&self, model: &str) -> Result<String, Error> {
+    pub(crate) async fn draft(&self, model: &str) -> Result<String, Error> {
         let id = model.to_owned();
         self.desk
             .db
@@ -318,7 +318,7 @@ impl Mining {
             .await
     }
 
-    async fn published_text(&self, model: &str) -> Result<(String, DataModelId), Error> {
+    pub(crate) async fn published_text(&self, model: &str) -> Result<(String, DataModelId), Error> {
         let id = model.to_owned();
         self.desk
             .db
@@ -332,7 +332,7 @@ impl Mining {
     }
 
     /// Finds the data model of the published version, or of the draft.
-    async fn data_model_of(&self, model: &str) -> Result<DataModel, Error> {
+    pub(crate) async fn data_model_of(&self, model: &str) -> Result<DataModel, Error> {
         match self.published_text(model).await {
             Ok((_, id)) => self.data_models.find(&id.to_string()).await,
             Err(Error::NotPublished { .. }) => {
