@@ -71,6 +71,7 @@ mod views;
 mod mining;
 mod work;
 pub mod explore;
+pub mod backtest;
 
 pub use error::Error;
 pub use mining::Mining;

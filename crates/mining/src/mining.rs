@@ -32,6 +32,7 @@ pub struct Mining {
     pub(crate) posts: parking_lot::Mutex<HashMap<DataModelId, Arc<Post>>>,
     /// Something was published.
     pub(crate) published: Notify,
+    pub(crate) backtests: crate::backtest::BacktestsUnderWay,
 }
 
 impl Mining {
@@ -53,6 +54,7 @@ impl Mining {
             clock,
             posts: parking_lot::Mutex::default(),
             published: Notify::new(),
+            backtests: crate::backtest::BacktestsUnderWay::default(),
         }
     }
 

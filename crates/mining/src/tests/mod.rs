@@ -6,6 +6,7 @@ mod queries;
 mod triggers;
 mod incremental;
 mod late_steps;
+mod backtests;
 mod following;
 mod engines;
 mod neighbours;
