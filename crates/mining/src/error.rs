@@ -123,6 +123,14 @@ pub enum Error {
         /// As asked for.
         case: String,
     },
+    /// No instance of the record has this identifier.
+    #[error("record \"{record}\" has no instance \"{identifier}\"")]
+    UnknownInstance {
+        /// The record of the trigger.
+        record: String,
+        /// As asked for.
+        identifier: String,
+    },
     /// What is said to be allowed cannot be read, or allows nothing.
     #[error("{detail}")]
     BadAllowed {
@@ -167,7 +175,10 @@ impl Coded for Error {
             | Error::AmbiguousDataModel { .. }
             | Error::BadDataModel { .. }
             | Error::BadSpeed { .. } => Kind::Invalid,
-            Error::UnknownFilter { .. } | Error::UnknownCase { .. } | Error::UnknownBacktest { .. } => Kind::NotFound,
+            Error::UnknownFilter { .. }
+            | Error::UnknownCase { .. }
+            | Error::UnknownInstance { .. }
+            | Error::UnknownBacktest { .. } => Kind::NotFound,
             Error::Unexplorable { .. } | Error::BadAllowed { .. } | Error::BadBacktest { .. } => Kind::Invalid,
             Error::Overtaken { .. } | Error::Cancelled => Kind::Conflict,
             Error::Broken { .. } => Kind::Internal,
@@ -196,6 +207,7 @@ impl Coded for Error {
             Error::Unexplorable { .. } => "filter-unreachable",
             Error::UnknownFilter { .. } => "filter-unknown",
             Error::UnknownCase { .. } => "case-unknown",
+            Error::UnknownInstance { .. } => "instance-unknown",
             Error::BadAllowed { .. } => "allowed-path-invalid",
             Error::BadBacktest { .. } => "backtest-invalid",
             Error::Cancelled => "backtest-stopped",

@@ -21,3 +21,4 @@ pub use evaluator::Evaluator;
 pub(crate) use evaluator::InScope;
 pub use query::answer;
 pub use vector::Vector;
+pub(crate) use vector::Places;

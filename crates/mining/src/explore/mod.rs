@@ -12,7 +12,8 @@
 //! * [`activities`]: statistics of activities, rework;
 //! * [`histogram`]: how long cases take;
 //! * [`conformance`]: how far cases keep to what is allowed;
-//! * [`verbs`]: the same on the facade.
+//! * [`verbs`]: the same on the facade;
+//! * [`why`]: one instance, and what a trigger makes of it.
 //!
 //! A case is kept or dropped as a whole. Case ids are as their column has them,
 //! a case without a single event is none.
@@ -26,6 +27,7 @@ mod activities;
 mod histogram;
 mod conformance;
 mod verbs;
+mod why;
 
 pub use activities::{ActivityFigures, Rework};
 pub use cases::{CaseEvent, CaseOrder, CaseRow, CaseView, CasesPage, Instance};
@@ -35,4 +37,5 @@ pub use histogram::{Bin, Histogram};
 pub use map::{Coverage, MapActivity, MapEdge, ProcessMap};
 pub use slice::{Wanted, Within};
 pub(crate) use slice::Slice;
+pub use why::{Why, WhyComparison, WhyFilter, WhyNext, WhyStanding};
 pub use variants::{Variant, VariantOrder, VariantsPage, VariantsWanted};

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::knowledge_model::KnowledgeModel;
+use crate::knowledge_model::{Filter, KnowledgeModel};
 use crate::log::EventLog;
 use crate::matched_set::Standing;
 use crate::mining::Mining;
@@ -139,7 +139,8 @@ impl Mining {
     ) -> Result<T, Error> {
         let ground = self.ground(model).await?;
         for id in std::mem::take(&mut wanted.filter_ids) {
-            wanted.filters.extend(filter_texts(model, &ground.model, &id)?);
+            let filters = filter_closure(model, &ground.model, &id)?;
+            wanted.filters.extend(filters.into_iter().map(|filter| filter.pql.value.clone()));
         }
         blocking(move || {
             let slice = Slice::cut(&ground.log, &ground.vocabulary, &wanted, ground.now)?;
@@ -149,23 +150,25 @@ impl Mining {
     }
 }
 
-/// Returns the text of a filter and of those that it refers to.
-fn filter_texts(name: &str, model: &KnowledgeModel, id: &str) -> Result<Vec<String>, Error> {
-    let mut open = vec![id.to_owned()];
-    let mut seen: Vec<&str> = Vec::new();
-    let mut texts = Vec::new();
+/// Returns a filter and those that it refers to.
+pub(super) fn filter_closure<'a>(
+    name: &str,
+    model: &'a KnowledgeModel,
+    id: &str,
+) -> Result<Vec<&'a Filter>, Error> {
+    let mut open = vec![id];
+    let mut found: Vec<&Filter> = Vec::new();
     while let Some(id) = open.pop() {
-        let found = model.filters.iter().find(|filter| filter.id.value.eq_ignore_ascii_case(&id));
-        let filter = found.ok_or_else(|| {
-            let hint = hint(&id, model.filters.iter().map(|filter| filter.id.value.as_str()));
-            Error::UnknownFilter { model: name.to_owned(), filter: id.clone(), hint }
+        let filter = model.filters.iter().find(|filter| filter.id.value.eq_ignore_ascii_case(id));
+        let filter = filter.ok_or_else(|| {
+            let hint = hint(id, model.filters.iter().map(|filter| filter.id.value.as_str()));
+            Error::UnknownFilter { model: name.to_owned(), filter: id.to_owned(), hint }
         })?;
-        if seen.contains(&filter.id.value.as_str()) {
+        if found.iter().any(|known| known.id.value == filter.id.value) {
             continue;
         }
-        seen.push(&filter.id.value);
-        texts.push(filter.pql.value.clone());
-        open.extend(filter.filter_ids.iter().map(|id| id.value.clone()));
+        found.push(filter);
+        open.extend(filter.filter_ids.iter().map(|id| id.value.as_str()));
     }
-    Ok(texts)
+    Ok(found)
 }
