@@ -7,6 +7,7 @@ mod triggers;
 mod incremental;
 mod late_steps;
 mod backtests;
+mod figures;
 mod explaining;
 mod following;
 mod engines;
