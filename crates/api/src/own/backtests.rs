@@ -176,7 +176,11 @@ fn score_json(score: &Score) -> Value {
 fn why_json(why: &Why) -> Value {
     let comparison = |one: &WhyComparison| {
         let rows = one.rows.iter().map(|(left, right, truth)| {
-            json!({ "left": left.to_json(), "right": right.to_json(), "truth": truth })
+            let mut row = json!({ "left": left.to_json(), "truth": truth });
+            if let Some(right) = right {
+                row["right"] = right.to_json();
+            }
+            row
         });
         json!({
             "pql": one.pql, "left": one.left, "right": one.right, "rowCount": one.row_count,

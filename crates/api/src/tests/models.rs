@@ -23,7 +23,7 @@ filters:
 ";
 
 impl House {
-    async fn push_events(&self, csv: &str) {
+    pub(super) async fn push_events(&self, csv: &str) {
         let jobs = "/integration/api/v1/data-push/Purchasing/jobs";
         let spec = r#"{"targetName":"EVENTS","type":"DELTA","fileType":"CSV"}"#;
         let made = self.call(&format!("POST {jobs}"), spec).await.json();

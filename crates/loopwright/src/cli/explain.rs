@@ -259,8 +259,9 @@ fn why_lines(why: &Json) -> Vec<String> {
             lines.push(format!("    {}", one_line(&one["pql"])));
             let rows = one["rows"].as_array().map_or(&[][..], Vec::as_slice);
             for row in rows {
-                let right = if row["right"].is_null() { text_of(&one["right"]) } else { text_of(&row["right"]) };
-                let left = if row["left"].is_null() { "NULL".to_owned() } else { text_of(&row["left"]) };
+                let value = |value: &Json| if value.is_null() { "NULL".to_owned() } else { text_of(value) };
+                let left = value(&row["left"]);
+                let right = row.get("right").map_or_else(|| text_of(&one["right"]), value);
                 lines.push(format!("      {} {left}  against  {right}", sign(&row["truth"])));
             }
             let more = one["rowCount"].as_u64().unwrap_or_default().saturating_sub(rows.len() as u64);
@@ -329,7 +330,7 @@ mod tests {
                       "rows": [{ "left": 0, "right": 0, "truth": true }] }] },
                 { "id": "BY_ANN", "pql": "\"EV\".\"USER\" IS NULL", "truth": null, "comparisons": [
                     { "pql": "\"EV\".\"USER\" IS NULL", "left": "…", "right": "NULL", "rowCount": 9,
-                      "rows": [{ "left": "ann", "right": null, "truth": false }] }] },
+                      "rows": [{ "left": "ann", "truth": false }] }] },
             ],
             "standing": { "state": "never" },
             "next": { "kind": "at", "at": "2026-03-11T08:00:00.000Z", "satisfies": true },

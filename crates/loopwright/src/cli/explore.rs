@@ -208,8 +208,8 @@ fn case_lines(case: &Json) -> Vec<String> {
     for event in events {
         for (name, value) in event["values"].as_object().into_iter().flatten() {
             // What stands on the left already is not repeated.
-            let known = [&event["activity"], &case["id"], &event["at"]];
-            let is_known = columns.contains(&name.as_str()) || name.starts_with('_') || known.contains(&value);
+            let known = [&event["activity"], &case["id"], &event["at"]].map(text_of);
+            let is_known = columns.contains(&name.as_str()) || name.starts_with('_') || known.contains(&text_of(value));
             if !is_known && !value.is_null() {
                 columns.push(name);
             }

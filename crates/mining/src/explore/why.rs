@@ -86,10 +86,10 @@ pub struct WhyComparison {
     pub left: String,
     /// The text of the right side; empty for a test such as IS NULL.
     pub right: String,
-    /// Per row that is looked at: left value, right value, truth. One row, if
-    /// there is one value per instance; some of them, if it is compared per
-    /// event or the like.
-    pub rows: Vec<(Value, Value, Option<bool>)>,
+    /// Per row that is looked at: left value, right value if the right side
+    /// has one, truth. One row, if there is one value per instance; some of
+    /// them, if it is compared per event or the like.
+    pub rows: Vec<(Value, Option<Value>, Option<bool>)>,
     /// How many rows there are.
     pub row_count: u64,
 }
@@ -207,6 +207,13 @@ fn explain(model: &str, ground: &Ground, trigger: &Arc<Trigger>, identifier: &st
     let case = place.case.map(|case| (case_id(ground, case), log.case(case).events.len() as u64));
     if let Some((_, 0)) = case {
         remarks.push("the case has no events: what is computed from its events is NULL, and counts of them are 0".into());
+    }
+    let roles = &log.catalog().roles;
+    let last = place.case.and_then(|case| log.case(case).events.last().copied());
+    let last = last.map(|event| log.table(roles.activity_table).column(roles.timestamp_column).value(event));
+    if let Some(Value::Date(last)) = last.filter(|last| matches!(last, Value::Date(at) if *at > ground.now)) {
+        let last = Timestamp::from_millis(last);
+        remarks.push(format!("the case has events that lie ahead of the process clock, the last at {last}"));
     }
     let mut filters = Vec::new();
     for (id, pql) in named_filters(model, &ground.model, trigger)? {
@@ -339,7 +346,7 @@ fn compare(ground: &Ground, target: Grain, place: &Place, part: Part<'_>) -> Res
     Ok(WhyComparison { pql: whole.clone(), left, right: part.right_text, rows, row_count })
 }
 
-type Rows = Vec<(Value, Value, Option<bool>)>;
+type Rows = Vec<(Value, Option<Value>, Option<bool>)>;
 
 /// Evaluates a condition and values beside it for an instance.
 fn values(ground: &Ground, target: Grain, place: &Place, whole: &str, sides: &[&str]) -> Result<(u64, Rows), Error> {
@@ -352,8 +359,8 @@ fn values(ground: &Ground, target: Grain, place: &Place, whole: &str, sides: &[&
         let (grain, rows) = rows_of(scope, target, own, condition.grain, way);
         let truth = scope.operand(&condition, grain);
         let operands: Vec<_> = nodes.iter().map(|node| scope.operand(node, grain)).collect();
-        let value = |side: usize, row: usize| operands.get(side).map_or(Value::Null, |operand| operand.value(row));
-        let shown = rows.iter().take(ROWS_SHOWN).map(|row| (value(0, *row), value(1, *row), truth.truth(*row)));
+        let right = |row: usize| operands.get(1).map(|operand| operand.value(row));
+        let shown = rows.iter().take(ROWS_SHOWN).map(|row| (operands[0].value(*row), right(*row), truth.truth(*row)));
         (rows.len() as u64, shown.collect())
     }))
 }

@@ -3,7 +3,6 @@
 use expect_test::{Expect, expect};
 
 use super::{House, actor, at, model};
-use crate::Value;
 use crate::explore::{CaseOrder, Coverage, Wanted, WhyNext, WhyStanding, Within};
 
 const EVENTS: &str = "
@@ -64,7 +63,7 @@ async fn check(house: &House, trigger: &str, identifier: &str, expected: &Expect
         for one in filter.comparisons {
             text += &format!("  {}", one.pql);
             for (left, right, truth) in one.rows {
-                let right = if right == Value::Null { one.right.clone() } else { right.to_string() };
+                let right = right.map_or_else(|| one.right.clone(), |right| right.to_string());
                 text += &format!(" | {left} to {right}: {truth:?}");
             }
             text += "\n";
