@@ -96,8 +96,7 @@ pub(super) async fn map(
     Query(asked): Query<Asked>,
 ) -> Result<Json<Value>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    let coverage =
-        Coverage { activities: share("activities", asked.activities)?, edges: share("edges", asked.edges)? };
+    let coverage = Coverage { activities: share("activities", asked.activities)?, edges: share("edges", asked.edges)? };
     Ok(Json(map_json(&app.mining.process_map(&model, asked.wanted()?, coverage).await?)))
 }
 
@@ -117,12 +116,8 @@ pub(super) async fn variants(
         Some("firstSeen") => VariantOrder::FirstSeen,
         Some(other) => return Err(one_of("order", other, "cases, median, length, lastSeen or firstSeen")),
     };
-    let how = VariantsWanted {
-        repeats_max: asked.shortened,
-        order,
-        offset: asked.offset.unwrap_or(0),
-        limit: asked.limit(),
-    };
+    let how =
+        VariantsWanted { repeats_max: asked.shortened, order, offset: asked.offset.unwrap_or(0), limit: asked.limit() };
     Ok(Json(variants_json(&app.mining.variants(&model, asked.wanted()?, how).await?)))
 }
 

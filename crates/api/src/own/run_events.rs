@@ -99,11 +99,12 @@ fn write_flow_run(csv: &mut String, run: &RunDetails) {
     let info = &run.info;
     let id = info.id.to_string();
     let shared = [info.flow.as_str(), &info.version, &info.started_by];
-    let mut row = |event: &str, activity: &str, at: Timestamp, ended: Option<Timestamp>, state: &str, own: [&str; 5]| {
-        let (at, ended) = (at.to_string(), ended.map_or(String::new(), |at| at.to_string()));
-        let head = [event, id.as_str(), activity, at.as_str(), ended.as_str(), state];
-        line(csv, head.into_iter().chain(shared).chain(own));
-    };
+    let mut row =
+        |event: &str, activity: &str, at: Timestamp, ended: Option<Timestamp>, state: &str, own: [&str; 5]| {
+            let (at, ended) = (at.to_string(), ended.map_or(String::new(), |at| at.to_string()));
+            let head = [event, id.as_str(), activity, at.as_str(), ended.as_str(), state];
+            line(csv, head.into_iter().chain(shared).chain(own));
+        };
     row(&format!("{}/0", info.id), "Run started", info.started_at, None, "started", [""; 5]);
     for operation in &run.operations {
         let state = match operation.status {
@@ -139,12 +140,13 @@ fn write_job_run(csv: &mut String, run: &RunView) {
     let id = run.run.to_string();
     let job = run.job.map_or(String::new(), |job| job.to_string());
     let shared = [job.as_str(), &run.name, &run.creator];
-    let mut row = |event: &str, activity: &str, at: Option<Timestamp>, ended: Option<Timestamp>, state: &str, own: [&str; 4]| {
-        let Some(at) = at else { return };
-        let (at, ended) = (at.to_string(), ended.map_or(String::new(), |at| at.to_string()));
-        let head = [event, id.as_str(), activity, at.as_str(), ended.as_str(), state];
-        line(csv, head.into_iter().chain(shared).chain(own));
-    };
+    let mut row =
+        |event: &str, activity: &str, at: Option<Timestamp>, ended: Option<Timestamp>, state: &str, own: [&str; 4]| {
+            let Some(at) = at else { return };
+            let (at, ended) = (at.to_string(), ended.map_or(String::new(), |at| at.to_string()));
+            let head = [event, id.as_str(), activity, at.as_str(), ended.as_str(), state];
+            line(csv, head.into_iter().chain(shared).chain(own));
+        };
     row(&format!("{id}/start"), "Run asked for", run.start, None, "started", [""; 4]);
     let mut attempts: Vec<_> = run.history.iter().chain(&run.tasks).collect();
     attempts.sort_by_key(|task| (task.start, task.run));

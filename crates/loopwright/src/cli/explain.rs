@@ -9,7 +9,7 @@ use base::Timestamp;
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
-use super::explore::{instant, span_words, text_of, tabulated};
+use super::explore::{instant, span_words, tabulated, text_of};
 use super::{ClientFlags, say};
 use crate::client::{Client, segment};
 
@@ -17,8 +17,10 @@ use crate::client::{Client, segment};
 ///
 /// Nothing is sent and nothing is stored. Rows become known at their own time.
 #[derive(Args)]
-#[command(after_help = "Example:\n  loopwright backtest purchasing.late LONG_WAIT --from 2026-01-01 --every 12h \\\n    \
-                        --outcome 'PU_COUNT(\"CASES\", \"EV\".\"ACT\", \"EV\".\"ACT\" = '\\''Cancel'\\'') > 0'")]
+#[command(
+    after_help = "Example:\n  loopwright backtest purchasing.late LONG_WAIT --from 2026-01-01 --every 12h \\\n    \
+                        --outcome 'PU_COUNT(\"CASES\", \"EV\".\"ACT\", \"EV\".\"ACT\" = '\\''Cancel'\\'') > 0'"
+)]
 pub(crate) struct BacktestFlags {
     /// The knowledge model: package.key.
     model: String,
@@ -93,11 +95,7 @@ pub(super) async fn run_backtest(flags: BacktestFlags) -> Result<()> {
         "variables": pairs(&flags.variables)?, "knownBy": pairs(&flags.known_by)?, "draft": flags.draft,
         "limit": if flags.json { usize::from(u16::MAX) } else { flags.limit },
     });
-    let path = format!(
-        "/api/v1/models/{}/triggers/{}/backtest",
-        segment(&flags.model),
-        segment(&flags.trigger)
-    );
+    let path = format!("/api/v1/models/{}/triggers/{}/backtest", segment(&flags.model), segment(&flags.trigger));
     let found = patiently(&client, &path, &wish, (&flags.model, &flags.trigger)).await?;
     if flags.json {
         say(&serde_json::to_string_pretty(&found)?);
@@ -206,7 +204,12 @@ fn backtest_lines(found: &Json) -> Vec<String> {
         let lead = &score["lead"];
         if lead.is_object() {
             let words = |name: &str| span_words(&lead[name]);
-            lines.push(format!("warned {} ahead in the median, {} at least, {} at most", words("median"), words("min"), words("max")));
+            lines.push(format!(
+                "warned {} ahead in the median, {} at least, {} at most",
+                words("median"),
+                words("min"),
+                words("max")
+            ));
         }
     }
     let rows = |name: &str| found[name].as_array().cloned().unwrap_or_default();
@@ -336,7 +339,20 @@ mod tests {
             "next": { "kind": "at", "at": "2026-03-11T08:00:00.000Z", "satisfies": true },
             "remarks": ["2 rows bear this identifier"],
         });
-        expect![""].assert_eq(&why_lines(&why).join("\n"));
+        expect![[r#"
+            ORDER 7 does not satisfy LONG_WAIT now, at 2026-03-09T08:00:00.000Z
+
+            ✓ OPEN: MATCH_ACTIVITIES( ENDING['Pay']) = 0
+                MATCH_ACTIVITIES(ENDING['Pay']) = 0
+                  ✓ 0  against  0
+            ? BY_ANN: "EV"."USER" IS NULL
+                "EV"."USER" IS NULL
+                  ✗ ann  against  NULL
+                  … and 8 more rows
+
+            it was never in the matched set
+            time alone makes it satisfy the trigger at 2026-03-11T08:00:00.000Z, in 2 d
+            2 rows bear this identifier"#]].assert_eq(&why_lines(&why).join("\n"));
     }
 
     #[test]
@@ -351,6 +367,22 @@ mod tests {
                        "lead": { "median": 7_200_000, "min": 60_000, "max": 260_000_000 } },
             "signals": [{ "at": "2026-01-01T08:00:00.000Z", "identifier": "7", "by": "time", "episode": 1, "leftAt": null }],
         });
-        expect![""].assert_eq(&backtest_lines(&found).join("\n"));
+        expect![[r#"
+            LONG of p.late, 2026-01-01T00:00:00.000Z to 2026-01-03T00:00:00.000Z
+            5 commits and 2 deadlines over 40 events of 9 cases
+            a case ends with: Pay
+            fired 2: 1 by data, 1 by time alone; 1.00 a day; 0 known before, 1 match at the end
+            precision 50.0 %, recall –, recall in time 100.0 %
+            1 went badly: 1 warned of, 1 in time; 1 false alarms, 0 undecided, 0 bad before
+            warned 2 h ahead in the median, 1 min at least, 3 d at most
+
+            day         fired
+            ──────────  ─────
+            2026-01-01      2
+
+            at                        identifier  by    episode  left at
+            ────────────────────────  ──────────  ────  ───────  ───────
+            2026-01-01T08:00:00.000Z  7           time        1
+            … and more: see --limit or --json"#]].assert_eq(&backtest_lines(&found).join("\n"));
     }
 }

@@ -169,8 +169,7 @@ fn map_lines(map: &Json) -> Vec<String> {
             cells
         })
         .collect();
-    let head =
-        [("from", false), ("to", false), ("events", true), ("cases", true), ("median", true), ("p95", true)];
+    let head = [("from", false), ("to", false), ("events", true), ("cases", true), ("median", true), ("p95", true)];
     lines.extend(tabulated(&head, &edges));
     lines
 }
@@ -324,7 +323,15 @@ mod tests {
             ],
             "instances": [{ "trigger": "LATE", "matches": true, "since": "2026-01-01T12:00:00.000Z", "episode": 1 }],
         });
-        expect![""].assert_eq(&case_lines(&case).join("\n"));
+        expect![[r#"
+            7: 2026-01-01T00:00:00.000Z to 2026-01-02T01:00:00.000Z, 1 d 1 h
+            3 of 10 cases take this way
+
+            at                           wait  activity  USER
+            ────────────────────────  ───────  ────────  ────
+            2026-01-01T00:00:00.000Z           Create    ann
+            2026-01-02T01:00:00.000Z  1 d 1 h  Pay
+            LATE matches since 2026-01-01T12:00:00.000Z, for the 1. time"#]].assert_eq(&case_lines(&case).join("\n"));
     }
 
     #[test]
@@ -336,9 +343,23 @@ mod tests {
             "edges": [{ "from": null, "to": "Create", "events": 2, "cases": 2, "durations": null },
                       { "from": "Create", "to": "Pay", "events": 2, "cases": 2, "durations": durations }],
         });
-        expect![""].assert_eq(&map_lines(&map).join("\n"));
+        expect![[r#"
+            2 cases, 4 events; 1 of 2 activities, 2 of 3 edges shown
+
+            activity  events  cases  starts  ends  median to next  p95
+            ────────  ──────  ─────  ──────  ────  ──────────────  ───
+            Create         2      2       2     0             1 h  2 h
+
+            from    to      events  cases  median  p95
+            ──────  ──────  ──────  ─────  ──────  ───
+            ▶       Create       2      2
+            Create  Pay          2      2     1 h  2 h"#]].assert_eq(&map_lines(&map).join("\n"));
         let page = json!({ "cases": 2, "total": 9, "variants": [
             { "activities": ["Create", "Pay"], "cases": 2, "share": 0.5, "durations": durations }] });
-        expect![""].assert_eq(&variant_lines(&page).join("\n"));
+        expect![[r#"
+            cases   share  median  p95  variant
+            ─────  ──────  ──────  ───  ────────────
+                2  50.0 %     1 h  2 h  Create → Pay
+            1 of 9 variants of 2 cases"#]].assert_eq(&variant_lines(&page).join("\n"));
     }
 }

@@ -127,7 +127,8 @@ fn instants(
     let events = place(&activity.table).ok_or_else(|| refused(format!("there is no table \"{}\"", activity.table)))?;
     let mut found: Vec<Option<Vec<Option<i64>>>> = vec![None; tables.len()];
     let of_events = &tables[events].0;
-    let mut known: Vec<Option<i64>> = (0..of_events.len()).map(|row| time(of_events, &activity.timestamp_column, row)).collect();
+    let mut known: Vec<Option<i64>> =
+        (0..of_events.len()).map(|row| time(of_events, &activity.timestamp_column, row)).collect();
     if let Some(end) = &activity.end_timestamp_column {
         for (row, known) in known.iter_mut().enumerate() {
             *known = known.map(|start| time(of_events, end, row).map_or(start, |end| end.max(start)));
@@ -153,7 +154,8 @@ fn instants(
     {
         let rows = &tables[cases].0;
         let column = activity.case_table_column.as_ref().unwrap_or(&activity.case_column);
-        let first = |row| key(rows, std::slice::from_ref(column), row).and_then(|case| first_of_case.get(&case).copied());
+        let first =
+            |row| key(rows, std::slice::from_ref(column), row).and_then(|case| first_of_case.get(&case).copied());
         found[cases] = Some((0..rows.len()).map(|row| Some(first(row).unwrap_or(i64::MIN))).collect());
     }
     // What refers to a row is not known before it; one step at a time.

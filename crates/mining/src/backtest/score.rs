@@ -113,7 +113,8 @@ mod tests {
             fields: Vec::new(),
             left_at: None,
         };
-        let firings = [fired("in time", 10), fired("in time", 60), fired("late", 50), fired("good", 5), fired("open", 5)];
+        let firings =
+            [fired("in time", 10), fired("in time", 60), fired("late", 50), fired("good", 5), fired("open", 5)];
         let ending = Ending {
             bad: [("in time", 40), ("late", 50), ("missed", 20), ("before", 0)].map(|(id, at)| (id.into(), at)).into(),
             bad_before: ["before".into()].into(),
@@ -122,7 +123,10 @@ mod tests {
         let score = judge(&firings, &ending);
         assert_eq!((score.bad, score.warned, score.warned_in_time, score.bad_before), (3, 2, 1, 1));
         assert_eq!((score.false_alarms, score.undecided), (1, 1));
-        assert_eq!((score.precision, score.recall, score.recall_in_time), (Some(2.0 / 3.0), Some(2.0 / 3.0), Some(1.0 / 3.0)));
+        assert_eq!(
+            (score.precision, score.recall, score.recall_in_time),
+            (Some(2.0 / 3.0), Some(2.0 / 3.0), Some(1.0 / 3.0))
+        );
         assert_eq!(score.lead.map(|lead| (lead.count, lead.median)), Some((1, 30)));
         let nothing = judge(&[], &Ending { bad: BTreeMap::new(), bad_before: BTreeSet::new(), finished: None });
         assert_eq!((nothing.precision, nothing.recall, nothing.lead), (None, None, None));

@@ -98,7 +98,8 @@ impl Mining {
         }
         let (model, trigger) = (model.to_owned(), trigger.to_owned());
         blocking(move || {
-            let known_by = wanted.known_by.iter().map(|(table, column)| (table.to_uppercase(), column.clone())).collect();
+            let known_by =
+                wanted.known_by.iter().map(|(table, column)| (table.to_uppercase(), column.clone())).collect();
             let arrivals = Arrivals::new(&data_model, tables, &known_by)?;
             let stretch = Stretch::of(&wanted, &arrivals)?;
             let refused = |detail: String| Error::BadDataModel { data_model: data_model.key.clone(), detail };
@@ -149,7 +150,8 @@ fn learn(root: &Arc<EventLog>, wanted: &BacktestWanted, share: f64) -> Result<Ve
         return Err(refused("an end set is learned from what was known at \"from\"; say where that is"));
     }
     let slice = Slice::cut(root, &crate::pql::check::Vocabulary::default(), &Wanted::default(), 0)?;
-    let ends = learned_ends(slice.traces().filter_map(|trace| Some(&slice.activities[*trace.steps.last()? as usize])), share);
+    let ends =
+        learned_ends(slice.traces().filter_map(|trace| Some(&slice.activities[*trace.steps.last()? as usize])), share);
     if ends.is_empty() {
         return Err(refused("no end set could be learned: no activity ends enough of the cases known at \"from\""));
     }

@@ -20,5 +20,5 @@ mod query;
 pub use evaluator::Evaluator;
 pub(crate) use evaluator::InScope;
 pub use query::answer;
-pub use vector::Vector;
 pub(crate) use vector::Places;
+pub use vector::Vector;

@@ -130,7 +130,8 @@ impl Allowed {
             }
             Allowed::Flow(flow) => {
                 let mut states: HashMap<&str, (usize, usize)> = HashMap::new();
-                let named = flow.start.iter().chain(&flow.end).chain(flow.edges.iter().flat_map(|(from, to)| [from, to]));
+                let named =
+                    flow.start.iter().chain(&flow.end).chain(flow.edges.iter().flat_map(|(from, to)| [from, to]));
                 for name in named {
                     if !states.contains_key(name.as_str()) {
                         let known = (automaton.label(name), automaton.state());
@@ -268,9 +269,7 @@ pub(crate) fn compare(slice: &Slice, allowed: &Allowed) -> Result<Conformance, E
                     after = Some(automaton.labels[label].clone());
                     continue;
                 }
-                Move::Case(place) => {
-                    (DeviationKind::Extra, slice.activities[group.steps[place] as usize].clone())
-                }
+                Move::Case(place) => (DeviationKind::Extra, slice.activities[group.steps[place] as usize].clone()),
                 Move::Path(label) => (DeviationKind::Missing, automaton.labels[label].clone()),
             };
             *here.entry((kind, activity.clone(), after.clone())).or_default() += 1;
@@ -320,10 +319,8 @@ mod tests {
             Err(error) => error.to_string(),
             Ok(found) => {
                 let fitting = (found.cases_fitting, found.variants_fitting);
-                let mut text = format!(
-                    "{fitting:?} of ({}, {}), fitness {:.4}\n",
-                    found.cases, found.variants, found.fitness
-                );
+                let mut text =
+                    format!("{fitting:?} of ({}, {}), fitness {:.4}\n", found.cases, found.variants, found.fitness);
                 for one in found.deviations {
                     let after = one.after.as_deref().unwrap_or("▶").to_owned();
                     text += &format!(
@@ -366,9 +363,20 @@ mod tests {
 
     #[test]
     fn what_leads_nowhere_is_refused() {
-        check("variants: []", &expect!["no allowed path comes to an end; name at least one variant, or an end that the edges lead to"]);
-        check("{start: [A], end: [B], edges: []}", &expect!["no allowed path comes to an end; name at least one variant, or an end that the edges lead to"]);
-        check("paths: [A]", &expect!["what is allowed is either { variants: [[…], …] } or { start: […], end: […], edges: [[a, b], …] }"]);
+        check(
+            "variants: []",
+            &expect!["no allowed path comes to an end; name at least one variant, or an end that the edges lead to"],
+        );
+        check(
+            "{start: [A], end: [B], edges: []}",
+            &expect!["no allowed path comes to an end; name at least one variant, or an end that the edges lead to"],
+        );
+        check(
+            "paths: [A]",
+            &expect![
+                "what is allowed is either { variants: [[…], …] } or { start: […], end: […], edges: [[a, b], …] }"
+            ],
+        );
     }
 
     #[test]

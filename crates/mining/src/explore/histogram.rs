@@ -86,9 +86,8 @@ pub(crate) fn count(slice: &Slice, bins_max: usize) -> Histogram {
     let width = if bins_max == 1 { longest - shortest + 1 } else { readable.or_else(years).unwrap_or(i64::MAX) };
     let first = if bins_max == 1 { *shortest } else { shortest.div_euclid(width) * width };
     let count = ((longest - first) / width + 1) as usize;
-    let mut bins: Vec<Bin> = (0..count as i64)
-        .map(|at| Bin { from: first + at * width, to: first + (at + 1) * width, cases: 0 })
-        .collect();
+    let mut bins: Vec<Bin> =
+        (0..count as i64).map(|at| Bin { from: first + at * width, to: first + (at + 1) * width, cases: 0 }).collect();
     for duration in &durations {
         bins[((duration - first) / width) as usize].cases += 1;
     }

@@ -35,7 +35,7 @@ pub use conformance::{Allowed, AllowedFlow, Conformance, Deviation, DeviationKin
 pub use durations::{Durations, linear_quantile, pql_quantile};
 pub use histogram::{Bin, Histogram};
 pub use map::{Coverage, MapActivity, MapEdge, ProcessMap};
-pub use slice::{Wanted, Within};
 pub(crate) use slice::Slice;
-pub use why::{Why, WhyComparison, WhyFilter, WhyNext, WhyStanding};
+pub use slice::{Wanted, Within};
 pub use variants::{Variant, VariantOrder, VariantsPage, VariantsWanted};
+pub use why::{Why, WhyComparison, WhyFilter, WhyNext, WhyStanding};

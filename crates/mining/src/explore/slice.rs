@@ -88,12 +88,7 @@ impl Trace<'_> {
 
 impl Slice {
     /// Cuts the wanted cases out of a root at an instant of the process clock.
-    pub(crate) fn cut(
-        log: &Arc<EventLog>,
-        vocabulary: &Vocabulary,
-        wanted: &Wanted,
-        now: i64,
-    ) -> Result<Self, Error> {
+    pub(crate) fn cut(log: &Arc<EventLog>, vocabulary: &Vocabulary, wanted: &Wanted, now: i64) -> Result<Self, Error> {
         let catalog = log.catalog().clone();
         let roles = catalog.roles.clone();
         let mut checker = Checker::new(catalog.clone(), vocabulary);
@@ -119,12 +114,7 @@ impl Slice {
         }))
     }
 
-    fn read(
-        scope: &InScope<'_>,
-        events: Grain,
-        columns: &Columns<'_>,
-        wanted: impl Fn(u32, i64, i64) -> bool,
-    ) -> Self {
+    fn read(scope: &InScope<'_>, events: Grain, columns: &Columns<'_>, wanted: impl Fn(u32, i64, i64) -> bool) -> Self {
         let Grain::Table(table) = events else { unreachable!("events stand in a table") };
         let frame = scope.frame(table);
         let [id, activity, time] = [columns.id, columns.activity, columns.time].map(|node| scope.operand(node, events));

@@ -200,7 +200,8 @@ mod tests {
                 1 × Create, Change, Pay (0.25): (3, 3), seen (9, 9), such as 3
             "#]],
         );
-        let newest = VariantsWanted { order: VariantOrder::FirstSeen, offset: 1, limit: 1, ..VariantsWanted::default() };
+        let newest =
+            VariantsWanted { order: VariantOrder::FirstSeen, offset: 1, limit: 1, ..VariantsWanted::default() };
         check(
             newest,
             &expect![[r#"

@@ -151,11 +151,7 @@ impl Mining {
 }
 
 /// Returns a filter and those that it refers to.
-pub(super) fn filter_closure<'a>(
-    name: &str,
-    model: &'a KnowledgeModel,
-    id: &str,
-) -> Result<Vec<&'a Filter>, Error> {
+pub(super) fn filter_closure<'a>(name: &str, model: &'a KnowledgeModel, id: &str) -> Result<Vec<&'a Filter>, Error> {
     let mut open = vec![id];
     let mut found: Vec<&Filter> = Vec::new();
     while let Some(id) = open.pop() {

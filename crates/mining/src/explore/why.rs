@@ -178,7 +178,10 @@ impl Mining {
             why.remarks.push("it satisfies the trigger but is not in the matched set: the set is full, or the next evaluation takes it in".into());
         }
         if !why.satisfies && is_in {
-            why.remarks.push("it is in the matched set though it no longer satisfies the trigger: the next evaluation takes it out".into());
+            why.remarks.push(
+                "it is in the matched set though it no longer satisfies the trigger: the next evaluation takes it out"
+                    .into(),
+            );
         }
         Ok(why)
     }
@@ -195,10 +198,8 @@ fn explain(model: &str, ground: &Ground, trigger: &Arc<Trigger>, identifier: &st
     let evaluator = Evaluator::new(log.clone(), trigger.program.clone(), ground.now);
     let case_table = log.catalog().roles.case_table;
     let place = evaluator.everything(|scope| find(scope, trigger, case_table, identifier));
-    let place = place.ok_or_else(|| Error::UnknownInstance {
-        record: trigger.record.clone(),
-        identifier: identifier.to_owned(),
-    })?;
+    let place = place
+        .ok_or_else(|| Error::UnknownInstance { record: trigger.record.clone(), identifier: identifier.to_owned() })?;
     let mut remarks = Vec::new();
     if place.rows.len() > 1 {
         let count = place.rows.len();
@@ -206,7 +207,8 @@ fn explain(model: &str, ground: &Ground, trigger: &Arc<Trigger>, identifier: &st
     }
     let case = place.case.map(|case| (case_id(ground, case), log.case(case).events.len() as u64));
     if let Some((_, 0)) = case {
-        remarks.push("the case has no events: what is computed from its events is NULL, and counts of them are 0".into());
+        remarks
+            .push("the case has no events: what is computed from its events is NULL, and counts of them are 0".into());
     }
     let roles = &log.catalog().roles;
     let last = place.case.and_then(|case| log.case(case).events.last().copied());

@@ -56,11 +56,8 @@ async fn a_backtest_fires_what_the_live_engine_fires() {
     }
     let live: Vec<String> = house.fired().await.iter().map(|(at, _, key)| format!("{at} {key}")).collect();
 
-    let wanted = BacktestWanted {
-        from: Some(start.as_millis()),
-        every: Some(12 * 3_600_000),
-        ..BacktestWanted::default()
-    };
+    let wanted =
+        BacktestWanted { from: Some(start.as_millis()), every: Some(12 * 3_600_000), ..BacktestWanted::default() };
     let found = mining.backtest(name, "LONG_WAIT", wanted).await.expect("it is replayed");
     let mut replayed: Vec<(base::Timestamp, String)> =
         found.firings.iter().map(|one| (one.at, format!("LONG_WAIT/{}/{}", one.identifier, one.episode))).collect();
@@ -137,7 +134,11 @@ async fn time_alone_fires_between_the_events() {
     .await;
     // What matches when it begins is known; what comes after the end is not.
     check(
-        BacktestWanted { from: millis("2026-03-02 12:00"), to: millis("2026-03-03 11:00"), ..BacktestWanted::default() },
+        BacktestWanted {
+            from: millis("2026-03-02 12:00"),
+            to: millis("2026-03-03 11:00"),
+            ..BacktestWanted::default()
+        },
         &expect![[r#"
             2026-03-02T12:00:00.000Z to 2026-03-03T11:00:00.000Z: 3 commits, 1 known before, 1 match at the end
             2026-03-03T00:00:00.001Z 3 (Time, 1)
@@ -146,11 +147,7 @@ async fn time_alone_fires_between_the_events() {
     .await;
     // One push a day, at midnight: deadlines are met in between all the same.
     check(
-        BacktestWanted {
-            from: millis("2026-03-01 00:00"),
-            every: Some(24 * 3_600_000),
-            ..BacktestWanted::default()
-        },
+        BacktestWanted { from: millis("2026-03-01 00:00"), every: Some(24 * 3_600_000), ..BacktestWanted::default() },
         &expect![[r#"
             2026-03-01T00:00:00.000Z to 2026-03-04T00:00:00.000Z: 3 commits, 0 known before, 0 match at the end
             2026-03-02T10:00:00.001Z 2 (Time, 1) until 2026-03-04T00:00:00.000Z
@@ -204,10 +201,7 @@ async fn signals_are_held_against_an_outcome() {
 #[tokio::test]
 async fn wishes_take_the_place_of_what_the_model_says() {
     check(
-        BacktestWanted {
-            variables: [("HOURS_MAX".to_owned(), "47".to_owned())].into(),
-            ..BacktestWanted::default()
-        },
+        BacktestWanted { variables: [("HOURS_MAX".to_owned(), "47".to_owned())].into(), ..BacktestWanted::default() },
         &expect![[r#"
             2026-03-01T07:59:59.999Z to 2026-03-03T12:00:00.000Z: 9 commits, 0 known before, 0 match at the end
             2026-03-03T09:00:00.001Z 2 (Time, 1) until 2026-03-03T10:00:00.000Z
@@ -250,23 +244,47 @@ async fn wishes_take_the_place_of_what_the_model_says() {
 #[tokio::test]
 async fn a_wish_that_cannot_be_met_is_told() {
     let wanted = BacktestWanted::default;
-    check(BacktestWanted { outcome: Some("HOURS_MAX > ".into()), ..wanted() }, &expect!["the outcome is no condition on the record: line 1, column 13: expected an expression, the text ends"]).await;
-    check(BacktestWanted { outcome: Some(r#""EV"."NOPE" = 1"#.into()), ..wanted() }, &expect![[r#"the outcome is no condition on the record: line 1, column 1: table "EV" has no column "NOPE""#]]).await;
-    check(BacktestWanted { end_set: Some(EndSet::Learned(0.1)), ..wanted() }, &expect![[r#"an end set is learned from what was known at "from"; say where that is"#]]).await;
-    check(BacktestWanted { variables: [("HOUR_MAX".into(), "1".into())].into(), ..wanted() }, &expect![[r#"there is no variable "HOUR_MAX"; did you mean "HOURS_MAX"?"#]]).await;
-    check(BacktestWanted { from: millis("2026-03-05 00:00"), to: millis("2026-03-04 00:00"), ..wanted() }, &expect![[r#""to" lies before "from""#]])
-        .await;
+    check(
+        BacktestWanted { outcome: Some("HOURS_MAX > ".into()), ..wanted() },
+        &expect!["the outcome is no condition on the record: line 1, column 13: expected an expression, the text ends"],
+    )
+    .await;
+    check(
+        BacktestWanted { outcome: Some(r#""EV"."NOPE" = 1"#.into()), ..wanted() },
+        &expect![[r#"the outcome is no condition on the record: line 1, column 1: table "EV" has no column "NOPE""#]],
+    )
+    .await;
+    check(
+        BacktestWanted { end_set: Some(EndSet::Learned(0.1)), ..wanted() },
+        &expect![[r#"an end set is learned from what was known at "from"; say where that is"#]],
+    )
+    .await;
+    check(
+        BacktestWanted { variables: [("HOUR_MAX".into(), "1".into())].into(), ..wanted() },
+        &expect![[r#"there is no variable "HOUR_MAX"; did you mean "HOURS_MAX"?"#]],
+    )
+    .await;
+    check(
+        BacktestWanted { from: millis("2026-03-05 00:00"), to: millis("2026-03-04 00:00"), ..wanted() },
+        &expect![[r#""to" lies before "from""#]],
+    )
+    .await;
     check(BacktestWanted { every: Some(0), ..wanted() }, &expect![[r#""every" has to be longer than nothing"#]]).await;
-    check(BacktestWanted { known_by: [("EV".into(), "WHEN".into())].into(), ..wanted() }, &expect![[r#"table "EV" has no column "WHEN" to be known by"#]]).await;
+    check(
+        BacktestWanted { known_by: [("EV".into(), "WHEN".into())].into(), ..wanted() },
+        &expect![[r#"table "EV" has no column "WHEN" to be known by"#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn rows_are_known_when_their_time_comes() {
-    let house = House::new(model(&["EV", "ORDERS", "VENDOR"], Some("ORDERS"), &[
-        ("ORDERS", "VENDOR", "VENDOR", "VENDOR"),
-    ]));
+    let house =
+        House::new(model(&["EV", "ORDERS", "VENDOR"], Some("ORDERS"), &[("ORDERS", "VENDOR", "VENDOR", "VENDOR")]));
     house.append("EV", "CASE | ACT | TS:time\n 1 | Create | 2026-03-01 08:00\n 1 | Pay | 2026-03-04 08:00\n 2 | Create | 2026-03-02 08:00").await;
-    house.append("ORDERS", "CASE | VENDOR | CHECKED:time\n 1 | v1 | 2026-03-03 00:00\n 2 | v1 | 2026-03-03 12:00").await;
+    house
+        .append("ORDERS", "CASE | VENDOR | CHECKED:time\n 1 | v1 | 2026-03-03 00:00\n 2 | v1 | 2026-03-03 12:00")
+        .await;
     house.append("VENDOR", "VENDOR | NAME\n v1 | Miller").await;
     // Two orders of one vendor at a time: all cases of a vendor hang together.
     let two = r#"
@@ -289,11 +307,13 @@ triggers:
     expect![[r#"
         2026-03-01T07:59:59.999Z to 2026-03-04T08:00:00.000Z: 3 commits, 0 known before, 1 match at the end
         2026-03-02T08:00:00.000Z v1 (Data, 1)
-    "#]].assert_eq(&run(&[]).await);
+    "#]]
+    .assert_eq(&run(&[]).await);
     expect![[r#"
         2026-03-01T07:59:59.999Z to 2026-03-04T08:00:00.000Z: 5 commits, 0 known before, 1 match at the end
         2026-03-03T12:00:00.000Z v1 (Data, 1)
-    "#]].assert_eq(&run(&[("orders", "CHECKED")]).await);
+    "#]]
+    .assert_eq(&run(&[("orders", "CHECKED")]).await);
 }
 
 #[tokio::test]
@@ -321,4 +341,87 @@ async fn a_backtest_can_be_stopped() {
 fn futures_poll<F: Future>(future: &mut std::pin::Pin<Box<F>>) -> bool {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     future.as_mut().poll(&mut context).is_pending()
+}
+
+const RANDOM: &str = r#"
+metadata: { key: random }
+dataModelId: orders
+records:
+  - { id: ORDER, pql: '"EV_CASES"', identifier: { id: ID, pql: '"EV_CASES"."CASE"' } }
+filters:
+  - { id: OPEN, pql: "MATCH_ACTIVITIES(ENDING['c']) = 0" }
+  - { id: WAITS, pql: 'MINUTES_BETWEEN(PU_LAST("EV_CASES", "EV"."TS"), NOW()) > 30' }
+  - id: LONGER
+    pql: |
+      MINUTES_BETWEEN(PU_LAST("EV_CASES", "EV"."TS"), NOW()) > PU_LAST("EV_CASES",
+        PU_QUANTILE(DOMAIN_TABLE("EV"."ACT"), MINUTES_BETWEEN("EV"."TS", ACTIVITY_LEAD("EV"."TS")), 0.5),
+        INDEX_ACTIVITY_ORDER_REVERSE("EV"."ACT") = 1)
+  - { id: AGAIN, pql: 'PU_COUNT("EV_CASES", "EV"."ACT", "EV"."ACT" = ''a'') > 1' }
+triggers:
+  - { id: WAITS, record: ORDER, filterIds: [OPEN, WAITS] }
+  - { id: LONGER, record: ORDER, filterIds: [OPEN, LONGER] }
+  - { id: AGAIN, record: ORDER, filterIds: [AGAIN] }
+"#;
+
+/// Any history, pushed live at its own instants, fires what a backtest of its
+/// rows says: for local conditions, for those with a threshold shared by all
+/// cases, and for the clock.
+#[test]
+fn any_history_is_replayed_as_it_was() {
+    use proptest::prelude::*;
+
+    let events = prop::collection::vec((0_u8..5, 0_usize..3, 0_i64..240), 1..40);
+    let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    proptest::test_runner::TestRunner::new(config)
+        .run(&events, |mut events| {
+            events.sort_by_key(|(_, _, minute)| *minute);
+            runtime.block_on(replayed_as_it_was(&events));
+            Ok(())
+        })
+        .expect("the two agree");
+}
+
+async fn replayed_as_it_was(events: &[(u8, usize, i64)]) {
+    let start = at("2026-03-01 00:00");
+    let minute = |minutes: i64| start.plus(Duration::from_secs(minutes as u64 * 60));
+    let text = |events: &[(u8, usize, i64)]| {
+        let line =
+            |(case, step, at): &(u8, usize, i64)| format!("{case} | {} | {}\n", ["a", "b", "c"][*step], minute(*at));
+        let lines: String = events.iter().map(line).collect();
+        format!("CASE | ACT | TS:time\n{lines}")
+    };
+    let house = House::new(model(&["EV"], None, &[]));
+    // The first rows are known before anybody looks.
+    let split = events.partition_point(|(.., at)| *at <= events[0].2);
+    house.append("EV", &text(&events[..split])).await;
+    let first = minute(events[0].2);
+    let mining = house.mining();
+    mining.put_draft(&actor(), "p", RANDOM).await.expect("a draft");
+    mining.set_clock(&actor(), "p.random", first, 0.0).await.expect("the clock is set");
+    mining.publish(&actor(), "p.random").await.expect("it fits");
+    let mut rest = &events[split..];
+    while let Some((.., now)) = rest.first() {
+        mining.set_clock(&actor(), "p.random", minute(*now), 0.0).await.expect("the clock is set");
+        let until = rest.partition_point(|(.., at)| at <= now);
+        house.append("EV", &text(&rest[..until])).await;
+        mining.catch_up().await.expect("it follows");
+        rest = &rest[until..];
+    }
+    let end = minute(300);
+    mining.set_clock(&actor(), "p.random", end, 0.0).await.expect("the clock is set");
+    let live: Vec<String> = house.fired().await.iter().map(|(at, _, key)| format!("{at} {key}")).collect();
+    let mut replayed = Vec::new();
+    for trigger in ["WAITS", "LONGER", "AGAIN"] {
+        let wanted =
+            BacktestWanted { from: Some(first.as_millis()), to: Some(end.as_millis()), ..BacktestWanted::default() };
+        let found = mining.backtest("p.random", trigger, wanted).await.expect("it is replayed");
+        let line = |one: &crate::backtest::Firing| {
+            (one.at, format!("{trigger}/{}/{}", one.identifier, one.episode), one.identifier.to_string())
+        };
+        replayed.extend(found.firings.iter().map(line));
+    }
+    replayed.sort_by(|one, other| (one.0, &one.2, &one.1).cmp(&(other.0, &other.2, &other.1)));
+    let replayed: Vec<String> = replayed.into_iter().map(|(at, key, _)| format!("{at} {key}")).collect();
+    assert_eq!(replayed, live);
 }

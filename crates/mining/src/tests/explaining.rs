@@ -88,74 +88,122 @@ async fn check(house: &House, trigger: &str, identifier: &str, expected: &Expect
 #[tokio::test]
 async fn each_filter_shows_its_values_and_time_says_when() {
     let house = house().await;
-    check(&house, "WAITS", "2", &expect![[r#"
+    check(
+        &house,
+        "WAITS",
+        "2",
+        &expect![[r#"
         2 at 2026-03-03T09:00:00.000Z: false
         WAITS Some(false): HOURS_BETWEEN(ORDER.SINCE, NOW()) > <%= HOURS_MAX %>
           HOURS_BETWEEN("ORDER"."SINCE", NOW()) > <%= HOURS_MAX %> | 23.0 to 48: Some(false)
         OPEN Some(true): MATCH_ACTIVITIES(ENDING['Pay']) = 0
           MATCH_ACTIVITIES(ENDING['Pay']) = 0 | 0 to 0: Some(true)
-        Unpublished; true from 2026-03-04T10:00:00.001Z on"#]]).await;
+        Unpublished; true from 2026-03-04T10:00:00.001Z on"#]],
+    )
+    .await;
     house.mining().publish(&actor(), "p.orders").await.expect("it fits");
-    check(&house, "WAITS", "2", &expect![[r#"
+    check(
+        &house,
+        "WAITS",
+        "2",
+        &expect![[r#"
         2 at 2026-03-03T09:00:00.000Z: false
         WAITS Some(false): HOURS_BETWEEN(ORDER.SINCE, NOW()) > <%= HOURS_MAX %>
           HOURS_BETWEEN("ORDER"."SINCE", NOW()) > <%= HOURS_MAX %> | 23.0 to 48: Some(false)
         OPEN Some(true): MATCH_ACTIVITIES(ENDING['Pay']) = 0
           MATCH_ACTIVITIES(ENDING['Pay']) = 0 | 0 to 0: Some(true)
-        never in; true from 2026-03-04T10:00:00.001Z on"#]]).await;
-    check(&house, "WAITS", "1", &expect![[r#"
+        never in; true from 2026-03-04T10:00:00.001Z on"#]],
+    )
+    .await;
+    check(
+        &house,
+        "WAITS",
+        "1",
+        &expect![[r#"
         1 at 2026-03-03T09:00:00.000Z: false
         WAITS Some(false): HOURS_BETWEEN(ORDER.SINCE, NOW()) > <%= HOURS_MAX %>
           HOURS_BETWEEN("ORDER"."SINCE", NOW()) > <%= HOURS_MAX %> | 45.0 to 48: Some(false)
         OPEN Some(false): MATCH_ACTIVITIES(ENDING['Pay']) = 0
           MATCH_ACTIVITIES(ENDING['Pay']) = 0 | 1 to 0: Some(false)
-        never in; Never"#]]).await;
+        never in; Never"#]],
+    )
+    .await;
     house.set_clock("p.orders", "2026-03-05 09:00").await;
-    check(&house, "WAITS", "2", &expect![[r#"
+    check(
+        &house,
+        "WAITS",
+        "2",
+        &expect![[r#"
         2 at 2026-03-05T09:00:00.000Z: true
         WAITS Some(true): HOURS_BETWEEN(ORDER.SINCE, NOW()) > <%= HOURS_MAX %>
           HOURS_BETWEEN("ORDER"."SINCE", NOW()) > <%= HOURS_MAX %> | 71.0 to 48: Some(true)
         OPEN Some(true): MATCH_ACTIVITIES(ENDING['Pay']) = 0
           MATCH_ACTIVITIES(ENDING['Pay']) = 0 | 0 to 0: Some(true)
-        in since 2026-03-04T10:00:00.001Z, episode 1; Never"#]]).await;
+        in since 2026-03-04T10:00:00.001Z, episode 1; Never"#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn conditions_on_events_show_the_events() {
     let house = house().await;
     house.mining().publish(&actor(), "p.orders").await.expect("it fits");
-    check(&house, "BIG", "1", &expect![[r#"
+    check(
+        &house,
+        "BIG",
+        "1",
+        &expect![[r#"
         1 at 2026-03-03T09:00:00.000Z: true
         BIG Some(true): "ORDERS"."VALUE" >= 80 AND NOT "ORDERS"."VENDOR" IN ('v2', 'v3')
           "ORDERS"."VALUE" >= 80 | 100 to 80: Some(true)
           "ORDERS"."VENDOR" IN ('v2', 'v3') | v1 to ('v2', 'v3'): Some(false)
         BY_ANN Some(true): "EV"."USER" = 'ann'
           "EV"."USER" = 'ann' | ann to ann: Some(true) | ann to ann: Some(true) | cid to ann: Some(false)
-        in since 2026-03-03T09:00:00.000Z, episode 1; only data can change it"#]]).await;
-    check(&house, "BIG", "3", &expect![[r#"
+        in since 2026-03-03T09:00:00.000Z, episode 1; only data can change it"#]],
+    )
+    .await;
+    check(
+        &house,
+        "BIG",
+        "3",
+        &expect![[r#"
         3 at 2026-03-03T09:00:00.000Z: false
         BIG Some(false): "ORDERS"."VALUE" >= 80 AND NOT "ORDERS"."VENDOR" IN ('v2', 'v3')
           "ORDERS"."VALUE" >= 80 | NULL to 80: None
           "ORDERS"."VENDOR" IN ('v2', 'v3') | v2 to ('v2', 'v3'): Some(true)
         BY_ANN Some(false): "EV"."USER" = 'ann'
           "EV"."USER" = 'ann' | NULL to ann: None
-        never in; only data can change it"#]]).await;
+        never in; only data can change it"#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn who_is_not_there_is_told() {
     let house = house().await;
     check(&house, "WAITS", "99", &expect![[r#"record "ORDER" has no instance "99""#]]).await;
-    check(&house, "WAIT", "1", &expect![[r#"knowledge model "p.orders" has no trigger "WAIT"; did you mean "WAITS"?"#]]).await;
+    check(
+        &house,
+        "WAIT",
+        "1",
+        &expect![[r#"knowledge model "p.orders" has no trigger "WAIT"; did you mean "WAITS"?"#]],
+    )
+    .await;
     // A row of the case table without an event.
-    check(&house, "WAITS", "4", &expect![[r#"
+    check(
+        &house,
+        "WAITS",
+        "4",
+        &expect![[r#"
         4 at 2026-03-03T09:00:00.000Z: false
         WAITS None: HOURS_BETWEEN(ORDER.SINCE, NOW()) > <%= HOURS_MAX %>
           HOURS_BETWEEN("ORDER"."SINCE", NOW()) > <%= HOURS_MAX %> | NULL to 48: None
         OPEN Some(true): MATCH_ACTIVITIES(ENDING['Pay']) = 0
           MATCH_ACTIVITIES(ENDING['Pay']) = 0 | 0 to 0: Some(true)
         Unpublished; Never
-        the case has no events: what is computed from its events is NULL, and counts of them are 0"#]]).await;
+        the case has no events: what is computed from its events is NULL, and counts of them are 0"#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -184,7 +232,8 @@ async fn a_case_is_shown_with_all_its_columns() {
         1 | Pay | cid | 2026-03-01T12:00:00.000Z | 1970-01-01T00:00:00.000Z, after Some(10800000) ms
         1 | v1 | 100 | 1970-01-01T00:00:00.000Z
         BIG 1: true, 1 times
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
     let unknown = house.mining().case("p.orders", "4").await.expect_err("it has none");
     expect![[r#"there is no case "4" with events"#]].assert_eq(&unknown.to_string());
 }
@@ -208,8 +257,10 @@ async fn a_question_is_about_some_cases() {
     assert_eq!(ids(by(r#"FILTER "EV"."ACT" = 'Approve' AND "EV"."USER" = 'ben'"#)).await, "2");
     assert_eq!(ids(Wanted { filter_ids: vec!["WAITS".into()], ..Wanted::default() }).await, "");
     assert_eq!(ids(Wanted { filter_ids: vec!["open".into()], ..Wanted::default() }).await, "2 3");
-    expect![[r#"knowledge model "p.orders" has no filter "OPENED"; did you mean "OPEN"?"#]].assert_eq(&ids(Wanted { filter_ids: vec!["OPENED".into()], ..Wanted::default() }).await);
-    expect![[r#"line 1, column 1: table "EV" has no column "ACTS"; did you mean "ACT"?"#]].assert_eq(&ids(by(r#""EV"."ACTS" = 'Pay'"#)).await);
+    expect![[r#"knowledge model "p.orders" has no filter "OPENED"; did you mean "OPEN"?"#]]
+        .assert_eq(&ids(Wanted { filter_ids: vec!["OPENED".into()], ..Wanted::default() }).await);
+    expect![[r#"line 1, column 1: table "EV" has no column "ACTS"; did you mean "ACT"?"#]]
+        .assert_eq(&ids(by(r#""EV"."ACTS" = 'Pay'"#)).await);
     let in_time = |within, from: &str, to: &str| Wanted {
         from: Some(at(from).as_millis()),
         to: Some(at(to).as_millis()),

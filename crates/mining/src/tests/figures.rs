@@ -76,7 +76,10 @@ async fn check(packed: &[u8], expected: &str) {
     assert_eq!(edges, known);
     // The virtual ones carry as many cases as there are.
     let virtual_ones = |starts: bool| {
-        map.edges.iter().filter(move |edge| if starts { edge.from.is_none() } else { edge.to.is_none() }).map(|edge| edge.events)
+        map.edges
+            .iter()
+            .filter(move |edge| if starts { edge.from.is_none() } else { edge.to.is_none() })
+            .map(|edge| edge.events)
     };
     assert_eq!((virtual_ones(true).sum::<u64>(), virtual_ones(false).sum::<u64>()), (map.cases, map.cases));
 
