@@ -166,7 +166,13 @@ pub enum Error {
 impl Coded for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::UnknownModel { .. } | Error::UnknownTrigger { .. } | Error::NotPublished { .. } => Kind::NotFound,
+            Error::UnknownModel { .. }
+            | Error::UnknownTrigger { .. }
+            | Error::NotPublished { .. }
+            | Error::UnknownFilter { .. }
+            | Error::UnknownCase { .. }
+            | Error::UnknownInstance { .. }
+            | Error::UnknownBacktest { .. } => Kind::NotFound,
             Error::BadKey { .. }
             | Error::Yaml { .. }
             | Error::InvalidModel { .. }
@@ -174,12 +180,10 @@ impl Coded for Error {
             | Error::UnknownDataModel { .. }
             | Error::AmbiguousDataModel { .. }
             | Error::BadDataModel { .. }
-            | Error::BadSpeed { .. } => Kind::Invalid,
-            Error::UnknownFilter { .. }
-            | Error::UnknownCase { .. }
-            | Error::UnknownInstance { .. }
-            | Error::UnknownBacktest { .. } => Kind::NotFound,
-            Error::Unexplorable { .. } | Error::BadAllowed { .. } | Error::BadBacktest { .. } => Kind::Invalid,
+            | Error::BadSpeed { .. }
+            | Error::Unexplorable { .. }
+            | Error::BadAllowed { .. }
+            | Error::BadBacktest { .. } => Kind::Invalid,
             Error::Overtaken { .. } | Error::Cancelled => Kind::Conflict,
             Error::Broken { .. } => Kind::Internal,
             Error::Tables(error) => error.kind(),

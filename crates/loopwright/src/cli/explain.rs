@@ -352,7 +352,8 @@ mod tests {
 
             it was never in the matched set
             time alone makes it satisfy the trigger at 2026-03-11T08:00:00.000Z, in 2 d
-            2 rows bear this identifier"#]].assert_eq(&why_lines(&why).join("\n"));
+            2 rows bear this identifier"#]]
+        .assert_eq(&why_lines(&why).join("\n"));
     }
 
     #[test]
@@ -367,7 +368,7 @@ mod tests {
                        "lead": { "median": 7_200_000, "min": 60_000, "max": 260_000_000 } },
             "signals": [{ "at": "2026-01-01T08:00:00.000Z", "identifier": "7", "by": "time", "episode": 1, "leftAt": null }],
         });
-        expect![[r#"
+        expect![[r"
             LONG of p.late, 2026-01-01T00:00:00.000Z to 2026-01-03T00:00:00.000Z
             5 commits and 2 deadlines over 40 events of 9 cases
             a case ends with: Pay
@@ -383,6 +384,7 @@ mod tests {
             at                        identifier  by    episode  left at
             ────────────────────────  ──────────  ────  ───────  ───────
             2026-01-01T08:00:00.000Z  7           time        1
-            … and more: see --limit or --json"#]].assert_eq(&backtest_lines(&found).join("\n"));
+            … and more: see --limit or --json"]]
+        .assert_eq(&backtest_lines(&found).join("\n"));
     }
 }

@@ -323,7 +323,7 @@ mod tests {
             ],
             "instances": [{ "trigger": "LATE", "matches": true, "since": "2026-01-01T12:00:00.000Z", "episode": 1 }],
         });
-        expect![[r#"
+        expect![[r"
             7: 2026-01-01T00:00:00.000Z to 2026-01-02T01:00:00.000Z, 1 d 1 h
             3 of 10 cases take this way
 
@@ -331,7 +331,8 @@ mod tests {
             ────────────────────────  ───────  ────────  ────
             2026-01-01T00:00:00.000Z           Create    ann
             2026-01-02T01:00:00.000Z  1 d 1 h  Pay
-            LATE matches since 2026-01-01T12:00:00.000Z, for the 1. time"#]].assert_eq(&case_lines(&case).join("\n"));
+            LATE matches since 2026-01-01T12:00:00.000Z, for the 1. time"]]
+        .assert_eq(&case_lines(&case).join("\n"));
     }
 
     #[test]
@@ -343,7 +344,7 @@ mod tests {
             "edges": [{ "from": null, "to": "Create", "events": 2, "cases": 2, "durations": null },
                       { "from": "Create", "to": "Pay", "events": 2, "cases": 2, "durations": durations }],
         });
-        expect![[r#"
+        expect![[r"
             2 cases, 4 events; 1 of 2 activities, 2 of 3 edges shown
 
             activity  events  cases  starts  ends  median to next  p95
@@ -353,13 +354,15 @@ mod tests {
             from    to      events  cases  median  p95
             ──────  ──────  ──────  ─────  ──────  ───
             ▶       Create       2      2
-            Create  Pay          2      2     1 h  2 h"#]].assert_eq(&map_lines(&map).join("\n"));
+            Create  Pay          2      2     1 h  2 h"]]
+        .assert_eq(&map_lines(&map).join("\n"));
         let page = json!({ "cases": 2, "total": 9, "variants": [
             { "activities": ["Create", "Pay"], "cases": 2, "share": 0.5, "durations": durations }] });
-        expect![[r#"
+        expect![[r"
             cases   share  median  p95  variant
             ─────  ──────  ──────  ───  ────────────
                 2  50.0 %     1 h  2 h  Create → Pay
-            1 of 9 variants of 2 cases"#]].assert_eq(&variant_lines(&page).join("\n"));
+            1 of 9 variants of 2 cases"]]
+        .assert_eq(&variant_lines(&page).join("\n"));
     }
 }

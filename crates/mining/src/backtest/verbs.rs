@@ -169,7 +169,7 @@ fn rewrite(
     let refused = |detail: String| Error::BadBacktest { detail };
     for (id, value) in &wanted.variables {
         let known: Vec<&str> = model.variables.iter().map(|variable| variable.id.value.as_str()).collect();
-        let hint = hint(id, known.into_iter());
+        let hint = hint(id, known);
         let variable = model.variables.iter_mut().find(|variable| variable.id.value == *id);
         let variable = variable.ok_or_else(|| refused(format!("there is no variable \"{id}\"{hint}")))?;
         variable.value = crate::knowledge_model::Scalar::Text(value.clone());

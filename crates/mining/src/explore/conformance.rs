@@ -229,6 +229,9 @@ fn align(automaton: &Automaton, steps: &[Option<usize>]) -> Option<(u64, Vec<Mov
     None
 }
 
+/// Kind of a deviation, its activity, and the allowed one before it.
+type Spot = (DeviationKind, Arc<str>, Option<Arc<str>>);
+
 /// Compares the cases of a slice with what is allowed.
 pub(crate) fn compare(slice: &Slice, allowed: &Allowed) -> Result<Conformance, Error> {
     let automaton = allowed.automaton()?;
@@ -247,7 +250,7 @@ pub(crate) fn compare(slice: &Slice, allowed: &Allowed) -> Result<Conformance, E
         deviations: Vec::new(),
         unfitting: Vec::new(),
     };
-    let mut deviations: BTreeMap<(DeviationKind, Arc<str>, Option<Arc<str>>), Deviation> = BTreeMap::new();
+    let mut deviations: BTreeMap<Spot, Deviation> = BTreeMap::new();
     let mut lost = 0.0;
     for group in group(slice, None) {
         let steps: Vec<Option<usize>> = group.steps.iter().map(|step| labels[*step as usize]).collect();
@@ -262,7 +265,7 @@ pub(crate) fn compare(slice: &Slice, allowed: &Allowed) -> Result<Conformance, E
         found.unfitting.push((variant_id(&slice.names(&group.steps)), cases, changes));
         lost += cases as f64 * changes as f64 / (group.steps.len() as f64 + shortest as f64);
         let mut after: Option<Arc<str>> = None;
-        let mut here: BTreeMap<(DeviationKind, Arc<str>, Option<Arc<str>>), u64> = BTreeMap::new();
+        let mut here: BTreeMap<Spot, u64> = BTreeMap::new();
         for step in moves {
             let (kind, activity) = match step {
                 Move::Both(label) => {

@@ -81,9 +81,15 @@ pub(crate) fn count(slice: &Slice, bins_max: usize) -> Histogram {
     let bins_of = |width: i64| (longest.div_euclid(width) - shortest.div_euclid(width) + 1) as usize;
     let bins_max = bins_max.max(1);
     let readable = WIDTHS.iter().copied().find(|width| bins_of(*width) <= bins_max);
-    let years = || (1..).map(|years: i64| years * 720 * DAY).find(|width| bins_of(*width) <= bins_max);
-    // Durations from -1 to 0 may need two bins at any width.
-    let width = if bins_max == 1 { longest - shortest + 1 } else { readable.or_else(years).unwrap_or(i64::MAX) };
+    let years = || {
+        let mut width = 720 * DAY;
+        while bins_of(width) > bins_max {
+            width += 720 * DAY;
+        }
+        width
+    };
+    // A boundary may lie between any two durations, so a single bin has a width of its own.
+    let width = if bins_max == 1 { longest - shortest + 1 } else { readable.unwrap_or_else(years) };
     let first = if bins_max == 1 { *shortest } else { shortest.div_euclid(width) * width };
     let count = ((longest - first) / width + 1) as usize;
     let mut bins: Vec<Bin> =

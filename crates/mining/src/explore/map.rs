@@ -314,7 +314,7 @@ mod tests {
             &orders(),
             1.0,
             1.0,
-            &expect![[r#"
+            &expect![[r"
                 4 cases, 12 events, 0 hidden
                 Approve: 3 in 3, starts 0, ends 0, median 20 p95 70
                 Create: 3 in 3, starts 3, ends 0, median 10 p95 20
@@ -330,7 +330,7 @@ mod tests {
                 Change → Approve: 1 in 1, mean 14
                 Change → Change: 1 in 1, mean 1
                 Create → Change: 1 in 1, mean 5
-            "#]],
+            "]],
         );
     }
 
@@ -340,7 +340,7 @@ mod tests {
             &orders(),
             0.75,
             1.0,
-            &expect![[r#"
+            &expect![[r"
                 4 cases, 12 events, 3 hidden
                 Approve: 3 in 3, starts 0, ends 0, median 20 p95 70
                 Create: 3 in 3, starts 3, ends 0, median 20 p95 20
@@ -349,7 +349,7 @@ mod tests {
                 Approve → Pay: 3 in 3, mean 36.666666666666664
                 Create → Approve: 3 in 3, mean 16.666666666666668
                 Pay → ■: 3 in 3
-            "#]],
+            "]],
         );
     }
 
@@ -359,7 +359,7 @@ mod tests {
             &orders(),
             1.0,
             0.0,
-            &expect![[r#"
+            &expect![[r"
                 4 cases, 12 events, 0 hidden
                 Approve: 3 in 3, starts 0, ends 0, median 20 p95 70
                 Create: 3 in 3, starts 3, ends 0, median 10 p95 20
@@ -374,7 +374,7 @@ mod tests {
                 Call → ■: 1 in 1
                 Change → Approve: 1 in 1, mean 14
                 Create → Change: 1 in 1, mean 5
-            "#]],
+            "]],
         );
     }
 

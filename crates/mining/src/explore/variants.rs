@@ -193,21 +193,21 @@ mod tests {
     fn variants_are_counted_and_timed() {
         check(
             VariantsWanted::default(),
-            &expect![[r#"
+            &expect![[r"
                 4 cases, 3 variants
                 2 × Create, Pay (0.5): (30, 30), seen (0, 2), such as 4
                 1 × Create, Change, Change, Change, Pay (0.25): (45, 45), seen (5, 5), such as 2
                 1 × Create, Change, Pay (0.25): (3, 3), seen (9, 9), such as 3
-            "#]],
+            "]],
         );
         let newest =
             VariantsWanted { order: VariantOrder::FirstSeen, offset: 1, limit: 1, ..VariantsWanted::default() };
         check(
             newest,
-            &expect![[r#"
+            &expect![[r"
                 4 cases, 3 variants
                 1 × Create, Change, Change, Change, Pay (0.25): (45, 45), seen (5, 5), such as 2
-            "#]],
+            "]],
         );
     }
 
@@ -216,11 +216,11 @@ mod tests {
         let wanted = VariantsWanted { repeats_max: Some(1), ..VariantsWanted::default() };
         check(
             wanted,
-            &expect![[r#"
+            &expect![[r"
                 4 cases, 2 variants
                 2 × Create, Change, Pay (0.5): (45, 45), seen (5, 9), such as 3
                 2 × Create, Pay (0.5): (30, 30), seen (0, 2), such as 4
-            "#]],
+            "]],
         );
         assert_eq!(shortened(&[1, 1, 1, 2, 1, 1], Some(2)), [1, 1, 2, 1, 1]);
     }

@@ -123,13 +123,13 @@ fn millis(text: &str) -> Option<i64> {
 async fn time_alone_fires_between_the_events() {
     check(
         BacktestWanted { to: millis("2026-03-05 00:00"), ..BacktestWanted::default() },
-        &expect![[r#"
+        &expect![[r"
             2026-03-01T07:59:59.999Z to 2026-03-05T00:00:00.000Z: 9 commits, 0 known before, 2 match at the end
             2026-03-02T10:00:00.001Z 2 (Time, 1) until 2026-03-03T10:00:00.000Z
             2026-03-03T00:00:00.001Z 3 (Time, 1) until 2026-03-03T12:00:00.000Z
             2026-03-04T00:00:00.001Z 4 (Time, 1)
             2026-03-04T12:00:00.001Z 3 (Time, 2)
-        "#]],
+        "]],
     )
     .await;
     // What matches when it begins is known; what comes after the end is not.
@@ -139,20 +139,20 @@ async fn time_alone_fires_between_the_events() {
             to: millis("2026-03-03 11:00"),
             ..BacktestWanted::default()
         },
-        &expect![[r#"
+        &expect![[r"
             2026-03-02T12:00:00.000Z to 2026-03-03T11:00:00.000Z: 3 commits, 1 known before, 1 match at the end
             2026-03-03T00:00:00.001Z 3 (Time, 1)
-        "#]],
+        "]],
     )
     .await;
     // One push a day, at midnight: deadlines are met in between all the same.
     check(
         BacktestWanted { from: millis("2026-03-01 00:00"), every: Some(24 * 3_600_000), ..BacktestWanted::default() },
-        &expect![[r#"
+        &expect![[r"
             2026-03-01T00:00:00.000Z to 2026-03-04T00:00:00.000Z: 3 commits, 0 known before, 0 match at the end
             2026-03-02T10:00:00.001Z 2 (Time, 1) until 2026-03-04T00:00:00.000Z
             2026-03-03T00:00:00.001Z 3 (Time, 1) until 2026-03-04T00:00:00.000Z
-        "#]],
+        "]],
     )
     .await;
 }
@@ -167,7 +167,7 @@ async fn signals_are_held_against_an_outcome() {
             outcome: Some(r#"CALC_THROUGHPUT(CASE_START TO CASE_END, REMAP_TIMESTAMPS("EV"."TS", HOURS)) > 40"#.into()),
             ..BacktestWanted::default()
         },
-        &expect![[r#"
+        &expect![[r"
             2026-03-01T07:59:59.999Z to 2026-03-05T00:00:00.000Z: 9 commits, 0 known before, 2 match at the end
             2026-03-02T10:00:00.001Z 2 (Time, 1) until 2026-03-03T10:00:00.000Z
             2026-03-03T00:00:00.001Z 3 (Time, 1) until 2026-03-03T12:00:00.000Z
@@ -175,7 +175,7 @@ async fn signals_are_held_against_an_outcome() {
             2026-03-04T12:00:00.001Z 3 (Time, 2)
             bad 1, warned 1, in time 1, false alarms 0, undecided 2, bad before 0
             precision Some(1.0), recall Some(1.0), lead (n, hours) Some((1, 23))
-        "#]],
+        "]],
     )
     .await;
     check(
@@ -185,7 +185,7 @@ async fn signals_are_held_against_an_outcome() {
             finished: Some("MATCH_ACTIVITIES(ENDING['Pay', 'Cancel']) = 1".into()),
             ..BacktestWanted::default()
         },
-        &expect![[r#"
+        &expect![[r"
             2026-03-01T07:59:59.999Z to 2026-03-05T00:00:00.000Z: 9 commits, 0 known before, 2 match at the end
             2026-03-02T10:00:00.001Z 2 (Time, 1) until 2026-03-03T10:00:00.000Z
             2026-03-03T00:00:00.001Z 3 (Time, 1) until 2026-03-03T12:00:00.000Z
@@ -193,7 +193,7 @@ async fn signals_are_held_against_an_outcome() {
             2026-03-04T12:00:00.001Z 3 (Time, 2)
             bad 1, warned 1, in time 1, false alarms 1, undecided 1, bad before 0
             precision Some(0.5), recall Some(1.0), lead (n, hours) Some((1, 11))
-        "#]],
+        "]],
     )
     .await;
 }
@@ -202,10 +202,10 @@ async fn signals_are_held_against_an_outcome() {
 async fn wishes_take_the_place_of_what_the_model_says() {
     check(
         BacktestWanted { variables: [("HOURS_MAX".to_owned(), "47".to_owned())].into(), ..BacktestWanted::default() },
-        &expect![[r#"
+        &expect![[r"
             2026-03-01T07:59:59.999Z to 2026-03-03T12:00:00.000Z: 9 commits, 0 known before, 0 match at the end
             2026-03-03T09:00:00.001Z 2 (Time, 1) until 2026-03-03T10:00:00.000Z
-        "#]],
+        "]],
     )
     .await;
     check(
@@ -214,12 +214,12 @@ async fn wishes_take_the_place_of_what_the_model_says() {
             end_set: Some(EndSet::Activities(vec!["Pay".into(), "Cancel".into()])),
             ..BacktestWanted::default()
         },
-        &expect![[r#"
+        &expect![[r"
             2026-03-01T07:59:59.999Z to 2026-03-06T00:00:00.000Z: 9 commits, 0 known before, 1 match at the end
             2026-03-02T10:00:00.001Z 2 (Time, 1) until 2026-03-03T10:00:00.000Z
             2026-03-03T00:00:00.001Z 3 (Time, 1) until 2026-03-03T12:00:00.000Z
             2026-03-04T00:00:00.001Z 4 (Time, 1)
-        "#]],
+        "]],
     )
     .await;
     // Until then order 1 has ended with Pay, and 2 and 3 stand at Create, which
@@ -231,12 +231,12 @@ async fn wishes_take_the_place_of_what_the_model_says() {
             end_set: Some(EndSet::Learned(0.4)),
             ..BacktestWanted::default()
         },
-        &expect![[r#"
+        &expect![[r"
             2026-03-02T01:00:00.000Z to 2026-03-06T00:00:00.000Z: 4 commits, 0 known before, 3 match at the end
             2026-03-02T12:00:00.001Z 1 (Time, 1)
             2026-03-04T11:00:00.001Z 2 (Time, 1)
             2026-03-04T12:00:00.001Z 3 (Time, 1)
-        "#]],
+        "]],
     )
     .await;
 }
@@ -304,15 +304,15 @@ triggers:
         let mining = house.mining();
         async move { shown(&mining.backtest("p.two", "TWO", wanted).await.expect("it is replayed")) }
     };
-    expect![[r#"
+    expect![[r"
         2026-03-01T07:59:59.999Z to 2026-03-04T08:00:00.000Z: 3 commits, 0 known before, 1 match at the end
         2026-03-02T08:00:00.000Z v1 (Data, 1)
-    "#]]
+    "]]
     .assert_eq(&run(&[]).await);
-    expect![[r#"
+    expect![[r"
         2026-03-01T07:59:59.999Z to 2026-03-04T08:00:00.000Z: 5 commits, 0 known before, 1 match at the end
         2026-03-03T12:00:00.000Z v1 (Data, 1)
-    "#]]
+    "]]
     .assert_eq(&run(&[("orders", "CHECKED")]).await);
 }
 

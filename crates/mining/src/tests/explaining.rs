@@ -224,7 +224,7 @@ async fn a_case_is_shown_with_all_its_columns() {
         let (matches, episode) = (instance.matches, instance.episode);
         text += &format!("{} {}: {matches}, {episode} times\n", instance.trigger, instance.identifier);
     }
-    expect![[r#"
+    expect![[r"
         1 of 3 cases take this way
         CASE | ACT | USER | TS | _CELONIS_CHANGE_DATE
         1 | Create | ann | 2026-03-01T08:00:00.000Z | 1970-01-01T00:00:00.000Z, after None ms
@@ -232,7 +232,7 @@ async fn a_case_is_shown_with_all_its_columns() {
         1 | Pay | cid | 2026-03-01T12:00:00.000Z | 1970-01-01T00:00:00.000Z, after Some(10800000) ms
         1 | v1 | 100 | 1970-01-01T00:00:00.000Z
         BIG 1: true, 1 times
-    "#]]
+    "]]
     .assert_eq(&text);
     let unknown = house.mining().case("p.orders", "4").await.expect_err("it has none");
     expect![[r#"there is no case "4" with events"#]].assert_eq(&unknown.to_string());
