@@ -51,6 +51,7 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     steps.step("demo, checked from outside", checked_demo)?;
     steps.step("official clients", official_clients)?;
     steps.step("tables read from outside", || from_outside("tests/check_tables.py", None))?;
+    steps.step("logs mined from outside", || from_outside("tests/check_mining.py", None))?;
     steps.step("contract of the subscription API", || from_outside("tests/check_contract.py", None))?;
     steps.step("browser walk", || match e2e::chromium() {
         Ok(_) => e2e::run().map(|()| Outcome::Done),

@@ -132,6 +132,57 @@ pub enum Error {
         /// Of which kind its error was.
         kind: Kind,
     },
+    /// A filter of an exploration does not reach the cases.
+    #[error("the filter has no effect on cases: {detail}")]
+    Unexplorable {
+        /// Why not.
+        detail: String,
+    },
+    /// The knowledge model has no such filter.
+    #[error("knowledge model \"{model}\" has no filter \"{filter}\"{hint}")]
+    UnknownFilter {
+        /// Its id.
+        model: String,
+        /// As asked for.
+        filter: String,
+        /// ` (did you mean …)`, or nothing.
+        hint: String,
+    },
+    /// No case has this id, or it has no events.
+    #[error("there is no case \"{case}\" with events")]
+    UnknownCase {
+        /// As asked for.
+        case: String,
+    },
+    /// No instance of the record has this identifier.
+    #[error("record \"{record}\" has no instance \"{identifier}\"")]
+    UnknownInstance {
+        /// The record of the trigger.
+        record: String,
+        /// As asked for.
+        identifier: String,
+    },
+    /// What is said to be allowed cannot be read, or allows nothing.
+    #[error("{detail}")]
+    BadAllowed {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A backtest cannot be run like this.
+    #[error("{detail}")]
+    BadBacktest {
+        /// What is wrong with the wish, and the mend.
+        detail: String,
+    },
+    /// Somebody stopped it.
+    #[error("the backtest was stopped")]
+    Cancelled,
+    /// No backtest with this number is under way.
+    #[error("no backtest {number} is under way")]
+    UnknownBacktest {
+        /// As asked for.
+        number: u64,
+    },
     /// An evaluation stopped half-way, which is a mistake of ours.
     #[error("the evaluation stopped unexpectedly: {detail}")]
     Broken {
@@ -182,7 +233,11 @@ impl Coded for Error {
             Error::UnknownModel { .. }
             | Error::UnknownTrigger { .. }
             | Error::UnknownVersion { .. }
-            | Error::NotPublished { .. } => Kind::NotFound,
+            | Error::NotPublished { .. }
+            | Error::UnknownFilter { .. }
+            | Error::UnknownCase { .. }
+            | Error::UnknownInstance { .. }
+            | Error::UnknownBacktest { .. } => Kind::NotFound,
             Error::BadKey { .. }
             | Error::Yaml { .. }
             | Error::InvalidModel { .. }
@@ -192,9 +247,12 @@ impl Coded for Error {
             | Error::UnknownDataModel { .. }
             | Error::AmbiguousDataModel { .. }
             | Error::BadDataModel { .. }
-            | Error::BadSpeed { .. } => Kind::Invalid,
+            | Error::BadSpeed { .. }
+            | Error::Unexplorable { .. }
+            | Error::BadAllowed { .. }
+            | Error::BadBacktest { .. } => Kind::Invalid,
             Error::Question(fault) => fault.kind(),
-            Error::Overtaken { .. } => Kind::Conflict,
+            Error::Overtaken { .. } | Error::Cancelled => Kind::Conflict,
             Error::Broken { .. } => Kind::Internal,
             Error::Tables(error) => error.kind(),
             Error::DataModels { kind, .. } => *kind,
@@ -221,6 +279,14 @@ impl Coded for Error {
             Error::Overtaken { .. } => "knowledge-model-overtaken",
             Error::Tables(error) => error.code(),
             Error::DataModels { .. } => "data-models-failed",
+            Error::Unexplorable { .. } => "filter-unreachable",
+            Error::UnknownFilter { .. } => "filter-unknown",
+            Error::UnknownCase { .. } => "case-unknown",
+            Error::UnknownInstance { .. } => "instance-unknown",
+            Error::BadAllowed { .. } => "allowed-path-invalid",
+            Error::BadBacktest { .. } => "backtest-invalid",
+            Error::Cancelled => "backtest-stopped",
+            Error::UnknownBacktest { .. } => "backtest-unknown",
             Error::Broken { .. } => "evaluation-broken",
             Error::Database(error) => error.code(),
         }

@@ -80,6 +80,8 @@ mod data;
 mod description;
 mod mining;
 mod work;
+pub mod explore;
+pub mod backtest;
 
 pub use data::{DataAnswer, DataQuestion, FIELDS_MAX, FieldSummary, Header, QuestionFault, RECORDS_MAX, Search};
 pub use description::{FieldShown, FilterShown, KpiShown, ModelDescription, RecordShown};

@@ -34,6 +34,7 @@ pub struct Mining {
     pub(crate) posts: parking_lot::Mutex<HashMap<DataModelId, Arc<Post>>>,
     /// Something was published.
     pub(crate) published: Notify,
+    pub(crate) backtests: crate::backtest::BacktestsUnderWay,
 }
 
 impl Mining {
@@ -55,6 +56,7 @@ impl Mining {
             clock,
             posts: parking_lot::Mutex::default(),
             published: Notify::new(),
+            backtests: crate::backtest::BacktestsUnderWay::default(),
         }
     }
 
@@ -299,7 +301,7 @@ impl Mining {
     }
 
     /// Finds the data model of the published version, or of the draft.
-    async fn data_model_of(&self, model: &str) -> Result<DataModel, Error> {
+    pub(crate) async fn data_model_of(&self, model: &str) -> Result<DataModel, Error> {
         match self.published_text(model).await {
             Ok((_, id)) => self.data_models.find(&id.to_string()).await,
             Err(Error::NotPublished { .. }) => {

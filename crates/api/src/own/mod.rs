@@ -11,6 +11,9 @@ mod imports;
 mod packages;
 mod models;
 mod versions;
+mod explore;
+mod backtests;
+mod run_events;
 mod connections;
 mod flows;
 mod page;
@@ -84,6 +87,19 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/models/{model}/clock", get(models::clock).post(models::set_clock))
         .route("/models/{model}/triggers", get(models::triggers))
         .route("/models/{model}/triggers/{trigger}/matched", get(models::matched))
+        .route("/models/{model}/triggers/{trigger}/why/{identifier}", get(backtests::why))
+        .route("/models/{model}/triggers/{trigger}/backtest", post(backtests::run))
+        .route("/models/{model}/map", get(explore::map))
+        .route("/models/{model}/variants", get(explore::variants))
+        .route("/models/{model}/cases", get(explore::cases))
+        .route("/models/{model}/cases/{case}", get(explore::case))
+        .route("/models/{model}/throughput", get(explore::throughput))
+        .route("/models/{model}/activities", get(explore::activities))
+        .route("/models/{model}/conformance", post(explore::conformance))
+        .route("/backtests", get(backtests::list))
+        .route("/backtests/{number}", delete(backtests::stop))
+        .route("/flows/events.csv", get(run_events::of_flows))
+        .route("/jobs/events.csv", get(run_events::of_jobs))
         .route("/connections", get(connections::list))
         .route("/connections/{name}", put(connections::put).delete(connections::remove))
         .route("/flows", get(flows::list))

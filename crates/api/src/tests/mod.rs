@@ -9,6 +9,7 @@
 
 mod own;
 mod models;
+mod explore;
 mod push;
 mod intelligence;
 mod contract;

@@ -207,7 +207,7 @@ fn row(delivery: &Json) -> Vec<String> {
 }
 
 /// Reads a span such as `90s` or `2d`.
-fn span(text: &str) -> Result<Duration, String> {
+pub(super) fn span(text: &str) -> Result<Duration, String> {
     const UNITS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
     let unit = text.chars().last().and_then(|last| UNITS.iter().find(|(unit, _)| *unit == last));
     let seconds = unit.and_then(|(unit, seconds)| text.strip_suffix(*unit)?.parse::<u64>().ok()?.checked_mul(*seconds));

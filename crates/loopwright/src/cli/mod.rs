@@ -6,6 +6,8 @@
 mod app_key;
 mod check;
 mod deliveries;
+mod explain;
+mod explore;
 mod listen;
 mod push;
 mod sql;
@@ -60,6 +62,11 @@ enum Verb {
     Sql(sql::SqlFlags),
     /// Ask PQL of a knowledge model.
     Query(sql::QueryFlags),
+    Map(explore::MapFlags),
+    Variants(explore::VariantsFlags),
+    Case(explore::CaseFlags),
+    Backtest(explain::BacktestFlags),
+    Why(explain::WhyFlags),
     Listen(listen::ListenFlags),
     Deliveries(deliveries::DeliveriesFlags),
     Verify(verify::VerifyFlags),
@@ -181,6 +188,11 @@ impl Arguments {
             Verb::Push(flags) => push::run(flags).await,
             Verb::Sql(flags) => sql::run_sql(flags).await,
             Verb::Query(flags) => sql::run_query(flags).await,
+            Verb::Map(flags) => explore::run_map(flags).await,
+            Verb::Variants(flags) => explore::run_variants(flags).await,
+            Verb::Case(flags) => explore::run_case(flags).await,
+            Verb::Backtest(flags) => explain::run_backtest(flags).await,
+            Verb::Why(flags) => explain::run_why(flags).await,
             Verb::Listen(flags) => listen::run(flags).await,
             Verb::Deliveries(flags) => deliveries::run(flags).await,
             Verb::Check(flags) => check::run(&flags.load()?).await,

@@ -26,4 +26,5 @@ pub use evaluator::Evaluator;
 pub(crate) use evaluator::InScope;
 pub use names::unheard;
 pub use query::answer;
+pub(crate) use vector::Places;
 pub use vector::Vector;

@@ -11,8 +11,8 @@ use pools::{Mode, Piece, Rows};
 use super::{House, actor, at, table};
 
 const LOG: &[u8] = include_bytes!("../../../../examples/purchase-to-pay/events.csv.gz");
-const MODEL: &str = include_str!("../../../../examples/purchase-to-pay/knowledge-model.yaml");
-const DATA_MODEL: &str = r#"{
+pub(super) const MODEL: &str = include_str!("../../../../examples/purchase-to-pay/knowledge-model.yaml");
+pub(super) const DATA_MODEL: &str = r#"{
     "id": "09090909-0909-0909-0909-090909090909", "pool": "07070707-0707-0707-0707-070707070707",
     "key": "orders", "version": 1, "name": "Purchase orders", "tables": ["PurchaseEvents"], "foreignKeys": [],
     "activity": { "table": "PurchaseEvents", "caseColumn": "case_id", "activityColumn": "activity",
@@ -20,7 +20,7 @@ const DATA_MODEL: &str = r#"{
 }"#;
 
 /// Columns as in the file, in order of their end; the file's order on ties.
-fn log() -> Vec<Vec<String>> {
+pub(super) fn log() -> Vec<Vec<String>> {
     let mut text = String::new();
     flate2::read::GzDecoder::new(LOG).read_to_string(&mut text).expect("the log unpacks");
     let mut lines: Vec<Vec<String>> =
@@ -30,7 +30,7 @@ fn log() -> Vec<Vec<String>> {
     lines
 }
 
-fn push(lines: &[Vec<String>]) -> Vec<Piece> {
+pub(super) fn push(lines: &[Vec<String>]) -> Vec<Piece> {
     let columns = [
         ("case_id", ColumnType::Text),
         ("activity", ColumnType::Text),

@@ -1,0 +1,368 @@
+//! `map`, `variants` and `case`: what the process looks like, on a terminal.
+
+use anyhow::Result;
+use base::Timestamp;
+use clap::Args;
+use serde_json::Value as Json;
+
+use super::table::Table;
+use super::{ClientFlags, say, short};
+use crate::client::segment;
+
+/// Which cases.
+#[derive(Args)]
+struct Which {
+    /// Only cases that satisfy this condition in PQL.
+    #[arg(long, value_name = "PQL")]
+    filter: Option<String>,
+    /// Only cases with an event at or after this time.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    from: Option<Timestamp>,
+    /// Only cases with an event before this time.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    to: Option<Timestamp>,
+    /// The whole answer as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    client: ClientFlags,
+}
+
+/// Show the process map: which activity follows which, how often and how fast.
+#[derive(Args)]
+pub(crate) struct MapFlags {
+    /// The knowledge model: package.key.
+    model: String,
+    /// Share of events whose activities are shown, such as 0.8.
+    #[arg(long, default_value_t = 1.0)]
+    activities: f64,
+    /// Share of steps that are shown; what connects an activity stays.
+    #[arg(long, default_value_t = 1.0)]
+    edges: f64,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Show the ways that cases take, from the most trodden on.
+#[derive(Args)]
+pub(crate) struct VariantsFlags {
+    /// The knowledge model: package.key.
+    model: String,
+    /// Write repetitions in a row at most so often.
+    #[arg(long, value_name = "TIMES")]
+    shortened: Option<u32>,
+    /// So many at most.
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Show one case: its events, the waits between them, what triggers know of it.
+#[derive(Args)]
+pub(crate) struct CaseFlags {
+    /// The knowledge model: package.key.
+    model: String,
+    /// The case, by its id.
+    case: String,
+    /// The whole answer as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    client: ClientFlags,
+}
+
+impl Which {
+    async fn ask(&self, path: String, more: &[(&str, String)]) -> Result<Json> {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [
+            ("filter", self.filter.clone()),
+            ("from", self.from.map(|at| at.to_string())),
+            ("to", self.to.map(|at| at.to_string())),
+        ] {
+            if let Some(value) = value {
+                query.append_pair(name, &value);
+            }
+        }
+        for (name, value) in more {
+            query.append_pair(name, value);
+        }
+        self.client.client().get(&format!("{path}?{}", query.finish())).await
+    }
+}
+
+pub(super) async fn run_map(flags: MapFlags) -> Result<()> {
+    let path = format!("/api/v1/models/{}/map", segment(&flags.model));
+    let more = [("activities", flags.activities.to_string()), ("edges", flags.edges.to_string())];
+    let map = flags.which.ask(path, &more).await?;
+    print(&map, flags.which.json, map_lines)
+}
+
+pub(super) async fn run_variants(flags: VariantsFlags) -> Result<()> {
+    let path = format!("/api/v1/models/{}/variants", segment(&flags.model));
+    let mut more = vec![("limit", flags.limit.to_string())];
+    more.extend(flags.shortened.map(|times| ("shortened", times.to_string())));
+    let variants = flags.which.ask(path, &more).await?;
+    print(&variants, flags.which.json, variant_lines)
+}
+
+pub(super) async fn run_case(flags: CaseFlags) -> Result<()> {
+    let path = format!("/api/v1/models/{}/cases/{}", segment(&flags.model), segment(&flags.case));
+    let case = flags.client.client().get(&path).await?;
+    print(&case, flags.json, case_lines)
+}
+
+fn print(answer: &Json, json: bool, lines: impl FnOnce(&Json) -> Vec<String>) -> Result<()> {
+    if json {
+        say(&serde_json::to_string_pretty(answer)?);
+        return Ok(());
+    }
+    for line in lines(answer) {
+        say(&line);
+    }
+    Ok(())
+}
+
+fn items(value: &Json) -> &[Json] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn map_lines(map: &Json) -> Vec<String> {
+    let text = |name: &str| text_of(&map[name]);
+    let shown = items(&map["activities"]).len();
+    let mut lines = vec![
+        format!(
+            "{} cases, {} events; {shown} of {} activities, {} of {} edges shown",
+            text("cases"),
+            text("events"),
+            text("activitiesTotal"),
+            items(&map["edges"]).len(),
+            text("edgesTotal")
+        ),
+        String::new(),
+    ];
+    let activities: Vec<Vec<String>> = items(&map["activities"])
+        .iter()
+        .map(|one| {
+            let mut cells = ["name", "events", "cases", "starts", "ends"].map(|name| text_of(&one[name])).to_vec();
+            cells.extend(["median", "p95"].map(|name| span_words(&one["sojourn"][name])));
+            cells
+        })
+        .collect();
+    let head = [
+        ("activity", false),
+        ("events", true),
+        ("cases", true),
+        ("starts", true),
+        ("ends", true),
+        ("median to next", true),
+        ("p95", true),
+    ];
+    lines.extend(tabulated(&head, &activities));
+    lines.push(String::new());
+    let edges: Vec<Vec<String>> = items(&map["edges"])
+        .iter()
+        .map(|edge| {
+            let end = |name: &str, sign: &str| edge[name].as_str().map_or(sign.to_owned(), str::to_owned);
+            let mut cells = vec![end("from", "▶"), end("to", "■"), text_of(&edge["events"]), text_of(&edge["cases"])];
+            cells.extend(["median", "p95"].map(|name| span_words(&edge["durations"][name])));
+            cells
+        })
+        .collect();
+    let head = [("from", false), ("to", false), ("events", true), ("cases", true), ("median", true), ("p95", true)];
+    lines.extend(tabulated(&head, &edges));
+    lines
+}
+
+/// Characters of a variant that are shown.
+const VARIANT_CHARS: usize = 100;
+
+fn variant_lines(page: &Json) -> Vec<String> {
+    let rows: Vec<Vec<String>> = items(&page["variants"])
+        .iter()
+        .map(|one| {
+            let names: Vec<String> = items(&one["activities"]).iter().map(text_of).collect();
+            let share = one["share"].as_f64().unwrap_or_default() * 100.0;
+            let took = |name: &str| span_words(&one["durations"][name]);
+            let path = short(&names.join(" → "), VARIANT_CHARS);
+            vec![text_of(&one["cases"]), format!("{share:.1} %"), took("median"), took("p95"), path]
+        })
+        .collect();
+    let head = [("cases", true), ("share", true), ("median", true), ("p95", true), ("variant", false)];
+    let mut lines = tabulated(&head, &rows);
+    let (shown, total) = (rows.len(), text_of(&page["total"]));
+    lines.push(format!("{shown} of {total} variants of {} cases", text_of(&page["cases"])));
+    lines
+}
+
+fn case_lines(case: &Json) -> Vec<String> {
+    let text = |name: &str| text_of(&case[name]);
+    let mut lines = vec![
+        format!("{}: {} to {}, {}", text("id"), text("start"), text("end"), span_words(&case["duration"])),
+        format!("{} of {} cases take this way", text("variantCases"), text("cases")),
+        String::new(),
+    ];
+    let events = items(&case["events"]);
+    let mut columns: Vec<&str> = Vec::new();
+    for event in events {
+        for (name, value) in event["values"].as_object().into_iter().flatten() {
+            // What stands on the left already is not repeated.
+            let known = [&event["activity"], &case["id"], &event["at"]].map(text_of);
+            let is_known = columns.contains(&name.as_str()) || name.starts_with('_') || known.contains(&text_of(value));
+            if !is_known && !value.is_null() {
+                columns.push(name);
+            }
+        }
+    }
+    let rows: Vec<Vec<String>> = events
+        .iter()
+        .map(|event| {
+            let mut cells = vec![text_of(&event["at"]), span_words(&event["wait"]), text_of(&event["activity"])];
+            cells.extend(columns.iter().map(|name| short(&text_of(&event["values"][*name]), 40)));
+            cells
+        })
+        .collect();
+    let head = [("at", false), ("wait", true), ("activity", false)];
+    let head: Vec<(&str, bool)> = head.into_iter().chain(columns.iter().map(|name| (*name, false))).collect();
+    lines.extend(tabulated(&head, &rows));
+    for one in items(&case["instances"]) {
+        let state = if one["matches"] == true { "matches" } else { "matched" };
+        let (trigger, since) = (text_of(&one["trigger"]), text_of(&one["since"]));
+        lines.push(format!("{trigger} {state} since {since}, for the {}. time", text_of(&one["episode"])));
+    }
+    lines
+}
+
+/// Lays out rows below named columns.
+pub(super) fn tabulated(head: &[(&str, bool)], rows: &[Vec<String>]) -> Vec<String> {
+    let mut table = Table::new(head.iter().copied());
+    table.widen(rows);
+    let mut lines = table.head().to_vec();
+    lines.extend(rows.iter().map(|row| table.line(row)));
+    lines
+}
+
+/// Writes a value without the quotes of JSON.
+pub(super) fn text_of(value: &Json) -> String {
+    match value {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Writes milliseconds in the two largest units that matter, such as `2 d 4 h`.
+pub(super) fn span_words(millis: &Json) -> String {
+    const UNITS: [(&str, u64); 4] = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)];
+    let Some(millis) = millis.as_i64() else { return String::new() };
+    let sign = if millis < 0 { "-" } else { "" };
+    let mut left = millis.unsigned_abs();
+    let mut parts = Vec::new();
+    for (unit, size) in UNITS {
+        if left >= size && parts.len() < 2 {
+            parts.push(format!("{} {unit}", left / size));
+            left %= size;
+        } else if !parts.is_empty() {
+            break;
+        }
+    }
+    if parts.is_empty() { format!("{sign}{left} ms") } else { format!("{sign}{}", parts.join(" ")) }
+}
+
+/// Reads a time such as `2026-01-01` or `2026-01-01T08:00:00Z`.
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
+    let whole = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        16 => format!("{text}:00Z").replace(' ', "T"),
+        _ => text.to_owned(),
+    };
+    whole.parse().map_err(|_| "write a day or a time, such as 2026-01-31 or 2026-01-31T08:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn spans_are_said_in_two_units() {
+        for (millis, words) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (61_000, "1 min 1 s"),
+            (86_400_000, "1 d"),
+            (86_460_000, "1 d"),
+            (187_200_000, "2 d 4 h"),
+            (-3_600_000, "-1 h"),
+        ] {
+            assert_eq!(span_words(&json!(millis)), words);
+        }
+        assert_eq!(span_words(&Json::Null), "");
+    }
+
+    #[test]
+    fn times_may_be_short() {
+        for text in ["2026-01-31", "2026-01-31 00:00", "2026-01-31T00:00:00Z"] {
+            assert_eq!(instant(text).map(|at| at.to_string()), Ok("2026-01-31T00:00:00.000Z".to_owned()), "{text}");
+        }
+        assert!(instant("yesterday").is_err());
+    }
+
+    #[test]
+    fn a_case_reads_like_a_story() {
+        let case = json!({
+            "id": "7", "start": "2026-01-01T00:00:00.000Z", "end": "2026-01-02T01:00:00.000Z", "duration": 90_000_000,
+            "variantCases": 3, "cases": 10,
+            "events": [
+                { "at": "2026-01-01T00:00:00.000Z", "wait": null, "activity": "Create",
+                  "values": { "CASE": "7", "ACT": "Create", "USER": "ann", "_SEQ": 1 } },
+                { "at": "2026-01-02T01:00:00.000Z", "wait": 90_000_000, "activity": "Pay",
+                  "values": { "CASE": "7", "ACT": "Pay", "USER": null, "_SEQ": 2 } },
+            ],
+            "instances": [{ "trigger": "LATE", "matches": true, "since": "2026-01-01T12:00:00.000Z", "episode": 1 }],
+        });
+        expect![[r"
+            7: 2026-01-01T00:00:00.000Z to 2026-01-02T01:00:00.000Z, 1 d 1 h
+            3 of 10 cases take this way
+
+            at                           wait  activity  USER
+            ────────────────────────  ───────  ────────  ────
+            2026-01-01T00:00:00.000Z           Create    ann
+            2026-01-02T01:00:00.000Z  1 d 1 h  Pay
+            LATE matches since 2026-01-01T12:00:00.000Z, for the 1. time"]]
+        .assert_eq(&case_lines(&case).join("\n"));
+    }
+
+    #[test]
+    fn a_map_and_variants_are_tables() {
+        let durations = json!({ "median": 3_600_000, "p95": 7_200_000 });
+        let map = json!({
+            "cases": 2, "events": 4, "activitiesTotal": 2, "edgesTotal": 3,
+            "activities": [{ "name": "Create", "events": 2, "cases": 2, "starts": 2, "ends": 0, "sojourn": durations }],
+            "edges": [{ "from": null, "to": "Create", "events": 2, "cases": 2, "durations": null },
+                      { "from": "Create", "to": "Pay", "events": 2, "cases": 2, "durations": durations }],
+        });
+        expect![[r"
+            2 cases, 4 events; 1 of 2 activities, 2 of 3 edges shown
+
+            activity  events  cases  starts  ends  median to next  p95
+            ────────  ──────  ─────  ──────  ────  ──────────────  ───
+            Create         2      2       2     0             1 h  2 h
+
+            from    to      events  cases  median  p95
+            ──────  ──────  ──────  ─────  ──────  ───
+            ▶       Create       2      2
+            Create  Pay          2      2     1 h  2 h"]]
+        .assert_eq(&map_lines(&map).join("\n"));
+        let page = json!({ "cases": 2, "total": 9, "variants": [
+            { "activities": ["Create", "Pay"], "cases": 2, "share": 0.5, "durations": durations }] });
+        expect![[r"
+            cases   share  median  p95  variant
+            ─────  ──────  ──────  ───  ────────────
+                2  50.0 %     1 h  2 h  Create → Pay
+            1 of 9 variants of 2 cases"]]
+        .assert_eq(&variant_lines(&page).join("\n"));
+    }
+}
