@@ -355,7 +355,7 @@ fn reach(program: &Program, in_case: bool, selection: &Selection, clock: &ClockU
 
 /// Tells whether a value is shared by several cases.
 fn is_shared(program: &Program, node: &Node) -> bool {
-    matches!(node.op, Op::PullUp(_)) && !program.is_in_case(node.grain)
+    node.reads_calendar() || (matches!(node.op, Op::PullUp(_)) && !program.is_in_case(node.grain))
 }
 
 fn has_shared(program: &Program, node: &Node) -> bool {

@@ -7,6 +7,8 @@
 
 mod values;
 mod calls;
+mod rows;
+mod calendars;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The operators by name: what they take, and what else could be meant.
 
-use super::plan::{Aggregation, ClockPart, Function, Occurrence, Unit};
+use super::plan::{Aggregation, ClockPart, DatePart, Function, Occurrence, Unit};
 use crate::value::Type;
 
 /// What a name stands for.
@@ -36,6 +36,28 @@ pub(crate) enum Operator {
     CalcThroughput,
     RemapTimestamps,
     Kpi,
+    /// A function of one row that takes more than values.
+    Rowwise(Rowwise),
+}
+
+/// Functions of one row whose arguments are not all values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rowwise {
+    /// `REMAP_VALUES` and `REMAP_INTS`.
+    Remap,
+    MultiIn,
+    UniqueId,
+    PatIndex,
+    ToDate,
+    ConvertZone,
+    DateMatch,
+    WorkdaysBetween,
+    AddWorkdays,
+    InCalendar,
+    /// `WEEKDAY_CALENDAR` and the like, which are arguments of others.
+    Calendar,
+    /// `FORMAT('…')`, an argument of others.
+    Format,
 }
 
 /// What a scalar function takes.
@@ -78,26 +100,42 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("ADD_MINUTES", add(Unit::Minutes)),
     ("ADD_MONTHS", add(Unit::Months)),
     ("ADD_SECONDS", add(Unit::Seconds)),
+    ("ADD_WORKDAYS", Operator::Rowwise(Rowwise::AddWorkdays)),
     ("ADD_YEARS", add(Unit::Years)),
     ("AVG", Operator::Aggregate(Some(Aggregation::Avg))),
     ("BIND", Operator::Bind),
     ("CALC_REWORK", Operator::CalcRework),
     ("CALC_THROUGHPUT", Operator::CalcThroughput),
+    ("CALENDAR_WEEK", part(DatePart::Week)),
     ("CEIL", scalar(Function::Ceil, NUMBER, Gives::Always(Type::Int))),
     ("COALESCE", scalar(Function::Coalesce, Takes::Alike, Gives::Same)),
     ("CONCAT", scalar(Function::Concat, Takes::Alike, Gives::Always(Type::String))),
     ("CONSTANT", Operator::Constant),
+    ("CONVERT_TIMEZONE", Operator::Rowwise(Rowwise::ConvertZone)),
     ("COUNT", Operator::Aggregate(Some(Aggregation::Count))),
     ("COUNT_TABLE", Operator::CountTable),
     ("DATEDIFF", Operator::DateDiff),
+    (
+        "DATE_BETWEEN",
+        scalar(Function::DateBetween, Takes::Exactly(&[Want::Date, Want::Date, Want::Date]), Gives::Always(Type::Int)),
+    ),
+    ("DATE_MATCH", Operator::Rowwise(Rowwise::DateMatch)),
+    ("DAY", part(DatePart::Day)),
     ("DAYS_BETWEEN", between(Unit::Days)),
+    ("DAYS_IN_MONTH", part(DatePart::DaysInMonth)),
+    ("DAY_OF_WEEK", part(DatePart::DayOfWeek)),
     ("DOMAIN_TABLE", Operator::DomainTable),
+    ("FACTORY_CALENDAR", Operator::Rowwise(Rowwise::Calendar)),
     ("FLOOR", scalar(Function::Floor, NUMBER, Gives::Always(Type::Int))),
+    ("FORMAT", Operator::Rowwise(Rowwise::Format)),
     ("GREATEST", scalar(Function::Greatest, Takes::Alike, Gives::Same)),
+    ("HOURS", part(DatePart::Hours)),
     ("HOURS_BETWEEN", between(Unit::Hours)),
     ("HOUR_NOW", Operator::ClockPart(ClockPart::Hour)),
     ("INDEX_ACTIVITY_ORDER", Operator::Position(false)),
     ("INDEX_ACTIVITY_ORDER_REVERSE", Operator::Position(true)),
+    ("INTERSECT", Operator::Rowwise(Rowwise::Calendar)),
+    ("IN_CALENDAR", Operator::Rowwise(Rowwise::InCalendar)),
     ("ISNULL", scalar(Function::IsNull, Takes::Anything, Gives::Always(Type::Int))),
     ("KPI", Operator::Kpi),
     ("LEAST", scalar(Function::Least, Takes::Alike, Gives::Same)),
@@ -109,12 +147,17 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("MATCH_ACTIVITIES", Operator::MatchActivities),
     ("MAX", Operator::Aggregate(Some(Aggregation::Max))),
     ("MEDIAN", Operator::Aggregate(Some(Aggregation::Quantile(0.5)))),
+    ("MILLIS", part(DatePart::Millis)),
     ("MILLIS_BETWEEN", between(Unit::Millis)),
     ("MIN", Operator::Aggregate(Some(Aggregation::Min))),
+    ("MINUTES", part(DatePart::Minutes)),
     ("MINUTES_BETWEEN", between(Unit::Minutes)),
     ("MINUTE_NOW", Operator::ClockPart(ClockPart::Minute)),
+    ("MONTH", part(DatePart::Month)),
     ("MONTHS_BETWEEN", between(Unit::Months)),
+    ("MULTI_IN", Operator::Rowwise(Rowwise::MultiIn)),
     ("NOW", Operator::Now),
+    ("PATINDEX", Operator::Rowwise(Rowwise::PatIndex)),
     ("POWER", scalar(Function::Power, Takes::Exactly(&[Want::Number, Want::Number]), Gives::Always(Type::Float))),
     ("PU_AVG", Operator::PullUp(Some(Aggregation::Avg))),
     ("PU_COUNT", Operator::PullUp(Some(Aggregation::Count))),
@@ -127,31 +170,54 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("PU_QUANTILE", Operator::PullUp(None)),
     ("PU_SUM", Operator::PullUp(Some(Aggregation::Sum))),
     ("QUANTILE", Operator::Aggregate(None)),
+    ("QUARTER", part(DatePart::Quarter)),
+    ("REMAP_INTS", Operator::Rowwise(Rowwise::Remap)),
     ("REMAP_TIMESTAMPS", Operator::RemapTimestamps),
+    ("REMAP_VALUES", Operator::Rowwise(Rowwise::Remap)),
     (
         "REPLACE",
         scalar(Function::Replace, Takes::Exactly(&[Want::Text, Want::Text, Want::Text]), Gives::Always(Type::String)),
     ),
     ("RIGHT", scalar(Function::Right, Takes::Exactly(&[Want::Text, Want::Int]), Gives::Always(Type::String))),
-    ("ROUND", scalar(Function::Round, NUMBER, Gives::Same)),
+    ("ROUND", scalar(Function::Round, NUMBER, Gives::Always(Type::Int))),
+    ("ROUND_DAY", round_time(DatePart::Day)),
+    ("ROUND_HOUR", round_time(DatePart::Hours)),
+    ("ROUND_MINUTE", round_time(DatePart::Minutes)),
+    ("ROUND_MONTH", round_time(DatePart::Month)),
+    ("ROUND_QUARTER", round_time(DatePart::Quarter)),
+    ("ROUND_SECOND", round_time(DatePart::Seconds)),
+    ("ROUND_WEEK", round_time(DatePart::Week)),
+    ("ROUND_YEAR", round_time(DatePart::Year)),
     ("RTRIM", scalar(Function::TrimRight, TEXT, Gives::Always(Type::String))),
+    ("SECONDS", part(DatePart::Seconds)),
     ("SECONDS_BETWEEN", between(Unit::Seconds)),
     ("SQRT", scalar(Function::Sqrt, NUMBER, Gives::Always(Type::Float))),
+    (
+        "STRING_SPLIT",
+        scalar(Function::Split, Takes::Exactly(&[Want::Text, Want::Text, Want::Int]), Gives::Always(Type::String)),
+    ),
     (
         "SUBSTRING",
         scalar(Function::Substring, Takes::Exactly(&[Want::Text, Want::Int, Want::Int]), Gives::Always(Type::String)),
     ),
     ("SUM", Operator::Aggregate(Some(Aggregation::Sum))),
     ("TODAY", Operator::ClockPart(ClockPart::Today)),
+    ("TO_DATE", Operator::Rowwise(Rowwise::ToDate)),
     ("TO_FLOAT", scalar(Function::ToFloat, Takes::Anything, Gives::Always(Type::Float))),
     ("TO_INT", scalar(Function::ToInt, Takes::Anything, Gives::Always(Type::Int))),
     ("TO_STRING", scalar(Function::ToText, Takes::Anything, Gives::Always(Type::String))),
+    ("UNIQUE_ID", Operator::Rowwise(Rowwise::UniqueId)),
     ("UPPER", scalar(Function::Upper, TEXT, Gives::Always(Type::String))),
     ("VARIANT", Operator::Variant),
+    ("WEEKDAY_CALENDAR", Operator::Rowwise(Rowwise::Calendar)),
+    ("WORKDAYS_BETWEEN", Operator::Rowwise(Rowwise::WorkdaysBetween)),
+    ("WORKDAY_CALENDAR", Operator::Rowwise(Rowwise::Calendar)),
+    ("YEAR", part(DatePart::Year)),
     ("YEARS_BETWEEN", between(Unit::Years)),
 ];
 
 const NUMBER: Takes = Takes::Exactly(&[Want::Number]);
+const DATE: Takes = Takes::Exactly(&[Want::Date]);
 const TEXT: Takes = Takes::Exactly(&[Want::Text]);
 
 const fn scalar(function: Function, takes: Takes, gives: Gives) -> Operator {
@@ -164,6 +230,14 @@ const fn between(unit: Unit) -> Operator {
 
 const fn add(unit: Unit) -> Operator {
     scalar(Function::AddTime(unit), Takes::Exactly(&[Want::Date, Want::Number]), Gives::Always(Type::Date))
+}
+
+const fn part(part: DatePart) -> Operator {
+    scalar(Function::Part(part), DATE, Gives::Always(Type::Int))
+}
+
+const fn round_time(part: DatePart) -> Operator {
+    scalar(Function::RoundTime(part), DATE, Gives::Always(Type::Date))
 }
 
 /// Finds an operator by its name in upper case.

@@ -3,9 +3,12 @@
 //! The grammar, loosest first: `OR`, `AND`, `NOT`, comparisons (also `IN`,
 //! `LIKE`, `IS NULL`, `BETWEEN`; they do not chain), `||`, `+ -`, `* / %`,
 //! sign, and what stands alone. After a mistake the parser goes on behind the
-//! next semicolon, so that one call tells all mistakes of a text.
+//! next comma of the same list, else behind the next semicolon, so that one
+//! call tells all mistakes of a text.
 
-use super::syntax::{Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Span};
+mod dates;
+
+use super::syntax::{Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Shift, Span};
 use super::token::{Token, TokenKind, tokens};
 use super::{Faults, Mistake, place_all};
 
@@ -17,10 +20,13 @@ const DEPTH_MAX: usize = 100;
 const CHAIN_MAX: usize = 200;
 
 /// Words that cannot be bare names.
-pub(crate) const RESERVED: [&str; 24] = [
-    "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "DESC", "DISTINCT", "ELSE", "END", "FILTER", "IN", "IS", "LIKE",
-    "LIMIT", "NOT", "NULL", "OFFSET", "OR", "ORDER", "TABLE", "THEN", "TO", "WHEN",
+pub(crate) const RESERVED: [&str; 25] = [
+    "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "DESC", "DISTINCT", "ELSE", "END", "FILTER", "IN", "IN_LIKE", "IS",
+    "LIKE", "LIMIT", "NOT", "NULL", "OFFSET", "OR", "ORDER", "TABLE", "THEN", "TO", "WHEN",
 ];
+
+/// After so many mistakes there is nothing to learn from more of them.
+const MISTAKES_MAX: usize = 20;
 
 /// Parses a whole query: FILTER statements, then `TABLE(…)` or loose columns.
 pub fn query(text: &str) -> Result<Query, Faults> {
@@ -51,13 +57,14 @@ pub fn condition(text: &str) -> Result<Expr, Faults> {
 fn run<T>(text: &str, parse: impl FnOnce(&mut Parser) -> Option<T>) -> Result<T, Faults> {
     let mut mistakes = Vec::new();
     let tokens = tokens(text, &mut mistakes);
-    let mut parser = Parser { tokens, next: 0, depth: 0, mistakes };
+    let mut parser = Parser { tokens, next: 0, depth: 0, hopeless: false, mistakes };
     let parsed = parse(&mut parser);
     let mut mistakes = parser.mistakes;
     match parsed {
         Some(parsed) if mistakes.is_empty() => Ok(parsed),
         _ => {
             mistakes.sort_by_key(|mistake| mistake.at.start);
+            mistakes.truncate(MISTAKES_MAX);
             Err(place_all(mistakes, text))
         }
     }
@@ -67,6 +74,8 @@ struct Parser {
     tokens: Vec<Token>,
     next: usize,
     depth: usize,
+    /// The text is too deep or too long to look for more mistakes in it.
+    hopeless: bool,
     mistakes: Vec<Mistake>,
 }
 
@@ -115,9 +124,13 @@ impl Parser {
         }
         query.distinct = self.take_word("DISTINCT");
         loop {
-            let value = self.expression()?;
-            let name = if self.take_word("AS") { Some(self.name()?.0) } else { None };
-            query.columns.push(QueryColumn { value, name });
+            let close = if wrapped { ")" } else { "," };
+            let column = self.item(close, |parser| {
+                let value = parser.expression()?;
+                let name = if parser.take_word("AS") { Some(parser.name()?.0) } else { None };
+                Ok(QueryColumn { value, name })
+            })?;
+            query.columns.extend(column);
             if !self.take_sign(",") {
                 break;
             }
@@ -165,10 +178,7 @@ impl Parser {
     }
 
     fn expression(&mut self) -> Parsed<Expr> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(Mistake::new(self.peek().span, format!("expressions nest at most {DEPTH_MAX} deep")));
-        }
+        self.deeper(self.peek().span)?;
         let mut left = self.conjunction()?;
         for links in 0.. {
             self.bound(links)?;
@@ -200,10 +210,7 @@ impl Parser {
         if !self.take_word("NOT") {
             return self.comparison();
         }
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(Mistake::new(start, format!("expressions nest at most {DEPTH_MAX} deep")));
-        }
+        self.deeper(start)?;
         let value = self.negation()?;
         self.depth -= 1;
         let span = start.to(value.span);
@@ -230,14 +237,14 @@ impl Parser {
         }
         let before = self.next;
         let negated = self.take_word("NOT");
-        if self.take_word("IN") {
+        if self.peek_word("IN") || self.peek_word("IN_LIKE") {
+            let is_like = !self.take_word("IN") && self.take_word("IN_LIKE");
             self.expect_sign("(")?;
-            let mut list = vec![self.expression()?];
-            while self.take_sign(",") {
-                list.push(self.expression()?);
-            }
+            let list = self.list(")")?;
             let end = self.expect_sign(")")?;
-            return Ok(Expr { kind: ExprKind::In { value, list, negated }, span: start.to(end) });
+            let kind =
+                if is_like { ExprKind::InLike { value, list, negated } } else { ExprKind::In { value, list, negated } };
+            return Ok(Expr { kind, span: start.to(end) });
         }
         if self.take_word("LIKE") {
             let pattern = Box::new(self.concatenation()?);
@@ -276,11 +283,21 @@ impl Parser {
         Ok(left)
     }
 
+    fn deeper(&mut self, at: Span) -> Parsed<()> {
+        self.depth += 1;
+        if self.depth <= DEPTH_MAX {
+            return Ok(());
+        }
+        self.hopeless = true;
+        Err(Mistake::new(at, format!("expressions nest at most {DEPTH_MAX} deep")))
+    }
+
     /// A chain leans to the left and is as deep as it is long.
-    fn bound(&self, links: usize) -> Parsed<()> {
+    fn bound(&mut self, links: usize) -> Parsed<()> {
         if links <= CHAIN_MAX {
             return Ok(());
         }
+        self.hopeless = true;
         let detail = format!("this chain has more than {CHAIN_MAX} parts; divide it with parentheses");
         Err(Mistake::new(self.peek().span, detail))
     }
@@ -299,10 +316,7 @@ impl Parser {
     }
 
     fn nested_sign(&mut self, start: Span) -> Parsed<Expr> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(Mistake::new(start, format!("expressions nest at most {DEPTH_MAX} deep")));
-        }
+        self.deeper(start)?;
         let value = self.signed()?;
         self.depth -= 1;
         Ok(value)
@@ -318,9 +332,20 @@ impl Parser {
             TokenKind::Sign("(") => {
                 self.next += 1;
                 let inner = self.expression()?;
+                if self.take_sign(",") {
+                    let mut items = vec![inner];
+                    items.extend(self.list(")")?);
+                    let end = self.expect_sign(")")?;
+                    return Ok(Expr { kind: ExprKind::Bracket { word: String::new(), items }, span: span.to(end) });
+                }
                 let end = self.expect_sign(")")?;
                 return Ok(Expr { kind: inner.kind, span: span.to(end) });
             }
+            TokenKind::Sign("[") => {
+                self.next += 1;
+                return self.bracket(String::new(), span);
+            }
+            TokenKind::Sign("{") => return self.date(),
             TokenKind::Word(_) if self.peek_word("CASE") => return self.case(),
             TokenKind::Word(_) if self.peek_word("NULL") => ExprKind::Null,
             TokenKind::Word(word) if !is_reserved(&word) || self.is_before_point() => return self.named(&word, false),
@@ -343,37 +368,89 @@ impl Parser {
             return self.call(word.to_ascii_uppercase(), start);
         }
         if !quoted && self.take_sign("[") {
-            let mut items = Vec::new();
-            if !self.peek_sign("]") {
-                items.push(self.expression()?);
-                while self.take_sign(",") {
-                    items.push(self.expression()?);
-                }
-            }
-            let end = self.expect_sign("]")?;
-            let kind = ExprKind::Bracket { word: word.to_ascii_uppercase(), items };
-            return Ok(Expr { kind, span: start.to(end) });
+            return self.bracket(word.to_ascii_uppercase(), start);
+        }
+        if !quoted && word.eq_ignore_ascii_case("MULTI") && self.peek_word("CASE") {
+            let detail = "MULTI CASE WHEN is not understood, for it would make several rows of one; write one CASE WHEN per question";
+            return Err(Mistake::new(start, detail));
         }
         Ok(Expr { kind: ExprKind::Name { name: word.to_owned(), quoted }, span: start })
+    }
+
+    fn bracket(&mut self, word: String, start: Span) -> Parsed<Expr> {
+        let items = if self.peek_sign("]") { Vec::new() } else { self.list("]")? };
+        let end = self.expect_sign("]")?;
+        Ok(Expr { kind: ExprKind::Bracket { word, items }, span: start.to(end) })
+    }
+
+    /// Reads expressions with commas between, up to what closes the list.
+    fn list(&mut self, close: &'static str) -> Parsed<Vec<Expr>> {
+        let mut items = Vec::new();
+        loop {
+            items.extend(self.item(close, Parser::expression)?);
+            if !self.take_sign(",") {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Reads an item of a list. After a mistake in it takes note and goes on
+    /// at the comma behind it, or at what closes the list, if there is any.
+    fn item<T>(&mut self, close: &str, part: impl FnOnce(&mut Parser) -> Parsed<T>) -> Parsed<Option<T>> {
+        let (start, depth) = (self.next, self.depth);
+        let mistake = match part(self) {
+            Ok(item) => return Ok(Some(item)),
+            Err(mistake) => mistake,
+        };
+        if self.hopeless || self.mistakes.len() >= MISTAKES_MAX {
+            return Err(mistake);
+        }
+        let mut open = 0_usize;
+        for at in start..self.tokens.len() {
+            let TokenKind::Sign(sign) = self.tokens[at].kind else { continue };
+            if at >= self.next && open == 0 && (sign == "," || sign == close) {
+                self.mistakes.push(mistake);
+                (self.next, self.depth) = (at, depth);
+                return Ok(None);
+            }
+            match sign {
+                "(" | "[" | "{" => open += 1,
+                ")" | "]" | "}" if open == 0 => break,
+                ")" | "]" | "}" => open -= 1,
+                ";" => break,
+                _ => {}
+            }
+        }
+        Err(mistake)
     }
 
     fn call(&mut self, name: String, name_span: Span) -> Parsed<Expr> {
         let mut call = Call { name, name_span, distinct: false, arguments: Vec::new(), order_by: Vec::new() };
         call.distinct = self.take_word("DISTINCT");
+        let has_shifts = call.name == "WEEKDAY_CALENDAR";
         while !self.peek_sign(")") && !self.peek_word("ORDER") {
-            let mut argument = self.expression()?;
-            if self.take_word("TO") {
-                let to = self.expression()?;
-                argument = join(argument, to, ExprKind::Range);
-            }
-            call.arguments.push(argument);
-            if !self.take_sign(",") {
+            let argument = self.item(")", |parser| match parser.weekday().filter(|_| has_shifts) {
+                Some(day) => parser.shift(day),
+                None => parser.argument(),
+            })?;
+            call.arguments.extend(argument);
+            let another_day = has_shifts && self.weekday().is_some();
+            if !another_day && !self.take_sign(",") {
                 break;
             }
         }
         call.order_by = self.order_by()?;
         let end = self.expect_sign(")")?;
         Ok(Expr { kind: ExprKind::Call(call), span: name_span.to(end) })
+    }
+
+    fn argument(&mut self) -> Parsed<Expr> {
+        let argument = self.expression()?;
+        if !self.take_word("TO") {
+            return Ok(argument);
+        }
+        let to = self.expression()?;
+        Ok(join(argument, to, ExprKind::Range))
     }
 
     fn case(&mut self) -> Parsed<Expr> {
@@ -504,6 +581,9 @@ impl Parser {
         Mistake::new(*span, format!("expected {expected}, {found}"))
     }
 }
+
+/// The days of a working week, in its order.
+pub(crate) const WEEKDAYS: [&str; 7] = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
 
 fn join(left: Expr, right: Expr, kind: impl FnOnce(Box<Expr>, Box<Expr>) -> ExprKind) -> Expr {
     let span = left.span.to(right.span);

@@ -57,8 +57,12 @@ pub enum ExprKind {
     Int(i64),
     /// A number with a point or an exponent.
     Float(f64),
-    /// `'text'`; backslashes stay as they are.
+    /// `'text'`; a backslash before anything but a quote or a backslash is
+    /// part of it.
     Text(String),
+    /// `{d '2026-02-01'}`, `{ts '2026-02-01 08:30:00'}` or `{t 0}`, in
+    /// milliseconds since 1970.
+    Date(i64),
     /// `NULL`.
     Null,
     /// `-x`.
@@ -102,6 +106,15 @@ pub enum ExprKind {
         /// `NOT LIKE`.
         negated: bool,
     },
+    /// `x [NOT] IN_LIKE ('pattern', …)`.
+    InLike {
+        /// What is looked at.
+        value: Box<Expr>,
+        /// The patterns.
+        list: Vec<Expr>,
+        /// `NOT IN_LIKE`.
+        negated: bool,
+    },
     /// `x IS [NOT] NULL`.
     IsNull {
         /// What is looked at.
@@ -118,15 +131,28 @@ pub enum ExprKind {
     },
     /// `OPERATOR(…)`.
     Call(Call),
-    /// `WORD['a', 'b']`, as `MATCH_ACTIVITIES` and `CALC_THROUGHPUT` take it.
+    /// `WORD['a', 'b']`, as `MATCH_ACTIVITIES` and `CALC_THROUGHPUT` take it;
+    /// `['a', 'b']` and `('a', 'b')`, as `REMAP_VALUES` and `MULTI_IN` do.
     Bracket {
-        /// The word before the bracket, upper case.
+        /// The word before the bracket, upper case; empty if there is none.
         word: String,
         /// What stands inside.
         items: Vec<Expr>,
     },
     /// `x TO y`, as `CALC_THROUGHPUT` takes it.
     Range(Box<Expr>, Box<Expr>),
+    /// `MONDAY 08:00-16:30`, as `WEEKDAY_CALENDAR` takes it.
+    Shift(Shift),
+}
+
+/// A shift of a working week.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shift {
+    /// The day, upper case.
+    pub day: String,
+    /// Begin and end in minutes after midnight; the whole day if there are
+    /// none.
+    pub minutes: Option<(u32, u32)>,
 }
 
 /// A call of an operator.

@@ -22,6 +22,9 @@ impl Checker<'_> {
         if !call.order_by.is_empty() && !matches!(call.name.as_str(), "PU_FIRST" | "PU_LAST") {
             return Err(Mistake::new(call.name_span, format!("ORDER BY has no meaning in {}", call.name)));
         }
+        if let Some(node) = self.row_call(call, operator, span)? {
+            return Ok(node);
+        }
         match operator {
             Operator::Scalar { function, takes, gives } => self.scalar(call, function, takes, gives, span),
             Operator::DateDiff => {
@@ -39,9 +42,7 @@ impl Checker<'_> {
                 Ok(self.node(Op::Now, Yield::Of(Type::Date), Grain::Constant, span))
             }
             Operator::ClockPart(part) => {
-                if let Some(zone) = call.arguments.first() {
-                    return Err(Mistake::new(zone.span, "time zones are not understood yet; the clock is read in UTC"));
-                }
+                let [] = exactly(call, "nothing, or a time zone such as 'Europe/Berlin'")?;
                 let yields = if call.name == "TODAY" { Type::Date } else { Type::Int };
                 Ok(self.node(Op::ClockPart(part), Yield::Of(yields), Grain::Constant, span))
             }
@@ -115,6 +116,7 @@ impl Checker<'_> {
                 let (name, expr) = self.kpi(call, span)?;
                 self.expanding(&format!("KPI \"{name}\""), span, |checker| checker.value_of(&expr))
             }
+            Operator::Rowwise(_) => unreachable!("answered above"),
         }
     }
 
@@ -450,9 +452,11 @@ impl Checker<'_> {
             | ExprKind::Compare(_, left, right)
             | ExprKind::And(left, right)
             | ExprKind::Or(left, right)
-            | ExprKind::Like { value: left, pattern: right, .. } => any(&[left, right]),
+            | ExprKind::Like { value: left, pattern: right, .. }
+            | ExprKind::Range(left, right) => any(&[left, right]),
             ExprKind::Between { value, low, high, .. } => any(&[value, low, high]),
-            ExprKind::In { value, list, .. } => {
+            ExprKind::Bracket { items, .. } => items.iter().any(|item| self.has_aggregate(item, depth)),
+            ExprKind::In { value, list, .. } | ExprKind::InLike { value, list, .. } => {
                 any(&[value]) || list.iter().any(|item| self.has_aggregate(item, depth))
             }
             ExprKind::Case { branches, otherwise } => {
@@ -464,14 +468,14 @@ impl Checker<'_> {
     }
 }
 
-fn exactly<'e, const N: usize>(call: &'e Call, what: &str) -> Checked<[&'e Expr; N]> {
+pub(super) fn exactly<'e, const N: usize>(call: &'e Call, what: &str) -> Checked<[&'e Expr; N]> {
     let arguments: Vec<&Expr> = call.arguments.iter().collect();
     let found = arguments.len();
     <[&Expr; N]>::try_from(arguments)
         .map_err(|_| Mistake::new(call.name_span, format!("{} takes {what}, found {found} arguments", call.name)))
 }
 
-fn unit_of(expr: &Expr) -> Checked<Unit> {
+pub(super) fn unit_of(expr: &Expr) -> Checked<Unit> {
     let ExprKind::Name { name: word, quoted: false } = &expr.kind else {
         return Err(Mistake::new(expr.span, "expected a unit such as HOURS"));
     };
@@ -488,7 +492,7 @@ fn misplaced(call: &Call) -> Mistake {
     Mistake::new(call.name_span, detail)
 }
 
-fn no_more(rest: &[Expr]) -> Checked<()> {
+pub(super) fn no_more(rest: &[Expr]) -> Checked<()> {
     match rest {
         [] => Ok(()),
         [more, ..] => Err(Mistake::new(more.span, "expected the end of the arguments")),
