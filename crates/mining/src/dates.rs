@@ -3,7 +3,7 @@
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::{Span, Timestamp, Zoned};
 
 use crate::calendar::{days_since_1970, to_wall};
 use crate::pql::plan::{ClockPart, DatePart, Unit};
@@ -21,6 +21,10 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
 
 fn civil(millis: i64) -> Option<DateTime> {
     Some(TimeZone::UTC.to_datetime(Timestamp::from_millisecond(millis).ok()?))
+}
+
+fn zoned(millis: i64) -> Option<Zoned> {
+    Some(Timestamp::from_millisecond(millis).ok()?.to_zoned(TimeZone::UTC))
 }
 
 /// Returns a part of a date.
@@ -100,8 +104,7 @@ pub(crate) fn convert(from: &TimeZone, to: &TimeZone, millis: i64) -> Option<i64
 
 /// Says what is wrong with a format, if anything.
 pub(crate) fn fault_of_format(format: &str) -> Option<String> {
-    let sample = civil(0)?;
-    let written = strtime::format(format, sample);
+    let written = strtime::format(format, &zoned(0)?);
     written.err().map(|error| {
         format!("'{format}' is no format: {error}; write it of %Y %m %d %H %M %S %b %B %a %A %y %j and the like")
     })
@@ -109,7 +112,7 @@ pub(crate) fn fault_of_format(format: &str) -> Option<String> {
 
 /// Writes a date in a format.
 pub(crate) fn write(format: &str, millis: i64) -> Option<String> {
-    strtime::format(format, civil(millis)?).ok()
+    strtime::format(format, &zoned(millis)?).ok()
 }
 
 /// Reads a date in a format. What the format does not name is the first of

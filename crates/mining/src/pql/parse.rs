@@ -431,6 +431,7 @@ impl Parser {
         while !self.peek_sign(")") && !self.peek_word("ORDER") {
             let argument = self.item(")", |parser| match parser.weekday().filter(|_| has_shifts) {
                 Some(day) => parser.shift(day),
+                None if has_shifts => parser.no_shift(),
                 None => parser.argument(),
             })?;
             call.arguments.extend(argument);

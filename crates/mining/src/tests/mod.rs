@@ -2,6 +2,8 @@
 //! and an outbox that writes into the same database, as the real one does.
 
 mod language;
+mod rows_and_dates;
+mod calendars;
 mod queries;
 mod triggers;
 mod incremental;

@@ -4,6 +4,7 @@ use base::Timestamp;
 use jiff::civil;
 
 use super::{Expr, ExprKind, Mistake, Parsed, Parser, Shift, Span, Token, TokenKind, WEEKDAYS};
+use crate::pql::operators::hint;
 use crate::value::date_in_range;
 
 impl Parser {
@@ -54,6 +55,18 @@ impl Parser {
             end = span;
         }
         Ok(Expr { kind: ExprKind::Shift(shift), span: start.to(end) })
+    }
+
+    /// Reads what stands in a calendar in the place of a shift: a table, a
+    /// filter, a zone.
+    pub(super) fn no_shift(&mut self) -> Parsed<Expr> {
+        let Token { kind, span } = self.peek().clone();
+        let behind = self.tokens.get(self.next + 1).map(|token| &token.kind);
+        if let (TokenKind::Word(word), Some(TokenKind::Int(_) | TokenKind::Word(_))) = (kind, behind) {
+            let hint = hint(&word, WEEKDAYS);
+            return Err(Mistake::new(span, format!("there is no day \"{word}\"{hint}")));
+        }
+        self.argument()
     }
 
     /// Reads `08:00` as minutes after midnight.
