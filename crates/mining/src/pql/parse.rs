@@ -14,7 +14,7 @@ use super::{Faults, Mistake, place_all};
 
 /// How deep expressions may nest: more than anyone writes, less than a stack
 /// holds.
-const DEPTH_MAX: usize = 100;
+const DEPTH_MAX: usize = 60;
 
 /// How many parts a chain of operators of one kind may have.
 const CHAIN_MAX: usize = 200;

@@ -3,7 +3,7 @@
 use base::Timestamp;
 use jiff::civil;
 
-use super::{Expr, ExprKind, Mistake, Parsed, Parser, Shift, Span, Token, TokenKind, WEEKDAYS};
+use super::{Expr, ExprKind, Mistake, Parsed, Parser, Shift, Span, Token, TokenKind, WEEKDAYS, is_reserved};
 use crate::pql::operators::hint;
 use crate::value::date_in_range;
 
@@ -62,7 +62,9 @@ impl Parser {
     pub(super) fn no_shift(&mut self) -> Parsed<Expr> {
         let Token { kind, span } = self.peek().clone();
         let behind = self.tokens.get(self.next + 1).map(|token| &token.kind);
-        if let (TokenKind::Word(word), Some(TokenKind::Int(_) | TokenKind::Word(_))) = (kind, behind) {
+        if let (TokenKind::Word(word), Some(TokenKind::Int(_))) = (kind, behind)
+            && !is_reserved(&word)
+        {
             let hint = hint(&word, WEEKDAYS);
             return Err(Mistake::new(span, format!("there is no day \"{word}\"{hint}")));
         }
