@@ -209,14 +209,20 @@ impl Term {
     fn sides(&self, row: usize, now: i64, sides: &mut i64) {
         match self {
             Term::Steady(_) | Term::Now | Term::Today => {}
-            Term::Apply(_, _, parts) => parts.iter().for_each(|part| part.sides(row, now, sides)),
+            Term::Apply(_, _, parts) => {
+                for part in parts {
+                    part.sides(row, now, sides);
+                }
+            }
             Term::Case(..) => {
                 if let Some(branch) = self.branch(row) {
                     branch.sides(row, now, sides);
                 }
             }
             Term::Worked(_, calendars, ident, parts) => {
-                parts.iter().for_each(|part| part.sides(row, now, sides));
+                for part in parts {
+                    part.sides(row, now, sides);
+                }
                 let Some(calendar) = calendars.of_row(ident.as_ref(), row) else { return };
                 for part in parts.iter().filter(|part| !matches!(part, Term::Steady(_))) {
                     if let Value::Date(at) = part.value(row, now) {

@@ -58,6 +58,9 @@ impl Calendars {
     }
 }
 
+/// Makes a calendar of some rows of a table.
+type Make<'a> = dyn Fn(&[usize]) -> Calendar + 'a;
+
 fn from_table(scope: &InScope<'_>, table: &CalendarTable) -> Calendars {
     let operand = |node: &Node| scope.operand(node, table.grain);
     let ident = table.ident.as_ref().map(operand);
@@ -74,7 +77,7 @@ fn from_table(scope: &InScope<'_>, table: &CalendarTable) -> Calendars {
             rows.entry(name).or_default().push(row);
         }
     }
-    let make: Box<dyn Fn(&[usize]) -> Calendar> = match &table.rows {
+    let make: Box<Make<'_>> = match &table.rows {
         CalendarRows::Shifts(columns) => {
             let [day, begin, end] = columns.each_ref().map(operand);
             Box::new(move |rows| {

@@ -245,16 +245,14 @@ fn sense(node: &Node) -> Option<Sense> {
             | Function::Remap(_)
             | Function::RoundTime(_) => sense(&parts[0]),
             Function::Negate => sense(&parts[0]).map(Sense::turned),
-            Function::Add => sense(&parts[0])?.and(sense(&parts[1])?),
             Function::Subtract => sense(&parts[0])?.and(sense(&parts[1])?.turned()),
             Function::Between(_) => sense(&parts[0])?.turned().and(sense(&parts[1])?),
             // Calendar months turn back: a month on from the evening of the
             // 30th of January is later than one from the morning of the 31st.
             Function::AddTime(Unit::Months | Unit::Years) => None,
-            Function::AddTime(_) => sense(&parts[0])?.and(sense(&parts[1])?),
-            Function::Multiply if !parts[1].is_clocked() => Some(sense(&parts[0])?.times(&parts[1])),
+            Function::Add | Function::AddTime(_) => sense(&parts[0])?.and(sense(&parts[1])?),
+            Function::Multiply | Function::Divide if !parts[1].is_clocked() => Some(sense(&parts[0])?.times(&parts[1])),
             Function::Multiply if !parts[0].is_clocked() => Some(sense(&parts[1])?.times(&parts[0])),
-            Function::Divide if !parts[1].is_clocked() => Some(sense(&parts[0])?.times(&parts[1])),
             _ => None,
         },
         Op::Worked(worked) => worked_sense(worked),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 use jiff::tz::TimeZone;
+use pools::Piece;
 use proptest::prelude::*;
 
-use super::{at, model, rows};
+use super::{House, actor, at, model, rows, triggers};
 use crate::calendar::Calendar;
 use crate::evaluate::{Evaluator, answer};
 use crate::log::EventLog;
@@ -250,12 +251,12 @@ fn calendars_in_tables_are_chosen_by_ident() {
            WORKDAYS_BETWEEN("EV"."TS", {d '2018-12-31'}, WORKDAY_CALENDAR("TFACS", 'X')),
            ADD_WORKDAYS(WORKDAY_CALENDAR("TFACS"), "EV"."TS", 1),
            ADD_HOURS("EV"."TS", 5, INTERSECT(WEEKDAY_CALENDAR(MONDAY TUESDAY WEDNESDAY 09:00-11:00), FACTORY_CALENDAR("FACTORY")))"#,
-        &expect![[r#"
+        &expect![[r"
             2018-03-02T13:30:00.000Z | 73.0 | 61.0 | 22 | 2018-03-05T13:30:00.000Z | 2018-03-05T13:00:00.000Z
             2018-03-23T15:10:00.000Z | 48.0 | 48.0 | 7 | 2018-03-26T15:10:00.000Z | NULL
             2018-10-27T01:20:00.000Z | 48.0 | 48.0 | 1 | 2018-12-31T01:20:00.000Z | NULL
             2018-12-30T12:00:00.000Z | 0.0 | 0.0 | 1 | 2018-12-31T12:00:00.000Z | NULL
-        "#]],
+        "]],
     );
 }
 
@@ -286,7 +287,7 @@ fn mistakes_with_calendars() {
         ],
     );
     check(
-        r#"WEEKDAY_CALENDAR(MONDAY)"#,
+        "WEEKDAY_CALENDAR(MONDAY)",
         &expect![
             "line 1, column 1: WEEKDAY_CALENDAR can stand only as the calendar of another operator, as in HOURS_BETWEEN(a, b, WEEKDAY_CALENDAR(…))"
         ],
@@ -442,6 +443,49 @@ proptest! {
             assert!(deadlines[case].is_none_or(|at| at > now + 1_999 * MINUTE + 1), "{condition} case {case}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_trigger_waits_for_working_time() {
+    // The cases begin on Sunday, 1 March, and nobody works before Monday.
+    let house = triggers::house().await;
+    let condition =
+        "MINUTES_BETWEEN(ORDER.SINCE, NOW(), WEEKDAY_CALENDAR(MONDAY 08:00-08:20 TUESDAY, 'Europe/Berlin')) > 30";
+    let mining = house.mining();
+    mining.put_draft(&actor(), "p", &triggers::one_trigger(condition, "")).await.expect("a draft");
+    house.set_clock("p.km", "2026-03-01 10:30").await;
+    let publication = mining.publish(&actor(), "p.km").await.expect("it fits");
+    expect!["at each commit the cases that it touches; each case once more at the instant at which time alone changes its answer"]
+        .assert_eq(&publication.triggers[0].cost);
+    house.append("EV", "ID | CASE | ACT | TS:time | USER\nx | 1 | Pay | 2026-03-02 07:10 | ann").await;
+    house.set_clock("p.km", "2026-03-03 12:00").await;
+    expect![[r"
+        2026-03-02T23:10:00.001Z 2 T/2/1
+        2026-03-02T23:20:00.001Z 1 T/1/1
+    "]]
+    .assert_eq(&house.fired_text().await);
+}
+
+#[tokio::test]
+async fn a_calendar_that_changes_arms_all_cases_anew() {
+    let house = House::new(model(&["EV", "SHIFTS"], None, &[]));
+    let shifts = "ID | WEEKDAY | SHIFT_BEGIN | SHIFT_END\ns | FRIDAY | 08:00 | 16:00";
+    house.push("SHIFTS", triggers::keyed(), vec![Piece::Upsert(rows(shifts))]).await;
+    let events = "ID | CASE | ACT | TS:time | USER\na | 1 | Create | 2026-03-01 08:00 | ann";
+    house.push("EV", triggers::keyed(), vec![Piece::Upsert(rows(events))]).await;
+    let mining = house.mining();
+    let condition = r#"HOURS_BETWEEN(ORDER.SINCE, NOW(), WEEKDAY_CALENDAR("SHIFTS")) > 2"#;
+    mining.put_draft(&actor(), "p", &triggers::one_trigger(condition, "")).await.expect("a draft");
+    house.set_clock("p.km", "2026-03-01 10:30").await;
+    let publication = mining.publish(&actor(), "p.km").await.expect("it fits");
+    expect!["at each commit all cases, because a value shared by several cases may have moved; each case once more at the instant at which time alone changes its answer"].assert_eq(&publication.triggers[0].cost);
+    // From Friday to Monday.
+    house.append("SHIFTS", "ID | WEEKDAY | SHIFT_BEGIN | SHIFT_END\ns | MONDAY | 08:00 | 16:00").await;
+    house.set_clock("p.km", "2026-03-08 00:00").await;
+    expect![[r"
+        2026-03-02T10:00:00.001Z 1 T/1/1
+    "]]
+    .assert_eq(&house.fired_text().await);
 }
 
 #[test]

@@ -21,7 +21,7 @@ const QUERIES: [&str; 14] = [
     r#"FILTER "EVENTS"."ACTIVITY" NOT IN ('Pay', 'it''s') AND ("EVENTS"."COST" BETWEEN 1 AND 50 OR 1 = 1); "EVENTS"."TIME""#,
     r#"PU_LAST("ORDERS", "EVENTS"."USER", "EVENTS"."ACTIVITY" = 'Approve' ORDER BY "EVENTS"."TIME" DESC)"#,
     r#"CALC_THROUGHPUT(CASE_START TO LAST_OCCURRENCE['Pay'], REMAP_TIMESTAMPS("EVENTS"."TIME", HOURS))"#,
-    r#"MATCH_ACTIVITIES(NODE['Create', 'Pay'], EXCLUDING['Change'])"#,
+    "MATCH_ACTIVITIES(NODE['Create', 'Pay'], EXCLUDING['Change'])",
     r#"FILTER HOURS_BETWEEN("EVENTS"."TIME", NOW(), WEEKDAY_CALENDAR(MONDAY 08:00-16:30 TUESDAY, 'Europe/Berlin')) > 2.5e1; "EVENTS"."USER""#,
     r#"REMAP_VALUES("EVENTS"."ACTIVITY", ['Pay', NULL], ['Ship', 'Sent'], 'other')"#,
     r#"FILTER MULTI_IN(("EVENTS"."USER", "EVENTS"."COST"), ('ann', 10), ('ben', 5)); "EVENTS"."ORDER_ID""#,

@@ -43,7 +43,9 @@ fn texts_are_read_and_written_again() {
     );
     check(
         r"REMAP_VALUES(a.b, ['x', NULL], 'C:\\'), MULTI_IN((a.b, a.c), ('it\'s', 1)), a.b NOT IN_LIKE ('a\%', 'b\\')",
-        &expect![[r#"TABLE(REMAP_VALUES("a"."b", ['x', NULL], 'C:\\'), MULTI_IN(["a"."b", "a"."c"], ['it''s', 1]), "a"."b" NOT IN_LIKE ('a\%', 'b\\'));"#]],
+        &expect![[
+            r#"TABLE(REMAP_VALUES("a"."b", ['x', NULL], 'C:\\'), MULTI_IN(["a"."b", "a"."c"], ['it''s', 1]), "a"."b" NOT IN_LIKE ('a\%', 'b\\'));"#
+        ]],
     );
     check(
         "CALC_THROUGHPUT(CASE_START TO LAST_OCCURRENCE['Pay'], REMAP_TIMESTAMPS(e.t, HOURS))",

@@ -106,9 +106,9 @@ fn lists() {
     );
     one(
         "CASE WHEN UNIQUE_ID('a', 1) = UNIQUE_ID('a', 1) THEN 'same' END, CASE WHEN UNIQUE_ID('ab', NULL) != UNIQUE_ID('a', 'b') THEN 'other' END, UNIQUE_ID(1)",
-        &expect![[r#"
+        &expect![[r"
             same | other | 8833702067451372210
-        "#]],
+        "]],
     );
     check(
         "REMAP_VALUES(\"EV\".\"USER\", ['a'])",
@@ -211,9 +211,9 @@ fn months_end_where_they_end() {
     );
     one(
         "MONTHS_BETWEEN({d '2026-01-01'}, {d '2027-01-01'}), YEARS_BETWEEN({d '2026-01-01'}, {d '2025-01-01'})",
-        &expect![[r#"
+        &expect![[r"
             11.992032690609664 | -0.9993360575508052
-        "#]],
+        "]],
     );
 }
 

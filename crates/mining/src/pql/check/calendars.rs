@@ -201,6 +201,10 @@ impl Checker<'_> {
         };
         parts.extend(&table.ident);
         parts.extend(&table.filter);
+        // It is made once per root, whatever the time.
+        if let Some(clocked) = parts.iter().find(|part| part.is_clocked()) {
+            return Err(Mistake::new(clocked.span, "a calendar cannot depend on the clock"));
+        }
         let grain = self.common_of(&parts)?;
         match grain {
             Grain::Table(_) => {
