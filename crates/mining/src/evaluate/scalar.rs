@@ -135,7 +135,7 @@ fn apply(function: Function, result: Type, arguments: &[Operand], length: usize)
     if let [first, others @ ..] = arguments
         && others.iter().all(|other| matches!(other.places, Places::First))
         && !matches!(function, Function::Coalesce | Function::Greatest | Function::Least | Function::IsNull)
-        && !matches!(function, Function::UniqueId | Function::RemapValues(_))
+        && function != Function::UniqueId
         && let Some(distinct) = Distinct::of(first, length)
     {
         let mut once = arguments.to_vec();

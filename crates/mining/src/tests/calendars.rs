@@ -263,6 +263,10 @@ fn calendars_in_tables_are_chosen_by_ident() {
 #[test]
 fn mistakes_with_calendars() {
     check(
+        r#"HOURS_BETWEEN("EV"."TS", NOW(), FACTORY_CALENDAR("FACTORY", "FACTORY"."END" < NOW()))"#,
+        &expect!["line 1, column 61: a calendar cannot depend on the clock"],
+    );
+    check(
         r#"HOURS_BETWEEN("EV"."TS", NOW(), WEEKDAY_CALENDAR(MONDAY 08:00-25:00))"#,
         &expect!["line 1, column 63: a time of day goes from 00:00 to 24:00"],
     );
