@@ -43,7 +43,8 @@
 //!
 //! Read on in this order:
 //!
-//! 1. [`value`], [`ports`]: values, and what is asked of the neighbours;
+//! 1. [`value`], [`calendar`], [`ports`]: values, working time, and what is
+//!    asked of the neighbours;
 //! 2. [`pql`], [`log`], [`evaluate`]: from text to plan, from rows to roots,
 //!    from both to answers;
 //! 3. `knowledge_model`, `notices`, `model_check`, `trigger`: what a person
@@ -56,6 +57,8 @@
 
 mod error;
 pub mod value;
+pub mod calendar;
+mod dates;
 pub mod ports;
 pub mod pql;
 pub mod log;

@@ -347,7 +347,7 @@ fn reach(program: &Program, in_case: bool, selection: &Selection, clock: &ClockU
 
 /// Tells whether a value is shared by several cases.
 fn is_shared(program: &Program, node: &Node) -> bool {
-    node.is_shared(program)
+    node.reads_calendar() || node.is_shared(program)
 }
 
 fn has_shared(program: &Program, node: &Node) -> bool {

@@ -30,6 +30,12 @@ impl fmt::Display for Type {
     }
 }
 
+/// Tells whether milliseconds since 1970 are a date of the years 1400 to 9999;
+/// what a function computes outside of these is NULL.
+pub(crate) fn date_in_range(millis: i64) -> bool {
+    (-17_987_443_200_000..253_402_300_800_000).contains(&millis)
+}
+
 /// One value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {

@@ -10,13 +10,14 @@ use serde_json::json;
 use super::{Arrivals, Backtest, BacktestWanted, Cast, EndSet, Progress, Stretch, learned_ends, replay};
 use crate::Error;
 use crate::explore::{Slice, Wanted};
-use crate::knowledge_model::{Filter, KnowledgeModel, TriggerText};
+use crate::knowledge_model::{About, Filter, KnowledgeModel, Source, TriggerText};
 use crate::log::EventLog;
 use crate::mining::Mining;
 use crate::post::blocking;
 use crate::pql::operators::hint;
 use crate::pql::parse;
 use crate::trigger::{Trigger, check_model};
+use crate::versions::Which;
 
 /// The filter that says which cases are open.
 const OPEN: &str = "OPEN";
@@ -77,8 +78,9 @@ impl Mining {
     /// Replays history on a trigger and tells what it would have fired.
     /// Whoever stops waiting for the answer stops the replay.
     pub async fn backtest(&self, model: &str, trigger: &str, wanted: BacktestWanted) -> Result<Backtest, Error> {
-        let text = if wanted.draft { self.draft(model).await? } else { self.published_text(model).await?.0 };
-        let parsed = KnowledgeModel::parse(&text)?;
+        let which = if wanted.draft { Which::Draft } else { Which::Published };
+        let source = self.source(model, which).await?;
+        let parsed = KnowledgeModel::of(&source)?;
         let data_model = self.data_models.find(parsed.data_model()).await?;
         let known = || parsed.triggers.iter().map(|trigger| trigger.id.value.as_str());
         if !known().any(|known| known == trigger) {
@@ -110,7 +112,7 @@ impl Mining {
                 Some(EndSet::Activities(activities)) => Some(activities.clone()),
                 Some(EndSet::Learned(share)) => Some(learn(&root, &wanted, *share)?),
             };
-            let written = rewrite(&text, &trigger, &wanted, ends.as_deref())?;
+            let written = rewrite(&source, &trigger, &wanted, ends.as_deref())?;
             let published = check_model(&model, &written, &data_model, root.catalog()).map_err(in_our_words)?;
             let find = |id: &str| published.triggers.iter().find(|trigger| trigger.id == id).cloned();
             let trigger: Arc<Trigger> = find(&trigger).expect("it was among those of the text");
@@ -160,19 +162,19 @@ fn learn(root: &Arc<EventLog>, wanted: &BacktestWanted, share: f64) -> Result<Ve
 
 /// Reads the model anew, with the wishes of a backtest written into it.
 fn rewrite(
-    text: &str,
+    source: &Source,
     trigger: &str,
     wanted: &BacktestWanted,
     ends: Option<&[String]>,
 ) -> Result<KnowledgeModel, Error> {
-    let mut model = KnowledgeModel::parse(text)?;
+    let mut model = KnowledgeModel::of(source)?;
     let refused = |detail: String| Error::BadBacktest { detail };
     for (id, value) in &wanted.variables {
         let known: Vec<&str> = model.variables.iter().map(|variable| variable.id.value.as_str()).collect();
         let hint = hint(id, known);
         let variable = model.variables.iter_mut().find(|variable| variable.id.value == *id);
         let variable = variable.ok_or_else(|| refused(format!("there is no variable \"{id}\"{hint}")))?;
-        variable.value = crate::knowledge_model::Scalar::Text(value.clone());
+        variable.value.clone_from(value);
     }
     if let Some(ends) = ends {
         let quoted: Vec<String> = ends.iter().map(|end| format!("'{}'", end.replace('\'', "''"))).collect();
@@ -207,7 +209,9 @@ fn not_open(model: &KnowledgeModel) -> Result<Option<String>, Error> {
 }
 
 fn filter(id: &str, pql: &str) -> Result<Filter, Error> {
-    read(&json!({ "id": id, "pql": pql }).to_string())
+    let text = |text: &str| read(&json!(text).to_string());
+    let about = About::default();
+    Ok(Filter { id: text(id)?, about, pql: text(pql)?, filter_ids: Vec::new(), global: false })
 }
 
 fn watching(id: &str, record: &str) -> Result<TriggerText, Error> {

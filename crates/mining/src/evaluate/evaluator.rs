@@ -5,18 +5,22 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use base::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::aggregation::{Groups, aggregate};
 use super::frame::{Frame, is_linked};
 use super::keys::group;
+use super::moving::Moving;
 use super::process::EdgeRows;
 use super::vector::{GroupKey, Operand, Places, Vector};
+use super::worked::{self, Calendars};
 use super::{lookup, process, query, scalar, window};
+use crate::dates;
 use crate::log::{ColumnData, EventLog, NO_ROW};
 use crate::pql::catalog::Path;
 use crate::pql::check::type_of;
-use crate::pql::deadline::{ClockUse, next_change};
-use crate::pql::plan::{ClockPart, Grain, Node, Op, Program, PullUp, Selection, Unit, Way, Yield};
+use crate::pql::deadline::{ClockUse, Course, next_change};
+use crate::pql::plan::{ClockPart, Grain, Node, Op, Program, PullUp, Selection, Way, Worked, Yield};
 
 /// Evaluates nodes of one program on one root.
 pub struct Evaluator {
@@ -32,6 +36,8 @@ pub struct Evaluator {
     kept: RefCell<HashMap<u32, (Arc<Vector>, bool)>>,
     /// The moving aggregates of the query, once its rows have their order.
     moving: RefCell<Vec<Arc<Vector>>>,
+    /// Working calendars by the node that goes by them.
+    calendars: RefCell<HashMap<u32, Arc<Calendars>>>,
 }
 
 /// From one grain to another: per value the place of its partner.
@@ -76,6 +82,7 @@ impl Evaluator {
             edges: RefCell::default(),
             kept: RefCell::default(),
             moving: RefCell::default(),
+            calendars: RefCell::default(),
         }
     }
 
@@ -322,7 +329,9 @@ impl<'a> InScope<'a> {
             Op::Column { table, column } => self.column(*table, *column),
             Op::Constant(value) => Vector::of(type_of(node), [value.clone()]),
             Op::Now => Vector::dates(vec![Some(self.own.now.get())]),
-            Op::ClockPart(part) => self.clock_part(*part),
+            Op::ClockPart(part) => self.clock_part(*part, &TimeZone::UTC),
+            Op::ZonedClock(part, zone) => self.clock_part(*part, zone),
+            Op::Worked(worked) => worked::compute(&self.calendars(node.id, worked), worked, &operand, length()),
             Op::Bind(value) => (*operand(value).spread(length())).clone(),
             Op::PullUp(pull_up) => self.pull_up(node, pull_up),
             Op::Process(process) => {
@@ -368,14 +377,19 @@ impl<'a> InScope<'a> {
         }
     }
 
-    fn clock_part(&self, part: ClockPart) -> Vector {
-        let now = self.own.now.get();
-        let [day, hour, minute] = [Unit::Days, Unit::Hours, Unit::Minutes].map(|unit| unit.millis() as i64);
-        match part {
-            ClockPart::Today => Vector::dates(vec![Some(now.div_euclid(day) * day)]),
-            ClockPart::Hour => Vector::ints(vec![Some(now.rem_euclid(day) / hour)]),
-            ClockPart::Minute => Vector::ints(vec![Some(now.rem_euclid(hour) / minute)]),
+    fn clock_part(&self, part: ClockPart, zone: &TimeZone) -> Vector {
+        let shown = dates::clock(part, zone, self.own.now.get());
+        if part == ClockPart::Today { Vector::dates(vec![shown]) } else { Vector::ints(vec![shown]) }
+    }
+
+    /// Returns the calendars that a node goes by, always those of the whole.
+    pub(crate) fn calendars(&self, node: u32, worked: &Worked) -> Arc<Calendars> {
+        if let Some(known) = self.whole.calendars.borrow().get(&node) {
+            return known.clone();
         }
+        let calendars = Arc::new(Calendars::new(&self.everything(), &worked.calendar));
+        self.whole.calendars.borrow_mut().insert(node, calendars.clone());
+        calendars
     }
 
     /// Evaluates a node over everything and picks the rows in scope.
@@ -516,15 +530,23 @@ impl<'a> InScope<'a> {
         let cases_of_target = self.cases_of(selection.target, case_table);
         let asked_cases: std::collections::HashSet<u32> =
             asked.iter().zip(&cases_of_target).filter(|(asked, _)| **asked).map(|(_, case)| *case).collect();
-        for (comparison, slope) in &clock.comparisons {
+        for (comparison, course) in &clock.comparisons {
             let Op::Compare(_, left, right) = &comparison.op else { continue };
             let grain = comparison.grain;
-            let (left, right) = (self.operand(left, grain), self.operand(right, grain));
+            let next: Box<dyn Fn(usize) -> Option<i64>> = match course {
+                Course::Linear(slope) => {
+                    let (left, right) = (self.operand(left, grain), self.operand(right, grain));
+                    Box::new(move |row| next_change(left.float(row)? - right.float(row)?, *slope, now))
+                }
+                Course::Monotone => {
+                    let moving = Moving::new(self, comparison);
+                    Box::new(move |row| moving.next_change(row, now))
+                }
+            };
             let per_case = in_case && self.own.program.is_in_case(grain);
             let cases = if per_case { self.cases_of(grain, case_table) } else { vec![NO_ROW; self.length(grain)] };
             for (row, case) in cases.into_iter().enumerate() {
-                let (Some(left), Some(right)) = (left.float(row), right.float(row)) else { continue };
-                let Some(change) = next_change(left - right, *slope, now) else { continue };
+                let Some(change) = next(row) else { continue };
                 if !per_case {
                     all = Some(all.map_or(change, |known| known.min(change)));
                 } else if asked_cases.contains(&case) {
@@ -577,6 +599,7 @@ impl<'a> InScope<'a> {
             Op::Aggregate(place) => aggregates[*place].clone(),
             Op::Dimension(place) => keys[*place].clone(),
             Op::Moving(place) => self.moving(*place),
+            Op::Worked(worked) => Arc::new(worked::compute(&self.calendars(node.id, worked), worked, &operand, count)),
             _ => Arc::new(scalar::rowwise(node, &operand, count)),
         }
     }

@@ -5,16 +5,17 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use base::Timestamp;
-use jiff::{Span, tz::TimeZone};
-
-use super::vector::{self, Operand, Texts, Vector};
+use super::pattern::Pattern;
+use super::rows::{self, Distinct};
+use super::vector::{self, Operand, Places, Texts, Vector};
+use crate::dates;
 use crate::pql::check::type_of;
-use crate::pql::plan::{Function, Node, Op, Unit};
+use crate::pql::plan::{Function, Node, Op};
 use crate::pql::syntax::Comparison;
 use crate::value::{Type, Value};
+use base::Timestamp;
 
 /// Computes the operators whose value for a row depends on that row alone.
 pub(super) fn rowwise(node: &Node, operand: &dyn Fn(&Node) -> Operand, length: usize) -> Vector {
@@ -72,6 +73,12 @@ fn compare(comparison: Comparison, own: Type, left: &Operand, right: &Operand, l
 }
 
 fn is_in(value: &Operand, list: &[Value], length: usize) -> Vector {
+    if let Some(distinct) = Distinct::of(value, length) {
+        let among: HashSet<&str> =
+            list.iter().filter_map(|item| if let Value::Text(text) = item { Some(&**text) } else { None }).collect();
+        let found = (0..distinct.count).map(|row| distinct.operand.text(row).map(|text| among.contains(text)));
+        return distinct.spread(&Vector::truths(found));
+    }
     let found = |row| {
         let value = value.value(row);
         (value != Value::Null).then(|| list.iter().any(|item| vector::compare(item, &value).is_eq()))
@@ -87,60 +94,12 @@ fn like(value: &Operand, pattern: &Operand, length: usize) -> Vector {
         let codes = value.code(row).zip(pattern.code(row));
         let texts = value.text(row).zip(pattern.text(row));
         matches.push(
-            codes
-                .zip(texts)
-                .map(|(codes, (text, pattern))| *known.entry(codes).or_insert_with(|| is_like(text, pattern))),
+            codes.zip(texts).map(|(codes, (text, pattern))| {
+                *known.entry(codes).or_insert_with(|| Pattern::new(pattern).fits(text))
+            }),
         );
     }
     Vector::truths(matches)
-}
-
-/// Tells whether a text fits a pattern. `%` is any run, `_` any one character,
-/// a backslash takes the meaning from what follows. A pattern without wildcard
-/// is contained, whatever the case of letters.
-fn is_like(text: &str, pattern: &str) -> bool {
-    enum Part {
-        Run,
-        Any,
-        This(char),
-    }
-    let mut parts = Vec::new();
-    let mut characters = pattern.chars();
-    while let Some(character) = characters.next() {
-        parts.push(match character {
-            '%' => Part::Run,
-            '_' => Part::Any,
-            '\\' => Part::This(characters.next().unwrap_or('\\')),
-            other => Part::This(other),
-        });
-    }
-    if parts.iter().all(|part| matches!(part, Part::This(_))) {
-        let plain: String =
-            parts.iter().filter_map(|part| if let Part::This(c) = part { Some(*c) } else { None }).collect();
-        return text.to_lowercase().contains(&plain.to_lowercase());
-    }
-    // Going back to the last run only is enough: what an earlier run could
-    // take, the later one can take too.
-    let text: Vec<char> = text.chars().collect();
-    let (mut at, mut part, mut back) = (0, 0, None);
-    while at < text.len() {
-        match parts.get(part) {
-            Some(Part::Run) => {
-                back = Some((part, at));
-                part += 1;
-            }
-            Some(Part::Any) => (at, part) = (at + 1, part + 1),
-            Some(Part::This(character)) if *character == text[at] => (at, part) = (at + 1, part + 1),
-            _ => match back {
-                Some((run, from)) => {
-                    back = Some((run, from + 1));
-                    (at, part) = (from + 1, run + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    parts[part..].iter().all(|part| matches!(part, Part::Run))
 }
 
 fn case(own: Type, branches: &[(Operand, Operand)], otherwise: Option<&Operand>, length: usize) -> Vector {
@@ -171,6 +130,25 @@ pub(super) fn by_keys(keys: &[(Operand, bool)], one: usize, other: usize) -> Ord
 }
 
 fn apply(function: Function, result: Type, arguments: &[Operand], length: usize) -> Vector {
+    // Of a text whose other arguments are constants each distinct one is
+    // computed once; a column has few, and a log has many rows.
+    if let [first, others @ ..] = arguments
+        && others.iter().all(|other| matches!(other.places, Places::First))
+        && !matches!(function, Function::Coalesce | Function::Greatest | Function::Least | Function::IsNull)
+        && function != Function::UniqueId
+        && let Some(distinct) = Distinct::of(first, length)
+    {
+        let mut once = arguments.to_vec();
+        once[0] = distinct.operand.clone();
+        return distinct.spread(&apply_to_rows(function, result, &once, distinct.count));
+    }
+    apply_to_rows(function, result, arguments, length)
+}
+
+fn apply_to_rows(function: Function, result: Type, arguments: &[Operand], length: usize) -> Vector {
+    if let Some(vector) = rows::apply(function, result, arguments, length) {
+        return vector;
+    }
     let rows = 0..length;
     let first = arguments.first();
     let a = || first.expect("the check counted the arguments");
@@ -199,7 +177,7 @@ fn apply(function: Function, result: Type, arguments: &[Operand], length: usize)
         }
         (Function::AddTime(unit), _) => {
             let (date, count) = (&arguments[0], &arguments[1]);
-            Vector::dates(rows.map(|row| add_time(unit, date.date(row)?, count.float(row)?)))
+            Vector::dates(rows.map(|row| dates::add(unit, date.date(row)?, count.float(row)?)))
         }
         (Function::Remap(unit), _) => {
             let whole = |millis: i64| millis.div_euclid(unit.millis() as i64);
@@ -215,17 +193,17 @@ fn apply(function: Function, result: Type, arguments: &[Operand], length: usize)
                 (Function::Abs, _) => a().int(row)?.checked_abs(),
                 (Function::Floor, Type::Float) => whole(a().float(row)?.floor()),
                 (Function::Ceil, Type::Float) => whole(a().float(row)?.ceil()),
+                (Function::Round, Type::Float) => whole(a().float(row)?.round()),
                 _ => a().int(row),
             };
             Vector::ints(rows.map(one))
         }
-        (Function::Negate | Function::Abs | Function::Round | Function::Sqrt | Function::Log, _) => {
+        (Function::Negate | Function::Abs | Function::Sqrt | Function::Log, _) => {
             let one = |row| {
                 let value = a().float(row)?;
                 let value = match function {
                     Function::Negate => -value,
                     Function::Abs => value.abs(),
-                    Function::Round => value.round(),
                     Function::Sqrt => value.sqrt(),
                     _ => value.ln(),
                 };
@@ -245,7 +223,7 @@ fn apply(function: Function, result: Type, arguments: &[Operand], length: usize)
     }
 }
 
-fn texts<'t>(items: impl Iterator<Item = Option<Cow<'t, str>>>) -> Vector {
+pub(super) fn texts<'t>(items: impl Iterator<Item = Option<Cow<'t, str>>>) -> Vector {
     let mut texts = Texts::default();
     for item in items {
         texts.push(item.as_deref());
@@ -253,7 +231,7 @@ fn texts<'t>(items: impl Iterator<Item = Option<Cow<'t, str>>>) -> Vector {
     texts.finish()
 }
 
-fn floats(function: Function, left: f64, right: f64) -> Option<f64> {
+pub(super) fn floats(function: Function, left: f64, right: f64) -> Option<f64> {
     Some(match function {
         Function::Add => left + right,
         Function::Subtract => left - right,
@@ -265,7 +243,7 @@ fn floats(function: Function, left: f64, right: f64) -> Option<f64> {
     })
 }
 
-fn ints(function: Function, left: i64, right: i64) -> Option<i64> {
+pub(super) fn ints(function: Function, left: i64, right: i64) -> Option<i64> {
     match function {
         Function::Add => left.checked_add(right),
         Function::Subtract => left.checked_sub(right),
@@ -276,19 +254,8 @@ fn ints(function: Function, left: i64, right: i64) -> Option<i64> {
 }
 
 /// Takes a double without fraction as an integer, if one can hold it.
-fn whole(value: f64) -> Option<i64> {
+pub(super) fn whole(value: f64) -> Option<i64> {
     (value.abs() < 9.0e18).then_some(value as i64)
-}
-
-fn add_time(unit: Unit, date: i64, count: f64) -> Option<i64> {
-    let calendar = match unit {
-        Unit::Months => Span::new().try_months(whole(count.trunc())?).ok()?,
-        Unit::Years => Span::new().try_years(whole(count.trunc())?).ok()?,
-        _ => return date.checked_add(whole((count * unit.millis()).round())?),
-    };
-    // A month on from the 31st is the last day of the next month.
-    let zoned = jiff::Timestamp::from_millisecond(date).ok()?.to_zoned(TimeZone::UTC);
-    Some(zoned.checked_add(calendar).ok()?.timestamp().as_millisecond())
 }
 
 /// Returns the first value, or the largest or smallest, ignoring NULL.
@@ -353,26 +320,4 @@ fn text_function(function: Function, arguments: &[Operand], row: usize) -> Optio
         Function::Replace => Cow::Owned(text.replace(arguments[1].text(row)?, arguments[2].text(row)?)),
         other => unreachable!("{other:?} yields no text"),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_like;
-
-    #[test]
-    fn patterns() {
-        for (text, pattern, fits) in [
-            ("Create Purchase Order", "purchase", true),
-            ("Create Purchase Order", "Create%", true),
-            ("Create Purchase Order", "create%", false),
-            ("abc", "a_c", true),
-            ("abbc", "a_c", false),
-            ("aXbXc", "a%X_", true),
-            ("100%", "100\\%", true),
-            ("100 %", "100\\%", false),
-            ("", "%", true),
-        ] {
-            assert_eq!(is_like(text, pattern), fits, "{text} LIKE {pattern}");
-        }
-    }
 }

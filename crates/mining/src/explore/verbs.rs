@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::knowledge_model::{Filter, KnowledgeModel};
+use crate::knowledge_model::{Filter, KnowledgeModel, Source};
 use crate::log::EventLog;
 use crate::matched_set::Standing;
 use crate::mining::Mining;
@@ -12,6 +12,7 @@ use crate::post::blocking;
 use crate::pql::check::Vocabulary;
 use crate::pql::operators::hint;
 use crate::trigger::check_model;
+use crate::versions::Which;
 use crate::{Error, tables};
 
 use super::activities::{self, Rework};
@@ -114,17 +115,17 @@ impl Mining {
     }
 
     /// Finds the text that counts: the published one, else the draft.
-    pub(crate) async fn text_that_counts(&self, model: &str) -> Result<String, Error> {
+    pub(crate) async fn text_that_counts(&self, model: &str) -> Result<Source, Error> {
         match self.published_text(model).await {
-            Ok((text, _)) => Ok(text),
-            Err(Error::NotPublished { .. }) => self.draft(model).await,
+            Ok((source, _)) => Ok(source),
+            Err(Error::NotPublished { .. }) => self.source(model, Which::Draft).await,
             Err(error) => Err(error),
         }
     }
 
     pub(crate) async fn ground(&self, model: &str) -> Result<Ground, Error> {
-        let text = self.text_that_counts(model).await?;
-        let parsed = KnowledgeModel::parse(&text)?;
+        let source = self.text_that_counts(model).await?;
+        let parsed = KnowledgeModel::of(&source)?;
         let data_model = self.data_model_of(model).await?;
         let (log, clock) = self.fresh_root(data_model.id).await?;
         let now = clock.now(self.clock.now()).as_millis();

@@ -124,6 +124,8 @@ pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
         | ExprKind::Float(_)
         | ExprKind::Text(_)
         | ExprKind::Null
+        | ExprKind::Date(_)
+        | ExprKind::Shift(_)
         | ExprKind::Parameter(_) => Vec::new(),
         ExprKind::Negate(value) | ExprKind::Not(value) | ExprKind::IsNull { value, .. } => vec![value],
         ExprKind::Arithmetic(_, left, right)
@@ -133,7 +135,9 @@ pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
         | ExprKind::Like { value: left, pattern: right, .. }
         | ExprKind::Range(left, right) => vec![left, right],
         ExprKind::Between { value, low, high, .. } => vec![value, low, high],
-        ExprKind::In { value, list, .. } => std::iter::once(&**value).chain(list).collect(),
+        ExprKind::In { value, list, .. } | ExprKind::InLike { value, list, .. } => {
+            std::iter::once(&**value).chain(list).collect()
+        }
         ExprKind::Case { branches, otherwise } | ExprKind::StaticCase { branches, otherwise } => {
             let branches = branches.iter().flat_map(|(condition, value)| [condition, value]);
             branches.chain(otherwise.as_deref()).collect()
@@ -161,6 +165,8 @@ fn visit(expr: &mut Expr, f: &mut impl FnMut(&mut Expr)) {
         | ExprKind::Float(_)
         | ExprKind::Text(_)
         | ExprKind::Null
+        | ExprKind::Date(_)
+        | ExprKind::Shift(_)
         | ExprKind::Parameter(_) => {}
         ExprKind::Negate(value) | ExprKind::Not(value) | ExprKind::IsNull { value, .. } => visit(value, f),
         ExprKind::Arithmetic(_, left, right)
@@ -177,7 +183,7 @@ fn visit(expr: &mut Expr, f: &mut impl FnMut(&mut Expr)) {
                 visit(part, f);
             }
         }
-        ExprKind::In { value, list, .. } => {
+        ExprKind::In { value, list, .. } | ExprKind::InLike { value, list, .. } => {
             visit(value, f);
             for item in list {
                 visit(item, f);

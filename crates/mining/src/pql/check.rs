@@ -13,6 +13,8 @@ mod nets;
 mod aggregates;
 mod statements;
 mod questions;
+mod rows;
+mod calendars;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -433,7 +435,7 @@ impl<'a> Checker<'a> {
     fn standing_truth(&mut self, expr: &Expr) -> Checked<Node> {
         let node = self.truth_of(expr)?;
         let Grain::Domain(domain) = node.grain else { return Ok(node) };
-        let source = Grain::Table(self.program.domains[domain].source);
+        let source = self.program.domains[domain].source;
         let span = node.span;
         Ok(self.node(Op::Bind(Box::new(node)), Yield::Truth, source, span))
     }

@@ -1,6 +1,6 @@
 //! The operators by name: what they take, and what else could be meant.
 
-use super::plan::{Aggregation, ClockPart, Function, Occurrence, Unit, WindowKind};
+use super::plan::{Aggregation, ClockPart, DatePart, Function, Occurrence, Unit, WindowKind};
 use crate::value::Type;
 
 /// What a name stands for.
@@ -59,6 +59,8 @@ pub(crate) enum Operator {
     ArgumentCount,
     /// `VARIABLE(x)`.
     PlainVariable,
+    /// A function of one row that takes more than values.
+    Rowwise(Rowwise),
 }
 
 /// Among which values an event is counted.
@@ -82,6 +84,26 @@ pub(crate) enum Role {
     Timestamp,
     EndTimestamp,
     Sorting,
+}
+
+/// Functions of one row whose arguments are not all values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rowwise {
+    /// `REMAP_VALUES` and `REMAP_INTS`.
+    Remap,
+    MultiIn,
+    UniqueId,
+    PatIndex,
+    ToDate,
+    ConvertZone,
+    DateMatch,
+    WorkdaysBetween,
+    AddWorkdays,
+    InCalendar,
+    /// `WEEKDAY_CALENDAR` and the like, which are arguments of others.
+    Calendar,
+    /// `FORMAT('…')`, an argument of others.
+    Format,
 }
 
 /// What a scalar function takes.
@@ -127,6 +149,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("ADD_MINUTES", add(Unit::Minutes)),
     ("ADD_MONTHS", add(Unit::Months)),
     ("ADD_SECONDS", add(Unit::Seconds)),
+    ("ADD_WORKDAYS", Operator::Rowwise(Rowwise::AddWorkdays)),
     ("ADD_YEARS", add(Unit::Years)),
     ("ARGUMENT_COUNT", Operator::ArgumentCount),
     ("AVG", Operator::Aggregate(Some(Aggregation::Avg))),
@@ -137,6 +160,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("CALC_CROP_TO_NULL", Operator::Crop(true)),
     ("CALC_REWORK", Operator::CalcRework),
     ("CALC_THROUGHPUT", Operator::CalcThroughput),
+    ("CALENDAR_WEEK", part(DatePart::Week)),
     ("CASE_ID_COLUMN", Operator::Role(Role::Case)),
     ("CASE_TABLE", Operator::Role(Role::CaseTable)),
     ("CEIL", scalar(Function::Ceil, NUMBER, Gives::Always(Type::Int))),
@@ -145,17 +169,29 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("CONCAT", scalar(Function::Concat, Takes::Alike, Gives::Always(Type::String))),
     ("CONFORMANCE", Operator::Conformance),
     ("CONSTANT", Operator::Constant),
+    ("CONVERT_TIMEZONE", Operator::Rowwise(Rowwise::ConvertZone)),
     ("COUNT", Operator::Aggregate(Some(Aggregation::Count))),
     ("COUNT_TABLE", Operator::CountTable),
     ("DATEDIFF", Operator::DateDiff),
+    (
+        "DATE_BETWEEN",
+        scalar(Function::DateBetween, Takes::Exactly(&[Want::Date, Want::Date, Want::Date]), Gives::Always(Type::Int)),
+    ),
+    ("DATE_MATCH", Operator::Rowwise(Rowwise::DateMatch)),
+    ("DAY", part(DatePart::Day)),
     ("DAYS_BETWEEN", between(Unit::Days)),
+    ("DAYS_IN_MONTH", part(DatePart::DaysInMonth)),
+    ("DAY_OF_WEEK", part(DatePart::DayOfWeek)),
     ("DOMAIN_TABLE", Operator::DomainTable),
     ("END_TIMESTAMP_COLUMN", Operator::Role(Role::EndTimestamp)),
+    ("FACTORY_CALENDAR", Operator::Rowwise(Rowwise::Calendar)),
     ("FILTER_TO_NULL", Operator::FilterToNull),
     ("FIRST", Operator::Aggregate(Some(Aggregation::First))),
     ("FLOOR", scalar(Function::Floor, NUMBER, Gives::Always(Type::Int))),
+    ("FORMAT", Operator::Rowwise(Rowwise::Format)),
     ("GLOBAL", Operator::Global),
     ("GREATEST", scalar(Function::Greatest, Takes::Alike, Gives::Same)),
+    ("HOURS", part(DatePart::Hours)),
     ("HOURS_BETWEEN", between(Unit::Hours)),
     ("HOUR_NOW", Operator::ClockPart(ClockPart::Hour)),
     ("INDEX_ACTIVITY_LOOP", Operator::Position(Counting::Run, false)),
@@ -166,6 +202,8 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("INDEX_ACTIVITY_TYPE_REVERSE", Operator::Position(Counting::Equal, true)),
     ("INDEX_ORDER", Operator::Window(WindowKind::Index)),
     ("INTERPOLATE", Operator::Window(WindowKind::FillConstant)),
+    ("INTERSECT", Operator::Rowwise(Rowwise::Calendar)),
+    ("IN_CALENDAR", Operator::Rowwise(Rowwise::InCalendar)),
     ("ISNULL", scalar(Function::IsNull, Takes::Anything, Gives::Always(Type::Int))),
     ("KPI", Operator::Kpi),
     ("LAG", Operator::Window(WindowKind::Neighbour(-1))),
@@ -183,11 +221,14 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("MATCH_PROCESS_REGEX", Operator::OwnGrammar),
     ("MAX", Operator::Aggregate(Some(Aggregation::Max))),
     ("MEDIAN", Operator::Aggregate(Some(Aggregation::Quantile(0.5)))),
+    ("MILLIS", part(DatePart::Millis)),
     ("MILLIS_BETWEEN", between(Unit::Millis)),
     ("MIN", Operator::Aggregate(Some(Aggregation::Min))),
+    ("MINUTES", part(DatePart::Minutes)),
     ("MINUTES_BETWEEN", between(Unit::Minutes)),
     ("MINUTE_NOW", Operator::ClockPart(ClockPart::Minute)),
     ("MODE", Operator::Aggregate(Some(Aggregation::Mode))),
+    ("MONTH", part(DatePart::Month)),
     ("MONTHS_BETWEEN", between(Unit::Months)),
     ("MOVING_AVG", Operator::Moving(Aggregation::Avg)),
     ("MOVING_COUNT", Operator::Moving(Aggregation::Count)),
@@ -199,7 +240,9 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("MOVING_SUM", Operator::Moving(Aggregation::Sum)),
     ("MOVING_TRIMMED_MEAN", Operator::Moving(Aggregation::TrimmedMean(TRIMMED, TRIMMED))),
     ("MOVING_VAR", Operator::Moving(Aggregation::Var)),
+    ("MULTI_IN", Operator::Rowwise(Rowwise::MultiIn)),
     ("NOW", Operator::Now),
+    ("PATINDEX", Operator::Rowwise(Rowwise::PatIndex)),
     ("POWER", scalar(Function::Power, Takes::Exactly(&[Want::Number, Want::Number]), Gives::Always(Type::Float))),
     ("PROCESS_ORDER", Operator::Position(Counting::All, false)),
     ("PRODUCT", Operator::Aggregate(Some(Aggregation::Product))),
@@ -221,17 +264,29 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("PU_TRIMMED_MEAN", Operator::PullUp(Some(Aggregation::TrimmedMean(TRIMMED, TRIMMED)))),
     ("QUANTILE", Operator::Aggregate(None)),
     ("QUANTILE_LINEAR", Operator::Aggregate(Some(Aggregation::QuantileLinear(0.5)))),
+    ("QUARTER", part(DatePart::Quarter)),
     ("READABLE", Operator::Readable),
+    ("REMAP_INTS", Operator::Rowwise(Rowwise::Remap)),
     ("REMAP_TIMESTAMPS", Operator::RemapTimestamps),
+    ("REMAP_VALUES", Operator::Rowwise(Rowwise::Remap)),
     (
         "REPLACE",
         scalar(Function::Replace, Takes::Exactly(&[Want::Text, Want::Text, Want::Text]), Gives::Always(Type::String)),
     ),
     ("RIGHT", scalar(Function::Right, Takes::Exactly(&[Want::Text, Want::Int]), Gives::Always(Type::String))),
-    ("ROUND", scalar(Function::Round, NUMBER, Gives::Same)),
+    ("ROUND", scalar(Function::Round, NUMBER, Gives::Always(Type::Int))),
+    ("ROUND_DAY", round_time(DatePart::Day)),
+    ("ROUND_HOUR", round_time(DatePart::Hours)),
+    ("ROUND_MINUTE", round_time(DatePart::Minutes)),
+    ("ROUND_MONTH", round_time(DatePart::Month)),
+    ("ROUND_QUARTER", round_time(DatePart::Quarter)),
+    ("ROUND_SECOND", round_time(DatePart::Seconds)),
+    ("ROUND_WEEK", round_time(DatePart::Week)),
+    ("ROUND_YEAR", round_time(DatePart::Year)),
     ("RTRIM", scalar(Function::TrimRight, TEXT, Gives::Always(Type::String))),
     ("RUNNING_SUM", Operator::Window(WindowKind::RunningSum)),
     ("RUNNING_TOTAL", Operator::Window(WindowKind::RunningSum)),
+    ("SECONDS", part(DatePart::Seconds)),
     ("SECONDS_BETWEEN", between(Unit::Seconds)),
     ("SHORTENED", Operator::Shortened),
     ("SORTING_COLUMN", Operator::Role(Role::Sorting)),
@@ -240,6 +295,10 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("STDEV", Operator::Aggregate(Some(Aggregation::Stdev))),
     ("STRING_AGG", Operator::Aggregate(Some(Aggregation::StringAgg))),
     (
+        "STRING_SPLIT",
+        scalar(Function::Split, Takes::Exactly(&[Want::Text, Want::Text, Want::Int]), Gives::Always(Type::String)),
+    ),
+    (
         "SUBSTRING",
         scalar(Function::Substring, Takes::Exactly(&[Want::Text, Want::Int, Want::Int]), Gives::Always(Type::String)),
     ),
@@ -247,15 +306,21 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
     ("TARGET", Operator::EdgeEnd(false)),
     ("TIMESTAMP_COLUMN", Operator::Role(Role::Timestamp)),
     ("TODAY", Operator::ClockPart(ClockPart::Today)),
+    ("TO_DATE", Operator::Rowwise(Rowwise::ToDate)),
     ("TO_FLOAT", scalar(Function::ToFloat, Takes::Anything, Gives::Always(Type::Float))),
     ("TO_INT", scalar(Function::ToInt, Takes::Anything, Gives::Always(Type::Int))),
     ("TO_STRING", scalar(Function::ToText, Takes::Anything, Gives::Always(Type::String))),
     ("TRIMMED_MEAN", Operator::Aggregate(Some(Aggregation::TrimmedMean(TRIMMED, TRIMMED)))),
+    ("UNIQUE_ID", Operator::Rowwise(Rowwise::UniqueId)),
     ("UPPER", scalar(Function::Upper, TEXT, Gives::Always(Type::String))),
     ("VAR", Operator::Aggregate(Some(Aggregation::Var))),
     ("VARIABLE", Operator::PlainVariable),
     ("VARIANT", Operator::Variant),
+    ("WEEKDAY_CALENDAR", Operator::Rowwise(Rowwise::Calendar)),
     ("WINDOW_AVG", Operator::Window(WindowKind::Average(0, 0))),
+    ("WORKDAYS_BETWEEN", Operator::Rowwise(Rowwise::WorkdaysBetween)),
+    ("WORKDAY_CALENDAR", Operator::Rowwise(Rowwise::Calendar)),
+    ("YEAR", part(DatePart::Year)),
     ("YEARS_BETWEEN", between(Unit::Years)),
     ("ZSCORE", Operator::Window(WindowKind::ZScore)),
 ];
@@ -264,6 +329,7 @@ pub(crate) const OPERATORS: &[(&str, Operator)] = &[
 const TRIMMED: f64 = 5.0;
 
 const NUMBER: Takes = Takes::Exactly(&[Want::Number]);
+const DATE: Takes = Takes::Exactly(&[Want::Date]);
 const TEXT: Takes = Takes::Exactly(&[Want::Text]);
 
 const fn scalar(function: Function, takes: Takes, gives: Gives) -> Operator {
@@ -276,6 +342,14 @@ const fn between(unit: Unit) -> Operator {
 
 const fn add(unit: Unit) -> Operator {
     scalar(Function::AddTime(unit), Takes::Exactly(&[Want::Date, Want::Number]), Gives::Always(Type::Date))
+}
+
+const fn part(part: DatePart) -> Operator {
+    scalar(Function::Part(part), DATE, Gives::Always(Type::Int))
+}
+
+const fn round_time(part: DatePart) -> Operator {
+    scalar(Function::RoundTime(part), DATE, Gives::Always(Type::Date))
 }
 
 /// Finds an operator by its name in upper case.

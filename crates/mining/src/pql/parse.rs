@@ -3,26 +3,33 @@
 //! The grammar, loosest first: `OR`, `AND`, `NOT`, comparisons (also `IN`,
 //! `LIKE`, `IS NULL`, `BETWEEN`; they do not chain), `||`, `+ -`, `* / %`,
 //! sign, and what stands alone. After a mistake the parser goes on behind the
-//! next semicolon, so that one call tells all mistakes of a text.
+//! next comma of the same list, else behind the next semicolon, so that one
+//! call tells all mistakes of a text.
 
+mod dates;
 mod patterns;
 
-use super::syntax::{Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Span, StaticFilter};
+use super::syntax::{
+    Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Shift, Span, StaticFilter,
+};
 use super::token::{Token, TokenKind, tokens};
 use super::{Faults, Mistake, place_all};
 
 /// How deep expressions may nest: more than anyone writes, less than a stack
 /// holds.
-const DEPTH_MAX: usize = 100;
+const DEPTH_MAX: usize = 60;
 
 /// How many parts a chain of operators of one kind may have.
 const CHAIN_MAX: usize = 200;
 
 /// Words that cannot be bare names.
-pub(crate) const RESERVED: [&str; 24] = [
-    "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "DESC", "DISTINCT", "ELSE", "END", "FILTER", "IN", "IS", "LIKE",
-    "LIMIT", "NOT", "NULL", "OFFSET", "OR", "ORDER", "TABLE", "THEN", "TO", "WHEN",
+pub(crate) const RESERVED: [&str; 25] = [
+    "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "DESC", "DISTINCT", "ELSE", "END", "FILTER", "IN", "IN_LIKE", "IS",
+    "LIKE", "LIMIT", "NOT", "NULL", "OFFSET", "OR", "ORDER", "TABLE", "THEN", "TO", "WHEN",
 ];
+
+/// After so many mistakes there is nothing to learn from more of them.
+const MISTAKES_MAX: usize = 20;
 
 /// Parses a whole query: FILTER statements, then `TABLE(…)` or loose columns.
 pub fn query(text: &str) -> Result<Query, Faults> {
@@ -55,13 +62,14 @@ pub fn condition(text: &str) -> Result<Expr, Faults> {
 fn run<T>(text: &str, parse: impl FnOnce(&mut Parser) -> Option<T>) -> Result<T, Faults> {
     let mut mistakes = Vec::new();
     let tokens = tokens(text, &mut mistakes);
-    let mut parser = Parser { tokens, next: 0, depth: 0, mistakes };
+    let mut parser = Parser { tokens, next: 0, depth: 0, hopeless: false, mistakes };
     let parsed = parse(&mut parser);
     let mut mistakes = parser.mistakes;
     match parsed {
         Some(parsed) if mistakes.is_empty() => Ok(parsed),
         _ => {
             mistakes.sort_by_key(|mistake| mistake.at.start);
+            mistakes.truncate(MISTAKES_MAX);
             Err(place_all(mistakes, text))
         }
     }
@@ -71,6 +79,8 @@ struct Parser {
     tokens: Vec<Token>,
     next: usize,
     depth: usize,
+    /// The text is too deep or too long to look for more mistakes in it.
+    hopeless: bool,
     mistakes: Vec<Mistake>,
 }
 
@@ -142,9 +152,13 @@ impl Parser {
         }
         query.distinct = self.take_word("DISTINCT");
         loop {
-            let value = self.expression()?;
-            let name = if self.take_word("AS") { Some(self.name()?.0) } else { None };
-            query.columns.push(QueryColumn { value, name });
+            let close = if wrapped { ")" } else { "," };
+            let column = self.item(close, |parser| {
+                let value = parser.expression()?;
+                let name = if parser.take_word("AS") { Some(parser.name()?.0) } else { None };
+                Ok(QueryColumn { value, name })
+            })?;
+            query.columns.extend(column);
             if !self.take_sign(",") {
                 break;
             }
@@ -198,10 +212,7 @@ impl Parser {
     }
 
     fn expression(&mut self) -> Parsed<Expr> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(Mistake::new(self.peek().span, format!("expressions nest at most {DEPTH_MAX} deep")));
-        }
+        self.deeper(self.peek().span)?;
         let mut left = self.conjunction()?;
         for links in 0.. {
             self.bound(links)?;
@@ -233,10 +244,7 @@ impl Parser {
         if !self.take_word("NOT") {
             return self.comparison();
         }
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(Mistake::new(start, format!("expressions nest at most {DEPTH_MAX} deep")));
-        }
+        self.deeper(start)?;
         let value = self.negation()?;
         self.depth -= 1;
         let span = start.to(value.span);
@@ -263,14 +271,14 @@ impl Parser {
         }
         let before = self.next;
         let negated = self.take_word("NOT");
-        if self.take_word("IN") {
+        if self.peek_word("IN") || self.peek_word("IN_LIKE") {
+            let is_like = !self.take_word("IN") && self.take_word("IN_LIKE");
             self.expect_sign("(")?;
-            let mut list = vec![self.expression()?];
-            while self.take_sign(",") {
-                list.push(self.expression()?);
-            }
+            let list = self.list(")")?;
             let end = self.expect_sign(")")?;
-            return Ok(Expr { kind: ExprKind::In { value, list, negated }, span: start.to(end) });
+            let kind =
+                if is_like { ExprKind::InLike { value, list, negated } } else { ExprKind::In { value, list, negated } };
+            return Ok(Expr { kind, span: start.to(end) });
         }
         if self.take_word("LIKE") {
             let pattern = Box::new(self.concatenation()?);
@@ -309,11 +317,21 @@ impl Parser {
         Ok(left)
     }
 
+    fn deeper(&mut self, at: Span) -> Parsed<()> {
+        self.depth += 1;
+        if self.depth <= DEPTH_MAX {
+            return Ok(());
+        }
+        self.hopeless = true;
+        Err(Mistake::new(at, format!("expressions nest at most {DEPTH_MAX} deep")))
+    }
+
     /// A chain leans to the left and is as deep as it is long.
-    fn bound(&self, links: usize) -> Parsed<()> {
+    fn bound(&mut self, links: usize) -> Parsed<()> {
         if links <= CHAIN_MAX {
             return Ok(());
         }
+        self.hopeless = true;
         let detail = format!("this chain has more than {CHAIN_MAX} parts; divide it with parentheses");
         Err(Mistake::new(self.peek().span, detail))
     }
@@ -332,10 +350,7 @@ impl Parser {
     }
 
     fn nested_sign(&mut self, start: Span) -> Parsed<Expr> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(Mistake::new(start, format!("expressions nest at most {DEPTH_MAX} deep")));
-        }
+        self.deeper(start)?;
         let value = self.signed()?;
         self.depth -= 1;
         Ok(value)
@@ -352,14 +367,17 @@ impl Parser {
             TokenKind::Sign("(") => {
                 self.next += 1;
                 let inner = self.expression()?;
-                if self.peek_sign(",") {
-                    let (items, end) = self.rest_of_list(inner)?;
+                if self.take_sign(",") {
+                    let mut items = vec![inner];
+                    items.extend(self.list(")")?);
+                    let end = self.expect_sign(")")?;
                     return Ok(Expr { kind: ExprKind::Tuple(items), span: span.to(end) });
                 }
                 let end = self.expect_sign(")")?;
                 return Ok(Expr { kind: inner.kind, span: span.to(end) });
             }
-            TokenKind::Sign("[") => return self.list(true),
+            TokenKind::Sign("[") => return self.spaced_list(),
+            TokenKind::Sign("{") => return self.date(),
             TokenKind::Word(_) if self.peek_word("CASE") => return self.case(),
             TokenKind::Word(_) if self.at_process() => return self.process(),
             TokenKind::Word(_) if self.peek_words("STATIC", "CASE") => {
@@ -392,13 +410,61 @@ impl Parser {
                 name => self.call(name, start),
             };
         }
-        if !quoted && self.peek_sign("[") {
-            let Expr { kind, span } = self.list(false)?;
-            let ExprKind::Bracket { items, .. } = kind else { return Ok(Expr { kind, span }) };
-            let kind = ExprKind::Bracket { word: word.to_ascii_uppercase(), items };
-            return Ok(Expr { kind, span: start.to(span) });
+        if !quoted && self.take_sign("[") {
+            return self.bracket(word.to_ascii_uppercase(), start);
+        }
+        if !quoted && word.eq_ignore_ascii_case("MULTI") && self.peek_word("CASE") {
+            let detail = "MULTI CASE WHEN is not understood, for it would make several rows of one; write one CASE WHEN per question";
+            return Err(Mistake::new(start, detail));
         }
         Ok(Expr { kind: ExprKind::Name { name: word.to_owned(), quoted }, span: start })
+    }
+
+    fn bracket(&mut self, word: String, start: Span) -> Parsed<Expr> {
+        let items = if self.peek_sign("]") { Vec::new() } else { self.list("]")? };
+        let end = self.expect_sign("]")?;
+        Ok(Expr { kind: ExprKind::Bracket { word, items }, span: start.to(end) })
+    }
+
+    /// Reads expressions with commas between, up to what closes the list.
+    fn list(&mut self, close: &'static str) -> Parsed<Vec<Expr>> {
+        let mut items = Vec::new();
+        loop {
+            items.extend(self.item(close, Parser::expression)?);
+            if !self.take_sign(",") {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Reads an item of a list. After a mistake in it takes note and goes on
+    /// at the comma behind it, or at what closes the list, if there is any.
+    fn item<T>(&mut self, close: &str, part: impl FnOnce(&mut Parser) -> Parsed<T>) -> Parsed<Option<T>> {
+        let (start, depth) = (self.next, self.depth);
+        let mistake = match part(self) {
+            Ok(item) => return Ok(Some(item)),
+            Err(mistake) => mistake,
+        };
+        if self.hopeless || self.mistakes.len() >= MISTAKES_MAX {
+            return Err(mistake);
+        }
+        let mut open = 0_usize;
+        for at in start..self.tokens.len() {
+            let TokenKind::Sign(sign) = self.tokens[at].kind else { continue };
+            if at >= self.next && open == 0 && (sign == "," || sign == close) {
+                self.mistakes.push(mistake);
+                (self.next, self.depth) = (at, depth);
+                return Ok(None);
+            }
+            match sign {
+                "(" | "[" | "{" => open += 1,
+                ")" | "]" | "}" if open == 0 => break,
+                ")" | "]" | "}" => open -= 1,
+                ";" => break,
+                _ => {}
+            }
+        }
+        Err(mistake)
     }
 
     fn call(&mut self, name: String, name_span: Span) -> Parsed<Expr> {
@@ -409,6 +475,7 @@ impl Parser {
         {
             call.arguments.push(word);
         }
+        let has_shifts = call.name == "WEEKDAY_CALENDAR";
         while !self.peek_sign(")") {
             if self.at_with() {
                 let ends = self.with_ends(None)?;
@@ -435,16 +502,14 @@ impl Parser {
                 }
                 continue;
             }
-            let mut argument = self.expression()?;
-            if self.take_word("TO") {
-                let to = self.expression()?;
-                argument = join(argument, to, ExprKind::Range);
-            }
-            if self.at_with() {
-                argument = self.with_ends(Some(argument))?;
-            }
-            call.arguments.push(argument);
-            if !self.take_sign(",") && !self.peek_word("ORDER") {
+            let argument = self.item(")", |parser| match parser.weekday().filter(|_| has_shifts) {
+                Some(day) => parser.shift(day),
+                None if has_shifts => parser.no_shift(),
+                None => parser.argument(),
+            })?;
+            call.arguments.extend(argument);
+            let another_day = has_shifts && self.weekday().is_some();
+            if !another_day && !self.take_sign(",") && !self.peek_word("ORDER") {
                 break;
             }
         }
@@ -452,13 +517,16 @@ impl Parser {
         Ok(Expr { kind: ExprKind::Call(call), span: name_span.to(end) })
     }
 
-    /// Reads the further items of a list in parentheses, and its end.
-    fn rest_of_list(&mut self, first: Expr) -> Parsed<(Vec<Expr>, Span)> {
-        let mut items = vec![first];
-        while self.take_sign(",") {
-            items.push(self.expression()?);
+    fn argument(&mut self) -> Parsed<Expr> {
+        let mut argument = self.expression()?;
+        if self.take_word("TO") {
+            let to = self.expression()?;
+            argument = join(argument, to, ExprKind::Range);
         }
-        Ok((items, self.expect_sign(")")?))
+        if self.at_with() {
+            argument = self.with_ends(Some(argument))?;
+        }
+        Ok(argument)
     }
 
     /// Reads `PARTITION BY (a, b)`; the parentheses may miss around one.
@@ -715,6 +783,9 @@ impl Parser {
         Mistake::new(*span, format!("expected {expected}, {found}"))
     }
 }
+
+/// The days of a working week, in its order.
+pub(crate) const WEEKDAYS: [&str; 7] = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
 
 fn join(left: Expr, right: Expr, kind: impl FnOnce(Box<Expr>, Box<Expr>) -> ExprKind) -> Expr {
     let span = left.span.to(right.span);

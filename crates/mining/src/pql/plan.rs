@@ -7,11 +7,14 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use super::catalog::{Catalog, Path};
 use super::net::Net;
 use super::operators::Counting;
 use super::regex::Regex;
 use super::syntax::{Comparison, Span};
+use crate::calendar::Calendar;
 use crate::value::{Type, Value};
 
 /// What an expression has one value per.
@@ -71,6 +74,10 @@ pub enum Op {
     Now,
     /// The day, hour or minute of the evaluation.
     ClockPart(ClockPart),
+    /// The same on the walls of a time zone.
+    ZonedClock(ClockPart, TimeZone),
+    /// A function of the values of one row and a working calendar.
+    Worked(Box<Worked>),
     /// A function of the values of one row.
     Apply(Function, Vec<Node>),
     /// Two values compared.
@@ -200,6 +207,141 @@ pub enum Function {
     Power,
     Sqrt,
     Log,
+    /// Rounded to a number of digits.
+    RoundTo,
+    /// A part of a date as a number.
+    Part(DatePart),
+    /// A date with all that is smaller than the part set back.
+    RoundTime(DatePart),
+    /// A date as text in a format.
+    FormatDate,
+    /// A text in a format as a date.
+    ParseDate,
+    /// From the walls of one zone to those of another.
+    ConvertZone,
+    DateBetween,
+    Split,
+    PatIndex,
+    /// A value, and pairs of what is replaced by what; with a last argument
+    /// for all others if true.
+    RemapValues(bool),
+    UniqueId,
+}
+
+/// Parts of a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatePart {
+    /// 1400 to 9999.
+    Year,
+    /// 1 to 4.
+    Quarter,
+    /// 1 to 12.
+    Month,
+    /// 1 to 53, as ISO 8601 counts; weeks begin on Monday.
+    Week,
+    /// 1 to 31.
+    Day,
+    /// 0 for Sunday to 6 for Saturday.
+    DayOfWeek,
+    /// 0 to 23.
+    Hours,
+    /// 0 to 59.
+    Minutes,
+    /// 0 to 59.
+    Seconds,
+    /// 0 to 999.
+    Millis,
+    /// 28 to 31.
+    DaysInMonth,
+}
+
+/// A function of dates and a working calendar.
+#[derive(Clone, Debug)]
+pub struct Worked {
+    /// What is computed.
+    pub work: Work,
+    /// Of which values.
+    pub arguments: Vec<Node>,
+    /// Which of several calendars a row goes by.
+    pub ident: Option<Node>,
+    /// The calendar.
+    pub calendar: CalendarPlan,
+}
+
+/// What is computed with a working calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Working time between two dates in a unit.
+    Between(Unit),
+    /// A date moved by working time.
+    Add(Unit),
+    /// Whole units of working time since 1970.
+    Remap(Unit),
+    /// Working days between two dates.
+    WorkdaysBetween,
+    /// A date moved by working days.
+    AddWorkdays,
+    /// Whether a date is working time, 1 or 0.
+    IsIn,
+}
+
+/// Where a working calendar comes from.
+#[derive(Clone, Debug)]
+pub enum CalendarPlan {
+    /// It stands in the text.
+    Known(Arc<Calendar>),
+    /// It stands in a table of shifts, intervals, or months of days.
+    Table(Box<CalendarTable>),
+    /// What both have in common.
+    Intersect(Box<CalendarPlan>, Box<CalendarPlan>),
+}
+
+/// A table that describes working calendars.
+#[derive(Clone, Debug)]
+pub struct CalendarTable {
+    /// Names the calendar that a row belongs to.
+    pub ident: Option<Node>,
+    /// What a row says.
+    pub rows: CalendarRows,
+    /// Which rows count.
+    pub filter: Option<Node>,
+    /// The only calendar that counts.
+    pub only: Option<Arc<str>>,
+    /// Where its times are read from the wall.
+    pub zone: TimeZone,
+    /// The table.
+    pub grain: Grain,
+}
+
+/// What the rows of a calendar's table say.
+#[derive(Clone, Debug)]
+pub enum CalendarRows {
+    /// Weekday, begin and end of a shift.
+    Shifts(Box<[Node; 3]>),
+    /// Begin and end of an interval.
+    Intervals(Box<[Node; 2]>),
+    /// The year, and the days of its twelve months as digits.
+    Days(Node, Vec<Node>),
+}
+
+impl CalendarPlan {
+    /// Tells whether its days are those of UTC.
+    pub fn is_in_utc(&self) -> bool {
+        match self {
+            CalendarPlan::Known(calendar) => *calendar.zone() == TimeZone::UTC,
+            CalendarPlan::Table(table) => table.zone == TimeZone::UTC,
+            CalendarPlan::Intersect(one, other) => one.is_in_utc() && other.is_in_utc(),
+        }
+    }
+
+    /// Tells whether it depends on rows of a table.
+    pub fn reads_table(&self) -> bool {
+        match self {
+            CalendarPlan::Known(_) => false,
+            CalendarPlan::Table(_) => true,
+            CalendarPlan::Intersect(one, other) => one.reads_table() || other.reads_table(),
+        }
+    }
 }
 
 /// How values are aggregated.
@@ -648,6 +790,7 @@ impl Node {
             | Op::Constant(_)
             | Op::Now
             | Op::ClockPart(_)
+            | Op::ZonedClock(..)
             | Op::Aggregate(_)
             | Op::Dimension(_)
             | Op::Moving(_)
@@ -676,6 +819,7 @@ impl Node {
                 }
             }
             Op::Apply(_, arguments) => arguments.iter().for_each(visit),
+            Op::Worked(worked) => worked.arguments.iter().chain(&worked.ident).for_each(visit),
             Op::Compare(_, left, right) | Op::And(left, right) | Op::Or(left, right) | Op::Like(left, right) => {
                 visit(left);
                 visit(right);
@@ -744,7 +888,13 @@ impl Node {
 
     /// Tells whether the node itself, not those below, reads the clock.
     pub fn reads_clock(&self) -> bool {
-        matches!(self.op, Op::Now | Op::ClockPart(_))
+        matches!(self.op, Op::Now | Op::ClockPart(_) | Op::ZonedClock(..))
+    }
+
+    /// Tells whether the node itself goes by a calendar that stands in a
+    /// table, whose rows belong to no case.
+    pub fn reads_calendar(&self) -> bool {
+        matches!(&self.op, Op::Worked(worked) if worked.calendar.reads_table())
     }
 
     /// Tells whether the clock has a part in the value.

@@ -4,6 +4,8 @@ mod patterns;
 
 use std::fmt::{self, Display, Formatter};
 
+use base::Timestamp;
+
 use super::syntax::{Arithmetic, Expr, ExprKind, OrderBy, Query, StaticFilter};
 
 /// How tightly an expression holds together; see the grammar in
@@ -33,6 +35,7 @@ fn level(expr: &Expr) -> Level {
         | ExprKind::Between { .. }
         | ExprKind::In { .. }
         | ExprKind::Like { .. }
+        | ExprKind::InLike { .. }
         | ExprKind::IsNull { .. } => Level::Compare,
         ExprKind::Arithmetic(operator, ..) => match operator {
             Arithmetic::Concat => Level::Concat,
@@ -67,6 +70,30 @@ fn name(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
+/// Writes a text such that it reads back: quotes doubled, and a backslash
+/// doubled where it would take the meaning from what follows.
+fn text(f: &mut Formatter<'_>, content: &str) -> fmt::Result {
+    f.write_str("'")?;
+    let mut characters = content.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\'' => f.write_str("''")?,
+            '\\' if matches!(characters.peek(), None | Some('\'' | '\\')) => f.write_str("\\\\")?,
+            other => write!(f, "{other}")?,
+        }
+    }
+    f.write_str("'")
+}
+
+fn date(f: &mut Formatter<'_>, millis: i64) -> fmt::Result {
+    let written = Timestamp::from_millis(millis).to_string();
+    match written.trim_end_matches('Z').split_once('T') {
+        Some((day, "00:00:00.000")) => write!(f, "{{d '{day}'}}"),
+        Some((day, time)) => write!(f, "{{ts '{day} {}'}}", time.trim_end_matches(".000")),
+        None => write!(f, "{{t {millis}}}"),
+    }
+}
+
 fn not(negated: bool) -> &'static str {
     if negated { "NOT " } else { "" }
 }
@@ -80,7 +107,8 @@ impl Display for Expr {
             ExprKind::Variable(name) => write!(f, "<%= {name} %>"),
             ExprKind::Int(number) => write!(f, "{number}"),
             ExprKind::Float(number) => write!(f, "{number:?}"),
-            ExprKind::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
+            ExprKind::Text(content) => text(f, content),
+            ExprKind::Date(millis) => date(f, *millis),
             ExprKind::Null => f.write_str("NULL"),
             // A space, because two signs in a row would open a comment.
             ExprKind::Negate(value) => write!(f, "- {}", At(value, Level::Sign)),
@@ -111,6 +139,11 @@ impl Display for Expr {
             ExprKind::Like { value, pattern, negated } => {
                 write!(f, "{} {}LIKE {}", At(value, Level::Concat), not(*negated), At(pattern, Level::Concat))
             }
+            ExprKind::InLike { value, list: items, negated } => {
+                write!(f, "{} {}IN_LIKE (", At(value, Level::Concat), not(*negated))?;
+                list(f, items)?;
+                f.write_str(")")
+            }
             ExprKind::IsNull { value, negated } => {
                 write!(f, "{} IS {}NULL", At(value, Level::Concat), not(*negated))
             }
@@ -126,7 +159,21 @@ impl Display for Expr {
             }
             ExprKind::Call(call) => {
                 write!(f, "{}({}", call.name, if call.distinct { "DISTINCT " } else { "" })?;
-                list(f, &call.arguments)?;
+                // Between shifts there is no comma.
+                let is_shift =
+                    |argument: Option<&Expr>| matches!(argument, Some(Expr { kind: ExprKind::Shift(_), .. }));
+                for (place, argument) in call.arguments.iter().enumerate() {
+                    let between_shifts =
+                        place > 0 && is_shift(call.arguments.get(place - 1)) && is_shift(Some(argument));
+                    f.write_str(if place == 0 {
+                        ""
+                    } else if between_shifts {
+                        " "
+                    } else {
+                        ", "
+                    })?;
+                    write!(f, "{argument}")?;
+                }
                 if !call.order_by.is_empty() {
                     f.write_str(if call.arguments.is_empty() { "ORDER BY " } else { " ORDER BY " })?;
                     list(f, &call.order_by)?;
@@ -166,6 +213,11 @@ impl Display for Expr {
                     write!(f, " ELSE {otherwise}")?;
                 }
                 f.write_str(" END")
+            }
+            ExprKind::Shift(shift) => {
+                f.write_str(&shift.day)?;
+                let Some((begin, end)) = shift.minutes else { return Ok(()) };
+                write!(f, " {:02}:{:02}-{:02}:{:02}", begin / 60, begin % 60, end / 60, end % 60)
             }
         }
     }

@@ -59,8 +59,12 @@ pub enum ExprKind {
     Int(i64),
     /// A number with a point or an exponent.
     Float(f64),
-    /// `'text'`; backslashes stay as they are.
+    /// `'text'`; a backslash before anything but a quote or a backslash is
+    /// part of it.
     Text(String),
+    /// `{d '2026-02-01'}`, `{ts '2026-02-01 08:30:00'}` or `{t 0}`, in
+    /// milliseconds since 1970.
+    Date(i64),
     /// `NULL`.
     Null,
     /// `-x`.
@@ -104,6 +108,15 @@ pub enum ExprKind {
         /// `NOT LIKE`.
         negated: bool,
     },
+    /// `x [NOT] IN_LIKE ('pattern', …)`.
+    InLike {
+        /// What is looked at.
+        value: Box<Expr>,
+        /// The patterns.
+        list: Vec<Expr>,
+        /// `NOT IN_LIKE`.
+        negated: bool,
+    },
     /// `x IS [NOT] NULL`.
     IsNull {
         /// What is looked at.
@@ -120,10 +133,10 @@ pub enum ExprKind {
     },
     /// `OPERATOR(…)`.
     Call(Call),
-    /// `WORD['a', 'b']`, as `MATCH_ACTIVITIES` and `CALC_THROUGHPUT` take it, or
-    /// a list such as those of `CONFORMANCE`.
+    /// `WORD['a', 'b']`, as `MATCH_ACTIVITIES` and `CALC_THROUGHPUT` take it;
+    /// `['a', 'b']`, as `REMAP_VALUES` and `CONFORMANCE` do.
     Bracket {
-        /// The word before the bracket, upper case; empty for a list.
+        /// The word before the bracket, upper case; empty if there is none.
         word: String,
         /// What stands inside.
         items: Vec<Expr>,
@@ -159,6 +172,18 @@ pub enum ExprKind {
         /// After ELSE.
         otherwise: Option<Box<Expr>>,
     },
+    /// `MONDAY 08:00-16:30`, as `WEEKDAY_CALENDAR` takes it.
+    Shift(Shift),
+}
+
+/// A shift of a working week.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shift {
+    /// The day, upper case.
+    pub day: String,
+    /// Begin and end in minutes after midnight; the whole day if there are
+    /// none.
+    pub minutes: Option<(u32, u32)>,
 }
 
 /// A call of an operator.

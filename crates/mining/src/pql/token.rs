@@ -87,15 +87,20 @@ fn comment(rest: &str, at: usize, mistakes: &mut Vec<Mistake>) -> usize {
     rest.len()
 }
 
-/// Reads up to the closing quote; a doubled quote stands for itself. A
-/// backslash stays in the text, for it has a meaning in patterns only.
+/// Reads up to the closing quote; a doubled quote stands for itself. In a text
+/// a backslash takes the meaning from a quote and from a backslash; before
+/// anything else it stays, for there it has a meaning in patterns only.
 fn quoted(rest: &str, quote: char, at: usize, mistakes: &mut Vec<Mistake>) -> (Option<TokenKind>, usize) {
     let mut content = String::new();
     let mut characters = rest.char_indices().skip(1).peekable();
     while let Some((place, character)) = characters.next() {
-        if character != quote {
+        let next = characters.peek().map(|(_, next)| *next);
+        if quote == '\'' && character == '\\' && matches!(next, Some('\'' | '\\')) {
+            content.extend(next);
+            characters.next();
+        } else if character != quote {
             content.push(character);
-        } else if characters.peek().is_some_and(|(_, next)| *next == quote) {
+        } else if next == Some(quote) {
             content.push(quote);
             characters.next();
         } else {
@@ -103,7 +108,8 @@ fn quoted(rest: &str, quote: char, at: usize, mistakes: &mut Vec<Mistake>) -> (O
             return (Some(kind), place + 1);
         }
     }
-    mistakes.push(Mistake::new(span(at, 1), format!("this quote is not closed; add {quote} at its end")));
+    let slash = if rest.contains("\\'") { " (\\' is a quote inside of the text)" } else { "" };
+    mistakes.push(Mistake::new(span(at, 1), format!("this quote is not closed; add {quote} at its end{slash}")));
     (None, rest.len())
 }
 

@@ -8,7 +8,7 @@ use crate::pql::pattern::{
     ActivityName, MatchProcess, MatchRegex, NodeKind, Pattern, PatternEdge, PatternNode, ProcessEquals, Step,
 };
 use crate::pql::syntax::{
-    Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Span, StaticFilter,
+    Arithmetic, Call, Comparison, Expr, ExprKind, OrderBy, Query, QueryColumn, Shift, Span, StaticFilter,
 };
 
 fn check(text: &str, expected: &Expect) {
@@ -39,6 +39,18 @@ fn texts_are_read_and_written_again() {
     check(
         "-- a comment\nCASE WHEN x.y <> -1.5e3 THEN <%= LIMIT_H %> END /* another */",
         &expect![[r#"TABLE(CASE WHEN "x"."y" != - 1500.0 THEN <%= LIMIT_H %> END);"#]],
+    );
+    check(
+        r"IN_CALENDAR({ts '2026-02-01T08:30:00.250Z'}, weekday_calendar(monday 8:00-16:30, Tuesday, 'UTC')), {d '2026-02-01'}, {t -1}",
+        &expect![
+            "TABLE(IN_CALENDAR({ts '2026-02-01 08:30:00.250'}, WEEKDAY_CALENDAR(MONDAY 08:00-16:30 TUESDAY, 'UTC')), {d '2026-02-01'}, {ts '1969-12-31 23:59:59.999'});"
+        ],
+    );
+    check(
+        r"REMAP_VALUES(a.b, ['x', NULL], 'C:\\'), MULTI_IN((a.b, a.c), ('it\'s', 1)), a.b NOT IN_LIKE ('a\%', 'b\\')",
+        &expect![[
+            r#"TABLE(REMAP_VALUES("a"."b", ['x', NULL], 'C:\\'), MULTI_IN(["a"."b", "a"."c"], ['it''s', 1]), "a"."b" NOT IN_LIKE ('a\%', 'b\\'));"#
+        ]],
     );
     check(
         "CALC_THROUGHPUT(CASE_START TO LAST_OCCURRENCE['Pay'], REMAP_TIMESTAMPS(e.t, HOURS))",
@@ -159,6 +171,18 @@ fn windows_static_statements_and_parameters_are_written_again() {
 
 #[test]
 fn faults_name_their_place_and_all_are_told() {
+    check(
+        "TABLE(SUM(a.b +), a.c AS, F(1, (2 = ), 3), G(a.d a.e)) LIMIT x",
+        &expect![[
+            r#"line 1, column 16: expected an expression, found ")"; line 1, column 25: expected a name, found ","; line 1, column 37: expected an expression, found ")"; line 1, column 50: expected ")", found a; line 1, column 62: expected a number of rows, found x"#
+        ]],
+    );
+    check(
+        "a.b +, CASE WHEN THEN 1 END, F([1, 2",
+        &expect![[
+            r#"line 1, column 6: expected an expression, found ","; line 1, column 18: expected an expression, found THEN; line 1, column 37: expected "]", the text ends"#
+        ]],
+    );
     check("SUM(", &expect!["line 1, column 5: expected an expression, the text ends"]);
     check(
         "FILTER a.b = ;\nFILTER a.b IN ();\na.c ||",
@@ -178,7 +202,7 @@ fn faults_name_their_place_and_all_are_told() {
     check("a.b = c.d = e.f", &expect!["line 1, column 11: expected the end of the query, found \"=\""]);
     check(
         &format!("{}1{}", "(".repeat(200), ")".repeat(200)),
-        &expect!["line 1, column 101: expressions nest at most 100 deep"],
+        &expect!["line 1, column 61: expressions nest at most 60 deep"],
     );
     check(
         &vec!["1"; 300].join(" + "),
@@ -267,6 +291,17 @@ fn any_arguments(inner: impl Strategy<Value = Expr> + Clone) -> impl Strategy<Va
     prop::collection::vec(prop_oneof![4 => inner, 1 => pair, 1 => partition], 1..3)
 }
 
+fn call(name: &str, arguments: Vec<Expr>) -> Call {
+    let (name, name_span) = (name.to_owned(), Span::default());
+    Call { name, name_span, distinct: false, arguments, order_by: Vec::new() }
+}
+
+fn shift() -> impl Strategy<Value = Expr> {
+    let minutes = prop::option::of((0..=24 * 60_u32, 0..=24 * 60_u32));
+    (prop::sample::select(parse::WEEKDAYS.to_vec()), minutes)
+        .prop_map(|(day, minutes)| expr(ExprKind::Shift(Shift { day: day.to_owned(), minutes })))
+}
+
 fn any_expr() -> impl Strategy<Value = Expr> {
     let leaf = prop_oneof![
         (name(), name()).prop_map(|(table, column)| ExprKind::Column { table, column }),
@@ -277,6 +312,9 @@ fn any_expr() -> impl Strategy<Value = Expr> {
         (0..=i64::MAX).prop_map(ExprKind::Int),
         (0.0..1e300).prop_map(ExprKind::Float),
         ".{0,6}".prop_map(ExprKind::Text),
+        r"[\\'%a]{0,6}".prop_map(ExprKind::Text),
+        (-17_987_443_200_000..253_402_300_800_000_i64).prop_map(ExprKind::Date),
+        (-10_000..40_000_i64).prop_map(|day| ExprKind::Date(day * 86_400_000)),
         Just(ExprKind::Null),
         process(),
     ]
@@ -314,12 +352,24 @@ fn any_expr() -> impl Strategy<Value = Expr> {
                 pattern,
                 negated
             }),
+            (boxed(), list(), any::<bool>()).prop_map(|(value, list, negated)| ExprKind::InLike {
+                value,
+                list,
+                negated
+            }),
             (boxed(), any::<bool>()).prop_map(|(value, negated)| ExprKind::IsNull { value, negated }),
             (prop::collection::vec((inner.clone(), inner.clone()), 1..3), prop::option::of(boxed()))
                 .prop_map(|(branches, otherwise)| ExprKind::Case { branches, otherwise }),
             (prop::collection::vec((inner.clone(), inner.clone()), 1..3), prop::option::of(boxed()))
                 .prop_map(|(branches, otherwise)| ExprKind::StaticCase { branches, otherwise }),
             (word(), list()).prop_map(|(word, items)| ExprKind::Bracket { word, items }),
+            (prop::collection::vec(shift(), 1..4), prop::option::of(inner.clone())).prop_map(|(shifts, zone)| {
+                let arguments = shifts.into_iter().chain(zone).collect();
+                ExprKind::Call(call("WEEKDAY_CALENDAR", arguments))
+            }),
+            (word(), inner.clone(), boxed(), boxed()).prop_map(|(name, first, from, to)| {
+                ExprKind::Call(call(&name, vec![first, expr(ExprKind::Range(from, to))]))
+            }),
             list().prop_map(|items| ExprKind::Bracket { word: String::new(), items }),
             (word(), edges(inner.clone())).prop_map(|(name, edges)| {
                 let arguments = vec![edges];
@@ -353,10 +403,13 @@ fn any_query() -> impl Strategy<Value = Query> {
     let static_filter = (prop::collection::vec((any_expr(), filters()), 1..3), prop::collection::vec(any_expr(), 0..2))
         .prop_map(|(branches, otherwise)| StaticFilter { branches, otherwise });
     let statements = (prop::collection::vec(any_expr(), 0..2), prop::collection::vec(static_filter, 0..2));
-    (activity_column, statements, any::<bool>(), columns, prop::option::of(0..1_000_u64)).prop_map(
-        |(activity_column, (filters, static_filters), distinct, columns, limit)| {
+    let order = prop::collection::vec((any_expr(), any::<bool>()), 0..2);
+    let limits = (prop::option::of(0..1_000_u64), prop::option::of(0..1_000_u64));
+    (activity_column, statements, any::<bool>(), columns, order, limits).prop_map(
+        |(activity_column, (filters, static_filters), distinct, columns, order, (limit, offset))| {
             let columns = columns.into_iter().map(|(value, name)| QueryColumn { value, name }).collect();
-            Query { activity_column, filters, static_filters, distinct, columns, limit, ..Query::default() }
+            let order_by = order.into_iter().map(|(key, descending)| OrderBy { key, descending }).collect();
+            Query { activity_column, filters, static_filters, distinct, columns, order_by, limit, offset }
         },
     )
 }

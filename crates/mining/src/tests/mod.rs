@@ -2,6 +2,9 @@
 //! and an outbox that writes into the same database, as the real one does.
 
 mod language;
+mod fuzz;
+mod rows_and_dates;
+mod calendars;
 mod queries;
 mod processes;
 mod statements;

@@ -217,7 +217,7 @@ fn functions() {
     check(
         r"TABLE(DISTINCT UPPER('ab') || 1, LEN('häh'), SUBSTRING('hello', 2, 3), RIGHT('hello', 2), REPLACE('aXa', 'X', '-'),
             FLOOR(1.5), ROUND(2.5), 7 % 4, 50 / 100, GREATEST(1, 2.5), TO_INT('12'), ABS(-3)) LIMIT 1",
-        &expect!["AB1 | 3 | ell | lo | a-a | 1 | 3.0 | 3 | 0.5 | 2.5 | 12 | 3\n"],
+        &expect!["AB1 | 3 | ell | lo | a-a | 1 | 3 | 3 | 0.5 | 2.5 | 12 | 3\n"],
     );
     check(
         r"NOW(), TODAY(), HOUR_NOW(), HOURS_BETWEEN(TODAY(), NOW()), DATEDIFF(mi, TODAY(), NOW()),

@@ -74,9 +74,9 @@ fn load(log: &str, now: &str) -> Arc<EventLog> {
         events.push(["case_id", "activity", "timestamp", "resource", "amount"].map(|name| cell(&line, name)).to_vec());
         // No log says who sold and until when; that is made up from the case.
         let vendor = case.parse::<u64>().map_or("-".to_owned(), |number| format!("v{}", number * 7_919 % 40));
-        let side = cases.entry(case.clone()).or_insert_with(|| {
-            vec![case, cell(&line, "amount"), cell(&line, "budget_number"), vendor, at.clone()]
-        });
+        let side = cases
+            .entry(case.clone())
+            .or_insert_with(|| vec![case, cell(&line, "amount"), cell(&line, "budget_number"), vendor, at.clone()]);
         if at < side[4] {
             side[4] = at;
         }

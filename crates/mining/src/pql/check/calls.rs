@@ -26,6 +26,9 @@ impl Checker<'_> {
         if !call.order_by.is_empty() && !takes_order(operator) {
             return Err(Mistake::new(call.name_span, format!("ORDER BY has no meaning in {}", call.name)));
         }
+        if let Some(node) = self.row_call(call, operator, span)? {
+            return Ok(node);
+        }
         match operator {
             Operator::Scalar { function, takes, gives } => self.scalar(call, function, takes, gives, span),
             Operator::DateDiff => {
@@ -43,9 +46,7 @@ impl Checker<'_> {
                 Ok(self.node(Op::Now, Yield::Of(Type::Date), Grain::Constant, span))
             }
             Operator::ClockPart(part) => {
-                if let Some(zone) = call.arguments.first() {
-                    return Err(Mistake::new(zone.span, "time zones are not understood yet; the clock is read in UTC"));
-                }
+                let [] = exactly(call, "nothing, or a time zone such as 'Europe/Berlin'")?;
                 let yields = if call.name == "TODAY" { Type::Date } else { Type::Int };
                 Ok(self.node(Op::ClockPart(part), Yield::Of(yields), Grain::Constant, span))
             }
@@ -123,6 +124,7 @@ impl Checker<'_> {
             Operator::ColumnType => self.column_type(call, span),
             Operator::ArgumentCount => self.argument_count(call, span),
             Operator::PlainVariable => self.plain_variable(call),
+            Operator::Rowwise(_) => unreachable!("answered above"),
         }
     }
 
@@ -528,7 +530,7 @@ pub(super) fn exactly<'e, const N: usize>(call: &'e Call, what: &str) -> Checked
         .map_err(|_| Mistake::new(call.name_span, format!("{} takes {what}, found {found} arguments", call.name)))
 }
 
-fn unit_of(expr: &Expr) -> Checked<Unit> {
+pub(super) fn unit_of(expr: &Expr) -> Checked<Unit> {
     let ExprKind::Name { name: word, quoted: false } = &expr.kind else {
         return Err(Mistake::new(expr.span, "expected a unit such as HOURS"));
     };

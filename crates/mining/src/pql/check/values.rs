@@ -31,6 +31,7 @@ impl<'a> Checker<'a> {
                 let text = self.fill_in(text, span)?;
                 Ok(self.constant(Value::Text(text.into()), span))
             }
+            ExprKind::Date(millis) => Ok(self.constant(Value::Date(*millis), span)),
             ExprKind::Null => Ok(self.constant(Value::Null, span)),
             ExprKind::Negate(value) => {
                 let value = self.number(value)?;
@@ -66,11 +67,18 @@ impl<'a> Checker<'a> {
             ExprKind::Like { value, pattern, negated } => {
                 let value = self.value_of(value)?;
                 let value = wanted(value, Want::Text)?;
-                let pattern = self.value_of(pattern)?;
-                let pattern = wanted(pattern, Want::Text)?;
-                let grain = self.common_of(&[&value, &pattern])?;
-                let like = self.node(Op::Like(Box::new(value), Box::new(pattern)), Yield::Truth, grain, span);
+                let like = self.like(value, pattern, span)?;
                 Ok(self.not(like, *negated, span))
+            }
+            ExprKind::InLike { value, list, negated } => {
+                let value = self.value_of(value)?;
+                let value = wanted(value, Want::Text)?;
+                let mut likes = Vec::new();
+                for pattern in list {
+                    likes.push(self.like(value.clone(), pattern, span)?);
+                }
+                let any = self.any_of(likes, span)?;
+                Ok(self.not(any, *negated, span))
             }
             ExprKind::IsNull { value, negated } => {
                 let value = self.value_of(value)?;
@@ -85,8 +93,9 @@ impl<'a> Checker<'a> {
             ExprKind::MatchRegex(pattern) => self.match_regex(pattern, span),
             ExprKind::Edges { .. } => Err(Mistake::new(span, "WITH START and WITH END belong into SOURCE and TARGET")),
             ExprKind::Bracket { word, .. } if word.is_empty() => {
-                Err(Mistake::new(span, "a list in brackets is no value"))
+                Err(Mistake::new(span, "a list has a meaning only inside REMAP_VALUES, MULTI_IN and DATE_MATCH"))
             }
+            ExprKind::Shift(_) => Err(Mistake::new(span, "a shift has a meaning only inside WEEKDAY_CALENDAR")),
             ExprKind::Bracket { word, .. } => Err(Mistake::new(
                 span,
                 format!("{word}[…] has a meaning only inside MATCH_ACTIVITIES and CALC_THROUGHPUT"),
@@ -325,19 +334,41 @@ impl<'a> Checker<'a> {
             let is_in = self.node(Op::In(Box::new(value), constants), Yield::Truth, grain, span);
             return Ok(self.not(is_in, negated, span));
         }
-        let mut any: Option<Node> = None;
+        let mut equals = Vec::new();
         for node in nodes {
-            let equal = self.compare(Comparison::Equal, value.clone(), node, span)?;
-            any = Some(match any {
-                None => equal,
-                Some(before) => {
-                    let grain = self.common_of(&[&before, &equal])?;
-                    self.node(Op::Or(Box::new(before), Box::new(equal)), Yield::Truth, grain, span)
-                }
-            });
+            equals.push(self.compare(Comparison::Equal, value.clone(), node, span)?);
         }
-        let any = any.ok_or_else(|| Mistake::new(span, "IN needs at least one value"))?;
+        let any = self.any_of(equals, span)?;
         Ok(self.not(any, negated, span))
+    }
+
+    fn like(&mut self, value: Node, pattern: &Expr, span: Span) -> Checked<Node> {
+        let pattern = self.value_of(pattern)?;
+        let pattern = wanted(pattern, Want::Text)?;
+        let grain = self.common_of(&[&value, &pattern])?;
+        Ok(self.node(Op::Like(Box::new(value), Box::new(pattern)), Yield::Truth, grain, span))
+    }
+
+    /// Joins conditions by OR, as a tree that is as low as can be: there may
+    /// be thousands.
+    pub(super) fn any_of(&mut self, mut conditions: Vec<Node>, span: Span) -> Checked<Node> {
+        if conditions.is_empty() {
+            return Err(Mistake::new(span, "expected at least one value to compare with"));
+        }
+        while conditions.len() > 1 {
+            let mut joined = Vec::new();
+            let mut pairs = conditions.into_iter();
+            while let Some(one) = pairs.next() {
+                let Some(other) = pairs.next() else {
+                    joined.push(one);
+                    break;
+                };
+                let grain = self.common_of(&[&one, &other])?;
+                joined.push(self.node(Op::Or(Box::new(one), Box::new(other)), Yield::Truth, grain, span));
+            }
+            conditions = joined;
+        }
+        Ok(conditions.remove(0))
     }
 
     pub(super) fn case(&mut self, branches: &[(Expr, Expr)], otherwise: Option<&Expr>, span: Span) -> Checked<Node> {

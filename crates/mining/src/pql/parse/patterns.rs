@@ -302,12 +302,12 @@ impl Parser {
     }
 
     /// Reads `[a, b, …]`, or, where models are written down, `[a b …]`.
-    pub(super) fn list(&mut self, has_spaces: bool) -> Parsed<Expr> {
+    pub(super) fn spaced_list(&mut self) -> Parsed<Expr> {
         let start = self.expect_sign("[")?;
         let mut items = Vec::new();
         if !self.peek_sign("]") {
             items.push(self.expression()?);
-            while self.take_sign(",") || (has_spaces && !self.peek_sign("]") && !self.at_end()) {
+            while self.take_sign(",") || (!self.peek_sign("]") && !self.at_end()) {
                 items.push(self.expression()?);
             }
         }
