@@ -20,6 +20,7 @@ use pools::{Change, DataModel};
 
 use crate::clock::ProcessClock;
 use crate::evaluate::Evaluator;
+use crate::figures::Figures;
 use crate::knowledge_model::KnowledgeModel;
 use crate::log::{Applied, EventLog};
 use crate::matched_set::{Difference, Enter, signal};
@@ -46,6 +47,8 @@ pub(crate) struct Live {
     pub(crate) log: Arc<EventLog>,
     pub(crate) clock: ProcessClock,
     pub(crate) models: Vec<LiveModel>,
+    /// The shared figures of all its models.
+    figures: Figures,
 }
 
 /// A published model that is followed.
@@ -77,7 +80,8 @@ impl Live {
     ) -> Result<Self, Error> {
         let id = model.id;
         let texts = desk.db.read_blocking("mining.published_on", move |tx| tables::published_on(tx, id))?;
-        let mut live = Live { model, log: Arc::new(log), clock, models: Vec::new() };
+        let log = Arc::new(log);
+        let mut live = Live { model, figures: Figures::new(log.clone()), log, clock, models: Vec::new() };
         for (id, text) in texts {
             match live.take_over(desk, &id, &text, wall_now, at) {
                 Ok(()) => {}
@@ -117,11 +121,14 @@ impl Live {
             Ok::<_, Error>((progress, states))
         })?;
         let watches = published.triggers.iter().zip(states);
+        let (figures, log) = (&mut self.figures, &self.log);
         let watches =
-            watches.map(|(trigger, (silent, stored))| Watch::new(trigger.clone(), self.log.clone(), stored, silent));
+            watches.map(|(trigger, (silent, stored))| Watch::new(trigger.clone(), figures, log.clone(), stored, silent));
         let watches = watches.collect();
         self.models.push(LiveModel { id: id.to_owned(), published, watches, progress });
         self.models.sort_by(|one, other| one.id.cmp(&other.id));
+        let watches = self.models.iter().flat_map(|model| &model.watches);
+        self.figures.keep_only(watches.map(Watch::links));
         let place = self.models.iter().position(|model| model.id == id).expect("it was just put there");
         let model = &self.models[place];
         let all_silent = model.watches.iter().all(|watch| watch.silent);
@@ -135,7 +142,7 @@ impl Live {
         if set_back {
             self.models[place].hush();
         }
-        self.look(desk, place, instant, |_| Some(Which::All), true)
+        self.look(desk, place, instant, |_, _| Some(Which::All), true)
     }
 
     /// Applies a commit and evaluates what it touched, at the clock's time.
@@ -151,12 +158,13 @@ impl Live {
             return Ok(Followed::Yes);
         }
         let now = self.clock.now(wall_now);
+        self.figures.follow(&self.log, &touched);
+        let log = self.log.clone();
         for place in 0..self.models.len() {
-            for watch in &mut self.models[place].watches {
-                watch.set_root(self.log.clone());
-            }
             let instant = now.max(self.models[place].progress.at);
-            self.look(desk, place, instant, |watch| Some(watch.after_commit(&touched.cases)), true)?;
+            let at = instant.as_millis();
+            let after = |watch: &mut Watch, figures: &Figures| Some(watch.after_commit(&log, &touched, figures, at));
+            self.look(desk, place, instant, after, true)?;
         }
         Ok(Followed::Yes)
     }
@@ -166,7 +174,7 @@ impl Live {
         while let Some(next) = self.next_deadline().filter(|next| *next <= until) {
             for place in 0..self.models.len() {
                 let instant = next.max(self.models[place].progress.at);
-                self.look(desk, place, instant, |watch| watch.due(instant.as_millis()), false)?;
+                self.look(desk, place, instant, |watch, _| watch.due(instant.as_millis()), false)?;
             }
         }
         Ok(())
@@ -182,7 +190,7 @@ impl Live {
     pub(crate) fn set_back(&mut self, desk: &Desk, now: Timestamp) -> Result<(), Error> {
         for place in 0..self.models.len() {
             self.models[place].hush();
-            self.look(desk, place, now, |_| Some(Which::All), true)?;
+            self.look(desk, place, now, |_, _| Some(Which::All), true)?;
         }
         Ok(())
     }
@@ -198,14 +206,15 @@ impl Live {
         desk: &Desk,
         place: usize,
         instant: Timestamp,
-        which: impl Fn(&Watch) -> Option<Which>,
+        which: impl Fn(&mut Watch, &Figures) -> Option<Which>,
         always: bool,
     ) -> Result<(), Error> {
         let through = self.log.number;
         let model = &mut self.models[place];
         let mut differences = Vec::new();
         for watch in &mut model.watches {
-            let looked = which(watch).map(|which| watch.advance(&which, instant.as_millis()));
+            let looked = which(watch, &self.figures);
+            let looked = looked.map(|which| watch.advance(&which, instant.as_millis(), &self.figures));
             differences.push(looked.unwrap_or_default());
         }
         let items: usize = differences.iter().map(Difference::len).sum();

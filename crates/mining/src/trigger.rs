@@ -11,10 +11,10 @@ use crate::Error;
 use crate::knowledge_model::{Attribute, KnowledgeModel, Record, TriggerText, WhenFull, line};
 use crate::pql::catalog::Catalog;
 use crate::pql::check::{Checker, Vocabulary, type_of};
-use crate::pql::deadline::{CADENCE_MILLIS, ClockUse};
+use crate::pql::deadline::ClockUse;
 use crate::pql::operators::hint;
-use crate::pql::plan::{Grain, Node, Op, Program, Selection, Way};
-use crate::pql::syntax::Comparison;
+use crate::pql::plan::{Grain, Node, Program, Selection};
+use crate::reach::{Reach, over_figures, reach};
 use crate::views::{Class, FieldView, RecordView};
 
 /// A published model: its records and triggers.
@@ -73,8 +73,8 @@ pub struct Trigger {
     pub(crate) values: Vec<Node>,
     pub(crate) selection: Selection,
     pub(crate) clock: ClockUse,
-    /// Whether a commit leaves all cases alone that it does not touch.
-    pub(crate) touched_only: bool,
+    /// Whom a change makes start or stop to match.
+    pub(crate) reach: Reach,
     /// Whether a record instance belongs to one case.
     pub(crate) in_case: bool,
 }
@@ -261,17 +261,18 @@ impl Checking<'_> {
         if selection.conditions.is_empty() {
             return Err(self.refused(&path, &text.id, "it needs at least one filter in \"filterIds\""));
         }
-        let program = Arc::new(checker.finish());
+        let selection = over_figures(checker.program(), selection);
         let clock = ClockUse::of(selection.conditions.iter().map(|(condition, _)| condition));
+        let reach = reach(&checker, &selection, &clock);
+        let program = Arc::new(checker.finish());
         let in_case = program.is_in_case(target);
-        let Reach { class, touched_only } = reach(&program, in_case, &selection, &clock);
         Ok(Trigger {
             id: text.id.value.clone(),
             name: text.display_name.clone().unwrap_or_else(|| text.id.value.clone()),
             record: record.id.value.clone(),
             fields,
-            class,
-            cost: cost(touched_only, &clock),
+            class: reach.class(&clock),
+            cost: reach.cost(in_case, &clock, false),
             item_limit: text.item_limit,
             when_full: text.when_full,
             fire_existing: text.fire_existing,
@@ -281,7 +282,7 @@ impl Checking<'_> {
             values,
             selection,
             clock,
-            touched_only,
+            reach,
             in_case,
         })
     }
@@ -314,70 +315,4 @@ impl Checking<'_> {
         let (selection, _) = self.selection(&mut checker, target, "filters.OPEN", vec![&filter.id])?;
         Ok(Some(Arc::new(OpenCases { program: Arc::new(checker.finish()), selection })))
     }
-}
-
-struct Reach {
-    class: Class,
-    touched_only: bool,
-}
-
-/// Tells how far a change may reach: which class a trigger is of, and whether
-/// a commit can change the answer only for cases that it touches.
-fn reach(program: &Program, in_case: bool, selection: &Selection, clock: &ClockUse) -> Reach {
-    let mut shared = !in_case;
-    let mut threshold = false;
-    for (condition, way) in &selection.conditions {
-        condition.walk(&mut |node| {
-            if is_shared(program, node) {
-                shared = true;
-            }
-            if let Op::Compare(comparison, left, right) = &node.op
-                && !matches!(comparison, Comparison::Equal | Comparison::NotEqual)
-                && (has_shared(program, left) != has_shared(program, right))
-            {
-                threshold = true;
-            }
-        });
-        let meets_in_case = match way {
-            Way::Down => true,
-            Way::Up => program.is_in_case(condition.grain),
-            Way::Over(table) => program.is_in_case(condition.grain) && program.is_in_case(Grain::Table(*table)),
-        };
-        shared |= !meets_in_case;
-    }
-    let class = match (shared, threshold || !clock.is_none()) {
-        (_, true) => Class::T,
-        (true, false) => Class::K,
-        (false, false) => Class::L,
-    };
-    Reach { class, touched_only: !shared }
-}
-
-/// Tells whether a value is shared by several cases.
-fn is_shared(program: &Program, node: &Node) -> bool {
-    matches!(node.op, Op::PullUp(_)) && !program.is_in_case(node.grain)
-}
-
-fn has_shared(program: &Program, node: &Node) -> bool {
-    let mut found = false;
-    node.walk(&mut |node| found |= is_shared(program, node));
-    found
-}
-
-fn cost(touched_only: bool, clock: &ClockUse) -> String {
-    let mut words = String::from(if touched_only {
-        "at each commit the cases that it touches"
-    } else {
-        "at each commit all cases, because a value shared by several cases may have moved"
-    });
-    if !clock.comparisons.is_empty() {
-        words.push_str("; each case once more at the instant at which time alone changes its answer");
-    }
-    if clock.irregular {
-        let minutes = (CADENCE_MILLIS / 60_000).to_string();
-        words = words + "; all cases every " + &minutes + " minutes, because a use of NOW() has no normal form";
-    } else if !clock.boundaries.is_empty() {
-        words.push_str("; all cases when the day, hour or minute that it reads begins");
-    }
-    words
 }

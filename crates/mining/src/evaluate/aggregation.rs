@@ -1,8 +1,10 @@
 //! Many values to one.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::vector::{GroupKey, Operand, Vector, compare};
+use super::exact_sum::ExactSum;
+use super::vector::{GroupKey, Operand, Places, Vector, compare};
 use crate::pql::plan::Aggregation;
 use crate::value::{Type, Value};
 
@@ -36,25 +38,24 @@ pub(super) fn aggregate(aggregation: Aggregation, result: Type, value: &Operand,
             Vector::ints(counts.into_iter().map(Some))
         }
         Aggregation::Sum if result == Type::Int => {
-            // Nothing, a sum, or too large: the last stays so.
-            let mut sums: Vec<(bool, Option<i64>)> = vec![(false, Some(0)); groups.count];
+            // Wide enough that only the result can be too large, in whatever
+            // order the values come.
+            let mut sums: Vec<Option<i128>> = vec![None; groups.count];
             for (row, group) in present() {
-                let sum = sums[group].1.zip(value.int(row)).and_then(|(sum, value)| sum.checked_add(value));
-                sums[group] = (true, sum);
+                let value = i128::from(value.int(row).unwrap_or(0));
+                sums[group] = Some(sums[group].unwrap_or(0) + value);
             }
-            Vector::ints(sums.into_iter().map(|(any, sum)| sum.filter(|_| any)))
+            Vector::ints(sums.into_iter().map(|sum| sum.and_then(|sum| i64::try_from(sum).ok())))
         }
         Aggregation::Sum | Aggregation::Avg => {
-            let mut sums = vec![(0_u64, 0.0); groups.count];
+            let mut sums = vec![(0_u64, ExactSum::default()); groups.count];
             for (row, group) in present() {
                 let (count, sum) = &mut sums[group];
                 *count += 1;
-                *sum += value.float(row).unwrap_or(0.0);
+                sum.add(value.float(row).unwrap_or(0.0));
             }
-            let divide = |count: u64, sum: f64| if aggregation == Aggregation::Avg { sum / count as f64 } else { sum };
-            let one =
-                |(count, sum): (u64, f64)| (count > 0).then(|| divide(count, sum)).filter(|value| value.is_finite());
-            Vector::floats(sums.into_iter().map(one))
+            let is_mean = aggregation == Aggregation::Avg;
+            Vector::floats(sums.iter().map(|(count, sum)| sum_or_mean(*count, sum, is_mean)))
         }
         Aggregation::Min | Aggregation::Max | Aggregation::First | Aggregation::Last => {
             let mut best = vec![Value::Null; groups.count];
@@ -93,10 +94,30 @@ pub(super) fn aggregate(aggregation: Aggregation, result: Type, value: &Operand,
     }
 }
 
+/// Returns the sum of `count` values, or their mean; nothing without values.
+pub(crate) fn sum_or_mean(count: u64, sum: &ExactSum, is_mean: bool) -> Option<f64> {
+    let sum = sum.value().filter(|_| count > 0)?;
+    Some(if is_mean { sum / count as f64 } else { sum })
+}
+
+/// Aggregates the values of one group, none of them missing, in the order that
+/// FIRST and LAST mean.
+pub(crate) fn aggregate_list(
+    aggregation: Aggregation,
+    result: Type,
+    own: Type,
+    values: impl IntoIterator<Item = Value>,
+) -> Value {
+    let vector = Arc::new(Vector::of(own, values));
+    let members: Vec<(usize, u32)> = (0..vector.len()).map(|row| (row, 0)).collect();
+    let value = Operand { vector, places: Places::Same };
+    aggregate(aggregation, result, &value, &Groups { members: &members, count: 1 }).value(0)
+}
+
 /// Returns the 0-based place of a quantile among `count` sorted values:
 /// floor(q * n), at most the last. A product that only rounding keeps from a
 /// whole number counts as that number.
-fn quantile_place(fraction: f64, count: usize) -> usize {
+pub(crate) fn quantile_place(fraction: f64, count: usize) -> usize {
     let product = fraction * count as f64;
     let nearest = product.round();
     let place = if (product - nearest).abs() < 1e-9 * nearest.max(1.0) { nearest } else { product.floor() };

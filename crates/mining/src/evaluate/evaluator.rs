@@ -8,12 +8,13 @@ use base::Timestamp;
 
 use super::aggregation::{Groups, aggregate};
 use super::frame::{Frame, is_linked};
+use super::given::{Given, Group};
 use super::vector::{GroupKey, Operand, Places, Vector};
 use super::{process, scalar};
 use crate::log::{ColumnData, EventLog, NO_ROW};
 use crate::pql::catalog::Path;
 use crate::pql::check::type_of;
-use crate::pql::deadline::{ClockUse, next_change};
+use crate::pql::deadline::next_change;
 use crate::pql::plan::{ClockPart, Grain, Node, Op, Program, PullUp, Selection, Unit, Way};
 use crate::value::Value;
 
@@ -36,6 +37,11 @@ type Lifts = HashMap<(Grain, Grain), Arc<Vec<u32>>>;
 enum Scope {
     Whole,
     Cases(Vec<u32>),
+    /// These rows of a table, with their 1-side partners; what stands below
+    /// them has to be given.
+    Rows(usize, Vec<u32>),
+    /// These combinations of a DOMAIN_TABLE; what stands below has to be given.
+    Combinations(usize, Vec<Vec<Value>>),
 }
 
 /// The combinations of a DOMAIN_TABLE.
@@ -48,6 +54,8 @@ struct DomainRows {
 pub(crate) struct InScope<'a> {
     own: &'a Evaluator,
     whole: &'a Evaluator,
+    /// Shared figures that are kept elsewhere.
+    given: Option<&'a dyn Given>,
 }
 
 impl Evaluator {
@@ -83,14 +91,60 @@ impl Evaluator {
 
     /// Evaluates over everything.
     pub(crate) fn everything<T>(&self, run: impl FnOnce(&InScope<'_>) -> T) -> T {
-        run(&InScope { own: self, whole: self })
+        run(&InScope { own: self, whole: self, given: None })
+    }
+
+    /// Evaluates over everything, with figures that are kept elsewhere. What was
+    /// kept of them before is forgotten.
+    pub(crate) fn everything_given<T>(&self, given: &dyn Given, run: impl FnOnce(&InScope<'_>) -> T) -> T {
+        let own =
+            Evaluator::with_scope(self.log.clone(), self.program.clone(), self.now.get(), Scope::Whole);
+        run(&InScope { own: &own, whole: &own, given: Some(given) })
     }
 
     /// Evaluates over some cases at an instant.
-    pub(crate) fn cases<T>(&self, cases: &[u32], now: i64, run: impl FnOnce(&InScope<'_>) -> T) -> T {
-        let scope = Scope::Cases(cases.to_vec());
+    pub(crate) fn cases<T>(
+        &self,
+        cases: &[u32],
+        now: i64,
+        given: Option<&dyn Given>,
+        run: impl FnOnce(&InScope<'_>) -> T,
+    ) -> T {
+        self.scoped(Scope::Cases(cases.to_vec()), now, given, run)
+    }
+
+    /// Evaluates over some rows of a table that is not below the case.
+    pub(crate) fn rows<T>(
+        &self,
+        table: usize,
+        rows: &[u32],
+        now: i64,
+        given: Option<&dyn Given>,
+        run: impl FnOnce(&InScope<'_>) -> T,
+    ) -> T {
+        self.scoped(Scope::Rows(table, rows.to_vec()), now, given, run)
+    }
+
+    /// Evaluates over some combinations of a DOMAIN_TABLE.
+    pub(crate) fn combinations<T>(
+        &self,
+        domain: usize,
+        keys: Vec<Vec<Value>>,
+        given: &dyn Given,
+        run: impl FnOnce(&InScope<'_>) -> T,
+    ) -> T {
+        self.scoped(Scope::Combinations(domain, keys), 0, Some(given), run)
+    }
+
+    fn scoped<T>(
+        &self,
+        scope: Scope,
+        now: i64,
+        given: Option<&dyn Given>,
+        run: impl FnOnce(&InScope<'_>) -> T,
+    ) -> T {
         let own = Evaluator::with_scope(self.log.clone(), self.program.clone(), now, scope);
-        run(&InScope { own: &own, whole: self })
+        run(&InScope { own: &own, whole: self, given })
     }
 }
 
@@ -100,7 +154,7 @@ impl<'a> InScope<'a> {
     }
 
     fn everything(&self) -> InScope<'a> {
-        InScope { own: self.whole, whole: self.whole }
+        InScope { own: self.whole, whole: self.whole, given: None }
     }
 
     /// Returns how many values an expression of a grain has.
@@ -126,6 +180,7 @@ impl<'a> InScope<'a> {
         let catalog = log.catalog();
         let cases = match &self.own.scope {
             Scope::Cases(cases) if is_linked(catalog, table) => cases,
+            Scope::Rows(own, rows) => return Frame::above(log, *own, rows, table),
             _ => return Frame::whole(log, table),
         };
         if self.own.program.is_in_case(Grain::Table(table)) {
@@ -187,12 +242,24 @@ impl<'a> InScope<'a> {
 
     /// Lists the combinations of a DOMAIN_TABLE, always of the whole. A
     /// combination with a missing part is none.
+    ///
+    /// Where figures are given, only the combinations in scope are listed: the
+    /// figures of others are not asked for.
     fn domain(&self, domain: usize) -> Arc<DomainRows> {
-        if !self.is_whole() {
+        if !self.is_whole() && self.given.is_none() {
             return self.everything().domain(domain);
         }
         if let Some(known) = self.own.domains.borrow().get(&domain) {
             return known.clone();
+        }
+        if let Scope::Combinations(own, keys) = &self.own.scope
+            && *own == domain
+        {
+            let key = |key: &Vec<Value>| key.iter().cloned().map(GroupKey::from).collect();
+            let places = keys.iter().enumerate().map(|(place, values)| (key(values), place as u32)).collect();
+            let rows = Arc::new(DomainRows { places, keys: keys.clone() });
+            self.own.domains.borrow_mut().insert(domain, rows.clone());
+            return rows;
         }
         let described = &self.own.program.domains[domain];
         let grain = Grain::Table(described.source);
@@ -274,6 +341,10 @@ impl<'a> InScope<'a> {
     }
 
     fn pull_up(&self, node: &Node, pull_up: &PullUp) -> Vector {
+        if let Some(given) = self.given.filter(|given| given.keeps(node.id)) {
+            let groups = self.groups(node.grain);
+            return Vector::of(type_of(node), groups.iter().map(|group| given.value(node.id, group)));
+        }
         if !self.is_whole() && !self.own.program.is_in_case(node.grain) {
             let vector = self.everything().vector(node);
             return match node.grain {
@@ -281,6 +352,14 @@ impl<'a> InScope<'a> {
                     let all = self.everything().frame(table);
                     let places: Vec<u32> = self.frame(table).rows.iter().map(|row| all.place(*row)).collect();
                     vector.gather(&places)
+                }
+                Grain::Domain(domain) if self.given.is_some() => {
+                    let all = self.everything().domain(domain);
+                    let place = |key: &Vec<Value>| {
+                        let key: Vec<GroupKey> = key.iter().cloned().map(GroupKey::from).collect();
+                        all.places.get(&key).copied().unwrap_or(NO_ROW)
+                    };
+                    vector.gather(&self.domain(domain).keys.iter().map(place).collect::<Vec<_>>())
                 }
                 _ => (*vector).clone(),
             };
@@ -385,7 +464,7 @@ impl<'a> InScope<'a> {
     pub(crate) fn next_changes(
         &self,
         selection: &Selection,
-        clock: &ClockUse,
+        comparisons: &[(Node, f64)],
         now: i64,
     ) -> (HashMap<u32, i64>, Option<i64>) {
         let mut by_case = HashMap::new();
@@ -400,7 +479,7 @@ impl<'a> InScope<'a> {
         let cases_of_target = self.cases_of(selection.target, case_table);
         let asked_cases: std::collections::HashSet<u32> =
             asked.iter().zip(&cases_of_target).filter(|(asked, _)| **asked).map(|(_, case)| *case).collect();
-        for (comparison, slope) in &clock.comparisons {
+        for (comparison, slope) in comparisons {
             let Op::Compare(_, left, right) = &comparison.op else { continue };
             let grain = comparison.grain;
             let (left, right) = (self.operand(left, grain), self.operand(right, grain));
@@ -417,6 +496,20 @@ impl<'a> InScope<'a> {
             }
         }
         (by_case, all)
+    }
+
+    /// Names what stands at each place of a grain, the same on every root.
+    pub(crate) fn groups(&self, grain: Grain) -> Vec<Group> {
+        match grain {
+            Grain::Constant | Grain::Group => vec![Group::All],
+            Grain::Table(table) => self.frame(table).rows.iter().map(|row| Group::Row(*row)).collect(),
+            Grain::Domain(domain) => self.domain(domain).keys.iter().map(|key| Group::key(key)).collect(),
+        }
+    }
+
+    /// Returns what all nodes share.
+    pub(crate) fn program(&self) -> &Program {
+        &self.own.program
     }
 
     /// Returns the case of each row of a grain, or [`NO_ROW`].

@@ -24,6 +24,9 @@ pub struct Case {
 pub struct Touched {
     /// Cases whose own rows or whose 1-side partners changed.
     pub cases: BTreeSet<u32>,
+    /// Rows that went or came, each with its table. A row that went is still
+    /// to be seen on the root before.
+    pub rows: BTreeSet<(usize, u32)>,
     /// Whether a table of the model changed at all.
     pub any: bool,
 }
@@ -209,6 +212,7 @@ impl EventLog {
                 for row in 0..rows.len() {
                     for old in self.tables[table].rows_with_key(rows, row) {
                         self.touch(table, old, &mut touched.cases);
+                        touched.rows.insert((table, old));
                         self.remove(table, old, &mut fresh);
                     }
                 }
@@ -221,6 +225,7 @@ impl EventLog {
         self.settle(&fresh);
         for row in arrived {
             self.touch(table, row, &mut touched.cases);
+            touched.rows.insert((table, row));
         }
         Applied::Touched(touched)
     }
