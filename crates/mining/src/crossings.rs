@@ -71,6 +71,9 @@ impl Crossings {
                     self.deadlines.remove(&(due, key.clone()));
                 }
                 self.groups.remove(&key);
+            } else {
+                let seen = readers.seen;
+                self.arm(&key, seen);
             }
         }
     }
@@ -231,7 +234,7 @@ mod tests {
     fn a_figure_that_moves_asks_those_that_it_passes() {
         let mut crossings = waiting(&[1, 2, 9], 5.0, hours(10.0));
         let mut to = |figure| crossings.moved(Why::Threshold(0), Grain::Constant, &Group::All, figure, hours(10.0));
-        assert_eq!(to(Some(5.5)), []);
+        assert_eq!(to(Some(5.5)), Vec::<u32>::new());
         assert_eq!(to(Some(8.5)), [1]);
         assert_eq!(to(Some(20.0)), [0]);
         assert_eq!(to(None).len(), 3);

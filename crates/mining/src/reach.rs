@@ -50,16 +50,6 @@ pub(crate) enum Threshold {
     Verdict(Node),
 }
 
-impl Threshold {
-    /// Returns the node whose rows are compared.
-    pub(crate) fn node(&self) -> &Node {
-        match self {
-            Threshold::Against { comparison, .. } => comparison,
-            Threshold::Verdict(node) => node,
-        }
-    }
-}
-
 /// Turns conditions that come to the target over rows of several cases into
 /// figures: "there is an order that …" becomes a count of them per vendor.
 pub(crate) fn over_figures(program: &Program, selection: Selection) -> Selection {
