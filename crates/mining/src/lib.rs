@@ -67,6 +67,7 @@ mod clock;
 mod matched_set;
 mod crossings;
 mod watch;
+mod pace;
 mod tables;
 mod live;
 mod post;
@@ -77,17 +78,20 @@ mod work;
 pub use error::Error;
 pub use mining::Mining;
 pub use notices::Notice;
-pub use ports::{DataModels, Outbox, Signal};
+pub use ports::{DataModels, Outbox, Reason, Signal};
 pub use value::{Answer, AnswerColumn, Type, Value};
 pub use views::{
-    Class, ClockView, Counters, FieldView, Matched, ModelSummary, ModelTexts, Publication, RecordView, TriggerView,
+    Class, ClockView, Counters, FieldView, Matched, ModelSummary, ModelTexts, Preview, Publication, RecordView,
+    TriggerView,
 };
 
 use base::db::Migration;
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "mining/0001_models", sql: include_str!("../migrations/0001_models.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "mining/0001_models", sql: include_str!("../migrations/0001_models.sql") },
+    Migration { name: "mining/0002_triggers", sql: include_str!("../migrations/0002_triggers.sql") },
+];
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use crate::evaluate;
 use crate::knowledge_model::KnowledgeModel;
 use crate::live::{Desk, Live, open_cases};
 use crate::notices::{self, Notice};
-use crate::ports::{DataModels, Outbox};
+use crate::ports::{DataModels, Outbox, Reason, Signal};
 use crate::post::{Post, Shown, blocking};
 use crate::pql::check::Checker;
 use crate::pql::operators::hint;
@@ -47,7 +47,7 @@ impl Mining {
         _chance: Arc<dyn Chance>,
     ) -> Self {
         Mining {
-            desk: Desk { db, outbox },
+            desk: Desk { db, outbox, clock: clock.clone() },
             tables,
             data_models,
             clock,
@@ -123,11 +123,14 @@ impl Mining {
         let (desk, id) = (self.desk.clone(), model.to_owned());
         let take_over = move |live: &mut Live| {
             let at = live.clock.now(now);
-            live.take_over(&desk, &id, &text, now, Some(at))
+            live.take_over(&desk, &id, &text, now, Some(at), Reason::LogicChange)?;
+            let followed = live.models.iter().find(|model| model.id == id);
+            Ok(followed.map(|model| model.previews.clone()).unwrap_or_default())
         };
         // The post is given back before another one is asked for: two
         // publications that cross must not wait for each other.
-        drop(self.with_live(guard, &post, take_over).await?);
+        let (previews, guard) = self.with_live(guard, &post, take_over).await?;
+        drop(guard);
         post.changed.notify_one();
         if let Some((_, before)) = before.filter(|(_, before)| *before != data_model) {
             self.leave(model, before).await;
@@ -137,7 +140,7 @@ impl Mining {
         for notice in &notices {
             tracing::warn!(knowledge_model.id = model, %notice, "knowledge model says something that has no effect");
         }
-        Ok(Publication { model: model.to_owned(), version, triggers: self.triggers(model).await? })
+        Ok(Publication { model: model.to_owned(), version, triggers: self.triggers(model).await?, previews })
     }
 
     /// Lists what the published text says without effect.
@@ -176,7 +179,10 @@ impl Mining {
                 let mut views = Vec::new();
                 for trigger in &published.triggers {
                     let (_, fired) = tables::trigger(tx, &id, &trigger.id)?;
-                    views.push(view(trigger, tables::count_matched(tx, &id, &trigger.id)?, fired));
+                    let (from, until) = tables::held(tx, &id, &trigger.id)?;
+                    let matched = tables::count_matched(tx, &id, &trigger.id)?;
+                    let shadowed = tables::count_shadowed(tx, &id, &trigger.id)?;
+                    views.push(view(trigger, matched, fired, until - from, shadowed));
                 }
                 Ok(views)
             })
@@ -216,6 +222,19 @@ impl Mining {
         }
         let (model, trigger) = (model.to_owned(), trigger.to_owned());
         self.desk.db.read("mining.matched", move |tx| Ok(tables::matched(tx, &model, &trigger)?)).await
+    }
+
+    /// Lists what a trigger in shadow mode would have sent, the last 1,000.
+    pub async fn shadows(&self, model: &str, trigger: &str) -> Result<Vec<Signal>, Error> {
+        let (model, trigger) = (model.to_owned(), trigger.to_owned());
+        self.desk.db.read("mining.shadows", move |tx| Ok(tables::shadows(tx, &model, &trigger)?)).await
+    }
+
+    /// Lists the models whose evaluation failed and that will catch up later,
+    /// each with what went wrong.
+    pub fn detached(&self) -> Vec<(String, String)> {
+        let posts: Vec<Arc<Post>> = self.posts.lock().values().cloned().collect();
+        posts.iter().filter_map(|post| post.shown()).flat_map(|shown| shown.detached).collect()
     }
 
     /// Counts for a status page. Data models that are not loaded yet do not
@@ -344,7 +363,7 @@ impl Mining {
     }
 }
 
-fn view(trigger: &Trigger, matched: u64, fired: u64) -> TriggerView {
+fn view(trigger: &Trigger, matched: u64, fired: u64, held: u64, shadowed: u64) -> TriggerView {
     TriggerView {
         id: trigger.id.clone(),
         name: trigger.name.clone(),
@@ -355,5 +374,8 @@ fn view(trigger: &Trigger, matched: u64, fired: u64) -> TriggerView {
         item_limit: trigger.item_limit,
         matched,
         fired,
+        held,
+        shadowed,
+        shadow: trigger.wishes.shadow,
     }
 }

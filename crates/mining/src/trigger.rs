@@ -8,12 +8,14 @@ use serde_saphyr::Spanned;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
-use crate::knowledge_model::{Attribute, KnowledgeModel, Record, TriggerText, WhenFull, line};
+use crate::knowledge_model::{
+    Attribute, Caps, FireOn, KnowledgeModel, Occasions, OnLogicChange, Record, TriggerText, WhenFull, line,
+};
 use crate::pql::catalog::Catalog;
 use crate::pql::check::{Checker, Vocabulary, type_of};
 use crate::pql::deadline::ClockUse;
 use crate::pql::operators::hint;
-use crate::pql::plan::{Grain, Node, Program, Selection};
+use crate::pql::plan::{Grain, Node, Program, Selection, Way};
 use crate::reach::{Reach, over_figures, reach};
 use crate::views::{Class, FieldView, RecordView};
 
@@ -29,11 +31,48 @@ pub struct Published {
 }
 
 impl Published {
-    /// Returns id, logic and `fireExisting` of each trigger, as they are noted.
-    pub(crate) fn noted(&self) -> Vec<(String, String, bool)> {
-        let note = |trigger: &Arc<Trigger>| (trigger.id.clone(), trigger.logic.clone(), trigger.fire_existing);
+    /// Returns what is noted of each trigger.
+    pub(crate) fn noted(&self) -> Vec<Noted> {
+        let note = |trigger: &Arc<Trigger>| Noted {
+            id: trigger.id.clone(),
+            logic: trigger.logic.clone(),
+            fire_existing: trigger.fire_existing,
+            fire_changed: trigger.wishes.on_logic_change == OnLogicChange::Fire,
+        };
         self.triggers.iter().map(note).collect()
     }
+}
+
+/// What is noted of a trigger when it is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Noted {
+    pub(crate) id: String,
+    /// A trigger with another logic means something else.
+    pub(crate) logic: String,
+    /// Whether what matches at the first publication fires.
+    pub(crate) fire_existing: bool,
+    /// Whether what newly matches because of another logic fires.
+    pub(crate) fire_changed: bool,
+}
+
+/// What a trigger asks for beyond its conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    pub(crate) fire_on: FireOn,
+    pub(crate) cooldown_millis: i64,
+    pub(crate) on_load: bool,
+    pub(crate) on_logic_change: OnLogicChange,
+    pub(crate) shadow: bool,
+    pub(crate) caps: Caps,
+}
+
+/// A condition as it was written, for those who ask why.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) id: String,
+    pub(crate) pql: String,
+    pub(crate) node: Node,
+    pub(crate) way: Way,
 }
 
 /// The condition that makes a case open.
@@ -77,6 +116,9 @@ pub struct Trigger {
     pub(crate) reach: Reach,
     /// Whether a record instance belongs to one case.
     pub(crate) in_case: bool,
+    pub(crate) wishes: Wishes,
+    /// The conditions one by one.
+    pub(crate) filters: Vec<Written>,
 }
 
 /// Checks a model against a data model that was loaded, and its catalog.
@@ -197,9 +239,10 @@ impl Checking<'_> {
         target: Grain,
         path: &str,
         ids: Vec<&Spanned<String>>,
-    ) -> Result<(Selection, String), Error> {
+    ) -> Result<(Selection, String, Vec<Written>), Error> {
         let mut selection = Selection { target, conditions: Vec::new() };
         let mut logic = String::new();
+        let mut filters_written = Vec::new();
         let mut open = ids;
         let mut seen: Vec<String> = Vec::new();
         while let Some(id) = open.pop() {
@@ -220,9 +263,15 @@ impl Checking<'_> {
             let way = checker.way(&node, target).map_err(|detail| self.refused(path, id, &detail))?;
             logic.push_str(&filter.pql.value);
             logic.push('\n');
+            filters_written.push(Written {
+                id: filter.id.value.clone(),
+                pql: filter.pql.value.clone(),
+                node: node.clone(),
+                way,
+            });
             selection.conditions.push((node, way));
         }
-        Ok((selection, logic))
+        Ok((selection, logic, filters_written))
     }
 
     fn trigger(&self, text: &TriggerText) -> Result<Trigger, Error> {
@@ -257,7 +306,13 @@ impl Checking<'_> {
                 "\"itemLimit\" is 0: with no room for one instance it never fires",
             ));
         }
-        let (selection, conditions) = self.selection(&mut checker, target, &path, ids)?;
+        for (key, cap) in [("perCommit", text.caps.per_commit), ("perMinute", text.caps.per_minute)] {
+            if cap == Some(0) {
+                let detail = format!("\"caps.{key}\" is 0: with that nothing is ever sent; use shadow: true to only record");
+                return Err(self.refused(&path, &text.id, &detail));
+            }
+        }
+        let (selection, conditions, filters) = self.selection(&mut checker, target, &path, ids)?;
         if selection.conditions.is_empty() {
             return Err(self.refused(&path, &text.id, "it needs at least one filter in \"filterIds\""));
         }
@@ -272,7 +327,7 @@ impl Checking<'_> {
             record: record.id.value.clone(),
             fields,
             class: reach.class(&clock),
-            cost: reach.cost(in_case, &clock, false),
+            cost: reach.cost(in_case, &clock, text.evaluate == Occasions::OnLoad),
             item_limit: text.item_limit,
             when_full: text.when_full,
             fire_existing: text.fire_existing,
@@ -284,6 +339,15 @@ impl Checking<'_> {
             clock,
             reach,
             in_case,
+            wishes: Wishes {
+                fire_on: text.fire_on,
+                cooldown_millis: i64::from(text.rearm.cooldown_minutes) * 60_000,
+                on_load: text.evaluate == Occasions::OnLoad,
+                on_logic_change: text.on_logic_change,
+                shadow: text.shadow,
+                caps: text.caps,
+            },
+            filters,
         })
     }
 
@@ -312,7 +376,7 @@ impl Checking<'_> {
         let Some(filter) = self.model.filters.iter().find(|filter| filter.id.value == "OPEN") else { return Ok(None) };
         let mut checker = Checker::new(self.catalog.clone(), self.vocabulary);
         let target = Grain::Table(self.catalog.roles.case_table);
-        let (selection, _) = self.selection(&mut checker, target, "filters.OPEN", vec![&filter.id])?;
+        let (selection, ..) = self.selection(&mut checker, target, "filters.OPEN", vec![&filter.id])?;
         Ok(Some(Arc::new(OpenCases { program: Arc::new(checker.finish()), selection })))
     }
 }

@@ -15,15 +15,15 @@ use base::Timestamp;
 use crate::crossings::{Crossings, Side, Why};
 use crate::evaluate::{Evaluator, Group, InScope};
 use crate::figures::{Figures, Links, dirty_rows, has_case};
-use crate::knowledge_model::WhenFull;
+use crate::knowledge_model::{FireOn, WhenFull};
 use crate::log::{EventLog, NO_ROW, Touched};
 use crate::matched_set::{Difference, Enter, Standing, Stored, kind};
-use crate::ports::Field;
+use crate::ports::{Field, Reason};
 use crate::pql::deadline::next_change;
 use crate::pql::plan::{Grain, Op};
 use crate::reach::Threshold;
 use crate::trigger::Trigger;
-use crate::value::Value;
+use crate::value::{Type, Value};
 
 /// Which instances are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,11 @@ pub(crate) struct Watch {
     /// A condition reads figures in a way that cannot be told apart: all are
     /// looked at when one of them moves.
     reads_all: bool,
+    /// Something changed since a trigger that is evaluated whole was last looked
+    /// at.
+    pub(crate) stale: bool,
+    /// Until when such a trigger rests, on the wall clock.
+    pub(crate) rests_until: Timestamp,
     /// Instances looked at since the watch began; the tests hold it to what was
     /// touched, due or crossed.
     #[cfg(test)]
@@ -125,6 +130,8 @@ impl Watch {
             deadlines: Deadlines::default(),
             crossings: Crossings::default(),
             reads_all: false,
+            stale: false,
+            rests_until: Timestamp::EPOCH,
             #[cfg(test)]
             looked_at: 0,
         }
@@ -141,7 +148,8 @@ impl Watch {
         let before = self.evaluator.log().clone();
         self.evaluator = Evaluator::new(log.clone(), self.trigger.program.clone(), 0);
         if self.trigger.reach.whole {
-            return Which::All;
+            self.stale = true;
+            return Which::Units(Vec::new());
         }
         let Grain::Table(table) = self.trigger.target else { return Which::All };
         let mut units: BTreeSet<u32> = BTreeSet::new();
@@ -162,6 +170,14 @@ impl Watch {
             }
         } else {
             units = dirty_rows(&before, log, touched, table);
+        }
+        if self.trigger.wishes.on_load {
+            // What time has changed since the last rows is told with these.
+            match self.due_now(now) {
+                Some(Which::All) => return Which::All,
+                Some(Which::Units(due)) => units.extend(due),
+                None => {}
+            }
         }
         for unit in &units {
             self.crossings.forget(*unit);
@@ -218,11 +234,28 @@ impl Watch {
 
     /// Returns the next instant in milliseconds at which it has to look.
     pub(crate) fn next_deadline(&self) -> Option<i64> {
+        if self.trigger.wishes.on_load {
+            return None;
+        }
         [self.deadlines.next(), self.crossings.next()].into_iter().flatten().min()
     }
 
     /// Tells who is due at an instant, if anybody is.
     pub(crate) fn due(&mut self, now: i64) -> Option<Which> {
+        if self.trigger.wishes.on_load {
+            return None;
+        }
+        if self.trigger.reach.whole {
+            if self.deadlines.all.is_some_and(|at| at <= now) {
+                self.stale = true;
+                self.deadlines.all = None;
+            }
+            return None;
+        }
+        self.due_now(now)
+    }
+
+    fn due_now(&mut self, now: i64) -> Option<Which> {
         if self.deadlines.all.is_some_and(|at| at <= now) {
             return Some(Which::All);
         }
@@ -237,7 +270,7 @@ impl Watch {
 
     /// Looks at instances at an instant and tells the difference to what is
     /// stored.
-    pub(crate) fn advance(&mut self, which: &Which, now: i64, figures: &Figures) -> Difference {
+    pub(crate) fn advance(&mut self, which: &Which, now: i64, figures: &Figures, news: &News) -> Difference {
         if *which == Which::Units(Vec::new()) {
             return Difference::default();
         }
@@ -246,6 +279,7 @@ impl Watch {
         self.arm(which, now, figures);
 
         let mut changed: Vec<Arc<str>> = Vec::new();
+        let mut left: HashMap<Arc<str>, u32> = HashMap::new();
         let replaced: Vec<u32> = match which {
             Which::All => self.by_unit.keys().copied().collect(),
             Which::Units(units) => units.clone(),
@@ -256,6 +290,7 @@ impl Watch {
                 *count -= 1;
                 if *count == 0 {
                     self.counts.remove(&identifier);
+                    left.insert(identifier.clone(), unit);
                 }
                 changed.push(identifier);
             }
@@ -270,7 +305,85 @@ impl Watch {
             let known = self.stored.iter().filter(|(_, stored)| stored.standing != Standing::Out);
             changed.extend(known.map(|(identifier, _)| identifier.clone()));
         }
-        self.decide(changed, &found, now, figures)
+        let mut difference = self.decide(changed, &found, now, figures, news);
+        if self.trigger.wishes.fire_on != FireOn::Enter {
+            let fires = |identifier: &&Arc<str>| {
+                self.stored.get(*identifier).is_some_and(|stored| {
+                    // Whoever came back too early came without a signal, and goes
+                    // without one.
+                    let quiet = stored.fired_at.is_some_and(|at| at != stored.since);
+                    stored.standing == Standing::In && !(quiet && self.trigger.wishes.cooldown_millis > 0)
+                })
+            };
+            let leaving: Vec<Arc<str>> = difference.leaves.iter().filter(fires).cloned().collect();
+            difference.farewells = self.farewells(&leaving, &left, now, figures, news);
+        }
+        difference
+    }
+
+    /// Says what there is to say of instances that stop to match: their outputs
+    /// as they are now, nothing of those that are gone.
+    fn farewells(
+        &self,
+        leaving: &[Arc<str>],
+        left: &HashMap<Arc<str>, u32>,
+        now: i64,
+        figures: &Figures,
+        news: &News,
+    ) -> Vec<Enter> {
+        if leaving.is_empty() {
+            return Vec::new();
+        }
+        let trigger = &self.trigger;
+        let look = |scope: &InScope<'_>| {
+            let operands: Vec<_> = trigger.values.iter().map(|value| scope.operand(value, trigger.target)).collect();
+            let mut rows: HashMap<String, Vec<Value>> = HashMap::new();
+            for row in 0..scope.length(trigger.target) {
+                let identifier = operands[0].value(row).to_string();
+                rows.entry(identifier).or_insert_with(|| operands.iter().map(|operand| operand.value(row)).collect());
+            }
+            rows
+        };
+        let units: Option<BTreeSet<u32>> =
+            leaving.iter().map(|identifier| left.get(identifier).copied().filter(|unit| *unit != NO_ROW)).collect();
+        let rows = match units {
+            Some(units) if !trigger.reach.whole => {
+                self.in_scope(&units.into_iter().collect::<Vec<_>>(), now, figures, look)
+            }
+            _ => self.evaluator.everything_given(&figures.seen(&self.links), look),
+        };
+        let farewell = |identifier: &Arc<str>| {
+            let own_type = trigger.fields[0].field_type;
+            let mut gone = vec![Value::Null; trigger.values.len()];
+            gone[0] = identified(identifier, own_type);
+            let values = rows.get(&**identifier).unwrap_or(&gone);
+            let stored = self.stored.get(identifier);
+            let late = left.get(identifier).is_some_and(|unit| news.late.contains(unit));
+            self.told(identifier, values, stored.map_or(1, |stored| stored.episode), false, news.reason_of(late))
+        };
+        leaving.iter().map(farewell).collect()
+    }
+
+    fn told(&self, identifier: &Arc<str>, values: &[Value], episode: u64, quiet: bool, reason: Reason) -> Enter {
+        let fields = self.trigger.fields.iter().zip(values).map(|(field, value)| Field {
+            id: field.id.clone(),
+            value: value.to_json(),
+            kind: kind(field.field_type),
+            is_identifier: field.is_identifier,
+        });
+        Enter {
+            identifier: identifier.clone(),
+            episode,
+            typed: values[0].to_json(),
+            fields: fields.collect(),
+            quiet,
+            reason,
+        }
+    }
+
+    /// Counts the instances that satisfy the trigger, stored or not.
+    pub(crate) fn satisfying(&self) -> u64 {
+        self.counts.len() as u64
     }
 
     fn decide(
@@ -279,6 +392,7 @@ impl Watch {
         found: &[(Arc<str>, u32)],
         now: i64,
         figures: &Figures,
+        news: &News,
     ) -> Difference {
         let mut waiting = std::mem::take(&mut self.waiting);
         for (identifier, unit) in found {
@@ -315,8 +429,8 @@ impl Watch {
                 }
             }
         }
-        let enters = self.describe(&entering, now, figures);
-        Difference { enters, leaves, displaced }
+        let enters = self.describe(&entering, now, figures, news);
+        Difference { enters, leaves, displaced, farewells: Vec::new() }
     }
 
     fn standing(&self, identifier: &Arc<str>) -> Standing {
@@ -343,7 +457,9 @@ impl Watch {
             self.put(identifier, Standing::Displaced);
         }
         for enter in &difference.enters {
-            let stored = Stored { standing: Standing::In, episode: enter.episode, since: at };
+            let fired = Some(at).filter(|_| !enter.quiet && !self.silent);
+            let fired_at = fired.or_else(|| self.stored.get(&enter.identifier).and_then(|stored| stored.fired_at));
+            let stored = Stored { standing: Standing::In, episode: enter.episode, since: at, fired_at };
             self.stored.insert(enter.identifier.clone(), stored);
             self.matched += 1;
         }
@@ -532,7 +648,7 @@ impl Watch {
     }
 
     /// Evaluates the outputs of instances that start to match.
-    fn describe(&self, entering: &[(Arc<str>, u32)], now: i64, figures: &Figures) -> Vec<Enter> {
+    fn describe(&self, entering: &[(Arc<str>, u32)], now: i64, figures: &Figures, news: &News) -> Vec<Enter> {
         if entering.is_empty() {
             return Vec::new();
         }
@@ -558,23 +674,47 @@ impl Watch {
         } else {
             self.in_scope(&units, now, figures, look)
         };
-        let enter = |(identifier, _): &(Arc<str>, u32)| {
+        let enter = |(identifier, unit): &(Arc<str>, u32)| {
             let values = rows.get(&**identifier)?;
-            let before = self.stored.get(identifier).map_or(0, |stored| stored.episode);
-            let fields = trigger.fields.iter().zip(values).map(|(field, value)| Field {
-                id: field.id.clone(),
-                value: value.to_json(),
-                kind: kind(field.field_type),
-                is_identifier: field.is_identifier,
-            });
-            Some(Enter {
-                identifier: identifier.clone(),
-                episode: before + 1,
-                typed: values[0].to_json(),
-                fields: fields.collect(),
-            })
+            let stored = self.stored.get(identifier);
+            let before = stored.map_or(0, |stored| stored.episode);
+            let fired_at = stored.and_then(|stored| stored.fired_at);
+            let quiet = fired_at.is_some_and(|at| now - at.as_millis() < trigger.wishes.cooldown_millis);
+            let quiet = quiet || trigger.wishes.fire_on == FireOn::Leave;
+            Some(self.told(identifier, values, before + 1, quiet, news.reason_of(news.late.contains(unit))))
         };
         entering.iter().filter_map(enter).collect()
+    }
+}
+
+/// Reads an identifier back from its text.
+fn identified(text: &str, own: Type) -> Value {
+    let number = match own {
+        Type::Int => text.parse().ok().map(Value::Int),
+        Type::Float => text.parse().ok().map(Value::Float),
+        Type::Date => text.parse::<Timestamp>().ok().map(|at| Value::Date(at.as_millis())),
+        Type::String => None,
+    };
+    number.unwrap_or_else(|| Value::Text(text.into()))
+}
+
+/// What made somebody look.
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    pub(crate) reason: Reason,
+    /// Cases of which something earlier than was known has arrived.
+    pub(crate) late: HashSet<u32>,
+    /// What led to the rows that arrived, as the commit names it.
+    pub(crate) causes: Vec<String>,
+}
+
+impl News {
+    pub(crate) fn of(reason: Reason) -> Self {
+        News { reason, late: HashSet::new(), causes: Vec::new() }
+    }
+
+    fn reason_of(&self, late: bool) -> Reason {
+        if late && self.reason == Reason::Data { Reason::LateData } else { self.reason }
     }
 }
 

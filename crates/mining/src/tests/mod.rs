@@ -4,6 +4,7 @@
 mod language;
 mod queries;
 mod triggers;
+mod wishes;
 mod incremental;
 mod late_steps;
 mod following;

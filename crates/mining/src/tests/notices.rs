@@ -9,12 +9,6 @@ use super::triggers::{CHANGED, house, one_trigger, refused};
 async fn a_trigger_that_would_not_be_obeyed_is_refused_with_the_place() {
     for (more, expected) in [
         (
-            ", rearm: { after: ON_LEAVE, cooldownMinutes: 30 }",
-            expect![[
-                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.rearm.cooldownMinutes (line 19): only cooldownMinutes: 0 is supported so far; write that or leave it out"#
-            ]],
-        ),
-        (
             ", rearm: { after: NEVER }",
             expect![[
                 r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.rearm.after (line 19): only after: ON_LEAVE is supported so far; write that or leave it out"#
@@ -33,22 +27,14 @@ async fn a_trigger_that_would_not_be_obeyed_is_refused_with_the_place() {
             ]],
         ),
         (
-            ", evaluate: ON_LOAD",
-            expect![[
-                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.evaluate (line 19): only evaluate: CONTINUOUS is supported so far; write that or leave it out"#
-            ]],
-        ),
-        (
-            ", fireOn: BOTH",
-            expect![[
-                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.fireOn (line 19): only fireOn: ENTER is supported so far; write that or leave it out"#
-            ]],
-        ),
-        (
             ", scope: DISABLED",
             expect![[
                 r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.scope (line 19): only scope: ENABLED is supported so far; write that or leave it out"#
             ]],
+        ),
+        (
+            ", caps: { perMinute: 0 }",
+            expect![[""]],
         ),
         (
             ", itemLimit: 0",

@@ -307,7 +307,7 @@ async fn a_model_that_does_not_fit_is_refused_with_the_place() {
     )
     .await;
     refused(
-        &one_trigger(CHANGED, ", fireOn: LEAVE"),
+        &one_trigger(CHANGED, ", scope: DISABLED"),
         &expect![[r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.fireOn (line 19): only fireOn: ENTER is supported so far; write that or leave it out"#]],
     )
     .await;
