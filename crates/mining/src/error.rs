@@ -27,6 +27,14 @@ pub enum Error {
         /// ` (did you mean …)`, or nothing.
         hint: String,
     },
+    /// The record has no instance of this name.
+    #[error("trigger \"{trigger}\" watches no record \"{identifier}\"; write the identifier as the trigger's list shows it")]
+    UnknownInstance {
+        /// The trigger's id.
+        trigger: String,
+        /// As asked for.
+        identifier: String,
+    },
     /// The key of a package or a model cannot be part of an id.
     #[error("\"{key}\" cannot be a key: letters, digits, \"-\" and \"_\" are allowed")]
     BadKey {
@@ -115,7 +123,10 @@ pub enum Error {
 impl Coded for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::UnknownModel { .. } | Error::UnknownTrigger { .. } | Error::NotPublished { .. } => Kind::NotFound,
+            Error::UnknownModel { .. }
+            | Error::UnknownTrigger { .. }
+            | Error::UnknownInstance { .. }
+            | Error::NotPublished { .. } => Kind::NotFound,
             Error::BadKey { .. }
             | Error::Yaml { .. }
             | Error::InvalidModel { .. }
@@ -137,6 +148,7 @@ impl Coded for Error {
             Error::UnknownModel { .. } => "knowledge-model-unknown",
             Error::NotPublished { .. } => "knowledge-model-not-published",
             Error::UnknownTrigger { .. } => "trigger-unknown",
+            Error::UnknownInstance { .. } => "record-instance-unknown",
             Error::BadKey { .. } => "key-invalid",
             Error::Yaml { .. } => "knowledge-model-not-yaml",
             Error::InvalidModel { .. } => "knowledge-model-invalid",

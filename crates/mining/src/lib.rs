@@ -28,7 +28,13 @@
 //!   to which a model has fired and the appended events share a transaction
 //!   that is conditional on nobody else having written.
 //! * The same evaluator takes all cases or a list of touched ones, so the two
-//!   cannot disagree; a property test holds them to it.
+//!   cannot disagree; a property test holds them to it, and what fires to a
+//!   naive oracle that looks at everything at every instant.
+//! * The cost of a commit grows with the commit: a trigger looks at the cases
+//!   that it touches, that are due, and that a shared figure passes on its way.
+//!   What cannot be followed like that runs at its own pace and delays nobody.
+//! * A model whose evaluation fails stops alone, and catches up later.
+//! * A cap holds signals back in order and loses none.
 //! * What matched before a trigger was published, or before its logic or the
 //!   joins of its data model changed, is known and does not fire.
 //! * What a knowledge model says about a trigger is obeyed or refused; what has
@@ -47,10 +53,13 @@
 //! 2. [`pql`], [`log`], [`evaluate`]: from text to plan, from rows to roots,
 //!    from both to answers;
 //! 3. `knowledge_model`, `notices`, `trigger`: what a person writes, checked;
-//! 4. `clock`, `matched_set`, `watch`: who matches a trigger, and until when;
-//! 5. `tables`, `live`, `post`: what is stored, what is in memory, and how the
+//! 4. `figures`, `reach`: what several cases share, kept up to date, and how far
+//!    a change reaches;
+//! 5. `clock`, `matched_set`, `crossings`, `watch`: who matches a trigger, until
+//!    when, and who is asked when a figure moves;
+//! 6. `pace`, `tables`, `live`, `post`: what is sent when, what is stored, what is in memory, and how the
 //!    second follows the rows and the first follows the second;
-//! 6. [`Mining`], the facade, and `work`, which follows in the background.
+//! 7. [`Mining`], the facade, `why`, and `work`, which follows in the background.
 
 mod error;
 pub mod value;
@@ -71,6 +80,7 @@ mod pace;
 mod tables;
 mod live;
 mod post;
+mod why;
 mod views;
 mod mining;
 mod work;
@@ -84,6 +94,7 @@ pub use views::{
     Class, ClockView, Counters, FieldView, Matched, ModelSummary, ModelTexts, Preview, Publication, RecordView,
     TriggerView,
 };
+pub use why::{Why, WhyComparison, WhyFilter};
 
 use base::db::Migration;
 

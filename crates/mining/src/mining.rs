@@ -21,6 +21,7 @@ use crate::pql::operators::hint;
 use crate::trigger::{Published, Trigger, check_model};
 use crate::value::Answer;
 use crate::views::{ClockView, Counters, Matched, ModelSummary, ModelTexts, Publication, RecordView, TriggerView};
+use crate::why::{self, Why};
 use crate::{Error, tables};
 
 /// Process intelligence over the rows of all pools.
@@ -222,6 +223,29 @@ impl Mining {
         }
         let (model, trigger) = (model.to_owned(), trigger.to_owned());
         self.desk.db.read("mining.matched", move |tx| Ok(tables::matched(tx, &model, &trigger)?)).await
+    }
+
+    /// Explains why a record instance satisfies a trigger of the published
+    /// version or not: each condition now, both sides of its comparisons, and
+    /// when time alone would change them.
+    pub async fn why(&self, model: &str, trigger: &str, identifier: &str) -> Result<Why, Error> {
+        let published = self.checked(model).await?;
+        let known = published.triggers.iter().map(|trigger| trigger.id.as_str());
+        let found = published.triggers.iter().find(|known| known.id == trigger).cloned();
+        let found = found.ok_or_else(|| Error::UnknownTrigger {
+            model: model.to_owned(),
+            trigger: trigger.to_owned(),
+            hint: hint(trigger, known),
+        })?;
+        let (_, data_model) = self.published_text(model).await?;
+        let (root, clock) = self.fresh_root(data_model).await?;
+        let now = clock.now(self.clock.now()).as_millis();
+        let identifier = identifier.to_owned();
+        blocking(move || {
+            why::explain(root, &found, &identifier, now)
+                .ok_or_else(|| Error::UnknownInstance { trigger: found.id.clone(), identifier })
+        })
+        .await
     }
 
     /// Lists what a trigger in shadow mode would have sent, the last 1,000.

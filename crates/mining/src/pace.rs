@@ -19,6 +19,8 @@ pub(crate) struct Pace {
     until: u64,
     /// Since when a minute counts, and how many were sent in it.
     minute: Option<(Timestamp, u64)>,
+    /// When something was sent last.
+    last: Option<Timestamp>,
 }
 
 /// What becomes of signals.
@@ -35,7 +37,7 @@ pub(crate) struct Sending {
 impl Pace {
     /// Goes on with what is held.
     pub(crate) fn new(from: u64, until: u64) -> Self {
-        Pace { from, until, minute: None }
+        Pace { from, until, ..Pace::default() }
     }
 
     /// Returns how many signals are held.
@@ -63,6 +65,9 @@ impl Pace {
         self.from = sending.release.1;
         *sent += count;
         self.minute = Some((minute.0, minute.1 + count));
+        if count > 0 {
+            self.last = Some(wall);
+        }
         sending
     }
 
@@ -74,13 +79,15 @@ impl Pace {
         let minute = self.minute_at(wall);
         match caps.per_minute {
             Some(cap) if minute.1 >= cap => Some(Timestamp::from_millis(minute.0.as_millis() + 60 * SECOND_MILLIS)),
-            _ => Some(Timestamp::from_millis(wall.as_millis() + SECOND_MILLIS)),
+            _ => Some(self.last.map_or(wall, |last| Timestamp::from_millis(last.as_millis() + SECOND_MILLIS))),
         }
     }
 
-    /// Tells whether something that is held may be sent now.
+    /// Tells whether something that is held may be sent now, without a commit:
+    /// a second after the last time, else a cap per commit would be none.
     pub(crate) fn has_room(&self, caps: &Caps, wall: Timestamp) -> bool {
-        self.held() > 0 && caps.per_minute.is_none_or(|cap| self.minute_at(wall).1 < cap)
+        let rested = self.last.is_none_or(|last| wall.as_millis() - last.as_millis() >= SECOND_MILLIS);
+        self.held() > 0 && rested && caps.per_minute.is_none_or(|cap| self.minute_at(wall).1 < cap)
     }
 
     fn minute_at(&self, wall: Timestamp) -> (Timestamp, u64) {

@@ -242,7 +242,7 @@ impl From<ModelTexts> for ModelDetails {
 
 impl From<TriggerView> for Trigger {
     fn from(view: TriggerView) -> Self {
-        let TriggerView { id, name, record, fields, class, cost, item_limit, matched, fired } = view;
+        let TriggerView { id, name, record, fields, class, cost, item_limit, matched, fired, .. } = view;
         let class = match class {
             Class::L => "L",
             Class::K => "K",
@@ -263,7 +263,7 @@ impl From<FieldView> for Field {
 
 impl From<Publication> for Published {
     fn from(publication: Publication) -> Self {
-        let Publication { model, version, triggers } = publication;
+        let Publication { model, version, triggers, .. } = publication;
         Published { model, version, triggers: triggers.into_iter().map(Trigger::from).collect() }
     }
 }

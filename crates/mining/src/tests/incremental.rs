@@ -131,7 +131,7 @@ fn knowledge_model() -> String {
     yaml.push_str("triggers:\n");
     for (id, _) in CONDITIONS {
         let record = if is_of_vendor(id) { "VENDOR" } else { "ORDER" };
-        writeln!(yaml, "  - {{ id: {id}, record: {record}, filterIds: [{id}] }}").expect("a string takes it");
+        writeln!(yaml, "  - {{ id: {id}, record: {record}, filterIds: [{id}], fireOn: BOTH }}").expect("a string takes it");
     }
     yaml
 }
@@ -222,6 +222,10 @@ impl Oracle {
             for (trigger, condition) in CONDITIONS {
                 let satisfying = full(&root, trigger, condition, instant);
                 let before = self.matched.insert(trigger, satisfying.clone()).unwrap_or_default();
+                for identifier in before.difference(&satisfying).filter(|_| !silent) {
+                    let episode = self.episodes[&(trigger, identifier.clone())];
+                    self.fired.insert((instant, format!("{trigger}/{identifier}/{episode}/left")));
+                }
                 for identifier in satisfying.difference(&before) {
                     let episode = self.episodes.entry((trigger, identifier.clone())).or_default();
                     *episode += 1;
