@@ -183,9 +183,7 @@ impl Readers {
         let figure = self.figure.filter(|_| self.slope != 0.0)?;
         let line = figure - self.slope * now as f64;
         let margin = self.margin(line.abs().max(figure.abs()));
-        let change = |(own, _): &(i64, u32)| {
-            next_change(double_of(*own) - figure, self.slope, now)
-        };
+        let change = |(own, _): &(i64, u32)| next_change(double_of(*own) - figure, self.slope, now);
         // Those nearest to the line cross it first.
         if self.slope > 0.0 {
             self.units.range(..=(ordered(line + margin), u32::MAX)).rev().find_map(change)

@@ -28,7 +28,9 @@ pub enum Error {
         hint: String,
     },
     /// The record has no instance of this name.
-    #[error("trigger \"{trigger}\" watches no record \"{identifier}\"; write the identifier as the trigger's list shows it")]
+    #[error(
+        "trigger \"{trigger}\" watches no record \"{identifier}\"; write the identifier as the trigger's list shows it"
+    )]
     UnknownInstance {
         /// The trigger's id.
         trigger: String,

@@ -145,7 +145,6 @@ impl Live {
         reason: Reason,
     ) -> Result<(), Error> {
         let published = check_model(id, &KnowledgeModel::parse(text)?, &self.model, self.log.catalog())?;
-        self.models.retain(|model| model.id != id);
         let now = self.clock.now(wall_now);
         let (name, through) = (id.to_owned(), self.log.number);
         let noted = published.noted();
@@ -169,6 +168,7 @@ impl Live {
             Watch::new(trigger.clone(), figures, log.clone(), stored, silent)
         });
         let watches = watches.collect();
+        self.models.retain(|model| model.id != id);
         self.models.push(LiveModel {
             id: id.to_owned(),
             published,
@@ -390,13 +390,7 @@ impl Live {
             let looked = which(watch, &self.figures);
             let looked = looked.map(|which| watch.advance(&which, instant.as_millis(), &self.figures, news));
             let difference = looked.unwrap_or_default();
-            previews.push(Preview {
-                trigger: watch.trigger.id.clone(),
-                matching: watch.satisfying(),
-                new: difference.enters.len() as u64,
-                leaving: difference.leaves.len() as u64,
-                fires: !watch.silent,
-            });
+            previews.push(watch.told_of(&difference));
             differences.push(difference);
         }
         if news.reason == Reason::LogicChange {

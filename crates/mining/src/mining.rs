@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::clock::ProcessClock;
 use crate::evaluate;
+use crate::figures::Figures;
 use crate::knowledge_model::KnowledgeModel;
 use crate::live::{Desk, Live, open_cases};
 use crate::notices::{self, Notice};
@@ -20,7 +21,10 @@ use crate::pql::check::Checker;
 use crate::pql::operators::hint;
 use crate::trigger::{Published, Trigger, check_model};
 use crate::value::Answer;
-use crate::views::{ClockView, Counters, Matched, ModelSummary, ModelTexts, Publication, RecordView, TriggerView};
+use crate::views::{
+    ClockView, Counters, Matched, ModelSummary, ModelTexts, Preview, Publication, RecordView, TriggerView,
+};
+use crate::watch::Watch;
 use crate::why::{self, Why};
 use crate::{Error, tables};
 
@@ -142,6 +146,37 @@ impl Mining {
             tracing::warn!(knowledge_model.id = model, %notice, "knowledge model says something that has no effect");
         }
         Ok(Publication { model: model.to_owned(), version, triggers: self.triggers(model).await?, previews })
+    }
+
+    /// Tells what publishing the draft would do to the matched sets, without
+    /// doing it: how many instances would match, how many of them are new, and
+    /// whether that would fire.
+    pub async fn preview(&self, model: &str) -> Result<Vec<Preview>, Error> {
+        let parsed = KnowledgeModel::parse(&self.draft(model).await?)?;
+        let data_model = self.data_models.find(parsed.data_model()).await?;
+        let (root, clock) = self.fresh_root(data_model.id).await?;
+        let published = check_model(model, &parsed, &data_model, root.catalog())?;
+        let (id, noted, now) = (model.to_owned(), published.noted(), clock.now(self.clock.now()));
+        let states = self.desk.db.read("mining.preview", move |tx| {
+            let logics = tables::logics(tx, &id)?;
+            let mut states = Vec::new();
+            for noted in &noted {
+                let silent = tables::starts_silently(noted, logics.get(&noted.id).map(String::as_str));
+                states.push((silent.unwrap_or(false), tables::stored(tx, &id, &noted.id)?));
+            }
+            Ok::<_, Error>(states)
+        });
+        let states = states.await?;
+        blocking(move || {
+            let mut figures = Figures::new(root.clone());
+            let watches = published.triggers.iter().zip(states);
+            let preview = |(trigger, (silent, stored)): (&Arc<Trigger>, _)| {
+                let mut watch = Watch::new(trigger.clone(), &mut figures, root.clone(), stored, silent);
+                watch.preview(now.as_millis(), &figures)
+            };
+            Ok(watches.map(preview).collect())
+        })
+        .await
     }
 
     /// Lists what the published text says without effect.

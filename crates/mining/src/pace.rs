@@ -91,7 +91,8 @@ impl Pace {
     }
 
     fn minute_at(&self, wall: Timestamp) -> (Timestamp, u64) {
-        let goes_on = |(since, _): &(Timestamp, u64)| (0..60 * SECOND_MILLIS).contains(&(wall.as_millis() - since.as_millis()));
+        let goes_on =
+            |(since, _): &(Timestamp, u64)| (0..60 * SECOND_MILLIS).contains(&(wall.as_millis() - since.as_millis()));
         self.minute.filter(goes_on).unwrap_or((wall, 0))
     }
 }

@@ -103,7 +103,7 @@ pub(crate) fn reach(checker: &Checker<'_>, selection: &Selection, clock: &ClockU
     for (condition, way) in &selection.conditions {
         condition.walk(&mut |node| {
             let is_figure = is_shared(program, node);
-            reach.whole |= !reading.is_understood(node) || (is_figure && !is_kept(program, node));
+            reach.whole |= !is_understood(node) || (is_figure && !is_kept(program, node));
         });
         let mut parts = Vec::new();
         conjuncts(condition, &mut parts);
@@ -113,9 +113,7 @@ pub(crate) fn reach(checker: &Checker<'_>, selection: &Selection, clock: &ClockU
                 let stays = match own_way {
                     Some(Way::Down) => true,
                     Some(Way::Up) => program.is_in_case(part.grain) && program.is_in_case(selection.target),
-                    Some(Way::Over(table)) => {
-                        program.is_in_case(part.grain) && program.is_in_case(Grain::Table(table))
-                    }
+                    Some(Way::Over(table)) => program.is_in_case(part.grain) && program.is_in_case(Grain::Table(table)),
                     None => false,
                 };
                 if stays && !part.is_clocked() && part.grain != Grain::Constant {
@@ -130,9 +128,7 @@ pub(crate) fn reach(checker: &Checker<'_>, selection: &Selection, clock: &ClockU
         }
     }
     let against = |node: &Node| {
-        let is_it = |threshold: &Threshold| {
-            matches!(threshold, Threshold::Against { comparison, .. } if comparison.id == node.id)
-        };
+        let is_it = |threshold: &Threshold| matches!(threshold, Threshold::Against { comparison, .. } if comparison.id == node.id);
         reach.thresholds.iter().any(is_it)
     };
     reach.timed = clock.comparisons.iter().filter(|(node, _)| !against(node)).cloned().collect();
@@ -149,20 +145,19 @@ fn conjuncts<'a>(node: &'a Node, parts: &mut Vec<&'a Node>) {
     }
 }
 
+/// Tells whether a node depends on nothing but rows of the case, figures
+/// that are told apart, and the clock. Of an operator that is not listed,
+/// such as a window over all rows, it is not known.
+fn is_understood(node: &Node) -> bool {
+    is_known(node) || matches!(node.op, Op::Column { .. } | Op::Now | Op::ClockPart(_) | Op::PullUp(_) | Op::Process(_))
+}
+
 struct Reading<'a> {
     program: &'a Program,
     target: Grain,
 }
 
 impl Reading<'_> {
-    /// Tells whether a node depends on nothing but rows of the case, figures
-    /// that are told apart, and the clock. Of an operator that is not listed,
-    /// such as a window over all rows, it is not known.
-    fn is_understood(&self, node: &Node) -> bool {
-        is_known(node)
-            || matches!(node.op, Op::Column { .. } | Op::Now | Op::ClockPart(_) | Op::PullUp(_) | Op::Process(_))
-    }
-
     /// Finds the parts through which alone figures decide a condition.
     fn thresholds(&self, node: &Node) -> Option<Vec<Threshold>> {
         if !has_shared(self.program, node) {
@@ -272,7 +267,8 @@ impl Reach {
         }
         if clock.irregular {
             let minutes = (CADENCE_MILLIS / 60_000).to_string();
-            words = words + "; all " + unit + " every " + &minutes + " minutes, because a use of NOW() has no normal form";
+            words =
+                words + "; all " + unit + " every " + &minutes + " minutes, because a use of NOW() has no normal form";
         } else if !clock.boundaries.is_empty() {
             words.push_str(&format!("; all {unit} when the day, hour or minute that it reads begins"));
         }

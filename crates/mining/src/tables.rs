@@ -150,19 +150,10 @@ pub(crate) fn move_on(
 /// something else starts silently, unless it asks to fire; one that is gone
 /// matches nothing any more, and would be new if it came back.
 pub(crate) fn put_triggers(tx: &mut dyn Tx, model: &str, triggers: &[Noted]) -> Result<(), Error> {
-    let known = tx.query("SELECT trigger_id, logic FROM mining_triggers WHERE model = $1", args![model])?;
-    let mut before = HashMap::new();
-    for row in &known {
-        before.insert(row.get::<String>(0)?, row.get::<String>(1)?);
-    }
-    for Noted { id: trigger, logic, fire_existing, fire_changed } in triggers {
-        let silent = match before.remove(trigger) {
-            Some(same) if same == *logic => continue,
-            // It was gone meanwhile, and is new.
-            Some(gone) if gone.is_empty() => !fire_existing,
-            Some(_) => !fire_changed,
-            None => !fire_existing,
-        };
+    let mut before = logics(tx, model)?;
+    for noted in triggers {
+        let Noted { id: trigger, logic, .. } = noted;
+        let Some(silent) = starts_silently(noted, before.remove(trigger).as_deref()) else { continue };
         tx.execute(
             "INSERT INTO mining_triggers (model, trigger_id, logic, silent, fired) VALUES ($1, $2, $3, $4, 0)
              ON CONFLICT (model, trigger_id) DO UPDATE SET logic = excluded.logic, silent = excluded.silent",
@@ -177,6 +168,23 @@ pub(crate) fn put_triggers(tx: &mut dyn Tx, model: &str, triggers: &[Noted]) -> 
         )?;
     }
     Ok(())
+}
+
+/// Returns the logic of each trigger that was published at least once; nothing
+/// of one that is gone.
+pub(crate) fn logics(tx: &mut dyn Tx, model: &str) -> Result<HashMap<String, String>, Error> {
+    let known = tx.query("SELECT trigger_id, logic FROM mining_triggers WHERE model = $1", args![model])?;
+    known.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
+
+/// Tells whether a trigger that is published starts silently; nothing if it goes
+/// on as before.
+pub(crate) fn starts_silently(noted: &Noted, before: Option<&str>) -> Option<bool> {
+    match before {
+        Some(same) if same == noted.logic => None,
+        Some(before) if !before.is_empty() => Some(!noted.fire_changed),
+        _ => Some(!noted.fire_existing),
+    }
 }
 
 /// Returns whether a trigger is silent, and how many signals it fired.
@@ -227,13 +235,7 @@ pub(crate) fn shadow(tx: &mut dyn Tx, model: &str, trigger: &str, signals: &[Sig
 }
 
 /// Holds signals back, from a place on.
-pub(crate) fn hold(
-    tx: &mut dyn Tx,
-    model: &str,
-    trigger: &str,
-    first: u64,
-    signals: &[Signal],
-) -> Result<(), Error> {
+pub(crate) fn hold(tx: &mut dyn Tx, model: &str, trigger: &str, first: u64, signals: &[Signal]) -> Result<(), Error> {
     put_signals(tx, "mining_held", model, trigger, first, signals)
 }
 
@@ -245,9 +247,7 @@ fn put_signals(
     first: u64,
     signals: &[Signal],
 ) -> Result<(), Error> {
-    let set = |(place, signal): (usize, &Signal)| {
-        args![model, trigger, first + place as u64, written(signal)].to_vec()
-    };
+    let set = |(place, signal): (usize, &Signal)| args![model, trigger, first + place as u64, written(signal)].to_vec();
     let sets: Vec<Vec<Value>> = signals.iter().enumerate().map(set).collect();
     let insert = format!("INSERT INTO {table} (model, trigger_id, place, signal) VALUES ($1, $2, $3, $4)");
     tx.execute_many(&insert, &sets)?;
@@ -255,23 +255,14 @@ fn put_signals(
 }
 
 /// Takes the first signals that are held back, in order.
-pub(crate) fn unhold(
-    tx: &mut dyn Tx,
-    model: &str,
-    trigger: &str,
-    from: u64,
-    until: u64,
-) -> Result<Vec<Signal>, Error> {
+pub(crate) fn unhold(tx: &mut dyn Tx, model: &str, trigger: &str, from: u64, until: u64) -> Result<Vec<Signal>, Error> {
     let own = args![model, trigger, from, until];
     let rows = tx.query(
         "SELECT signal FROM mining_held WHERE model = $1 AND trigger_id = $2 AND place >= $3 AND place < $4
          ORDER BY place",
         own,
     )?;
-    tx.execute(
-        "DELETE FROM mining_held WHERE model = $1 AND trigger_id = $2 AND place >= $3 AND place < $4",
-        own,
-    )?;
+    tx.execute("DELETE FROM mining_held WHERE model = $1 AND trigger_id = $2 AND place >= $3 AND place < $4", own)?;
     signals(&rows)
 }
 

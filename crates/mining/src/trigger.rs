@@ -308,7 +308,8 @@ impl Checking<'_> {
         }
         for (key, cap) in [("perCommit", text.caps.per_commit), ("perMinute", text.caps.per_minute)] {
             if cap == Some(0) {
-                let detail = format!("\"caps.{key}\" is 0: with that nothing is ever sent; use shadow: true to only record");
+                let detail =
+                    format!("\"caps.{key}\" is 0: with that nothing is ever sent; use shadow: true to only record");
                 return Err(self.refused(&path, &text.id, &detail));
             }
         }

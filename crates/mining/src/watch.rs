@@ -24,6 +24,7 @@ use crate::pql::plan::{Grain, Op};
 use crate::reach::Threshold;
 use crate::trigger::Trigger;
 use crate::value::{Type, Value};
+use crate::views::Preview;
 
 /// Which instances are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +145,13 @@ impl Watch {
 
     /// Moves to another root and tells whom that makes it look at: those that
     /// the commit touched, and those that a figure passed on its way.
-    pub(crate) fn after_commit(&mut self, log: &Arc<EventLog>, touched: &Touched, figures: &Figures, now: i64) -> Which {
+    pub(crate) fn after_commit(
+        &mut self,
+        log: &Arc<EventLog>,
+        touched: &Touched,
+        figures: &Figures,
+        now: i64,
+    ) -> Which {
         let before = self.evaluator.log().clone();
         self.evaluator = Evaluator::new(log.clone(), self.trigger.program.clone(), 0);
         if self.trigger.reach.whole {
@@ -212,7 +219,8 @@ impl Watch {
     fn figure_of(&self, figures: &Figures, place: usize, unit: u32, group: &Group) -> Option<f64> {
         let side = |scope: &InScope<'_>| {
             let found = self.sides(scope, place, |_| true);
-            let found = found.into_iter().flatten().find(|found| found.groups.len() == 1 && found.groups[0].1 == *group);
+            let found =
+                found.into_iter().flatten().find(|found| found.groups.len() == 1 && found.groups[0].1 == *group);
             found.and_then(|found| found.side.figure)
         };
         self.in_scope(&[unit], 0, figures, side)
@@ -381,9 +389,21 @@ impl Watch {
         }
     }
 
-    /// Counts the instances that satisfy the trigger, stored or not.
-    pub(crate) fn satisfying(&self) -> u64 {
-        self.counts.len() as u64
+    /// Tells what a look at everything would change.
+    pub(crate) fn preview(&mut self, now: i64, figures: &Figures) -> Preview {
+        let difference = self.advance(&Which::All, now, figures, &News::of(Reason::LogicChange));
+        self.told_of(&difference)
+    }
+
+    /// Sums up a difference that is not stored yet.
+    pub(crate) fn told_of(&self, difference: &Difference) -> Preview {
+        Preview {
+            trigger: self.trigger.id.clone(),
+            matching: self.counts.len() as u64,
+            new: difference.enters.len() as u64,
+            leaving: difference.leaves.len() as u64,
+            fires: !self.silent,
+        }
     }
 
     fn decide(
@@ -608,7 +628,8 @@ impl Watch {
                 let reads = scope.reads(other)?;
                 let places = scope.operand(other, comparison.grain);
                 let own = scope.operand(own, comparison.grain);
-                for (unit, row) in self.unit_rows(scope, comparison.grain).into_iter().filter(|(unit, _)| wanted(*unit)) {
+                for (unit, row) in self.unit_rows(scope, comparison.grain).into_iter().filter(|(unit, _)| wanted(*unit))
+                {
                     // A side without a value decides nothing, wherever the other is.
                     let (Some(own), Some(at)) = (own.float(row), places.place(row)) else { continue };
                     let reads = &reads[at];
@@ -644,7 +665,10 @@ impl Watch {
         }
         let places = scope.places(trigger.target, grain);
         let units = units_of(scope, trigger).into_iter().enumerate();
-        units.filter_map(|(row, unit)| places.at(row).map(|place| (unit, place))).filter(|(unit, _)| *unit != NO_ROW).collect()
+        units
+            .filter_map(|(row, unit)| places.at(row).map(|place| (unit, place)))
+            .filter(|(unit, _)| *unit != NO_ROW)
+            .collect()
     }
 
     /// Evaluates the outputs of instances that start to match.
@@ -740,5 +764,10 @@ fn units_of(scope: &InScope<'_>, trigger: &Trigger) -> Vec<u32> {
 /// clock makes another one match.
 fn passing(scope: &InScope<'_>, trigger: &Trigger) -> HashSet<u32> {
     let passes = scope.selected(trigger.target, &trigger.reach.gates);
-    units_of(scope, trigger).into_iter().zip(passes).filter(|(unit, passes)| *passes && *unit != NO_ROW).map(|(unit, _)| unit).collect()
+    units_of(scope, trigger)
+        .into_iter()
+        .zip(passes)
+        .filter(|(unit, passes)| *passes && *unit != NO_ROW)
+        .map(|(unit, _)| unit)
+        .collect()
 }

@@ -97,8 +97,7 @@ impl Evaluator {
     /// Evaluates over everything, with figures that are kept elsewhere. What was
     /// kept of them before is forgotten.
     pub(crate) fn everything_given<T>(&self, given: &dyn Given, run: impl FnOnce(&InScope<'_>) -> T) -> T {
-        let own =
-            Evaluator::with_scope(self.log.clone(), self.program.clone(), self.now.get(), Scope::Whole);
+        let own = Evaluator::with_scope(self.log.clone(), self.program.clone(), self.now.get(), Scope::Whole);
         run(&InScope { own: &own, whole: &own, given: Some(given) })
     }
 
@@ -136,13 +135,7 @@ impl Evaluator {
         self.scoped(Scope::Combinations(domain, keys), 0, Some(given), run)
     }
 
-    fn scoped<T>(
-        &self,
-        scope: Scope,
-        now: i64,
-        given: Option<&dyn Given>,
-        run: impl FnOnce(&InScope<'_>) -> T,
-    ) -> T {
+    fn scoped<T>(&self, scope: Scope, now: i64, given: Option<&dyn Given>, run: impl FnOnce(&InScope<'_>) -> T) -> T {
         let own = Evaluator::with_scope(self.log.clone(), self.program.clone(), now, scope);
         run(&InScope { own: &own, whole: self, given })
     }

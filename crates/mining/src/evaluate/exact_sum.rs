@@ -61,9 +61,10 @@ impl ExactSum {
             let parts = self.parts();
             parts.infinite = parts.infinite.saturating_sub(1);
         }
-        let settled = self.more.as_ref().is_some_and(|parts| {
-            parts.infinite == 0 && parts.large.is_empty() && matches!(&parts.usual[..], [] | [_])
-        });
+        let settled = self
+            .more
+            .as_ref()
+            .is_some_and(|parts| parts.infinite == 0 && parts.large.is_empty() && matches!(&parts.usual[..], [] | [_]));
         if settled && let Some(parts) = self.more.take() {
             self.one = parts.usual.first().copied().unwrap_or(0.0);
         }
@@ -144,7 +145,9 @@ mod tests {
 
     fn sum(values: &[f64]) -> Option<f64> {
         let mut sum = ExactSum::default();
-        values.iter().for_each(|value| sum.add(*value));
+        for value in values {
+            sum.add(*value);
+        }
         sum.value()
     }
 
@@ -172,7 +175,9 @@ mod tests {
         ) {
             let expected = sum(&values);
             let mut other = ExactSum::default();
-            out.iter().for_each(|value| other.add(*value));
+            for value in &out {
+                other.add(*value);
+            }
             values.reverse();
             for (place, value) in values.iter().enumerate() {
                 other.add(*value);
@@ -180,7 +185,9 @@ mod tests {
                     other.take_out(*gone);
                 }
             }
-            out.iter().skip(values.len()).for_each(|value| other.take_out(*value));
+            for value in out.iter().skip(values.len()) {
+                other.take_out(*value);
+            }
             prop_assert_eq!(other.value().map(f64::to_bits), expected.map(f64::to_bits));
         }
     }

@@ -15,11 +15,12 @@
 mod tally;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
-pub(crate) use self::tally::{double_of, ordered};
 use self::tally::{Kind, Tally};
-use crate::evaluate::{Contribution, Evaluator, Given, Group, InScope};
+pub(crate) use self::tally::{double_of, ordered};
+use crate::evaluate::{Contribution, Evaluator, Given, Group, InScope, is_shared};
 use crate::log::{EventLog, Touched};
 use crate::pql::catalog::Path;
 use crate::pql::check::type_of;
@@ -31,7 +32,7 @@ use crate::value::{Type, Value};
 pub(crate) struct Figures {
     log: Arc<EventLog>,
     /// Each after those that it stands on.
-    figures: Vec<Figure>,
+    list: Vec<Figure>,
     by_text: HashMap<String, usize>,
 }
 
@@ -56,6 +57,8 @@ struct Figure {
     moved: HashMap<Group, Value>,
     /// Nobody asks for it any more; it keeps its place in the list.
     rests: bool,
+    /// Following it failed; whoever reads it has to ask for it anew.
+    is_broken: bool,
 }
 
 /// Which of two roots figures are read on.
@@ -97,7 +100,7 @@ impl Links {
 
 impl Figures {
     pub(crate) fn new(log: Arc<EventLog>) -> Self {
-        Figures { log, figures: Vec::new(), by_text: HashMap::new() }
+        Figures { log, list: Vec::new(), by_text: HashMap::new() }
     }
 
     /// Keeps the shared figures below some nodes from here on.
@@ -111,12 +114,12 @@ impl Figures {
 
     /// Returns the figures as the nodes of a program ask for them.
     pub(crate) fn seen<'a>(&'a self, links: &'a Links) -> Seen<'a> {
-        Seen { figures: &self.figures, links, tense: Tense::Now }
+        Seen { figures: &self.list, links, tense: Tense::Now }
     }
 
     /// Lists the groups of a figure that the last commit moved.
     pub(crate) fn moved(&self, figure: usize) -> impl Iterator<Item = &Group> {
-        self.figures[figure].moved.keys()
+        self.list[figure].whole().moved.keys()
     }
 
     fn keep_below(&mut self, program: &Arc<Program>, node: &Node, links: &mut Links) {
@@ -152,14 +155,7 @@ impl Figures {
         links.keep(id)
     }
 
-    fn add(
-        &mut self,
-        program: &Arc<Program>,
-        node: &Node,
-        pull_up: &PullUp,
-        known: Links,
-        text: String,
-    ) -> usize {
+    fn add(&mut self, program: &Arc<Program>, node: &Node, pull_up: &PullUp, known: Links, text: String) -> usize {
         let mut links = Links::default();
         node.walk(&mut |below| {
             if let Some(link) = known.nodes.get(&below.id) {
@@ -170,8 +166,7 @@ impl Figures {
             Grain::Domain(domain) => known.nodes.get(&(u32::MAX - 1 - domain as u32)).map(|(place, _)| *place),
             _ => None,
         };
-        let kind =
-            Kind { aggregation: pull_up.aggregation, own: type_of(&pull_up.value), result: type_of(node) };
+        let kind = Kind { aggregation: pull_up.aggregation, own: type_of(&pull_up.value), result: type_of(node) };
         let mut figure = Figure {
             program: program.clone(),
             pull_up: pull_up.clone(),
@@ -182,21 +177,28 @@ impl Figures {
             groups: HashMap::new(),
             moved: HashMap::new(),
             rests: false,
+            is_broken: false,
         };
-        figure.groups = figure.from_scratch(&self.figures, &self.log);
-        self.figures.push(figure);
-        self.by_text.insert(text, self.figures.len() - 1);
-        self.figures.len() - 1
+        figure.groups = figure.computed_anew(&self.list, &self.log);
+        self.list.push(figure);
+        self.by_text.insert(text, self.list.len() - 1);
+        self.list.len() - 1
     }
 
     /// Follows a commit to the new root.
     pub(crate) fn follow(&mut self, log: &Arc<EventLog>, touched: &Touched) {
         let before = std::mem::replace(&mut self.log, log.clone());
         let roots = Roots { before, now: log.clone(), touched, rows: HashMap::new().into() };
-        for place in 0..self.figures.len() {
-            let (below, rest) = self.figures.split_at_mut(place);
-            if !rest[0].rests {
-                rest[0].follow(below, &roots);
+        for place in 0..self.list.len() {
+            let (below, rest) = self.list.split_at_mut(place);
+            let figure = &mut rest[0];
+            if figure.rests || figure.is_broken {
+                continue;
+            }
+            // A mistake in one figure stops those who read it, and nobody else.
+            if panic::catch_unwind(AssertUnwindSafe(|| figure.follow(below, &roots))).is_err() {
+                figure.is_broken = true;
+                self.by_text.retain(|_, known| *known != place);
             }
         }
     }
@@ -207,12 +209,12 @@ impl Figures {
         let mut used = HashSet::new();
         while let Some(place) = open.pop() {
             if used.insert(place) {
-                open.extend(self.figures[place].links.figures().map(|(place, _)| place));
-                open.extend(self.figures[place].combinations);
+                open.extend(self.list[place].links.figures().map(|(place, _)| place));
+                open.extend(self.list[place].combinations);
             }
         }
         self.by_text.retain(|_, place| used.contains(place));
-        for (_, figure) in self.figures.iter_mut().enumerate().filter(|(place, _)| !used.contains(place)) {
+        for (_, figure) in self.list.iter_mut().enumerate().filter(|(place, _)| !used.contains(place)) {
             figure.rests = true;
             figure.groups = HashMap::new();
             figure.moved = HashMap::new();
@@ -260,7 +262,14 @@ pub(crate) fn dirty_rows(before: &EventLog, now: &EventLog, touched: &Touched, t
 }
 
 impl Figure {
+    /// Returns itself, if what it holds can be relied on.
+    fn whole(&self) -> &Self {
+        assert!(!self.is_broken, "a figure that several cases share could not follow a commit");
+        self
+    }
+
     fn value(&self, group: &Group, tense: Tense) -> Value {
+        self.whole();
         if tense == Tense::Before
             && let Some(before) = self.moved.get(group)
         {
@@ -273,7 +282,7 @@ impl Figure {
         scope.contributions(&self.pull_up, self.target, self.kind.is_ordered())
     }
 
-    fn from_scratch(&self, below: &[Figure], log: &Arc<EventLog>) -> HashMap<Group, Tally> {
+    fn computed_anew(&self, below: &[Figure], log: &Arc<EventLog>) -> HashMap<Group, Tally> {
         let evaluator = Evaluator::new(log.clone(), self.program.clone(), 0);
         let given = Seen { figures: below, links: &self.links, tense: Tense::Now };
         let mut groups: HashMap<Group, Tally> = HashMap::new();
@@ -287,9 +296,9 @@ impl Figure {
         self.moved = HashMap::new();
         let from = self.pull_up.from;
         // A figure below of another grain moves what any row puts in.
-        let reaches_all = |(place, grain): (usize, Grain)| grain != from && !below[place].moved.is_empty();
+        let reaches_all = |(place, grain): (usize, Grain)| grain != from && !below[place].whole().moved.is_empty();
         if from == Grain::Constant || self.links.figures().any(reaches_all) {
-            let mut groups = self.from_scratch(below, &roots.now);
+            let mut groups = self.computed_anew(below, &roots.now);
             std::mem::swap(&mut self.groups, &mut groups);
             let start = self.kind.start().value(&self.kind);
             let names: HashSet<&Group> = groups.keys().chain(self.groups.keys()).collect();
@@ -404,7 +413,7 @@ fn keys_are_plain(program: &Program, node: &Node) -> bool {
         Grain::Domain(domain) => program.domains[*domain].keys.iter().all(|key| {
             let mut plain = true;
             key.walk(&mut |node| {
-                plain &= !node.reads_clock() && !(matches!(node.op, Op::PullUp(_)) && !program.is_in_case(node.grain));
+                plain &= !node.reads_clock() && !is_shared(program, node);
             });
             plain
         }),
@@ -418,7 +427,7 @@ fn keys_are_plain(program: &Program, node: &Node) -> bool {
 /// text, and with the keys of DOMAIN_TABLEs in place of theirs. Taken from the
 /// tree and not from the words, because words may name other words.
 fn text_of(program: &Program, node: &Node) -> String {
-    let text = anonymous(&format!("{node:?}"));
+    let text = anonymous(&spelt(&format!("{node:?}")));
     let mut named = String::new();
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("Domain(") {
@@ -426,7 +435,7 @@ fn text_of(program: &Program, node: &Node) -> String {
         let (number, after) = after.split_once(')').unwrap_or((after, ""));
         match number.parse::<usize>().ok().and_then(|number| program.domains.get(number)) {
             Some(domain) => {
-                let keys = anonymous(&format!("{:?}", domain.keys));
+                let keys = anonymous(&spelt(&format!("{:?}", domain.keys)));
                 named.push_str(&format!("DomainOf({}, {keys})", domain.source));
             }
             None => named.push_str(&format!("Domain({number})")),
@@ -434,6 +443,29 @@ fn text_of(program: &Program, node: &Node) -> String {
         rest = after;
     }
     named + rest
+}
+
+/// Spells out what stands in quotes as numbers, so that a text of the user's
+/// cannot look like a part of the tree.
+fn spelt(text: &str) -> String {
+    let mut found = String::new();
+    let mut inside = false;
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => {
+                inside = !inside;
+                found.push('"');
+            }
+            '\\' if inside => {
+                let escaped = letters.next().map_or(0, u32::from);
+                found.push_str(&format!("\\{escaped} "));
+            }
+            letter if inside => found.push_str(&format!("{} ", u32::from(letter))),
+            letter => found.push(letter),
+        }
+    }
+    found
 }
 
 /// Takes numbers of nodes and places in the text out of a tree's description.
@@ -453,4 +485,23 @@ fn anonymous(text: &str) -> String {
         rest = after.split_once('}').map_or("", |(_, after)| after);
     }
     cleared + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{anonymous, spelt};
+
+    #[test]
+    fn equal_trees_have_equal_texts_and_words_do_not_look_like_trees() {
+        let text = |text: &str| anonymous(&spelt(text));
+        let one = text(
+            "Node { id: 3, op: X(Node { id: 4, span: Span { start: 1, end: 2 } }), span: Span { start: 0, end: 9 } }",
+        );
+        let other = text(
+            "Node { id: 8, op: X(Node { id: 2, span: Span { start: 5, end: 6 } }), span: Span { start: 7, end: 9 } }",
+        );
+        assert_eq!(one, other);
+        assert_ne!(text(r#"Text("Node { id: 1")"#), text(r#"Text("Node { id: 2")"#));
+        assert_ne!(text(r#"Text("a\"b")"#), text(r#"Text("a", "b")"#));
+    }
 }

@@ -80,9 +80,8 @@ fn matched_sets_remember_episodes_and_who_made_room() {
     on_every_engine(async |db| {
         let now = at("2026-03-01 00:00");
         let write = db.write("test", move |tx| {
-            let note = |logic: &str| {
-                [Noted { id: "T".into(), logic: logic.into(), fire_existing: true, fire_changed: false }]
-            };
+            let note =
+                |logic: &str| [Noted { id: "T".into(), logic: logic.into(), fire_existing: true, fire_changed: false }];
             tables::put_triggers(tx, "p.km", &note("a"))?;
             assert_eq!(tables::trigger(tx, "p.km", "T")?, (false, 0));
             let enter = |identifier: &str, episode| Enter {

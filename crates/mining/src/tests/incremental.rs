@@ -131,7 +131,8 @@ fn knowledge_model() -> String {
     yaml.push_str("triggers:\n");
     for (id, _) in CONDITIONS {
         let record = if is_of_vendor(id) { "VENDOR" } else { "ORDER" };
-        writeln!(yaml, "  - {{ id: {id}, record: {record}, filterIds: [{id}], fireOn: BOTH }}").expect("a string takes it");
+        writeln!(yaml, "  - {{ id: {id}, record: {record}, filterIds: [{id}], fireOn: BOTH }}")
+            .expect("a string takes it");
     }
     yaml
 }

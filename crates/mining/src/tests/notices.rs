@@ -12,10 +12,7 @@ async fn a_trigger_that_would_not_be_obeyed_is_refused_with_the_place() {
             ", rearm: { after: NEVER }",
             expect!["knowledge-model-not-yaml: line 19, column 98: unknown variant `NEVER`, expected one of ON_LEAVE"],
         ),
-        (
-            ", rearm: NEVER",
-            expect!["knowledge-model-not-yaml: line 19, column 89: expected mapping start"],
-        ),
+        (", rearm: NEVER", expect!["knowledge-model-not-yaml: line 19, column 89: expected mapping start"]),
         (
             ", cooldownMinutes: 30",
             expect![[
@@ -30,7 +27,9 @@ async fn a_trigger_that_would_not_be_obeyed_is_refused_with_the_place() {
         ),
         (
             ", caps: { perMinute: 0 }",
-            expect![[r#"knowledge-model-invalid: knowledge model "p.km", triggers.T (line 19): "caps.perMinute" is 0: with that nothing is ever sent; use shadow: true to only record"#]],
+            expect![[
+                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T (line 19): "caps.perMinute" is 0: with that nothing is ever sent; use shadow: true to only record"#
+            ]],
         ),
         (
             ", itemLimit: 0",

@@ -31,9 +31,8 @@ async fn keys(house: &House) -> Vec<String> {
 
 async fn fields(house: &House, key: &str) -> String {
     let key = key.to_owned();
-    let read = move |tx: &mut dyn base::db::Tx| {
-        tx.query("SELECT fields FROM outbox WHERE event_key = $1", base::args![&key])
-    };
+    let read =
+        move |tx: &mut dyn base::db::Tx| tx.query("SELECT fields FROM outbox WHERE event_key = $1", base::args![&key]);
     house.db.read("test.fields", read).await.expect("a read")[0].get(0).expect("a text")
 }
 
@@ -143,6 +142,11 @@ async fn a_changed_logic_fires_if_it_is_asked_to() {
     let house = house().await;
     house.publish(&one_trigger(CHANGED, "")).await;
     let created = r#"PU_COUNT("EV_CASES", "EV"."ACT", "EV"."ACT" = 'Create') > 0"#;
+    let draft = one_trigger(created, "");
+    house.mining().put_draft(&actor(), "p", &draft).await.expect("a draft");
+    let preview = house.mining().preview("p.km").await.expect("it fits").remove(0);
+    assert_eq!((preview.matching, preview.new, preview.leaving, preview.fires), (2, 1, 0, false));
+    assert_eq!(house.mining().matched("p.km", "T").await.expect("a trigger").len(), 1, "nothing was done");
     let publication = house.publish(&one_trigger(created, ", onLogicChange: fire")).await;
     let preview = &publication.previews[0];
     assert_eq!((preview.matching, preview.new, preview.leaving, preview.fires), (2, 1, 0, true));
@@ -186,9 +190,8 @@ async fn a_model_whose_evaluation_fails_does_not_hold_up_another() {
     post.live.clone().lock_owned().await.as_mut().expect("it is loaded").models[0].breaks = true;
     upsert(&house, "d | 1 | Change | 2026-03-01 11:00 | cid").await;
     let by_model = async |model: &'static str| {
-        let read = move |tx: &mut dyn base::db::Tx| {
-            tx.query("SELECT fields FROM outbox WHERE model = $1", base::args![model])
-        };
+        let read =
+            move |tx: &mut dyn base::db::Tx| tx.query("SELECT fields FROM outbox WHERE model = $1", base::args![model]);
         house.db.read("test.fired", read).await.expect("a read").len()
     };
     assert_eq!((by_model("p.km").await, by_model("p.other").await), (0, 1));
@@ -234,10 +237,12 @@ async fn crowd() -> House {
     let mut text = String::from("ID | CASE | ACT | TS:time | USER\n");
     for case in 100..400 {
         let (step, hour, minute) = (case % 10, case / 60, case % 60);
-        writeln!(text, "a{case} | {case} | S{step} | 2026-03-01 {hour:02}:{minute:02} | ann").expect("a string takes it");
+        writeln!(text, "a{case} | {case} | S{step} | 2026-03-01 {hour:02}:{minute:02} | ann")
+            .expect("a string takes it");
         let wait = case % 7;
         let hour = hour + wait;
-        writeln!(text, "b{case} | {case} | W{step} | 2026-03-01 {hour:02}:{minute:02} | ann").expect("a string takes it");
+        writeln!(text, "b{case} | {case} | W{step} | 2026-03-01 {hour:02}:{minute:02} | ann")
+            .expect("a string takes it");
     }
     house.push("EV", keyed(), vec![Piece::Upsert(rows(&text))]).await;
     house
@@ -309,7 +314,12 @@ async fn why_shows_both_sides_and_when_they_meet() {
     house.set_clock("p.km", "2026-03-01 09:30").await;
     mining.publish(&actor(), "p.km").await.expect("it fits");
     let why = mining.why("p.km", "T", "1").await.expect("an answer");
-    let mut text = format!("{} satisfies: {}, next {:?}\n", why.identifier, why.satisfies, why.next_change.map(|at| at.to_string()));
+    let mut text = format!(
+        "{} satisfies: {}, next {:?}\n",
+        why.identifier,
+        why.satisfies,
+        why.next_change.map(|at| at.to_string())
+    );
     for filter in &why.filters {
         writeln!(text, "{}: {:?}", filter.id, filter.holds).expect("a string takes it");
         for one in &filter.comparisons {
@@ -323,7 +333,8 @@ async fn why_shows_both_sides_and_when_they_meet() {
         WANTED: Some(false)
           HOURS_BETWEEN(ORDER.SINCE, NOW()) > 2 | 1.5 ? 2.0 = Some(false), next 2026-03-01T10:00:00.000Z
           ORDER.LAST != 'Pay' | Create ? Pay = Some(true), next -
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
     let error = mining.why("p.km", "T", "9").await.expect_err("there is no case 9");
     expect![[r#"trigger "T" watches no record "9"; write the identifier as the trigger's list shows it"#]]
         .assert_eq(&error.to_string());
