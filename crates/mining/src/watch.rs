@@ -703,7 +703,9 @@ impl Watch {
             let stored = self.stored.get(identifier);
             let before = stored.map_or(0, |stored| stored.episode);
             let fired_at = stored.and_then(|stored| stored.fired_at);
-            let quiet = fired_at.is_some_and(|at| now - at.as_millis() < trigger.wishes.cooldown_millis);
+            // A clock that was set back has not come to that signal yet.
+            let cools = 0..trigger.wishes.cooldown_millis;
+            let quiet = fired_at.is_some_and(|at| cools.contains(&(now - at.as_millis())));
             let quiet = quiet || trigger.wishes.fire_on == FireOn::Leave;
             Some(self.told(identifier, values, before + 1, quiet, news.reason_of(news.late.contains(unit))))
         };
