@@ -20,7 +20,7 @@ mod arrivals;
 mod score;
 mod verbs;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -32,11 +32,12 @@ pub use self::score::Score;
 pub(crate) use self::score::{Ending, judge};
 pub use self::verbs::{BacktestsUnderWay, Running};
 use crate::Error;
-use crate::log::{Applied, EventLog};
+use crate::figures::Figures;
+use crate::log::{Applied, EventLog, Touched};
 use crate::matched_set::Difference;
-use crate::ports::Field;
+use crate::ports::{Field, Reason};
 use crate::trigger::Trigger;
-use crate::watch::{Watch, Which};
+use crate::watch::{News, Watch, Which};
 
 /// What to replay, and how.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -163,6 +164,8 @@ impl Progress {
 /// A watch on its way through history.
 struct Follower {
     watch: Watch,
+    /// What the watch reads of many cases.
+    figures: Figures,
     /// Never goes back, as in a live model.
     at: i64,
     deadlines: u64,
@@ -174,9 +177,10 @@ struct Follower {
 
 impl Follower {
     fn new(trigger: &Arc<Trigger>, log: &Arc<EventLog>, from: i64, silent: bool) -> Self {
-        let watch = Watch::new(trigger.clone(), log.clone(), HashMap::new(), silent);
-        let mut follower =
-            Follower { watch, at: from, deadlines: 0, known_before: 0, firings: Vec::new(), standing: BTreeMap::new() };
+        let mut figures = Figures::new(log.clone());
+        let watch = Watch::new(trigger.clone(), &mut figures, log.clone(), HashMap::new(), silent);
+        let (firings, standing) = (Vec::new(), BTreeMap::new());
+        let mut follower = Follower { watch, figures, at: from, deadlines: 0, known_before: 0, firings, standing };
         follower.look(&Which::All, from, Occasion::Data);
         follower
     }
@@ -184,7 +188,7 @@ impl Follower {
     fn look(&mut self, which: &Which, instant: i64, occasion: Occasion) {
         self.at = self.at.max(instant);
         let silent = self.watch.silent;
-        let difference = self.watch.advance(which, self.at);
+        let difference = self.watch.advance(which, self.at, &self.figures, &News::of(Reason::Data));
         let at = Timestamp::from_millis(self.at);
         self.watch.accept(&difference, at);
         self.note(difference, at, occasion, silent);
@@ -219,17 +223,25 @@ impl Follower {
         while let Some(next) = self.watch.next_deadline().filter(|next| *next <= until) {
             progress.go_on()?;
             let instant = next.max(self.at);
-            let Some(which) = self.watch.due(instant) else { break };
+            let due = self.watch.due(instant);
+            let Some(which) = due.or_else(|| self.whole()) else { break };
             self.look(&which, instant, Occasion::Time);
             self.deadlines += 1;
         }
         Ok(())
     }
 
-    fn commit(&mut self, log: &Arc<EventLog>, touched: &BTreeSet<u32>, instant: i64) {
-        self.watch.set_root(log.clone());
-        let which = self.watch.after_commit(touched);
+    fn commit(&mut self, log: &Arc<EventLog>, touched: &Touched, instant: i64) {
+        self.figures.follow(log, touched);
+        let which = self.watch.after_commit(log, touched, &self.figures, self.at.max(instant));
+        let which = self.whole().unwrap_or(which);
         self.look(&which, instant, Occasion::Data);
+    }
+
+    /// A trigger that is evaluated whole rests between two evaluations when it
+    /// is live; here it is evaluated at each occasion.
+    fn whole(&mut self) -> Option<Which> {
+        std::mem::take(&mut self.watch.stale).then_some(Which::All)
     }
 }
 
@@ -291,12 +303,18 @@ pub(crate) fn replay(
             follower.walk(*at, progress)?;
         }
         let mut root = (*log).clone();
-        let mut touched = BTreeSet::new();
+        let mut touched = Touched::default();
         for (place, rows) in arrivals.batch(instants) {
             let change = change(&model.tables[place], rows, root.number + 1, *at);
             match root.apply(&change) {
-                Applied::Touched(own) => touched.extend(own.cases),
-                Applied::Reload => unreachable!("all rows of a table have the columns of its first ones"),
+                Applied::Touched(own) => touched.join(own),
+                Applied::Reload => {
+                    let detail = format!(
+                        "two rows of table \"{}\" have the same key, and others point to it; keep one of them",
+                        model.tables[place]
+                    );
+                    return Err(Error::BadBacktest { detail });
+                }
             }
         }
         log = Arc::new(root);

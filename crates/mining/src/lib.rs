@@ -28,7 +28,13 @@
 //!   to which a model has fired and the appended events share a transaction
 //!   that is conditional on nobody else having written.
 //! * The same evaluator takes all cases or a list of touched ones, so the two
-//!   cannot disagree; a property test holds them to it.
+//!   cannot disagree; a property test holds them to it, and what fires to a
+//!   naive oracle that looks at everything at every instant.
+//! * The cost of a commit grows with the commit: a trigger looks at the cases
+//!   that it touches, that are due, and that a shared figure passes on its way.
+//!   What cannot be followed like that runs at its own pace and delays nobody.
+//! * A model whose evaluation fails stops alone, and catches up later.
+//! * A cap holds signals back in order and loses none.
 //! * What matched before a trigger was published, or before its logic or the
 //!   joins of its data model changed, is known and does not fire.
 //! * What a knowledge model says about a trigger is obeyed or refused; what has
@@ -49,11 +55,16 @@
 //!    from both to answers;
 //! 3. `knowledge_model`, `notices`, `model_check`, `trigger`: what a person
 //!    writes, checked; `versions` and `difference`: what was published when;
-//! 4. `clock`, `matched_set`, `watch`: who matches a trigger, and until when;
-//! 5. `tables`, `live`, `post`: what is stored, what is in memory, and how the
-//!    second follows the rows and the first follows the second;
-//! 6. `data`, `description`: what others ask of a model, by its own names;
-//! 7. [`Mining`], the facade, and `work`, which follows in the background.
+//! 4. `figures`, `reach`: what several cases share, kept up to date, and how far
+//!    a change reaches; `detect`: what PQL cannot say;
+//! 5. `clock`, `matched_set`, `crossings`, `watch`: who matches a trigger, until
+//!    when, and who is asked when a figure moves;
+//! 6. `pace`, `tables`, `live`, `post`: what is sent when, what is stored, what
+//!    is in memory, and how the second follows the rows and the first follows
+//!    the second;
+//! 7. `data`, `description`, [`explore`], [`backtest`]: what others ask of a
+//!    model, by its own names;
+//! 8. [`Mining`], the facade, and `work`, which follows in the background.
 
 mod error;
 pub mod value;
@@ -69,10 +80,14 @@ mod model_form;
 mod knowledge_model;
 mod notices;
 mod model_check;
+mod figures;
+mod reach;
 mod trigger;
 mod clock;
 mod matched_set;
+mod crossings;
 mod watch;
+mod pace;
 mod tables;
 mod live;
 mod post;
@@ -93,11 +108,12 @@ pub use error::{Error, ModelMistake};
 pub use knowledge_model::{About, ColumnType, Direction, Source};
 pub use mining::Mining;
 pub use notices::Notice;
-pub use ports::{DataModels, Outbox, Signal};
+pub use ports::{DataModels, Outbox, Reason, Signal};
 pub use value::{Answer, AnswerColumn, Type, Value};
 pub use versions::{Findings, VersionView, Which};
 pub use views::{
-    Class, ClockView, Counters, FieldView, Matched, ModelSummary, ModelTexts, Publication, RecordView, TriggerView,
+    Class, ClockView, Counters, FieldView, Matched, ModelSummary, ModelTexts, Preview, Publication, RecordView,
+    TriggerView,
 };
 
 use base::db::Migration;
@@ -105,6 +121,7 @@ use base::db::Migration;
 /// The tables of this crate.
 pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "mining/0001_models", sql: include_str!("../migrations/0001_models.sql") },
+    Migration { name: "mining/0002_triggers", sql: include_str!("../migrations/0002_triggers.sql") },
     Migration { name: "mining/0003_models", sql: include_str!("../migrations/0003_models.sql") },
 ];
 

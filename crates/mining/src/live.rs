@@ -11,23 +11,29 @@
 //! sets and evaluates again at the recorded instant: what is stored already is
 //! no longer in the difference, and what was appended already has its key.
 
-use std::collections::BTreeMap;
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::Timestamp;
 use base::db::{Control, Db};
+use base::{Clock, Timestamp};
 use pools::{Change, DataModel};
 
 use crate::clock::ProcessClock;
 use crate::evaluate::Evaluator;
-use crate::knowledge_model::{KnowledgeModel, Source};
-use crate::log::{Applied, EventLog};
-use crate::matched_set::{Difference, Enter, signal};
-use crate::ports::Outbox;
+use crate::figures::Figures;
+use crate::knowledge_model::{FireOn, KnowledgeModel, Source};
+use crate::log::{Applied, EventLog, Touched};
+use crate::matched_set::{Difference, End, Enter, signal};
+use crate::pace::{Pace, Sending};
+use crate::ports::{Outbox, Reason};
 use crate::post::Shown;
 use crate::tables::{self, Progress};
-use crate::trigger::{OpenCases, Published, check_model};
-use crate::watch::{Watch, Which};
+use crate::trigger::{OpenCases, Published, Trigger, check_model};
+use crate::views::Preview;
+use crate::watch::{News, Watch, Which};
 use crate::{Error, Signal};
 
 /// Items that one closure moves at most.
@@ -38,6 +44,8 @@ pub(crate) const ITEMS_MAX: usize = 1_000;
 pub(crate) struct Desk {
     pub(crate) db: Db<Control>,
     pub(crate) outbox: Arc<dyn Outbox>,
+    /// The wall clock: caps and rests go by it.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// A data model that is followed.
@@ -46,6 +54,8 @@ pub(crate) struct Live {
     pub(crate) log: Arc<EventLog>,
     pub(crate) clock: ProcessClock,
     pub(crate) models: Vec<LiveModel>,
+    /// The shared figures of all its models.
+    figures: Figures,
 }
 
 /// A published model that is followed.
@@ -54,7 +64,38 @@ pub(crate) struct LiveModel {
     pub(crate) published: Published,
     pub(crate) watches: Vec<Watch>,
     progress: Progress,
+    /// How fast each trigger has been sending.
+    paces: Vec<Pace>,
+    source: Source,
+    /// What publishing did to the matched sets.
+    pub(crate) previews: Vec<Preview>,
+    /// Why its evaluation stopped, until it has caught up.
+    detached: Option<Detached>,
+    /// A test breaks its next evaluation.
+    #[cfg(test)]
+    pub(crate) breaks: bool,
 }
+
+/// A model whose evaluation failed; the others on its data model go on.
+#[derive(Clone, Debug)]
+struct Detached {
+    detail: String,
+    /// When it is tried again, on the wall clock.
+    again_at: Timestamp,
+    rest: Duration,
+}
+
+/// How long a model rests whose evaluation failed once.
+const REST: Duration = Duration::from_secs(1);
+
+/// The longest rest.
+const REST_MAX: Duration = Duration::from_mins(5);
+
+/// A trigger that is evaluated whole rests at least so long …
+const WHOLE_REST: Duration = Duration::from_secs(5);
+
+/// … and so many times as long as it took.
+const WHOLE_SHARE: u32 = 20;
 
 /// Whether a commit could be applied in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +118,11 @@ impl Live {
     ) -> Result<Self, Error> {
         let id = model.id;
         let texts = desk.db.read_blocking("mining.published_on", move |tx| tables::published_on(tx, id))?;
-        let mut live = Live { model, log: Arc::new(log), clock, models: Vec::new() };
+        let log = Arc::new(log);
+        let mut live = Live { model, figures: Figures::new(log.clone()), log, clock, models: Vec::new() };
         for (id, source) in texts {
-            match live.take_over(desk, &id, &source, wall_now, at) {
+            let reason = if at.is_some() { Reason::Data } else { Reason::CatchUp };
+            match live.take_over(desk, &id, &source, wall_now, at, reason) {
                 Ok(()) => {}
                 // One model that no longer fits must not hold up the others.
                 Err(error @ (Error::Yaml { .. } | Error::InvalidModel { .. } | Error::InvalidModelInPlaces { .. })) => {
@@ -99,9 +142,9 @@ impl Live {
         source: &Source,
         wall_now: Timestamp,
         at: Option<Timestamp>,
+        reason: Reason,
     ) -> Result<(), Error> {
         let published = check_model(id, &KnowledgeModel::of(source)?, &self.model, self.log.catalog())?;
-        self.models.retain(|model| model.id != id);
         let now = self.clock.now(wall_now);
         let (name, through) = (id.to_owned(), self.log.number);
         let noted = published.noted();
@@ -110,18 +153,37 @@ impl Live {
             // Another version of the data model may have changed what they mean.
             tables::put_triggers(tx, &name, &noted)?;
             let mut states = Vec::new();
-            for (trigger, _, _) in &noted {
-                let (silent, _) = tables::trigger(tx, &name, trigger)?;
-                states.push((silent, tables::stored(tx, &name, trigger)?));
+            for trigger in &noted {
+                let (silent, _) = tables::trigger(tx, &name, &trigger.id)?;
+                let (from, until) = tables::held(tx, &name, &trigger.id)?;
+                states.push((silent, tables::stored(tx, &name, &trigger.id)?, Pace::new(from, until)));
             }
             Ok::<_, Error>((progress, states))
         })?;
         let watches = published.triggers.iter().zip(states);
-        let watches =
-            watches.map(|(trigger, (silent, stored))| Watch::new(trigger.clone(), self.log.clone(), stored, silent));
+        let (figures, log) = (&mut self.figures, &self.log);
+        let mut paces = Vec::new();
+        let watches = watches.map(|(trigger, (silent, stored, pace))| {
+            paces.push(pace);
+            Watch::new(trigger.clone(), figures, log.clone(), stored, silent)
+        });
         let watches = watches.collect();
-        self.models.push(LiveModel { id: id.to_owned(), published, watches, progress });
+        self.models.retain(|model| model.id != id);
+        self.models.push(LiveModel {
+            id: id.to_owned(),
+            published,
+            watches,
+            progress,
+            paces,
+            source: source.clone(),
+            previews: Vec::new(),
+            detached: None,
+            #[cfg(test)]
+            breaks: false,
+        });
         self.models.sort_by(|one, other| one.id.cmp(&other.id));
+        let watches = self.models.iter().flat_map(|model| &model.watches);
+        self.figures.keep_only(watches.map(Watch::links));
         let place = self.models.iter().position(|model| model.id == id).expect("it was just put there");
         let model = &self.models[place];
         let all_silent = model.watches.iter().all(|watch| watch.silent);
@@ -135,7 +197,7 @@ impl Live {
         if set_back {
             self.models[place].hush();
         }
-        self.look(desk, place, instant, |_| Some(Which::All), true)
+        self.look(desk, place, instant, |_, _| Some(Which::All), true, &News::of(reason))
     }
 
     /// Applies a commit and evaluates what it touched, at the clock's time.
@@ -151,14 +213,129 @@ impl Live {
             return Ok(Followed::Yes);
         }
         let now = self.clock.now(wall_now);
+        self.figures.follow(&self.log, &touched);
+        let log = self.log.clone();
+        let late = late_cases(&log, &touched);
+        // A commit does not name yet what led to it.
+        let news = News { late, ..News::of(Reason::Data) };
         for place in 0..self.models.len() {
-            for watch in &mut self.models[place].watches {
-                watch.set_root(self.log.clone());
-            }
             let instant = now.max(self.models[place].progress.at);
-            self.look(desk, place, instant, |watch| Some(watch.after_commit(&touched.cases)), true)?;
+            let at = instant.as_millis();
+            let after = |watch: &mut Watch, figures: &Figures| Some(watch.after_commit(&log, &touched, figures, at));
+            self.attend(desk, place, instant, after, true, &news)?;
         }
         Ok(Followed::Yes)
+    }
+
+    /// Does what need not be done at a commit: sends what was held, evaluates
+    /// what is evaluated whole, and lets models that were detached catch up.
+    pub(crate) fn settle(&mut self, desk: &Desk) -> Result<(), Error> {
+        for place in 0..self.models.len() {
+            let wall = desk.clock.now();
+            let now = self.clock.now(wall).max(self.models[place].progress.at);
+            if let Some(detached) = self.models[place].detached.clone() {
+                if detached.again_at <= wall {
+                    self.catch_up(desk, place, wall, detached)?;
+                }
+                continue;
+            }
+            if self.models[place].has_room(wall) {
+                self.attend(desk, place, now, |_, _| None, true, &News::of(Reason::Data))?;
+            }
+            let wants = |watch: &Watch| watch.stale && watch.rests_until <= wall;
+            if self.models[place].watches.iter().any(wants) {
+                let whole = |watch: &mut Watch, _: &Figures| {
+                    let runs = wants(watch);
+                    watch.stale &= !runs;
+                    runs.then_some(Which::All)
+                };
+                let ran: Vec<bool> = self.models[place].watches.iter().map(wants).collect();
+                self.attend(desk, place, now, whole, true, &News::of(Reason::Data))?;
+                let end = desk.clock.now();
+                let rest = (end.since(wall) * WHOLE_SHARE).max(WHOLE_REST);
+                for (watch, _) in self.models[place].watches.iter_mut().zip(ran).filter(|(_, ran)| *ran) {
+                    watch.rests_until = end.plus(rest);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns when there is something to settle next, on the wall clock.
+    pub(crate) fn next_errand(&self, wall: Timestamp) -> Option<Timestamp> {
+        let of_model = |model: &LiveModel| {
+            if let Some(detached) = &model.detached {
+                return Some(detached.again_at);
+            }
+            let held = model.paces.iter().zip(&model.watches);
+            let held = held.filter_map(|(pace, watch)| pace.next(&watch.trigger.wishes.caps, wall));
+            let whole = model.watches.iter().filter(|watch| watch.stale).map(|watch| watch.rests_until);
+            held.chain(whole).min()
+        };
+        self.models.iter().filter_map(of_model).min()
+    }
+
+    /// Lists the models whose evaluation failed, each with why.
+    pub(crate) fn detached(&self) -> Vec<(String, String)> {
+        let detached = self.models.iter().filter_map(|model| Some((model, model.detached.as_ref()?)));
+        detached.map(|(model, detached)| (model.id.clone(), detached.detail.clone())).collect()
+    }
+
+    fn catch_up(&mut self, desk: &Desk, place: usize, wall: Timestamp, detached: Detached) -> Result<(), Error> {
+        let (id, source) = (self.models[place].id.clone(), self.models[place].source.clone());
+        let at = self.clock.now(wall).max(self.models[place].progress.at);
+        let again = panic::catch_unwind(AssertUnwindSafe(|| {
+            self.take_over(desk, &id, &source, wall, Some(at), Reason::CatchUp)
+        }));
+        match again {
+            Ok(result) => {
+                result?;
+                tracing::info!(knowledge_model.id = %id, "knowledge model caught up and is followed again");
+            }
+            Err(panic) => {
+                let rest = (detached.rest * 2).min(REST_MAX);
+                let place = self.models.iter().position(|model| model.id == id);
+                if let Some(place) = place {
+                    self.detach(place, &*panic, wall, rest);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Evaluates a model; if that panics, only this model stops.
+    fn attend(
+        &mut self,
+        desk: &Desk,
+        place: usize,
+        instant: Timestamp,
+        which: impl Fn(&mut Watch, &Figures) -> Option<Which>,
+        always: bool,
+        news: &News,
+    ) -> Result<(), Error> {
+        if self.models[place].detached.is_some() {
+            return Ok(());
+        }
+        let look = AssertUnwindSafe(|| self.look(desk, place, instant, which, always, news));
+        match panic::catch_unwind(look) {
+            Ok(result) => result,
+            Err(panic) => {
+                self.detach(place, &*panic, desk.clock.now(), REST);
+                Ok(())
+            }
+        }
+    }
+
+    fn detach(&mut self, place: usize, panic: &(dyn Any + Send), wall: Timestamp, rest: Duration) {
+        let model = &mut self.models[place];
+        let detail = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let detail = detail.or_else(|| panic.downcast_ref::<String>().cloned());
+        let detail = detail.unwrap_or_else(|| "it panicked without a word".to_owned());
+        tracing::error!(
+            knowledge_model.id = %model.id, %detail, ?rest,
+            "the evaluation of a knowledge model failed; the others go on, and it catches up later"
+        );
+        model.detached = Some(Detached { detail, again_at: wall.plus(rest), rest });
     }
 
     /// Evaluates every deadline up to an instant, each at its own.
@@ -166,7 +343,8 @@ impl Live {
         while let Some(next) = self.next_deadline().filter(|next| *next <= until) {
             for place in 0..self.models.len() {
                 let instant = next.max(self.models[place].progress.at);
-                self.look(desk, place, instant, |watch| watch.due(instant.as_millis()), false)?;
+                let due = |watch: &mut Watch, _: &Figures| watch.due(instant.as_millis());
+                self.attend(desk, place, instant, due, false, &News::of(Reason::Time))?;
             }
         }
         Ok(())
@@ -174,7 +352,8 @@ impl Live {
 
     /// Returns the next instant at which time alone may change an answer.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        let watches = self.models.iter().flat_map(|model| &model.watches);
+        let followed = self.models.iter().filter(|model| model.detached.is_none());
+        let watches = followed.flat_map(|model| &model.watches);
         watches.filter_map(Watch::next_deadline).min().map(Timestamp::from_millis)
     }
 
@@ -182,7 +361,7 @@ impl Live {
     pub(crate) fn set_back(&mut self, desk: &Desk, now: Timestamp) -> Result<(), Error> {
         for place in 0..self.models.len() {
             self.models[place].hush();
-            self.look(desk, place, now, |_| Some(Which::All), true)?;
+            self.attend(desk, place, now, |_, _| Some(Which::All), true, &News::of(Reason::Time))?;
         }
         Ok(())
     }
@@ -198,19 +377,29 @@ impl Live {
         desk: &Desk,
         place: usize,
         instant: Timestamp,
-        which: impl Fn(&Watch) -> Option<Which>,
+        which: impl Fn(&mut Watch, &Figures) -> Option<Which>,
         always: bool,
+        news: &News,
     ) -> Result<(), Error> {
         let through = self.log.number;
         let model = &mut self.models[place];
+        #[cfg(test)]
+        assert!(!std::mem::take(&mut model.breaks), "a test broke it");
         let mut differences = Vec::new();
+        let mut previews = Vec::new();
         for watch in &mut model.watches {
-            let looked = which(watch).map(|which| watch.advance(&which, instant.as_millis()));
-            differences.push(looked.unwrap_or_default());
+            let looked = which(watch, &self.figures);
+            let looked = looked.map(|which| watch.advance(&which, instant.as_millis(), &self.figures, news));
+            let difference = looked.unwrap_or_default();
+            previews.push(watch.told_of(&difference));
+            differences.push(difference);
+        }
+        if news.reason == Reason::LogicChange {
+            model.previews = previews;
         }
         let items: usize = differences.iter().map(Difference::len).sum();
         if items > 0 || always {
-            model.record(desk, differences, through, instant)?;
+            model.record(desk, differences, through, instant, news)?;
         }
         Ok(())
     }
@@ -223,20 +412,57 @@ impl LiveModel {
         self.watches.iter().map(|watch| watch.looked_at).sum()
     }
 
+    /// Tells whether something that is held may be sent now.
+    fn has_room(&self, wall: Timestamp) -> bool {
+        let mut held = self.paces.iter().zip(&self.watches);
+        held.any(|(pace, watch)| pace.has_room(&watch.trigger.wishes.caps, wall))
+    }
+
     fn hush(&mut self) {
         for watch in &mut self.watches {
             watch.silent = true;
         }
     }
 
-    fn record(&mut self, desk: &Desk, differences: Vec<Difference>, through: u64, at: Timestamp) -> Result<(), Error> {
-        let named: Vec<(String, bool)> =
-            self.watches.iter().map(|watch| (watch.trigger.id.clone(), watch.silent)).collect();
+    fn record(
+        &mut self,
+        desk: &Desk,
+        differences: Vec<Difference>,
+        through: u64,
+        at: Timestamp,
+        news: &News,
+    ) -> Result<(), Error> {
+        let named: Vec<(Arc<Trigger>, bool)> =
+            self.watches.iter().map(|watch| (watch.trigger.clone(), watch.silent)).collect();
         let named = Arc::new(named);
+        let wall = desk.clock.now();
+        let mut sent = vec![0; named.len()];
         let chunks = chunks(&differences);
         let last = chunks.len() - 1;
-        for (number, chunk) in chunks.into_iter().enumerate() {
+        for (number, mut chunk) in chunks.into_iter().enumerate() {
             let is_last = number == last;
+            let mut paces = self.paces.clone();
+            let mut sendings: Vec<(usize, Sending, Vec<Signal>)> = Vec::new();
+            for (place, (trigger, silent)) in named.iter().enumerate() {
+                let part = chunk.get_mut(&place);
+                let farewells = part.map(|part| std::mem::take(&mut part.farewells)).unwrap_or_default();
+                let signals = self.signals(trigger, &farewells, chunk.get(&place), *silent, news, at);
+                let caps = &trigger.wishes.caps;
+                if trigger.wishes.shadow {
+                    sendings.push((place, Sending::default(), signals));
+                } else if !signals.is_empty() || (is_last && paces[place].held() > 0) {
+                    let before = paces[place].held();
+                    let sending = paces[place].take(caps, signals, &mut sent[place], wall);
+                    if before == 0 && paces[place].held() > 0 {
+                        let held = paces[place].held();
+                        tracing::warn!(
+                            knowledge_model.id = %self.id, trigger.id = %trigger.id, held,
+                            "a trigger reached its cap; what is beyond is held and sent later"
+                        );
+                    }
+                    sendings.push((place, sending, Vec::new()));
+                }
+            }
             let (model, progress, named) = (self.id.clone(), self.progress, named.clone());
             let outbox = desk.outbox.clone();
             let appended = desk.db.write_blocking("mining.fire", move |tx| {
@@ -246,12 +472,23 @@ impl LiveModel {
                 }
                 for (place, part) in &chunk {
                     let (trigger, silent) = &named[*place];
-                    tables::leave(tx, &model, trigger, &part.leaves)?;
-                    tables::displace(tx, &model, trigger, &part.displaced)?;
-                    tables::enter(tx, &model, trigger, &part.enters, at)?;
-                    if !silent && !part.enters.is_empty() {
-                        let signals: Vec<Signal> =
-                            part.enters.iter().map(|enter| signal(&model, trigger, enter, at)).collect();
+                    tables::leave(tx, &model, &trigger.id, &part.leaves)?;
+                    tables::displace(tx, &model, &trigger.id, &part.displaced)?;
+                    tables::enter(tx, &model, &trigger.id, &part.enters, at, *silent)?;
+                }
+                for (place, sending, shadows) in &sendings {
+                    let trigger = &named[*place].0.id;
+                    if !shadows.is_empty() {
+                        tables::shadow(tx, &model, trigger, shadows)?;
+                    }
+                    let (first, hold) = &sending.hold;
+                    tables::hold(tx, &model, trigger, *first, hold)?;
+                    let (from, until) = sending.release;
+                    let mut signals = sending.now.clone();
+                    if from < until {
+                        signals.extend(tables::unhold(tx, &model, trigger, from, until)?);
+                    }
+                    if !signals.is_empty() {
                         appended.extend(outbox.append(tx, &signals)?);
                         tables::count_fired(tx, &model, trigger, signals.len() as u64)?;
                     }
@@ -260,7 +497,7 @@ impl LiveModel {
                     // Should this be the last closure before a crash, the rest
                     // must stay silent too.
                     for (trigger, _) in named.iter().filter(|(_, silent)| *silent) {
-                        tables::keep_silence(tx, &model, trigger)?;
+                        tables::keep_silence(tx, &model, &trigger.id)?;
                     }
                 }
                 if is_last && named.iter().any(|(_, silent)| *silent) {
@@ -271,6 +508,7 @@ impl LiveModel {
             for appended in appended {
                 desk.outbox.announce(appended);
             }
+            self.paces = paces;
             self.progress = Progress { step: progress.step + 1, through, at, ..progress };
         }
         for (watch, difference) in self.watches.iter_mut().zip(&differences) {
@@ -278,6 +516,41 @@ impl LiveModel {
         }
         Ok(())
     }
+
+    /// Writes the signals of a part of a difference. Whoever leaves does so
+    /// before others enter.
+    fn signals(
+        &self,
+        trigger: &Trigger,
+        farewells: &[Enter],
+        part: Option<&Difference>,
+        silent: bool,
+        news: &News,
+        at: Timestamp,
+    ) -> Vec<Signal> {
+        if silent {
+            return Vec::new();
+        }
+        let shows_end = trigger.wishes.fire_on != FireOn::Enter;
+        let write = |enter: &Enter, end| signal(&self.id, &trigger.id, enter, end, shows_end, &news.causes, at);
+        let entering = part.into_iter().flat_map(|part| &part.enters).filter(|enter| !enter.quiet);
+        let leaving = farewells.iter().map(|enter| write(enter, End::Leave));
+        leaving.chain(entering.map(|enter| write(enter, End::Enter))).collect()
+    }
+}
+
+/// Lists the cases of which a commit told something earlier than was known.
+fn late_cases(log: &EventLog, touched: &Touched) -> HashSet<u32> {
+    let table = log.catalog().roles.activity_table;
+    let mut late = HashSet::new();
+    for (_, row) in touched.rows.iter().filter(|(changed, _)| *changed == table) {
+        let Some(case) = log.case_of(table, *row) else { continue };
+        let is_new = |row: &u32| touched.rows.contains(&(table, *row));
+        if log.case(case).events.iter().rev().skip_while(|row| is_new(row)).any(is_new) {
+            late.insert(case);
+        }
+    }
+    late
 }
 
 /// Counts the cases that are open; every case is, if no model says otherwise.
@@ -297,13 +570,18 @@ pub(crate) fn open_cases(shown: &Shown, wall_now: Timestamp) -> u64 {
 /// nothing. Whoever leaves does so before others enter.
 fn chunks(differences: &[Difference]) -> Vec<BTreeMap<usize, Difference>> {
     enum Item {
-        Leave(Arc<str>),
+        Leave(Arc<str>, Option<Enter>),
         Displace(Arc<str>),
         Enter(Enter),
     }
     let mut items = Vec::new();
     for (place, difference) in differences.iter().enumerate() {
-        items.extend(difference.leaves.iter().map(|identifier| (place, Item::Leave(identifier.clone()))));
+        let told: HashMap<&Arc<str>, &Enter> =
+            difference.farewells.iter().map(|farewell| (&farewell.identifier, farewell)).collect();
+        let leave = |identifier: &Arc<str>| {
+            (place, Item::Leave(identifier.clone(), told.get(identifier).map(|farewell| (*farewell).clone())))
+        };
+        items.extend(difference.leaves.iter().map(leave));
         items.extend(difference.displaced.iter().map(|identifier| (place, Item::Displace(identifier.clone()))));
         items.extend(difference.enters.iter().map(|enter| (place, Item::Enter(enter.clone()))));
     }
@@ -315,7 +593,10 @@ fn chunks(differences: &[Difference]) -> Vec<BTreeMap<usize, Difference>> {
         let chunk: &mut BTreeMap<usize, Difference> = chunks.last_mut().expect("there is always one");
         let part = chunk.entry(place).or_default();
         match item {
-            Item::Leave(identifier) => part.leaves.push(identifier),
+            Item::Leave(identifier, farewell) => {
+                part.leaves.push(identifier);
+                part.farewells.extend(farewell);
+            }
             Item::Displace(identifier) => part.displaced.push(identifier),
             Item::Enter(enter) => part.enters.push(enter),
         }

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use base::Timestamp;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use crate::ports::{Field, Signal};
+use crate::ports::{Field, Reason, Signal};
 use crate::value::Type;
 
 /// How a record instance stands to the matched set.
@@ -53,15 +53,27 @@ pub(crate) struct Stored {
     pub(crate) episode: u64,
     /// Since this instant.
     pub(crate) since: Timestamp,
+    /// When it last fired.
+    pub(crate) fired_at: Option<Timestamp>,
 }
 
-/// A record instance that starts to match.
+/// A record instance that starts to match, or stops.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Enter {
     pub(crate) identifier: Arc<str>,
     pub(crate) episode: u64,
     pub(crate) typed: Json,
     pub(crate) fields: Vec<Field>,
+    /// It is in the set without a signal.
+    pub(crate) quiet: bool,
+    pub(crate) reason: Reason,
+}
+
+/// On which end of an episode a signal fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Enter,
+    Leave,
 }
 
 /// By how much the target differs from what is stored.
@@ -72,6 +84,8 @@ pub(crate) struct Difference {
     pub(crate) leaves: Vec<Arc<str>>,
     /// They do, but make room.
     pub(crate) displaced: Vec<Arc<str>>,
+    /// What there is to say of those that leave, if that fires.
+    pub(crate) farewells: Vec<Enter>,
 }
 
 impl Difference {
@@ -80,24 +94,89 @@ impl Difference {
     }
 }
 
-/// Writes the signal of an instance that starts to match.
-pub(crate) fn signal(model: &str, trigger: &str, enter: &Enter, at: Timestamp) -> Signal {
+/// Writes the signal of an instance that starts or stops to match. Where only
+/// one of the two fires, `end` is nothing and the event does not show it.
+pub(crate) fn signal(
+    model: &str,
+    trigger: &str,
+    enter: &Enter,
+    end: End,
+    shows_end: bool,
+    causes: &[String],
+    at: Timestamp,
+) -> Signal {
     let mut fields = enter.fields.clone();
-    fields.push(Field {
-        id: "evaluatedAt".to_owned(),
-        value: Json::from(at.to_string()),
-        kind: kind(Type::Date),
+    let own = |id: &str, value: String, own: Type| Field {
+        id: id.to_owned(),
+        value: Json::from(value),
+        kind: kind(own),
         is_identifier: false,
-    });
+    };
+    fields.push(own("evaluatedAt", at.to_string(), Type::Date));
+    fields.push(own("reason", enter.reason.word().to_owned(), Type::String));
+    if shows_end {
+        let word = if end == End::Enter { "ENTER" } else { "LEAVE" };
+        fields.push(own("change", word.to_owned(), Type::String));
+    }
+    if !causes.is_empty() {
+        fields.push(own("causes", causes.join(" > "), Type::String));
+    }
+    let key = format!("{trigger}/{}/{}", enter.identifier, enter.episode);
     Signal {
         knowledge_model: model.to_owned(),
         trigger: trigger.to_owned(),
-        key: format!("{trigger}/{}/{}", enter.identifier, enter.episode),
+        key: if end == End::Enter { key } else { key + "/left" },
         identifier: enter.identifier.to_string(),
         typed_identifier: enter.typed.clone(),
         fields,
         evaluated_at: at,
+        reason: enter.reason,
+        causes: causes.to_vec(),
     }
+}
+
+/// Writes a signal down, to be sent later.
+pub(crate) fn written(signal: &Signal) -> String {
+    let field = |field: &Field| json!([field.id, field.value, field.kind, field.is_identifier]);
+    json!({
+        "model": signal.knowledge_model,
+        "trigger": signal.trigger,
+        "key": signal.key,
+        "identifier": signal.identifier,
+        "typed": signal.typed_identifier,
+        "fields": signal.fields.iter().map(field).collect::<Vec<_>>(),
+        "at": signal.evaluated_at.as_micros(),
+        "reason": signal.reason.word(),
+        "causes": signal.causes,
+    })
+    .to_string()
+}
+
+/// Reads what [`written`] wrote.
+pub(crate) fn read_back(text: &str) -> Option<Signal> {
+    let json: Json = serde_json::from_str(text).ok()?;
+    let text = |key: &str| json[key].as_str().map(str::to_owned);
+    let kinds = [Type::Int, Type::Float, Type::Date, Type::String].map(kind);
+    let field = |field: &Json| {
+        Some(Field {
+            id: field[0].as_str()?.to_owned(),
+            value: field[1].clone(),
+            kind: kinds.into_iter().find(|kind| field[2] == *kind)?,
+            is_identifier: field[3].as_bool()?,
+        })
+    };
+    let causes = json["causes"].as_array()?.iter().filter_map(Json::as_str).map(str::to_owned);
+    Some(Signal {
+        knowledge_model: text("model")?,
+        trigger: text("trigger")?,
+        key: text("key")?,
+        identifier: text("identifier")?,
+        typed_identifier: json["typed"].clone(),
+        fields: json["fields"].as_array()?.iter().map(field).collect::<Option<_>>()?,
+        evaluated_at: Timestamp::from_micros(json["at"].as_i64()?),
+        reason: Reason::of(json["reason"].as_str()?),
+        causes: causes.collect(),
+    })
 }
 
 /// Names a type as the event does.

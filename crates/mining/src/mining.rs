@@ -11,10 +11,11 @@ use tokio::sync::Notify;
 
 use crate::clock::ProcessClock;
 use crate::evaluate;
+use crate::figures::Figures;
 use crate::knowledge_model::{KnowledgeModel, Source};
 use crate::live::{Desk, Live, open_cases};
 use crate::notices::{self, Notice};
-use crate::ports::{DataModels, Outbox};
+use crate::ports::{DataModels, Outbox, Signal};
 use crate::post::{Post, Shown, blocking};
 use crate::pql::check::{Checker, More};
 use crate::pql::operators::hint;
@@ -22,7 +23,8 @@ use crate::pql::parse;
 use crate::trigger::{Published, Trigger, check_model};
 use crate::value::Answer;
 use crate::versions::Which;
-use crate::views::{ClockView, Counters, Matched, ModelSummary, ModelTexts, RecordView, TriggerView};
+use crate::views::{ClockView, Counters, Matched, ModelSummary, ModelTexts, Preview, RecordView, TriggerView};
+use crate::watch::Watch;
 use crate::{Error, data, tables};
 
 /// Process intelligence over the rows of all pools.
@@ -50,7 +52,7 @@ impl Mining {
         _chance: Arc<dyn Chance>,
     ) -> Self {
         Mining {
-            desk: Desk { db, outbox },
+            desk: Desk { db, outbox, clock: clock.clone() },
             tables,
             data_models,
             clock,
@@ -107,6 +109,37 @@ impl Mining {
             .await
     }
 
+    /// Tells what publishing the draft would do to the matched sets, without
+    /// doing it: how many instances would match, how many of them are new, and
+    /// whether that would fire.
+    pub async fn preview(&self, model: &str) -> Result<Vec<Preview>, Error> {
+        let parsed = KnowledgeModel::of(&self.source(model, Which::Draft).await?)?;
+        let data_model = self.data_models.find(parsed.data_model()).await?;
+        let (root, clock) = self.fresh_root(data_model.id).await?;
+        let published = check_model(model, &parsed, &data_model, root.catalog())?;
+        let (id, noted, now) = (model.to_owned(), published.noted(), clock.now(self.clock.now()));
+        let states = self.desk.db.read("mining.preview", move |tx| {
+            let logics = tables::logics(tx, &id)?;
+            let mut states = Vec::new();
+            for noted in &noted {
+                let silent = tables::starts_silently(noted, logics.get(&noted.id).map(String::as_str));
+                states.push((silent.unwrap_or(false), tables::stored(tx, &id, &noted.id)?));
+            }
+            Ok::<_, Error>(states)
+        });
+        let states = states.await?;
+        blocking(move || {
+            let mut figures = Figures::new(root.clone());
+            let watches = published.triggers.iter().zip(states);
+            let preview = |(trigger, (silent, stored)): (&Arc<Trigger>, _)| {
+                let mut watch = Watch::new(trigger.clone(), &mut figures, root.clone(), stored, silent);
+                watch.preview(now.as_millis(), &figures)
+            };
+            Ok(watches.map(preview).collect())
+        })
+        .await
+    }
+
     /// Lists what the published text says without effect.
     pub async fn notices(&self, model: &str) -> Result<Vec<Notice>, Error> {
         let (source, _) = self.published_text(model).await?;
@@ -143,7 +176,10 @@ impl Mining {
                 let mut views = Vec::new();
                 for trigger in &published.triggers {
                     let (_, fired) = tables::trigger(tx, &id, &trigger.id)?;
-                    views.push(view(trigger, tables::count_matched(tx, &id, &trigger.id)?, fired));
+                    let (from, until) = tables::held(tx, &id, &trigger.id)?;
+                    let matched = tables::count_matched(tx, &id, &trigger.id)?;
+                    let shadowed = tables::count_shadowed(tx, &id, &trigger.id)?;
+                    views.push(view(trigger, matched, fired, until - from, shadowed));
                 }
                 Ok(views)
             })
@@ -185,6 +221,19 @@ impl Mining {
         }
         let (model, trigger) = (model.to_owned(), trigger.to_owned());
         self.desk.db.read("mining.matched", move |tx| Ok(tables::matched(tx, &model, &trigger)?)).await
+    }
+
+    /// Lists what a trigger in shadow mode would have sent, the last 1,000.
+    pub async fn shadows(&self, model: &str, trigger: &str) -> Result<Vec<Signal>, Error> {
+        let (model, trigger) = (model.to_owned(), trigger.to_owned());
+        self.desk.db.read("mining.shadows", move |tx| Ok(tables::shadows(tx, &model, &trigger)?)).await
+    }
+
+    /// Lists the models whose evaluation failed and that will catch up later,
+    /// each with what went wrong.
+    pub fn detached(&self) -> Vec<(String, String)> {
+        let posts: Vec<Arc<Post>> = self.posts.lock().values().cloned().collect();
+        posts.iter().filter_map(|post| post.shown()).flat_map(|shown| shown.detached).collect()
     }
 
     /// Counts for a status page. Data models that are not loaded yet do not
@@ -313,7 +362,7 @@ impl Mining {
     }
 }
 
-fn view(trigger: &Trigger, matched: u64, fired: u64) -> TriggerView {
+fn view(trigger: &Trigger, matched: u64, fired: u64, held: u64, shadowed: u64) -> TriggerView {
     TriggerView {
         id: trigger.id.clone(),
         name: trigger.name.clone(),
@@ -324,5 +373,8 @@ fn view(trigger: &Trigger, matched: u64, fired: u64) -> TriggerView {
         item_limit: trigger.item_limit,
         matched,
         fired,
+        held,
+        shadowed,
+        shadow: trigger.wishes.shadow,
     }
 }

@@ -4,7 +4,7 @@
 //! written by hand. Nothing of it is passed over in silence:
 //!
 //! * a wish about a *trigger* that is understood but not obeyed, such as a
-//!   cooldown, would make it fire other than its author believes: refused;
+//!   scope, would make it fire other than its author believes: refused;
 //! * anything else that has no effect, a misspelt key or a key that is not
 //!   obeyed, is a [`Notice`]. The text is kept as it was written.
 //!
@@ -159,24 +159,30 @@ const ANOMALY: Shape =
 const ACTION: Shape =
     Shape { keys: &["skillId", "skillKey", "records", "filters", "inputs"], below: &[], idle: &[SCOPE], strict: false };
 const TRIGGER: Shape = Shape {
-    keys: &["record", "filterIds", "outputs", "itemLimit", "whenFull", "fireExisting"],
-    below: &[("rearm", &REARM)],
+    keys: &[
+        "record",
+        "filterIds",
+        "outputs",
+        "itemLimit",
+        "whenFull",
+        "fireExisting",
+        "fireOn",
+        "evaluate",
+        "onLogicChange",
+        "shadow",
+    ],
+    below: &[("rearm", &REARM), ("caps", &CAPS)],
     idle: &[
         SCOPE,
-        wish("fireOn", &["ENTER"]),
-        wish("evaluate", &["CONTINUOUS"]),
         // These belong below `rearm`, and would have no effect there either.
         wish("cooldown", &["0"]),
         wish("cooldownMinutes", &["0"]),
     ],
     strict: true,
 };
-const REARM: Shape = Shape {
-    keys: &[],
-    below: &[],
-    idle: &[wish("after", &["ON_LEAVE"]), wish("cooldown", &["0"]), wish("cooldownMinutes", &["0"])],
-    strict: true,
-};
+const REARM: Shape =
+    Shape { keys: &["cooldown", "cooldownMinutes"], below: &[], idle: &[wish("after", &["ON_LEAVE"])], strict: true };
+const CAPS: Shape = Shape { keys: &["perCommit", "perMinute"], below: &[], idle: &[], strict: true };
 
 struct Reading<'a> {
     model: &'a str,

@@ -48,6 +48,52 @@ pub struct Signal {
     pub fields: Vec<Field>,
     /// The instant of the evaluation, on the process clock.
     pub evaluated_at: Timestamp,
+    /// What made it fire.
+    pub reason: Reason,
+    /// The chain of what led to the rows that made it fire, the nearest last,
+    /// as the commit named it; empty if it did not. Whoever acts on the signal
+    /// hands it on, so that a loop that feeds itself is seen.
+    pub causes: Vec<String>,
+}
+
+/// What made a signal fire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Rows arrived.
+    Data,
+    /// Rows arrived that tell of something earlier than was known of the case.
+    LateData,
+    /// Time passed.
+    Time,
+    /// The trigger had not been evaluated for a while; what changed in between
+    /// is told at once.
+    CatchUp,
+    /// The trigger means something else now.
+    LogicChange,
+}
+
+impl Reason {
+    /// Returns the word that an event shows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reason::Data => "data",
+            Reason::LateData => "late_data",
+            Reason::Time => "time",
+            Reason::CatchUp => "catch-up",
+            Reason::LogicChange => "logic change",
+        }
+    }
+
+    /// Reads what [`Reason::word`] wrote.
+    pub(crate) fn of(word: &str) -> Self {
+        match word {
+            "late_data" => Reason::LateData,
+            "time" => Reason::Time,
+            "catch-up" => Reason::CatchUp,
+            "logic change" => Reason::LogicChange,
+            _ => Reason::Data,
+        }
+    }
 }
 
 /// Where signals go.

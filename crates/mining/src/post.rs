@@ -47,6 +47,8 @@ pub(crate) struct Shown {
     pub(crate) clock: ProcessClock,
     /// What makes a case open, if a model says so.
     pub(crate) open: Option<Arc<OpenCases>>,
+    /// Models whose evaluation failed, each with why.
+    pub(crate) detached: Vec<(String, String)>,
 }
 
 /// Whether a pool keeps commits for a post.
@@ -96,7 +98,12 @@ impl Post {
     }
 
     fn show(&self, live: Option<&Live>) {
-        let shown = |live: &Live| Shown { root: live.log.clone(), clock: live.clock, open: live.open_cases() };
+        let shown = |live: &Live| Shown {
+            root: live.log.clone(),
+            clock: live.clock,
+            open: live.open_cases(),
+            detached: live.detached(),
+        };
         if let Some(live) = live {
             *self.shown.lock() = Some(shown(live));
         }
@@ -221,7 +228,10 @@ impl Mining {
             }
         }
         let (desk, wall_now) = (self.desk.clone(), self.clock.now());
-        let walk = move |live: &mut Live| live.walk(&desk, live.clock.now(wall_now));
+        let walk = move |live: &mut Live| {
+            live.walk(&desk, live.clock.now(wall_now))?;
+            live.settle(&desk)
+        };
         Ok(self.with_live(guard, post, walk).await?.1)
     }
 

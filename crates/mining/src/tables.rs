@@ -10,7 +10,9 @@ use pools::DataModelId;
 
 use crate::clock::ProcessClock;
 use crate::knowledge_model::Source;
-use crate::matched_set::{Enter, Standing, Stored};
+use crate::matched_set::{Enter, Standing, Stored, read_back, written};
+use crate::ports::Signal;
+use crate::trigger::Noted;
 use crate::views::{Matched, ModelSummary};
 
 /// How far a model has fired, as stored.
@@ -156,20 +158,13 @@ pub(crate) fn move_on(
 }
 
 /// Takes note of the triggers of a new version. A trigger that is new or means
-/// something else starts silently, unless it is new and asks to fire; one that
-/// is gone matches nothing any more, and would be new if it came back.
-pub(crate) fn put_triggers(tx: &mut dyn Tx, model: &str, triggers: &[(String, String, bool)]) -> Result<(), Error> {
-    let known = tx.query("SELECT trigger_id, logic FROM mining_triggers WHERE model = $1", args![model])?;
-    let mut before = HashMap::new();
-    for row in &known {
-        before.insert(row.get::<String>(0)?, row.get::<String>(1)?);
-    }
-    for (trigger, logic, fire_existing) in triggers {
-        let silent = match before.remove(trigger) {
-            Some(same) if same == *logic => continue,
-            Some(_) => true,
-            None => !fire_existing,
-        };
+/// something else starts silently, unless it asks to fire; one that is gone
+/// matches nothing any more, and would be new if it came back.
+pub(crate) fn put_triggers(tx: &mut dyn Tx, model: &str, triggers: &[Noted]) -> Result<(), Error> {
+    let mut before = logics(tx, model)?;
+    for noted in triggers {
+        let Noted { id: trigger, logic, .. } = noted;
+        let Some(silent) = starts_silently(noted, before.remove(trigger).as_deref()) else { continue };
         tx.execute(
             "INSERT INTO mining_triggers (model, trigger_id, logic, silent, fired) VALUES ($1, $2, $3, $4, 0)
              ON CONFLICT (model, trigger_id) DO UPDATE SET logic = excluded.logic, silent = excluded.silent",
@@ -184,6 +179,23 @@ pub(crate) fn put_triggers(tx: &mut dyn Tx, model: &str, triggers: &[(String, St
         )?;
     }
     Ok(())
+}
+
+/// Returns the logic of each trigger that was published at least once; nothing
+/// of one that is gone.
+pub(crate) fn logics(tx: &mut dyn Tx, model: &str) -> Result<HashMap<String, String>, Error> {
+    let known = tx.query("SELECT trigger_id, logic FROM mining_triggers WHERE model = $1", args![model])?;
+    known.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
+
+/// Tells whether a trigger that is published starts silently; nothing if it goes
+/// on as before.
+pub(crate) fn starts_silently(noted: &Noted, before: Option<&str>) -> Option<bool> {
+    match before {
+        Some(same) if same == noted.logic => None,
+        Some(before) if !before.is_empty() => Some(!noted.fire_changed),
+        _ => Some(!noted.fire_existing),
+    }
 }
 
 /// Returns whether a trigger is silent, and how many signals it fired.
@@ -213,6 +225,91 @@ pub(crate) fn count_fired(tx: &mut dyn Tx, model: &str, trigger: &str, count: u6
     Ok(())
 }
 
+/// Signals of a trigger in shadow mode that are kept for people to look at.
+const SHADOWS_KEPT: u64 = 1_000;
+
+/// Records signals that are not sent.
+pub(crate) fn shadow(tx: &mut dyn Tx, model: &str, trigger: &str, signals: &[Signal]) -> Result<(), Error> {
+    let row = tx.query_one(
+        "UPDATE mining_triggers SET shadowed = shadowed + $3 WHERE model = $1 AND trigger_id = $2
+         RETURNING shadowed",
+        args![model, trigger, signals.len() as u64],
+    )?;
+    let last: u64 = row.map_or(Ok(0), |row| row.get(0))?;
+    let first = last - (signals.len() as u64).min(last);
+    put_signals(tx, "mining_shadow", model, trigger, first, signals)?;
+    tx.execute(
+        "DELETE FROM mining_shadow WHERE model = $1 AND trigger_id = $2 AND place < $3",
+        args![model, trigger, last.saturating_sub(SHADOWS_KEPT)],
+    )?;
+    Ok(())
+}
+
+/// Holds signals back, from a place on.
+pub(crate) fn hold(tx: &mut dyn Tx, model: &str, trigger: &str, first: u64, signals: &[Signal]) -> Result<(), Error> {
+    put_signals(tx, "mining_held", model, trigger, first, signals)
+}
+
+fn put_signals(
+    tx: &mut dyn Tx,
+    table: &str,
+    model: &str,
+    trigger: &str,
+    first: u64,
+    signals: &[Signal],
+) -> Result<(), Error> {
+    let set = |(place, signal): (usize, &Signal)| args![model, trigger, first + place as u64, written(signal)].to_vec();
+    let sets: Vec<Vec<Value>> = signals.iter().enumerate().map(set).collect();
+    let insert = format!("INSERT INTO {table} (model, trigger_id, place, signal) VALUES ($1, $2, $3, $4)");
+    tx.execute_many(&insert, &sets)?;
+    Ok(())
+}
+
+/// Takes the first signals that are held back, in order.
+pub(crate) fn unhold(tx: &mut dyn Tx, model: &str, trigger: &str, from: u64, until: u64) -> Result<Vec<Signal>, Error> {
+    let own = args![model, trigger, from, until];
+    let rows = tx.query(
+        "SELECT signal FROM mining_held WHERE model = $1 AND trigger_id = $2 AND place >= $3 AND place < $4
+         ORDER BY place",
+        own,
+    )?;
+    tx.execute("DELETE FROM mining_held WHERE model = $1 AND trigger_id = $2 AND place >= $3 AND place < $4", own)?;
+    signals(&rows)
+}
+
+/// Returns from which place to which signals are held back.
+pub(crate) fn held(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<(u64, u64), Error> {
+    let row = tx.query_one(
+        "SELECT CAST(COALESCE(MIN(place), 0) AS BIGINT), CAST(COALESCE(MAX(place) + 1, 0) AS BIGINT)
+         FROM mining_held WHERE model = $1 AND trigger_id = $2",
+        args![model, trigger],
+    )?;
+    row.map_or(Ok((0, 0)), |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// Lists what a trigger in shadow mode would have sent, the last ones.
+pub(crate) fn shadows(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<Vec<Signal>, Error> {
+    let rows = tx.query(
+        "SELECT signal FROM mining_shadow WHERE model = $1 AND trigger_id = $2 ORDER BY place",
+        args![model, trigger],
+    )?;
+    signals(&rows)
+}
+
+/// Returns how many signals a trigger has recorded instead of sending them.
+pub(crate) fn count_shadowed(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<u64, Error> {
+    let row = tx.query_one(
+        "SELECT shadowed FROM mining_triggers WHERE model = $1 AND trigger_id = $2",
+        args![model, trigger],
+    )?;
+    row.map_or(Ok(0), |row| row.get(0))
+}
+
+fn signals(rows: &[Row]) -> Result<Vec<Signal>, Error> {
+    let broken = || Error::Failed { detail: "a signal that was held back cannot be read".into() };
+    rows.iter().map(|row| read_back(&row.get::<String>(0)?).ok_or_else(broken)).collect()
+}
+
 pub(crate) fn fired(tx: &mut dyn Tx) -> Result<u64, Error> {
     let row = tx.query_one("SELECT CAST(COALESCE(SUM(fired), 0) AS BIGINT) FROM mining_triggers", args![])?;
     row.map_or(Ok(0), |row| row.get(0))
@@ -220,25 +317,42 @@ pub(crate) fn fired(tx: &mut dyn Tx) -> Result<u64, Error> {
 
 pub(crate) fn stored(tx: &mut dyn Tx, model: &str, trigger: &str) -> Result<HashMap<Arc<str>, Stored>, Error> {
     let rows = tx.query(
-        "SELECT identifier, matched, episode, since FROM mining_matched WHERE model = $1 AND trigger_id = $2",
+        "SELECT identifier, matched, episode, since, fired_at FROM mining_matched WHERE model = $1 AND trigger_id = $2",
         args![model, trigger],
     )?;
     let mut stored = HashMap::new();
     for row in &rows {
-        let one = Stored { standing: Standing::of(row.get(1)?), episode: row.get(2)?, since: row.get(3)? };
+        let one = Stored {
+            standing: Standing::of(row.get(1)?),
+            episode: row.get(2)?,
+            since: row.get(3)?,
+            fired_at: row.get(4)?,
+        };
         stored.insert(Arc::from(row.get::<String>(0)?), one);
     }
     Ok(stored)
 }
 
-pub(crate) fn enter(tx: &mut dyn Tx, model: &str, trigger: &str, enters: &[Enter], at: Timestamp) -> Result<(), Error> {
-    let sets: Vec<Vec<Value>> =
-        enters.iter().map(|enter| args![model, trigger, &*enter.identifier, enter.episode, at].to_vec()).collect();
+/// Takes note of instances that start to match; they fire unless that happens
+/// silently.
+pub(crate) fn enter(
+    tx: &mut dyn Tx,
+    model: &str,
+    trigger: &str,
+    enters: &[Enter],
+    at: Timestamp,
+    silent: bool,
+) -> Result<(), Error> {
+    let set = |enter: &Enter| {
+        let fired_at = Some(at).filter(|_| !silent && !enter.quiet);
+        args![model, trigger, &*enter.identifier, enter.episode, at, fired_at].to_vec()
+    };
+    let sets: Vec<Vec<Value>> = enters.iter().map(set).collect();
     tx.execute_many(
-        "INSERT INTO mining_matched (model, trigger_id, identifier, matched, episode, since)
-         VALUES ($1, $2, $3, 1, $4, $5)
+        "INSERT INTO mining_matched (model, trigger_id, identifier, matched, episode, since, fired_at)
+         VALUES ($1, $2, $3, 1, $4, $5, $6)
          ON CONFLICT (model, trigger_id, identifier) DO UPDATE SET matched = 1, episode = excluded.episode,
-            since = excluded.since",
+            since = excluded.since, fired_at = COALESCE(excluded.fired_at, mining_matched.fired_at)",
         &sets,
     )?;
     Ok(())

@@ -8,14 +8,16 @@ use serde_saphyr::Spanned;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
-use crate::knowledge_model::{Attribute, KnowledgeModel, Record, TriggerText, WhenFull, line, refused};
+use crate::knowledge_model::{
+    Attribute, Caps, FireOn, KnowledgeModel, Occasions, OnLogicChange, Record, TriggerText, WhenFull, line, refused,
+};
 use crate::model_check;
 use crate::pql::catalog::Catalog;
 use crate::pql::check::{Checker, Vocabulary, type_of};
-use crate::pql::deadline::{CADENCE_MILLIS, ClockUse};
+use crate::pql::deadline::ClockUse;
 use crate::pql::operators::hint;
-use crate::pql::plan::{Grain, Node, Op, Program, Selection, Way};
-use crate::pql::syntax::Comparison;
+use crate::pql::plan::{Grain, Node, Program, Selection, Way};
+use crate::reach::{Reach, over_figures, reach};
 use crate::views::{Class, FieldView, RecordView};
 
 /// A published model: its records and triggers.
@@ -30,11 +32,48 @@ pub struct Published {
 }
 
 impl Published {
-    /// Returns id, logic and `fireExisting` of each trigger, as they are noted.
-    pub(crate) fn noted(&self) -> Vec<(String, String, bool)> {
-        let note = |trigger: &Arc<Trigger>| (trigger.id.clone(), trigger.logic.clone(), trigger.fire_existing);
+    /// Returns what is noted of each trigger.
+    pub(crate) fn noted(&self) -> Vec<Noted> {
+        let note = |trigger: &Arc<Trigger>| Noted {
+            id: trigger.id.clone(),
+            logic: trigger.logic.clone(),
+            fire_existing: trigger.fire_existing,
+            fire_changed: trigger.wishes.on_logic_change == OnLogicChange::Fire,
+        };
         self.triggers.iter().map(note).collect()
     }
+}
+
+/// What is noted of a trigger when it is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Noted {
+    pub(crate) id: String,
+    /// A trigger with another logic means something else.
+    pub(crate) logic: String,
+    /// Whether what matches at the first publication fires.
+    pub(crate) fire_existing: bool,
+    /// Whether what newly matches because of another logic fires.
+    pub(crate) fire_changed: bool,
+}
+
+/// What a trigger asks for beyond its conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    pub(crate) fire_on: FireOn,
+    pub(crate) cooldown_millis: i64,
+    pub(crate) on_load: bool,
+    pub(crate) on_logic_change: OnLogicChange,
+    pub(crate) shadow: bool,
+    pub(crate) caps: Caps,
+}
+
+/// A condition as it was written, for those who ask why.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) id: String,
+    pub(crate) pql: String,
+    pub(crate) node: Node,
+    pub(crate) way: Way,
 }
 
 /// The condition that makes a case open.
@@ -74,10 +113,13 @@ pub struct Trigger {
     pub(crate) values: Vec<Node>,
     pub(crate) selection: Selection,
     pub(crate) clock: ClockUse,
-    /// Whether a commit leaves all cases alone that it does not touch.
-    pub(crate) touched_only: bool,
+    /// Whom a change makes start or stop to match.
+    pub(crate) reach: Reach,
     /// Whether a record instance belongs to one case.
     pub(crate) in_case: bool,
+    pub(crate) wishes: Wishes,
+    /// The conditions one by one.
+    pub(crate) filters: Vec<Written>,
 }
 
 /// Checks a model against a data model that was loaded, and its catalog.
@@ -189,9 +231,10 @@ impl Checking<'_> {
         target: Grain,
         path: &str,
         ids: Vec<&Spanned<String>>,
-    ) -> Result<(Selection, String), Error> {
+    ) -> Result<(Selection, String, Vec<Written>), Error> {
         let mut selection = Selection { target, conditions: Vec::new() };
         let mut logic = String::new();
+        let mut filters_written = Vec::new();
         let mut open = ids;
         let mut seen: Vec<String> = Vec::new();
         while let Some(id) = open.pop() {
@@ -212,9 +255,15 @@ impl Checking<'_> {
             let way = checker.way(&node, target).map_err(|detail| self.refused(path, id, &detail))?;
             logic.push_str(&filter.pql.value);
             logic.push('\n');
+            filters_written.push(Written {
+                id: filter.id.value.clone(),
+                pql: filter.pql.value.clone(),
+                node: node.clone(),
+                way,
+            });
             selection.conditions.push((node, way));
         }
-        Ok((selection, logic))
+        Ok((selection, logic, filters_written))
     }
 
     fn trigger(&self, text: &TriggerText) -> Result<Trigger, Error> {
@@ -249,21 +298,29 @@ impl Checking<'_> {
                 "\"itemLimit\" is 0: with no room for one instance it never fires",
             ));
         }
-        let (selection, conditions) = self.selection(&mut checker, target, &path, ids)?;
+        for (key, cap) in [("perCommit", text.caps.per_commit), ("perMinute", text.caps.per_minute)] {
+            if cap == Some(0) {
+                let detail =
+                    format!("\"caps.{key}\" is 0: with that nothing is ever sent; use shadow: true to only record");
+                return Err(self.refused(&path, &text.id, &detail));
+            }
+        }
+        let (selection, conditions, filters) = self.selection(&mut checker, target, &path, ids)?;
         if selection.conditions.is_empty() {
             return Err(self.refused(&path, &text.id, "it needs at least one filter in \"filterIds\""));
         }
-        let program = Arc::new(checker.finish());
+        let selection = over_figures(checker.program(), selection);
         let clock = ClockUse::of(selection.conditions.iter().map(|(condition, _)| condition));
+        let reach = reach(&checker, &selection, &clock);
+        let program = Arc::new(checker.finish());
         let in_case = program.is_in_case(target);
-        let Reach { class, touched_only } = reach(&program, in_case, &selection, &clock);
         Ok(Trigger {
             id: text.id.value.clone(),
             name: text.display_name.clone().unwrap_or_else(|| text.id.value.clone()),
             record: record.id.value.clone(),
             fields,
-            class,
-            cost: cost(touched_only, &clock),
+            class: reach.class(&clock),
+            cost: reach.cost(in_case, &clock, text.evaluate == Occasions::OnLoad),
             item_limit: text.item_limit,
             when_full: text.when_full,
             fire_existing: text.fire_existing,
@@ -273,8 +330,17 @@ impl Checking<'_> {
             values,
             selection,
             clock,
-            touched_only,
+            reach,
             in_case,
+            wishes: Wishes {
+                fire_on: text.fire_on,
+                cooldown_millis: i64::from(text.rearm.cooldown_minutes) * 60_000,
+                on_load: text.evaluate == Occasions::OnLoad,
+                on_logic_change: text.on_logic_change,
+                shadow: text.shadow,
+                caps: text.caps,
+            },
+            filters,
         })
     }
 
@@ -303,73 +369,7 @@ impl Checking<'_> {
         let Some(filter) = self.model.filters.iter().find(|filter| filter.id.value == "OPEN") else { return Ok(None) };
         let mut checker = Checker::new(self.catalog.clone(), self.vocabulary);
         let target = Grain::Table(self.catalog.roles.case_table);
-        let (selection, _) = self.selection(&mut checker, target, "filters.OPEN", vec![&filter.id])?;
+        let (selection, ..) = self.selection(&mut checker, target, "filters.OPEN", vec![&filter.id])?;
         Ok(Some(Arc::new(OpenCases { program: Arc::new(checker.finish()), selection })))
     }
-}
-
-struct Reach {
-    class: Class,
-    touched_only: bool,
-}
-
-/// Tells how far a change may reach: which class a trigger is of, and whether
-/// a commit can change the answer only for cases that it touches.
-fn reach(program: &Program, in_case: bool, selection: &Selection, clock: &ClockUse) -> Reach {
-    let mut shared = !in_case;
-    let mut threshold = false;
-    for (condition, way) in &selection.conditions {
-        condition.walk(&mut |node| {
-            if is_shared(program, node) {
-                shared = true;
-            }
-            if let Op::Compare(comparison, left, right) = &node.op
-                && !matches!(comparison, Comparison::Equal | Comparison::NotEqual)
-                && (has_shared(program, left) != has_shared(program, right))
-            {
-                threshold = true;
-            }
-        });
-        let meets_in_case = match way {
-            Way::Down => true,
-            Way::Up => program.is_in_case(condition.grain),
-            Way::Over(table) => program.is_in_case(condition.grain) && program.is_in_case(Grain::Table(*table)),
-        };
-        shared |= !meets_in_case;
-    }
-    let class = match (shared, threshold || !clock.is_none()) {
-        (_, true) => Class::T,
-        (true, false) => Class::K,
-        (false, false) => Class::L,
-    };
-    Reach { class, touched_only: !shared }
-}
-
-/// Tells whether a value is shared by several cases.
-fn is_shared(program: &Program, node: &Node) -> bool {
-    node.reads_calendar() || node.is_shared(program)
-}
-
-fn has_shared(program: &Program, node: &Node) -> bool {
-    let mut found = false;
-    node.walk(&mut |node| found |= is_shared(program, node));
-    found
-}
-
-fn cost(touched_only: bool, clock: &ClockUse) -> String {
-    let mut words = String::from(if touched_only {
-        "at each commit the cases that it touches"
-    } else {
-        "at each commit all cases, because a value shared by several cases may have moved"
-    });
-    if !clock.comparisons.is_empty() {
-        words.push_str("; each case once more at the instant at which time alone changes its answer");
-    }
-    if clock.irregular {
-        let minutes = (CADENCE_MILLIS / 60_000).to_string();
-        words = words + "; all cases every " + &minutes + " minutes, because a use of NOW() has no normal form";
-    } else if !clock.boundaries.is_empty() {
-        words.push_str("; all cases when the day, hour or minute that it reads begins");
-    }
-    words
 }

@@ -15,6 +15,7 @@ use crate::knowledge_model::{Base, KnowledgeModel, Source};
 use crate::live::Live;
 use crate::mining::Mining;
 use crate::notices::{self, Notice};
+use crate::ports::Reason;
 use crate::trigger::{Published, check_model};
 use crate::views::Publication;
 use crate::{Error, tables};
@@ -184,7 +185,7 @@ impl Mining {
     async fn logic_of(&self, model: &str, source: &Source) -> Option<Vec<(String, String)>> {
         let parsed = KnowledgeModel::of(source).ok()?;
         let published = self.check(model, &parsed).await.ok()?;
-        Some(published.noted().into_iter().map(|(id, logic, _)| (id, logic)).collect())
+        Some(published.noted().into_iter().map(|noted| (noted.id, noted.logic)).collect())
     }
 
     /// Holds a model against the data that it names now.
@@ -283,11 +284,14 @@ impl Mining {
         let (desk, id) = (self.desk.clone(), model.to_owned());
         let take_over = move |live: &mut Live| {
             let at = live.clock.now(now);
-            live.take_over(&desk, &id, &source, now, Some(at))
+            live.take_over(&desk, &id, &source, now, Some(at), Reason::LogicChange)?;
+            let followed = live.models.iter().find(|model| model.id == id);
+            Ok(followed.map(|model| model.previews.clone()).unwrap_or_default())
         };
         // The post is given back before another one is asked for: two
         // publications that cross must not wait for each other.
-        drop(self.with_live(guard, &post, take_over).await?);
+        let (previews, guard) = self.with_live(guard, &post, take_over).await?;
+        drop(guard);
         post.changed.notify_one();
         if let Some((_, before)) = before.filter(|(_, before)| *before != data_model) {
             self.leave(model, before).await;
@@ -297,7 +301,8 @@ impl Mining {
         for notice in &notices {
             tracing::warn!(knowledge_model.id = model, %notice, "knowledge model says something that has no effect");
         }
-        Ok(Publication { model: model.to_owned(), version, triggers: self.triggers(model).await?, notices })
+        let triggers = self.triggers(model).await?;
+        Ok(Publication { model: model.to_owned(), version, triggers, notices, previews })
     }
 }
 

@@ -70,6 +70,27 @@ pub struct TriggerView {
     pub matched: u64,
     /// Signals fired since the trigger exists.
     pub fired: u64,
+    /// Signals that a cap holds back; they are fired later.
+    pub held: u64,
+    /// Signals that were recorded and not sent, because of shadow mode.
+    pub shadowed: u64,
+    /// Whether it is in shadow mode.
+    pub shadow: bool,
+}
+
+/// What publishing a trigger would do, or did, to its matched set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// The trigger's id.
+    pub trigger: String,
+    /// Instances that satisfy it.
+    pub matching: u64,
+    /// Those among them that did not match before.
+    pub new: u64,
+    /// Instances that matched before and satisfy it no more.
+    pub leaving: u64,
+    /// Whether the change fires, or is only taken note of.
+    pub fires: bool,
 }
 
 /// A field of a trigger or an attribute of a record.
@@ -111,6 +132,8 @@ pub struct Publication {
     pub triggers: Vec<TriggerView>,
     /// What its text says without effect.
     pub notices: Vec<Notice>,
+    /// What publishing did to their matched sets.
+    pub previews: Vec<Preview>,
 }
 
 /// A process clock.

@@ -7,26 +7,32 @@
 //! *stored*: the matched set that is durable. [`Watch::advance`] looks and
 //! says by how much the two differ; nothing is stored before the difference is.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use base::Timestamp;
 
-use crate::evaluate::{Evaluator, InScope};
-use crate::knowledge_model::WhenFull;
-use crate::log::{EventLog, NO_ROW};
+use crate::crossings::{Crossings, Side, Why};
+use crate::evaluate::{Evaluator, Group, InScope};
+use crate::figures::{Figures, Links, dirty_rows, has_case};
+use crate::knowledge_model::{FireOn, WhenFull};
+use crate::log::{EventLog, NO_ROW, Touched};
 use crate::matched_set::{Difference, Enter, Standing, Stored, kind};
-use crate::ports::Field;
+use crate::ports::{Field, Reason};
+use crate::pql::deadline::next_change;
+use crate::pql::plan::{Grain, Op};
+use crate::reach::Threshold;
 use crate::trigger::Trigger;
-use crate::value::Value;
+use crate::value::{Type, Value};
+use crate::views::Preview;
 
-/// Which cases are looked at.
+/// Which instances are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Which {
     /// All of them.
     All,
-    /// These.
-    Cases(Vec<u32>),
+    /// Those of these cases; of a record that is not below the case, these rows.
+    Units(Vec<u32>),
 }
 
 /// A trigger on a root.
@@ -36,16 +42,28 @@ pub(crate) struct Watch {
     /// then nothing fires.
     pub(crate) silent: bool,
     evaluator: Evaluator,
-    by_case: HashMap<u32, Vec<Arc<str>>>,
+    /// The shared figures that it reads.
+    links: Links,
+    by_unit: HashMap<u32, Vec<Arc<str>>>,
     /// Rows that bear an identifier, for it need not be unique.
     counts: HashMap<Arc<str>, u32>,
     stored: HashMap<Arc<str>, Stored>,
     matched: u64,
-    /// Some of the target is not stored, because the limit is reached.
-    overflowing: bool,
+    /// Those of the target that are not stored, because the limit is reached,
+    /// each with its unit.
+    waiting: BTreeMap<Arc<str>, u32>,
     deadlines: Deadlines,
-    /// Cases looked at since the watch began; the tests hold it to what was
-    /// touched or due.
+    crossings: Crossings,
+    /// A condition reads figures in a way that cannot be told apart: all are
+    /// looked at when one of them moves.
+    reads_all: bool,
+    /// Something changed since a trigger that is evaluated whole was last looked
+    /// at.
+    pub(crate) stale: bool,
+    /// Until when such a trigger rests, on the wall clock.
+    pub(crate) rests_until: Timestamp,
+    /// Instances looked at since the watch began; the tests hold it to what was
+    /// touched, due or crossed.
     #[cfg(test)]
     pub(crate) looked_at: u64,
 }
@@ -53,23 +71,24 @@ pub(crate) struct Watch {
 /// When time alone may change an answer.
 #[derive(Debug, Default)]
 struct Deadlines {
-    by_case: HashMap<u32, i64>,
+    by_unit: HashMap<u32, i64>,
     queue: BTreeSet<(i64, u32)>,
     /// When everything is looked at.
     all: Option<i64>,
 }
 
 impl Deadlines {
-    fn clear(&mut self, case: u32) {
-        if let Some(at) = self.by_case.remove(&case) {
-            self.queue.remove(&(at, case));
+    fn clear(&mut self, unit: u32) {
+        if let Some(at) = self.by_unit.remove(&unit) {
+            self.queue.remove(&(at, unit));
         }
     }
 
-    fn arm(&mut self, case: u32, at: i64) {
-        self.clear(case);
-        self.by_case.insert(case, at);
-        self.queue.insert((at, case));
+    fn arm(&mut self, unit: u32, at: i64) {
+        let at = self.by_unit.get(&unit).map_or(at, |known| at.min(*known));
+        self.clear(unit);
+        self.by_unit.insert(unit, at);
+        self.queue.insert((at, unit));
     }
 
     fn next(&self) -> Option<i64> {
@@ -78,94 +97,215 @@ impl Deadlines {
     }
 }
 
+/// Units that are looked at together, so that a large log needs no more memory
+/// at once than a small one.
+const UNITS_AT_ONCE: usize = 4_096;
+
 impl Watch {
     pub(crate) fn new(
         trigger: Arc<Trigger>,
+        figures: &mut Figures,
         log: Arc<EventLog>,
         stored: HashMap<Arc<str>, Stored>,
         silent: bool,
     ) -> Self {
         let evaluator = Evaluator::new(log, trigger.program.clone(), 0);
+        let links = match trigger.reach.whole {
+            true => Links::default(),
+            false => {
+                let conditions = trigger.selection.conditions.iter().map(|(condition, _)| condition);
+                figures.keep(&trigger.program, conditions.chain(&trigger.values))
+            }
+        };
         let matched = stored.values().filter(|stored| stored.standing == Standing::In).count() as u64;
         Watch {
             trigger,
             silent,
             evaluator,
-            by_case: HashMap::new(),
+            links,
+            by_unit: HashMap::new(),
             counts: HashMap::new(),
             stored,
             matched,
-            overflowing: false,
+            waiting: BTreeMap::new(),
             deadlines: Deadlines::default(),
+            crossings: Crossings::default(),
+            reads_all: false,
+            stale: false,
+            rests_until: Timestamp::EPOCH,
             #[cfg(test)]
             looked_at: 0,
         }
     }
 
-    /// Moves to another root; what is known of cases stays until it is looked
-    /// at again.
-    pub(crate) fn set_root(&mut self, log: Arc<EventLog>) {
-        self.evaluator = Evaluator::new(log, self.trigger.program.clone(), 0);
+    /// Returns the shared figures that it reads.
+    pub(crate) fn links(&self) -> &Links {
+        &self.links
     }
 
-    /// Tells which cases a commit makes it look at.
-    pub(crate) fn after_commit(&self, touched: &BTreeSet<u32>) -> Which {
-        // Room may have come up for those that wait, whoever they are.
-        if self.trigger.touched_only && !self.overflowing {
-            Which::Cases(touched.iter().copied().collect())
+    /// Moves to another root and tells whom that makes it look at: those that
+    /// the commit touched, and those that a figure passed on its way.
+    pub(crate) fn after_commit(
+        &mut self,
+        log: &Arc<EventLog>,
+        touched: &Touched,
+        figures: &Figures,
+        now: i64,
+    ) -> Which {
+        let before = self.evaluator.log().clone();
+        self.evaluator = Evaluator::new(log.clone(), self.trigger.program.clone(), 0);
+        if self.trigger.reach.whole {
+            self.stale = true;
+            return Which::Units(Vec::new());
+        }
+        let Grain::Table(table) = self.trigger.target else { return Which::All };
+        let mut units: BTreeSet<u32> = BTreeSet::new();
+        if self.trigger.in_case {
+            units.extend(&touched.cases);
+            let roles = &log.catalog().roles;
+            if table != roles.activity_table && table != roles.case_table {
+                // An instance without a case is found only among all.
+                let rows = dirty_rows(&before, log, touched, table);
+                let strays = |log: &EventLog, row: u32| {
+                    (row as usize) < log.table(table).capacity()
+                        && log.table(table).is_alive(row)
+                        && !has_case(log, table, row)
+                };
+                if rows.iter().any(|row| strays(&before, *row) || strays(log, *row)) {
+                    return Which::All;
+                }
+            }
         } else {
-            Which::All
+            units = dirty_rows(&before, log, touched, table);
+        }
+        if self.trigger.wishes.on_load {
+            // What time has changed since the last rows is told with these.
+            match self.due_now(now) {
+                Some(Which::All) => return Which::All,
+                Some(Which::Units(due)) => units.extend(due),
+                None => {}
+            }
+        }
+        for unit in &units {
+            self.crossings.forget(*unit);
+        }
+        let moved = self.moved(figures);
+        if self.reads_all && !moved.is_empty() {
+            return Which::All;
+        }
+        for (grain, group) in &moved {
+            units.extend(self.crossings.readers(Why::Loose, *grain, group));
+            for place in 0..self.trigger.reach.thresholds.len() {
+                let why = Why::Threshold(place);
+                let Some(unit) = self.crossings.representative(why, *grain, group) else { continue };
+                let figure = self.figure_of(figures, place, unit, group);
+                units.extend(self.crossings.moved(why, *grain, group, figure, now));
+            }
+        }
+        Which::Units(units.into_iter().collect())
+    }
+
+    /// Lists the groups that the last commit moved and that the conditions may
+    /// read, in the words of the program.
+    fn moved(&self, figures: &Figures) -> BTreeSet<(Grain, Group)> {
+        let mut moved = BTreeSet::new();
+        for (figure, grain) in self.links.figures() {
+            moved.extend(figures.moved(figure).map(|group| (grain, group.clone())));
+        }
+        moved
+    }
+
+    /// Returns the group's side of a threshold, as one of its readers sees it.
+    fn figure_of(&self, figures: &Figures, place: usize, unit: u32, group: &Group) -> Option<f64> {
+        let side = |scope: &InScope<'_>| {
+            let found = self.sides(scope, place, |_| true);
+            let found =
+                found.into_iter().flatten().find(|found| found.groups.len() == 1 && found.groups[0].1 == *group);
+            found.and_then(|found| found.side.figure)
+        };
+        self.in_scope(&[unit], 0, figures, side)
+    }
+
+    /// Evaluates over some units.
+    fn in_scope<T>(&self, units: &[u32], now: i64, figures: &Figures, run: impl FnOnce(&InScope<'_>) -> T) -> T {
+        let given = figures.seen(&self.links);
+        match self.trigger.target {
+            Grain::Table(table) if !self.trigger.in_case => {
+                let own = self.evaluator.log().table(table);
+                let lives = |row: &u32| (*row as usize) < own.capacity() && own.is_alive(*row);
+                let rows: Vec<u32> = units.iter().copied().filter(lives).collect();
+                self.evaluator.rows(table, &rows, now, Some(&given), run)
+            }
+            _ => self.evaluator.cases(units, now, Some(&given), run),
         }
     }
 
     /// Returns the next instant in milliseconds at which it has to look.
     pub(crate) fn next_deadline(&self) -> Option<i64> {
-        self.deadlines.next()
+        if self.trigger.wishes.on_load {
+            return None;
+        }
+        [self.deadlines.next(), self.crossings.next()].into_iter().flatten().min()
     }
 
-    /// Tells which cases are due at an instant, if any.
-    pub(crate) fn due(&self, now: i64) -> Option<Which> {
+    /// Tells who is due at an instant, if anybody is.
+    pub(crate) fn due(&mut self, now: i64) -> Option<Which> {
+        if self.trigger.wishes.on_load {
+            return None;
+        }
+        if self.trigger.reach.whole {
+            if self.deadlines.all.is_some_and(|at| at <= now) {
+                self.stale = true;
+                self.deadlines.all = None;
+            }
+            return None;
+        }
+        self.due_now(now)
+    }
+
+    fn due_now(&mut self, now: i64) -> Option<Which> {
         if self.deadlines.all.is_some_and(|at| at <= now) {
             return Some(Which::All);
         }
-        let due = self.deadlines.queue.range(..=(now, u32::MAX)).map(|(_, case)| *case);
-        let cases: Vec<u32> = due.collect();
-        if cases.is_empty() {
+        let crossed = self.crossings.due(now);
+        let due = self.deadlines.queue.range(..=(now, u32::MAX)).map(|(_, unit)| *unit);
+        let units: BTreeSet<u32> = due.chain(crossed.iter().flatten().copied()).collect();
+        if units.is_empty() && crossed.is_none() {
             return None;
         }
-        // As at a commit: whoever waits for room is looked at too.
-        Some(if self.overflowing { Which::All } else { Which::Cases(cases) })
+        Some(Which::Units(units.into_iter().collect()))
     }
 
-    /// Looks at cases at an instant and tells the difference to what is stored.
-    pub(crate) fn advance(&mut self, which: &Which, now: i64) -> Difference {
-        if *which == Which::Cases(Vec::new()) {
+    /// Looks at instances at an instant and tells the difference to what is
+    /// stored.
+    pub(crate) fn advance(&mut self, which: &Which, now: i64, figures: &Figures, news: &News) -> Difference {
+        if *which == Which::Units(Vec::new()) {
             return Difference::default();
         }
-        // An instance that is of no one case is found only among all.
-        let which = if self.trigger.in_case { which } else { &Which::All };
         self.evaluator.set_now(now);
-        let found = self.find(which, now);
-        self.arm(which, now);
+        let found = self.find(which, now, figures);
+        self.arm(which, now, figures);
 
         let mut changed: Vec<Arc<str>> = Vec::new();
+        let mut left: HashMap<Arc<str>, u32> = HashMap::new();
         let replaced: Vec<u32> = match which {
-            Which::All => self.by_case.keys().copied().collect(),
-            Which::Cases(cases) => cases.clone(),
+            Which::All => self.by_unit.keys().copied().collect(),
+            Which::Units(units) => units.clone(),
         };
-        for case in replaced {
-            for identifier in self.by_case.remove(&case).unwrap_or_default() {
-                let count = self.counts.get_mut(&identifier).expect("what stands in a case is counted");
+        for unit in replaced {
+            for identifier in self.by_unit.remove(&unit).unwrap_or_default() {
+                let count = self.counts.get_mut(&identifier).expect("what stands in a unit is counted");
                 *count -= 1;
                 if *count == 0 {
                     self.counts.remove(&identifier);
+                    left.insert(identifier.clone(), unit);
                 }
                 changed.push(identifier);
             }
         }
-        for (identifier, case) in &found {
+        for (identifier, unit) in &found {
             *self.counts.entry(identifier.clone()).or_default() += 1;
-            self.by_case.entry(*case).or_default().push(identifier.clone());
+            self.by_unit.entry(*unit).or_default().push(identifier.clone());
         }
         if *which == Which::All {
             // After a restart the target starts empty; what is stored must
@@ -173,20 +313,124 @@ impl Watch {
             let known = self.stored.iter().filter(|(_, stored)| stored.standing != Standing::Out);
             changed.extend(known.map(|(identifier, _)| identifier.clone()));
         }
-        self.decide(changed, &found, now)
+        let mut difference = self.decide(changed, &found, now, figures, news);
+        if self.trigger.wishes.fire_on != FireOn::Enter {
+            let fires = |identifier: &&Arc<str>| {
+                self.stored.get(*identifier).is_some_and(|stored| {
+                    // Whoever came back too early came without a signal, and goes
+                    // without one.
+                    let quiet = stored.fired_at.is_some_and(|at| at != stored.since);
+                    stored.standing == Standing::In && !(quiet && self.trigger.wishes.cooldown_millis > 0)
+                })
+            };
+            let leaving: Vec<Arc<str>> = difference.leaves.iter().filter(fires).cloned().collect();
+            difference.farewells = self.farewells(&leaving, &left, now, figures, news);
+        }
+        difference
     }
 
-    fn decide(&mut self, changed: Vec<Arc<str>>, found: &[(Arc<str>, u32)], now: i64) -> Difference {
+    /// Says what there is to say of instances that stop to match: their outputs
+    /// as they are now, nothing of those that are gone.
+    fn farewells(
+        &self,
+        leaving: &[Arc<str>],
+        left: &HashMap<Arc<str>, u32>,
+        now: i64,
+        figures: &Figures,
+        news: &News,
+    ) -> Vec<Enter> {
+        if leaving.is_empty() {
+            return Vec::new();
+        }
+        let trigger = &self.trigger;
+        let look = |scope: &InScope<'_>| {
+            let operands: Vec<_> = trigger.values.iter().map(|value| scope.operand(value, trigger.target)).collect();
+            let mut rows: HashMap<String, Vec<Value>> = HashMap::new();
+            for row in 0..scope.length(trigger.target) {
+                let identifier = operands[0].value(row).to_string();
+                rows.entry(identifier).or_insert_with(|| operands.iter().map(|operand| operand.value(row)).collect());
+            }
+            rows
+        };
+        let units: Option<BTreeSet<u32>> =
+            leaving.iter().map(|identifier| left.get(identifier).copied().filter(|unit| *unit != NO_ROW)).collect();
+        let rows = match units {
+            Some(units) if !trigger.reach.whole => {
+                self.in_scope(&units.into_iter().collect::<Vec<_>>(), now, figures, look)
+            }
+            _ => self.evaluator.everything_given(&figures.seen(&self.links), look),
+        };
+        let farewell = |identifier: &Arc<str>| {
+            let own_type = trigger.fields[0].field_type;
+            let mut gone = vec![Value::Null; trigger.values.len()];
+            gone[0] = identified(identifier, own_type);
+            let values = rows.get(&**identifier).unwrap_or(&gone);
+            let stored = self.stored.get(identifier);
+            let late = left.get(identifier).is_some_and(|unit| news.late.contains(unit));
+            self.told(identifier, values, stored.map_or(1, |stored| stored.episode), false, news.reason_of(late))
+        };
+        leaving.iter().map(farewell).collect()
+    }
+
+    fn told(&self, identifier: &Arc<str>, values: &[Value], episode: u64, quiet: bool, reason: Reason) -> Enter {
+        let fields = self.trigger.fields.iter().zip(values).map(|(field, value)| Field {
+            id: field.id.clone(),
+            value: value.to_json(),
+            kind: kind(field.field_type),
+            is_identifier: field.is_identifier,
+        });
+        Enter {
+            identifier: identifier.clone(),
+            episode,
+            typed: values[0].to_json(),
+            fields: fields.collect(),
+            quiet,
+            reason,
+        }
+    }
+
+    /// Tells what a look at everything would change.
+    pub(crate) fn preview(&mut self, now: i64, figures: &Figures) -> Preview {
+        let difference = self.advance(&Which::All, now, figures, &News::of(Reason::LogicChange));
+        self.told_of(&difference)
+    }
+
+    /// Sums up a difference that is not stored yet.
+    pub(crate) fn told_of(&self, difference: &Difference) -> Preview {
+        Preview {
+            trigger: self.trigger.id.clone(),
+            matching: self.counts.len() as u64,
+            new: difference.enters.len() as u64,
+            leaving: difference.leaves.len() as u64,
+            fires: !self.silent,
+        }
+    }
+
+    fn decide(
+        &mut self,
+        changed: Vec<Arc<str>>,
+        found: &[(Arc<str>, u32)],
+        now: i64,
+        figures: &Figures,
+        news: &News,
+    ) -> Difference {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for (identifier, unit) in found {
+            // Whoever waits may stand in another unit by now.
+            waiting.entry(identifier.clone()).and_modify(|known| *known = *unit);
+        }
         let is_known = |identifier: &Arc<str>| self.standing(identifier) != Standing::Out;
         let mut leaves: Vec<Arc<str>> = changed;
         leaves.retain(|identifier| !self.counts.contains_key(identifier) && is_known(identifier));
         leaves.sort();
         leaves.dedup();
+        // Those that wait come first, as long as they satisfy the trigger.
         let mut seen = HashSet::new();
-        let mut entering: Vec<(Arc<str>, u32)> = found
-            .iter()
+        let mut entering: Vec<(Arc<str>, u32)> = waiting
+            .into_iter()
+            .filter(|(identifier, _)| self.counts.contains_key(identifier))
+            .chain(found.iter().cloned())
             .filter(|(identifier, _)| !is_known(identifier) && seen.insert(identifier.clone()))
-            .cloned()
             .collect();
 
         let limit = self.trigger.item_limit;
@@ -194,12 +438,10 @@ impl Watch {
         let kept = self.matched - leaving as u64;
         let room = limit.saturating_sub(kept);
         let mut displaced = Vec::new();
-        self.overflowing = false;
         if entering.len() as u64 > room {
             match self.trigger.when_full {
                 WhenFull::KeepExisting => {
-                    entering.truncate(room as usize);
-                    self.overflowing = true;
+                    self.waiting = entering.split_off(room as usize).into_iter().collect();
                 }
                 WhenFull::ReplaceExisting => {
                     entering.truncate(limit as usize);
@@ -207,8 +449,8 @@ impl Watch {
                 }
             }
         }
-        let enters = self.describe(&entering, now);
-        Difference { enters, leaves, displaced }
+        let enters = self.describe(&entering, now, figures, news);
+        Difference { enters, leaves, displaced, farewells: Vec::new() }
     }
 
     fn standing(&self, identifier: &Arc<str>) -> Standing {
@@ -235,7 +477,9 @@ impl Watch {
             self.put(identifier, Standing::Displaced);
         }
         for enter in &difference.enters {
-            let stored = Stored { standing: Standing::In, episode: enter.episode, since: at };
+            let fired = Some(at).filter(|_| !enter.quiet && !self.silent);
+            let fired_at = fired.or_else(|| self.stored.get(&enter.identifier).and_then(|stored| stored.fired_at));
+            let stored = Stored { standing: Standing::In, episode: enter.episode, since: at, fired_at };
             self.stored.insert(enter.identifier.clone(), stored);
             self.matched += 1;
         }
@@ -248,20 +492,19 @@ impl Watch {
         stored.standing = standing;
     }
 
-    /// Lists the instances that satisfy the trigger, with their case.
-    fn find(&mut self, which: &Which, now: i64) -> Vec<(Arc<str>, u32)> {
+    /// Lists the instances that satisfy the trigger, with their unit.
+    fn find(&mut self, which: &Which, now: i64, figures: &Figures) -> Vec<(Arc<str>, u32)> {
         let trigger = self.trigger.clone();
-        let case_table = self.evaluator.log().catalog().roles.case_table;
         let look = |scope: &InScope<'_>| {
             let selected = scope.selected(trigger.target, &trigger.selection.conditions);
             let mut found = Vec::new();
             if selected.contains(&true) {
                 let identifier = scope.operand(&trigger.values[0], trigger.target);
-                let cases = scope.cases_of(trigger.target, case_table);
+                let units = units_of(scope, &trigger);
                 for row in (0..selected.len()).filter(|row| selected[*row]) {
                     let value = identifier.value(row);
                     if value != Value::Null {
-                        found.push((Arc::from(value.to_string()), cases[row]));
+                        found.push((Arc::from(value.to_string()), units[row]));
                     }
                 }
             }
@@ -270,48 +513,166 @@ impl Watch {
         #[cfg(test)]
         {
             self.looked_at += match which {
-                Which::Cases(cases) => cases.len() as u64,
+                Which::Units(units) => units.len() as u64,
                 Which::All => u64::from(self.evaluator.log().case_count()),
             };
         }
         match which {
-            Which::Cases(cases) => self.evaluator.cases(cases, now, look),
-            Which::All => self.evaluator.everything(look),
+            Which::Units(units) => self.in_scope(units, now, figures, look),
+            Which::All if trigger.reach.whole => self.evaluator.everything(look),
+            Which::All => self.evaluator.everything_given(&figures.seen(&self.links), look),
         }
     }
 
-    /// Arms the deadlines of the cases that were looked at.
-    fn arm(&mut self, which: &Which, now: i64) {
+    /// Takes note of when and by what the answers of those that were looked at
+    /// may change.
+    fn arm(&mut self, which: &Which, now: i64, figures: &Figures) {
         let trigger = self.trigger.clone();
-        if trigger.clock.is_none() {
+        let reach = &trigger.reach;
+        let known = self.deadlines.all.filter(|at| *at > now);
+        self.deadlines.all = [known, trigger.clock.next_boundary(now)].into_iter().flatten().min();
+        if reach.whole {
+            // At instant 0 a comparison shows how far it is from its crossing.
+            self.evaluator.set_now(0);
+            let next = |scope: &InScope<'_>| scope.next_changes(&trigger.selection, &reach.timed, now);
+            let (by_unit, all) = self.evaluator.everything(next);
+            self.evaluator.set_now(now);
+            let first = by_unit.into_values().chain(all).chain(self.deadlines.all).min();
+            self.deadlines.all = first;
             return;
         }
-        // At instant 0 a comparison shows how far it is from its crossing.
-        let next = |scope: &InScope<'_>| scope.next_changes(&trigger.selection, &trigger.clock, now);
-        let (by_case, all) = match which {
-            Which::Cases(cases) => {
-                for case in cases {
-                    self.deadlines.clear(*case);
+        if reach.timed.is_empty() && reach.thresholds.is_empty() && reach.loose.is_empty() {
+            return;
+        }
+        let units: Vec<u32> = match which {
+            Which::Units(units) => {
+                for unit in units {
+                    self.deadlines.clear(*unit);
+                    self.crossings.forget(*unit);
                 }
-                self.evaluator.cases(cases, 0, next)
+                units.clone()
             }
             Which::All => {
-                self.deadlines = Deadlines::default();
-                self.evaluator.set_now(0);
-                let changes = self.evaluator.everything(next);
-                self.evaluator.set_now(now);
-                changes
+                self.deadlines = Deadlines { all: self.deadlines.all, ..Deadlines::default() };
+                self.crossings = Crossings::default();
+                self.reads_all = false;
+                let gated = |scope: &InScope<'_>| passing(scope, &trigger);
+                let open = self.evaluator.everything_given(&figures.seen(&self.links), gated);
+                open.into_iter().collect()
             }
         };
-        for (case, at) in by_case {
-            self.deadlines.arm(case, at);
+        for units in units.chunks(UNITS_AT_ONCE) {
+            let (timed, found) = self.in_scope(units, 0, figures, |scope| {
+                let timed = scope.next_changes(&trigger.selection, &reach.timed, now);
+                (timed, self.readings(scope))
+            });
+            let (by_unit, all) = timed;
+            for (unit, at) in by_unit {
+                self.deadlines.arm(unit, at);
+            }
+            self.deadlines.all = [self.deadlines.all, all].into_iter().flatten().min();
+            let Some(found) = found else {
+                self.reads_all = true;
+                continue;
+            };
+            for Reading { unit, why, groups, side, one_of_group } in found {
+                match (&groups[..], one_of_group) {
+                    ([(grain, group)], true) => self.crossings.put(unit, why, *grain, group, side, now),
+                    (groups, _) => {
+                        let nowhere = Side { own: 0.0, figure: None, slope: 0.0 };
+                        for (grain, group) in groups {
+                            self.crossings.put(unit, Why::Loose, *grain, group, nowhere, now);
+                        }
+                        let change = side.figure.filter(|_| side.slope != 0.0 && !groups.is_empty());
+                        if let Some(at) = change.and_then(|figure| next_change(side.own - figure, side.slope, now)) {
+                            self.deadlines.arm(unit, at);
+                        }
+                    }
+                }
+            }
         }
-        let known = self.deadlines.all.filter(|at| *at > now);
-        self.deadlines.all = [known, all, trigger.clock.next_boundary(now)].into_iter().flatten().min();
+    }
+
+    /// Tells who in scope reads which figures; nothing if that cannot be told.
+    fn readings(&self, scope: &InScope<'_>) -> Option<Vec<Reading>> {
+        let reach = &self.trigger.reach;
+        if reach.thresholds.is_empty() && reach.loose.is_empty() {
+            return Some(Vec::new());
+        }
+        let open = passing(scope, &self.trigger);
+        let mut found = Vec::new();
+        for place in 0..reach.thresholds.len() {
+            found.extend(self.sides(scope, place, |unit| open.contains(&unit))?);
+        }
+        for node in &reach.loose {
+            let reads = scope.reads(node)?;
+            let side = Side { own: 0.0, figure: None, slope: 0.0 };
+            for (unit, row) in self.unit_rows(scope, node.grain) {
+                if open.contains(&unit) && !reads[row].groups.is_empty() {
+                    let groups = reads[row].groups.clone();
+                    found.push(Reading { unit, why: Why::Loose, groups, side, one_of_group: false });
+                }
+            }
+        }
+        Some(found)
+    }
+
+    /// Tells on which side of a threshold those in scope are.
+    fn sides(&self, scope: &InScope<'_>, place: usize, wanted: impl Fn(u32) -> bool) -> Option<Vec<Reading>> {
+        let mut found = Vec::new();
+        let why = Why::Threshold(place);
+        match &self.trigger.reach.thresholds[place] {
+            Threshold::Against { comparison, own_is_left, slope } => {
+                let Op::Compare(_, left, right) = &comparison.op else { return None };
+                let (own, other) = if *own_is_left { (left, right) } else { (right, left) };
+                let reads = scope.reads(other)?;
+                let places = scope.operand(other, comparison.grain);
+                let own = scope.operand(own, comparison.grain);
+                for (unit, row) in self.unit_rows(scope, comparison.grain).into_iter().filter(|(unit, _)| wanted(*unit))
+                {
+                    // A side without a value decides nothing, wherever the other is.
+                    let (Some(own), Some(at)) = (own.float(row), places.place(row)) else { continue };
+                    let reads = &reads[at];
+                    if !reads.groups.is_empty() {
+                        let side = Side { own, figure: places.float(row), slope: *slope };
+                        found.push(Reading { unit, why, groups: reads.groups.clone(), side, one_of_group: reads.pure });
+                    }
+                }
+            }
+            Threshold::Verdict(node) => {
+                let reads = scope.reads(node)?;
+                let truths = scope.vector(node);
+                for (unit, row) in self.unit_rows(scope, node.grain).into_iter().filter(|(unit, _)| wanted(*unit)) {
+                    let reads = &reads[row];
+                    if !reads.groups.is_empty() {
+                        let figure = truths.truth(row).map(|truth| f64::from(u8::from(truth)));
+                        let side = Side { own: 0.0, figure, slope: 0.0 };
+                        found.push(Reading { unit, why, groups: reads.groups.clone(), side, one_of_group: reads.pure });
+                    }
+                }
+            }
+        }
+        Some(found)
+    }
+
+    /// Lists the rows of a grain that decide about a unit.
+    fn unit_rows(&self, scope: &InScope<'_>, grain: Grain) -> Vec<(u32, usize)> {
+        let trigger = &self.trigger;
+        if trigger.in_case && trigger.program.is_in_case(grain) {
+            let case_table = scope.log().catalog().roles.case_table;
+            let cases = scope.cases_of(grain, case_table).into_iter().enumerate();
+            return cases.filter(|(_, case)| *case != NO_ROW).map(|(row, case)| (case, row)).collect();
+        }
+        let places = scope.places(trigger.target, grain);
+        let units = units_of(scope, trigger).into_iter().enumerate();
+        units
+            .filter_map(|(row, unit)| places.at(row).map(|place| (unit, place)))
+            .filter(|(unit, _)| *unit != NO_ROW)
+            .collect()
     }
 
     /// Evaluates the outputs of instances that start to match.
-    fn describe(&self, entering: &[(Arc<str>, u32)], now: i64) -> Vec<Enter> {
+    fn describe(&self, entering: &[(Arc<str>, u32)], now: i64, figures: &Figures, news: &News) -> Vec<Enter> {
         if entering.is_empty() {
             return Vec::new();
         }
@@ -326,30 +687,89 @@ impl Watch {
             }
             rows
         };
-        let rows = if trigger.in_case {
-            let mut cases: Vec<u32> = entering.iter().map(|(_, case)| *case).filter(|case| *case != NO_ROW).collect();
-            cases.sort_unstable();
-            cases.dedup();
-            self.evaluator.cases(&cases, now, look)
-        } else {
+        let mut units: Vec<u32> = entering.iter().map(|(_, unit)| *unit).collect();
+        units.sort_unstable();
+        units.dedup();
+        // An instance without a case is found only among all.
+        let rows = if trigger.reach.whole {
             self.evaluator.everything(look)
+        } else if units.contains(&NO_ROW) {
+            self.evaluator.everything_given(&figures.seen(&self.links), look)
+        } else {
+            self.in_scope(&units, now, figures, look)
         };
-        let enter = |(identifier, _): &(Arc<str>, u32)| {
+        let enter = |(identifier, unit): &(Arc<str>, u32)| {
             let values = rows.get(&**identifier)?;
-            let before = self.stored.get(identifier).map_or(0, |stored| stored.episode);
-            let fields = trigger.fields.iter().zip(values).map(|(field, value)| Field {
-                id: field.id.clone(),
-                value: value.to_json(),
-                kind: kind(field.field_type),
-                is_identifier: field.is_identifier,
-            });
-            Some(Enter {
-                identifier: identifier.clone(),
-                episode: before + 1,
-                typed: values[0].to_json(),
-                fields: fields.collect(),
-            })
+            let stored = self.stored.get(identifier);
+            let before = stored.map_or(0, |stored| stored.episode);
+            let fired_at = stored.and_then(|stored| stored.fired_at);
+            // A clock that was set back has not come to that signal yet.
+            let cools = 0..trigger.wishes.cooldown_millis;
+            let quiet = fired_at.is_some_and(|at| cools.contains(&(now - at.as_millis())));
+            let quiet = quiet || trigger.wishes.fire_on == FireOn::Leave;
+            Some(self.told(identifier, values, before + 1, quiet, news.reason_of(news.late.contains(unit))))
         };
         entering.iter().filter_map(enter).collect()
     }
+}
+
+/// Reads an identifier back from its text.
+fn identified(text: &str, own: Type) -> Value {
+    let number = match own {
+        Type::Int => text.parse().ok().map(Value::Int),
+        Type::Float => text.parse().ok().map(Value::Float),
+        Type::Date => text.parse::<Timestamp>().ok().map(|at| Value::Date(at.as_millis())),
+        Type::String => None,
+    };
+    number.unwrap_or_else(|| Value::Text(text.into()))
+}
+
+/// What made somebody look.
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    pub(crate) reason: Reason,
+    /// Cases of which something earlier than was known has arrived.
+    pub(crate) late: HashSet<u32>,
+    /// What led to the rows that arrived, as the commit names it.
+    pub(crate) causes: Vec<String>,
+}
+
+impl News {
+    pub(crate) fn of(reason: Reason) -> Self {
+        News { reason, late: HashSet::new(), causes: Vec::new() }
+    }
+
+    fn reason_of(&self, late: bool) -> Reason {
+        if late && self.reason == Reason::Data { Reason::LateData } else { self.reason }
+    }
+}
+
+/// Who reads which groups in one place of the conditions.
+struct Reading {
+    unit: u32,
+    why: Why,
+    groups: Vec<(Grain, Group)>,
+    side: Side,
+    /// The value is that of its one group.
+    one_of_group: bool,
+}
+
+/// Returns the unit of each row of the target.
+fn units_of(scope: &InScope<'_>, trigger: &Trigger) -> Vec<u32> {
+    match trigger.target {
+        Grain::Table(table) if !trigger.in_case => scope.frame(table).rows.clone(),
+        target => scope.cases_of(target, scope.log().catalog().roles.case_table),
+    }
+}
+
+/// Lists the units with an instance that passes the gates: no figure and no
+/// clock makes another one match.
+fn passing(scope: &InScope<'_>, trigger: &Trigger) -> HashSet<u32> {
+    let passes = scope.selected(trigger.target, &trigger.reach.gates);
+    units_of(scope, trigger)
+        .into_iter()
+        .zip(passes)
+        .filter(|(unit, passes)| *passes && *unit != NO_ROW)
+        .map(|(unit, _)| unit)
+        .collect()
 }

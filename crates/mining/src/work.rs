@@ -109,7 +109,9 @@ impl Mining {
         let guard = self.caught_up(post).await?;
         let live = guard.as_ref().expect("a model that was caught up with is loaded");
         let next = live.next_deadline().and_then(|instant| live.clock.wall_at(instant));
-        let at_most = next.map_or(WAIT_MAX, |at| at.since(self.clock.now()).min(WAIT_MAX));
+        let wall = self.clock.now();
+        let next = [next, live.next_errand(wall)].into_iter().flatten().min();
+        let at_most = next.map_or(WAIT_MAX, |at| at.since(wall).min(WAIT_MAX));
         Ok(ControlFlow::Continue(Wait { pool: live.model.pool, at_most }))
     }
 

@@ -282,7 +282,7 @@ impl From<ModelTexts> for ModelDetails {
 
 impl From<TriggerView> for Trigger {
     fn from(view: TriggerView) -> Self {
-        let TriggerView { id, name, record, fields, class, cost, item_limit, matched, fired } = view;
+        let TriggerView { id, name, record, fields, class, cost, item_limit, matched, fired, .. } = view;
         let class = match class {
             Class::L => "L",
             Class::K => "K",
@@ -303,7 +303,7 @@ impl From<FieldView> for Field {
 
 impl From<Publication> for Published {
     fn from(publication: Publication) -> Self {
-        let Publication { model, version, triggers, notices } = publication;
+        let Publication { model, version, triggers, notices, .. } = publication;
         let triggers = triggers.into_iter().map(Trigger::from).collect();
         Published { model, version, triggers, notices: notices.into_iter().map(notice).collect() }
     }

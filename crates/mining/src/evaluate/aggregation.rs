@@ -4,8 +4,11 @@
 //! nothing per row; what needs the values of a group side by side has them in
 //! one long list, cut by group.
 
+use std::sync::Arc;
+
+use super::exact_sum::ExactSum;
 use super::keys::{Keys, refine};
-use super::vector::{Operand, Texts, Vector};
+use super::vector::{Operand, Places, Texts, Vector};
 use crate::pql::plan::Aggregation;
 use crate::value::{Type, Value};
 
@@ -79,21 +82,33 @@ pub(super) fn aggregate(
             Vector::ints(counts.into_iter().map(Some))
         }
         Aggregation::CountDistinct => count_distinct(value, keys, groups),
-        Aggregation::Sum | Aggregation::Product if result == Type::Int => whole(aggregation, value, groups),
-        Aggregation::Sum | Aggregation::Avg | Aggregation::Product => {
-            let neutral = if aggregation == Aggregation::Product { 1.0 } else { 0.0 };
-            let mut found = vec![(0_u64, neutral); groups.count];
+        Aggregation::Sum if result == Type::Int => {
+            // Wide enough that only the result can be too large, in whatever
+            // order the values come.
+            let mut sums: Vec<Option<i128>> = vec![None; groups.count];
             for (row, group) in groups.present(value) {
-                let (count, so_far) = &mut found[group];
-                let value = value.float(row).unwrap_or(neutral);
-                *count += 1;
-                *so_far = if aggregation == Aggregation::Product { *so_far * value } else { *so_far + value };
+                let value = i128::from(value.int(row).unwrap_or(0));
+                sums[group] = Some(sums[group].unwrap_or(0) + value);
             }
-            let last =
-                |(count, sum): (u64, f64)| if aggregation == Aggregation::Avg { sum / count as f64 } else { sum };
-            Vector::floats(
-                found.into_iter().map(|one| (one.0 > 0).then(|| last(one)).filter(|value| value.is_finite())),
-            )
+            Vector::ints(sums.into_iter().map(|sum| sum.and_then(|sum| i64::try_from(sum).ok())))
+        }
+        Aggregation::Product if result == Type::Int => whole_product(value, groups),
+        Aggregation::Product => {
+            let mut found: Vec<Option<f64>> = vec![None; groups.count];
+            for (row, group) in groups.present(value) {
+                found[group] = Some(found[group].unwrap_or(1.0) * value.float(row).unwrap_or(1.0));
+            }
+            Vector::floats(found.into_iter().map(|product| product.filter(|value| value.is_finite())))
+        }
+        Aggregation::Sum | Aggregation::Avg => {
+            let mut sums = vec![(0_u64, ExactSum::default()); groups.count];
+            for (row, group) in groups.present(value) {
+                let (count, sum) = &mut sums[group];
+                *count += 1;
+                sum.add(value.float(row).unwrap_or(0.0));
+            }
+            let is_mean = aggregation == Aggregation::Avg;
+            Vector::floats(sums.iter().map(|(count, sum)| sum_or_mean(*count, sum, is_mean)))
         }
         Aggregation::Min | Aggregation::Max | Aggregation::First | Aggregation::Last => {
             best(aggregation, result, value, keys, groups)
@@ -155,17 +170,12 @@ fn count_distinct(value: &Operand, keys: Keys<'_>, groups: Groups<'_>) -> Vector
     Vector::ints(counts.into_iter().map(Some))
 }
 
-/// Adds or multiplies whole numbers. What is too large stays so.
-fn whole(aggregation: Aggregation, value: &Operand, groups: Groups<'_>) -> Vector {
-    let neutral = i64::from(aggregation == Aggregation::Product);
-    let mut found: Vec<(bool, Option<i64>)> = vec![(false, Some(neutral)); groups.count];
+/// Multiplies whole numbers. What is too large stays so.
+fn whole_product(value: &Operand, groups: Groups<'_>) -> Vector {
+    let mut found: Vec<(bool, Option<i64>)> = vec![(false, Some(1)); groups.count];
     for (row, group) in groups.present(value) {
         let both = found[group].1.zip(value.int(row));
-        let next = both.and_then(|(so_far, value)| match aggregation {
-            Aggregation::Product => so_far.checked_mul(value),
-            _ => so_far.checked_add(value),
-        });
-        found[group] = (true, next);
+        found[group] = (true, both.and_then(|(so_far, value)| so_far.checked_mul(value)));
     }
     Vector::ints(found.into_iter().map(|(any, found)| found.filter(|_| any)))
 }
@@ -262,6 +272,29 @@ fn place(keys: &mut [u64], place: usize) -> Option<&u64> {
         return None;
     }
     Some(keys.select_nth_unstable(place).1)
+}
+
+/// Returns the sum of `count` values, or their mean; nothing without values.
+pub(crate) fn sum_or_mean(count: u64, sum: &ExactSum, is_mean: bool) -> Option<f64> {
+    let sum = sum.value().filter(|_| count > 0)?;
+    Some(if is_mean { sum / count as f64 } else { sum })
+}
+
+/// Aggregates the values of one group, none of them missing, in the order that
+/// FIRST and LAST mean.
+pub(crate) fn aggregate_list(
+    aggregation: Aggregation,
+    result: Type,
+    own: Type,
+    delimiter: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Value {
+    let vector = Arc::new(Vector::of(own, values));
+    let rows: Vec<u32> = (0..vector.len() as u32).collect();
+    let group_of = vec![0; rows.len()];
+    let value = Operand { vector, places: Places::Same };
+    let groups = Groups { rows: &rows, group_of: &group_of, count: 1 };
+    aggregate(aggregation, result, &value, delimiter, groups).value(0)
 }
 
 /// Returns the 0-based place of a quantile among `count` sorted values:

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::aggregation::{Groups, aggregate};
 use super::frame::{Frame, is_linked};
+use super::given::{Given, Group};
 use super::keys::group;
 use super::moving::Moving;
 use super::process::EdgeRows;
@@ -19,8 +20,9 @@ use crate::dates;
 use crate::log::{ColumnData, EventLog, NO_ROW};
 use crate::pql::catalog::Path;
 use crate::pql::check::type_of;
-use crate::pql::deadline::{ClockUse, Course, next_change};
+use crate::pql::deadline::{Course, next_change};
 use crate::pql::plan::{ClockPart, Grain, Node, Op, Program, PullUp, Selection, Way, Worked, Yield};
+use crate::value::Value;
 
 /// Evaluates nodes of one program on one root.
 pub struct Evaluator {
@@ -46,22 +48,42 @@ type Lifts = HashMap<(Grain, Grain), Arc<Vec<u32>>>;
 enum Scope {
     Whole,
     Cases(Vec<u32>),
+    /// These rows of a table, with their 1-side partners; what stands below
+    /// them has to be given.
+    Rows(usize, Vec<u32>),
+    /// These combinations of a DOMAIN_TABLE; what stands below has to be given.
+    Combinations(usize, Vec<Vec<Value>>),
 }
 
 /// The combinations of a DOMAIN_TABLE.
 struct DomainRows {
-    /// Per row of the source its combination, or [`NO_ROW`].
-    of_source: Arc<Vec<u32>>,
+    /// Per row of the source its combination, or [`NO_ROW`]; nothing where the
+    /// combinations were named from outside.
+    of_source: Option<Vec<u32>>,
+    /// How many there are.
+    count: usize,
     /// The first row of each combination.
     firsts: Vec<u32>,
+    /// What each is, made when somebody asks.
+    keys: OnceLock<Arc<Vec<Vec<Value>>>>,
     /// Made when rows of touched cases have to find their combinations.
     places: OnceLock<HashMap<Vec<GroupKey>, u32>>,
+}
+
+impl DomainRows {
+    /// Returns the place of a combination, once they can be found by key.
+    fn place(&self, key: &[Value]) -> u32 {
+        let key: Vec<GroupKey> = key.iter().cloned().map(GroupKey::from).collect();
+        self.places.get().and_then(|places| places.get(&key)).copied().unwrap_or(NO_ROW)
+    }
 }
 
 /// Evaluates for some cases, with the whole at hand for what depends on more.
 pub(crate) struct InScope<'a> {
     own: &'a Evaluator,
     whole: &'a Evaluator,
+    /// Shared figures that are kept elsewhere.
+    given: Option<&'a dyn Given>,
 }
 
 impl Evaluator {
@@ -100,14 +122,53 @@ impl Evaluator {
 
     /// Evaluates over everything.
     pub(crate) fn everything<T>(&self, run: impl FnOnce(&InScope<'_>) -> T) -> T {
-        run(&InScope { own: self, whole: self })
+        run(&InScope { own: self, whole: self, given: None })
+    }
+
+    /// Evaluates over everything, with figures that are kept elsewhere. What was
+    /// kept of them before is forgotten.
+    pub(crate) fn everything_given<T>(&self, given: &dyn Given, run: impl FnOnce(&InScope<'_>) -> T) -> T {
+        let own = Evaluator::with_scope(self.log.clone(), self.program.clone(), self.now.get(), Scope::Whole);
+        run(&InScope { own: &own, whole: &own, given: Some(given) })
     }
 
     /// Evaluates over some cases at an instant.
-    pub(crate) fn cases<T>(&self, cases: &[u32], now: i64, run: impl FnOnce(&InScope<'_>) -> T) -> T {
-        let scope = Scope::Cases(cases.to_vec());
+    pub(crate) fn cases<T>(
+        &self,
+        cases: &[u32],
+        now: i64,
+        given: Option<&dyn Given>,
+        run: impl FnOnce(&InScope<'_>) -> T,
+    ) -> T {
+        self.scoped(Scope::Cases(cases.to_vec()), now, given, run)
+    }
+
+    /// Evaluates over some rows of a table that is not below the case.
+    pub(crate) fn rows<T>(
+        &self,
+        table: usize,
+        rows: &[u32],
+        now: i64,
+        given: Option<&dyn Given>,
+        run: impl FnOnce(&InScope<'_>) -> T,
+    ) -> T {
+        self.scoped(Scope::Rows(table, rows.to_vec()), now, given, run)
+    }
+
+    /// Evaluates over some combinations of a DOMAIN_TABLE.
+    pub(crate) fn combinations<T>(
+        &self,
+        domain: usize,
+        keys: Vec<Vec<Value>>,
+        given: &dyn Given,
+        run: impl FnOnce(&InScope<'_>) -> T,
+    ) -> T {
+        self.scoped(Scope::Combinations(domain, keys), 0, Some(given), run)
+    }
+
+    fn scoped<T>(&self, scope: Scope, now: i64, given: Option<&dyn Given>, run: impl FnOnce(&InScope<'_>) -> T) -> T {
         let own = Evaluator::with_scope(self.log.clone(), self.program.clone(), now, scope);
-        run(&InScope { own: &own, whole: self })
+        run(&InScope { own: &own, whole: self, given })
     }
 }
 
@@ -117,7 +178,7 @@ impl<'a> InScope<'a> {
     }
 
     pub(super) fn everything(&self) -> InScope<'a> {
-        InScope { own: self.whole, whole: self.whole }
+        InScope { own: self.whole, whole: self.whole, given: None }
     }
 
     /// Returns how many values an expression of a grain has.
@@ -125,7 +186,7 @@ impl<'a> InScope<'a> {
         match grain {
             Grain::Constant | Grain::Group => 1,
             Grain::Table(table) => self.frame(table).rows.len(),
-            Grain::Domain(domain) => self.domain(domain).firsts.len(),
+            Grain::Domain(domain) => self.domain(domain).count,
             Grain::Edges => self.edges().cases.len(),
         }
     }
@@ -155,6 +216,7 @@ impl<'a> InScope<'a> {
         let catalog = log.catalog();
         let cases = match &self.own.scope {
             Scope::Cases(cases) if is_linked(catalog, table) => cases,
+            Scope::Rows(own, rows) => return Frame::above(log, *own, rows, table),
             _ => return Frame::whole(log, table),
         };
         if self.own.program.is_in_case(Grain::Table(table)) {
@@ -241,38 +303,78 @@ impl<'a> InScope<'a> {
     fn domain_places(&self, grain: Grain, domain: usize) -> Vec<u32> {
         let rows = self.domain(domain);
         let described = &self.own.program.domains[domain];
-        if self.is_whole() {
+        if let (true, Some(of_source)) = (self.has_own_domains(), &rows.of_source) {
             return match self.places(grain, described.source) {
                 Places::Listed(places) => {
-                    let place = |place: &u32| if *place == NO_ROW { NO_ROW } else { rows.of_source[*place as usize] };
+                    let place = |place: &u32| if *place == NO_ROW { NO_ROW } else { of_source[*place as usize] };
                     places.iter().map(place).collect()
                 }
-                _ => rows.of_source.to_vec(),
+                _ => of_source.clone(),
             };
         }
-        let known = rows.places.get_or_init(|| {
-            let all = self.everything();
-            let keys = &described.keys;
-            let operands: Vec<Operand> = keys.iter().map(|key| all.operand(key, described.source)).collect();
-            let key = |row: &u32| operands.iter().map(|operand| operand.value(*row as usize).into()).collect();
-            rows.firsts.iter().enumerate().map(|(place, row)| (key(row), place as u32)).collect()
-        });
+        let known = self.found_by_key(domain);
         let operands: Vec<Operand> = described.keys.iter().map(|key| self.operand(key, grain)).collect();
         let place = |row: usize| {
-            let key: Vec<GroupKey> = operands.iter().map(|operand| operand.value(row).into()).collect();
-            known.get(&key).copied().unwrap_or(NO_ROW)
+            let key: Vec<Value> = operands.iter().map(|operand| operand.value(row)).collect();
+            known.place(&key)
         };
         (0..self.length(grain)).map(place).collect()
     }
 
+    /// Tells whether the combinations of a DOMAIN_TABLE are those of what is in
+    /// scope rather than of the whole.
+    fn has_own_domains(&self) -> bool {
+        self.is_whole() || self.given.is_some()
+    }
+
+    /// Returns what the combinations of a DOMAIN_TABLE are.
+    fn domain_keys(&self, domain: usize) -> Arc<Vec<Vec<Value>>> {
+        let rows = self.domain(domain);
+        let made = rows.keys.get_or_init(|| {
+            let home = if self.has_own_domains() { self } else { &self.everything() };
+            let described = &self.own.program.domains[domain];
+            let operands: Vec<Operand> = described.keys.iter().map(|key| home.operand(key, described.source)).collect();
+            let key = |row: &u32| operands.iter().map(|operand| operand.value(*row as usize)).collect();
+            Arc::new(rows.firsts.iter().map(key).collect())
+        });
+        made.clone()
+    }
+
+    /// Returns the combinations of a DOMAIN_TABLE, to be found by their keys.
+    fn found_by_key(&self, domain: usize) -> Arc<DomainRows> {
+        let rows = self.domain(domain);
+        rows.places.get_or_init(|| {
+            let keys = self.domain_keys(domain);
+            let key = |key: &Vec<Value>| key.iter().cloned().map(GroupKey::from).collect();
+            keys.iter().enumerate().map(|(place, values)| (key(values), place as u32)).collect()
+        });
+        rows
+    }
+
     /// Lists the combinations of a DOMAIN_TABLE, always of the whole. A
     /// combination with a missing part is none.
+    ///
+    /// Where figures are given, only the combinations in scope are listed: the
+    /// figures of others are not asked for.
     fn domain(&self, domain: usize) -> Arc<DomainRows> {
-        if !self.is_whole() {
+        if !self.is_whole() && self.given.is_none() {
             return self.everything().domain(domain);
         }
         if let Some(known) = self.own.domains.borrow().get(&domain) {
             return known.clone();
+        }
+        if let Scope::Combinations(own, keys) = &self.own.scope
+            && *own == domain
+        {
+            let rows = Arc::new(DomainRows {
+                of_source: None,
+                count: keys.len(),
+                firsts: Vec::new(),
+                keys: OnceLock::from(Arc::new(keys.clone())),
+                places: OnceLock::new(),
+            });
+            self.own.domains.borrow_mut().insert(domain, rows.clone());
+            return rows;
         }
         let described = &self.own.program.domains[domain];
         let grain = described.source;
@@ -289,7 +391,13 @@ impl<'a> InScope<'a> {
             }
         }
         let of_source = grouped.groups.iter().map(|group| numbers[*group as usize]).collect();
-        let rows = Arc::new(DomainRows { of_source: Arc::new(of_source), firsts, places: OnceLock::new() });
+        let rows = Arc::new(DomainRows {
+            of_source: Some(of_source),
+            count: firsts.len(),
+            firsts,
+            keys: OnceLock::new(),
+            places: OnceLock::new(),
+        });
         self.own.domains.borrow_mut().insert(domain, rows.clone());
         rows
     }
@@ -402,7 +510,17 @@ impl<'a> InScope<'a> {
     }
 
     fn pull_up(&self, node: &Node, pull_up: &PullUp) -> Vector {
+        if let Some(given) = self.given.filter(|given| given.keeps(node.id)) {
+            let groups = self.groups(node.grain);
+            return Vector::of(type_of(node), groups.iter().map(|group| given.value(node.id, group)));
+        }
         if !self.is_whole() && !self.own.program.is_in_case(node.grain) {
+            if let (Grain::Domain(domain), true) = (node.grain, self.given.is_some()) {
+                let vector = self.everything().vector(node);
+                let all = self.everything().found_by_key(domain);
+                let keys = self.domain_keys(domain);
+                return vector.gather(&keys.iter().map(|key| all.place(key)).collect::<Vec<_>>());
+            }
             return self.of_everything(node);
         }
         let from = pull_up.from;
@@ -515,7 +633,7 @@ impl<'a> InScope<'a> {
     pub(crate) fn next_changes(
         &self,
         selection: &Selection,
-        clock: &ClockUse,
+        comparisons: &[(Node, Course)],
         now: i64,
     ) -> (HashMap<u32, i64>, Option<i64>) {
         let mut by_case = HashMap::new();
@@ -530,7 +648,7 @@ impl<'a> InScope<'a> {
         let cases_of_target = self.cases_of(selection.target, case_table);
         let asked_cases: std::collections::HashSet<u32> =
             asked.iter().zip(&cases_of_target).filter(|(asked, _)| **asked).map(|(_, case)| *case).collect();
-        for (comparison, course) in &clock.comparisons {
+        for (comparison, course) in comparisons {
             let Op::Compare(_, left, right) = &comparison.op else { continue };
             let grain = comparison.grain;
             let next: Box<dyn Fn(usize) -> Option<i64>> = match course {
@@ -555,6 +673,21 @@ impl<'a> InScope<'a> {
             }
         }
         (by_case, all)
+    }
+
+    /// Names what stands at each place of a grain, the same on every root.
+    pub(crate) fn groups(&self, grain: Grain) -> Vec<Group> {
+        match grain {
+            Grain::Constant | Grain::Group => vec![Group::All],
+            Grain::Table(table) => self.frame(table).rows.iter().map(|row| Group::Row(*row)).collect(),
+            Grain::Domain(domain) => self.domain_keys(domain).iter().map(|key| Group::key(key)).collect(),
+            Grain::Edges => unreachable!("pairs belong to one case, and no figure of several has a value for them"),
+        }
+    }
+
+    /// Returns what all nodes share.
+    pub(crate) fn program(&self) -> &Program {
+        &self.own.program
     }
 
     /// Returns the case of each row of a grain, or [`NO_ROW`].

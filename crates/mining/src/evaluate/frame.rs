@@ -84,6 +84,21 @@ impl Frame {
         Frame::of(rows)
     }
 
+    /// Lists the rows of `table` that rows of another one lead to, in order.
+    pub(crate) fn above(log: &EventLog, own: usize, rows: &[u32], table: usize) -> Self {
+        let catalog = log.catalog();
+        let Path::Over(joins) = catalog.path(own, table) else { return Frame::of(Vec::new()) };
+        let is_case = |row: &u32| {
+            let case = log.case_of(table, *row).map(|case| log.case(case).row);
+            table != catalog.roles.case_table || case == Some(*row)
+        };
+        let reached = |row: &u32| joins.iter().try_fold(*row, |row, join| log.partner(*join, row));
+        let mut found: Vec<u32> = rows.iter().filter_map(reached).filter(is_case).collect();
+        found.sort_unstable();
+        found.dedup();
+        Frame::of(found)
+    }
+
     /// Lists the given rows.
     pub(crate) fn of(rows: Vec<u32>) -> Self {
         Frame::new(rows, Vec::new(), None)

@@ -5,8 +5,10 @@
 //! a [`frame`] lists the rows of a table that take part, and every expression
 //! yields a [`vector`] with one value per row of its frame.
 //!
-//! What depends on more than the cases in scope (a pull-up to a vendor, a
-//! quantile over everything) is asked of the evaluator of the whole, which
+//! A figure that several cases share and that is kept up to date elsewhere can be
+//! [given]; then an evaluation for some cases looks at nothing but them.
+//! Otherwise what depends on more than the cases in scope (a pull-up to a
+//! vendor, a quantile over everything) is asked of the evaluator of the whole, which
 //! keeps it for as long as the root lives.
 
 mod vector;
@@ -18,17 +20,26 @@ mod rows;
 mod pattern;
 mod worked;
 mod moving;
+mod exact_sum;
 mod aggregation;
 mod window;
 mod lookup;
 mod process;
 mod query;
 mod names;
+mod given;
+mod contributions;
+mod reads;
 
-pub(crate) use aggregation::quantile_place;
+pub(crate) use aggregation::{aggregate_list, quantile_place, sum_or_mean};
+pub(crate) use contributions::Contribution;
 pub use evaluator::Evaluator;
 pub(crate) use evaluator::InScope;
+pub(crate) use exact_sum::ExactSum;
+pub(crate) use given::{Given, Group};
 pub use names::unheard;
 pub use query::answer;
+pub(crate) use reads::{has_shared, is_known, is_shared};
 pub(crate) use vector::Places;
 pub use vector::Vector;
+pub(crate) use vector::{GroupKey, compare};

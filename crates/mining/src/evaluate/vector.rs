@@ -191,6 +191,17 @@ pub(crate) enum Places {
     Listed(Arc<Vec<u32>>),
 }
 
+impl Places {
+    /// Returns the place for a row, if there is one.
+    pub(crate) fn at(&self, row: usize) -> Option<usize> {
+        match self {
+            Places::Same => Some(row),
+            Places::First => Some(0),
+            Places::Listed(places) => (places[row] != NO_ROW).then_some(places[row] as usize),
+        }
+    }
+}
+
 /// A vector seen from the grain at which it is used.
 #[derive(Clone, Debug)]
 pub(crate) struct Operand {
@@ -279,13 +290,26 @@ impl Operand {
 }
 
 /// A value as a part of a group's key; NULL is a key of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum GroupKey {
     Null,
     Int(i64),
     Float(u64),
     Date(i64),
     Text(Arc<str>),
+}
+
+impl GroupKey {
+    /// Returns the value that is the key.
+    pub(crate) fn value(&self) -> Value {
+        match self {
+            GroupKey::Null => Value::Null,
+            GroupKey::Int(value) => Value::Int(*value),
+            GroupKey::Float(bits) => Value::Float(f64::from_bits(*bits)),
+            GroupKey::Date(value) => Value::Date(*value),
+            GroupKey::Text(value) => Value::Text(value.clone()),
+        }
+    }
 }
 
 impl From<Value> for GroupKey {

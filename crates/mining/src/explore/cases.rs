@@ -199,7 +199,7 @@ fn read(log: &Arc<EventLog>, table: usize, case: u32) -> Result<(Vec<AnswerColum
     }
     let evaluator = Evaluator::new(log.clone(), Arc::new(checker.finish()), 0);
     let grain = Grain::Table(table);
-    let rows = evaluator.cases(&[case], 0, |scope| {
+    let rows = evaluator.cases(&[case], 0, None, |scope| {
         let operands: Vec<_> = nodes.iter().map(|node| scope.operand(node, grain)).collect();
         (0..scope.length(grain)).map(|row| operands.iter().map(|operand| operand.value(row)).collect()).collect()
     });
@@ -212,7 +212,7 @@ pub(crate) fn identifiers(log: &Arc<EventLog>, trigger: &crate::trigger::Trigger
         return Vec::new();
     }
     let evaluator = Evaluator::new(log.clone(), trigger.program.clone(), 0);
-    evaluator.cases(&[case], 0, |scope| {
+    evaluator.cases(&[case], 0, None, |scope| {
         let identifier = scope.operand(&trigger.values[0], trigger.target);
         let mut seen = HashSet::new();
         let mut found = Vec::new();

@@ -13,10 +13,12 @@ use base::Timestamp;
 use super::verbs::{Ground, filter_closure};
 use crate::Error;
 use crate::evaluate::{Evaluator, InScope};
+use crate::figures::Figures;
 use crate::knowledge_model::KnowledgeModel;
 use crate::log::NO_ROW;
 use crate::matched_set::Standing;
 use crate::mining::Mining;
+use crate::ports::Reason;
 use crate::post::blocking;
 use crate::pql::check::Checker;
 use crate::pql::operators::hint;
@@ -26,7 +28,7 @@ use crate::pql::syntax::{Expr, ExprKind};
 use crate::tables;
 use crate::trigger::{Trigger, check_model};
 use crate::value::Value;
-use crate::watch::{Watch, Which};
+use crate::watch::{News, Watch, Which};
 
 /// Rows of the N-side shown per comparison.
 const ROWS_SHOWN: usize = 5;
@@ -404,7 +406,7 @@ fn on<T>(
         }
         _ => Vec::new(),
     });
-    evaluator.cases(&[case], now, |scope| {
+    evaluator.cases(&[case], now, None, |scope| {
         let rows: Vec<usize> = match target {
             Grain::Table(table) => {
                 let frame = scope.frame(table);
@@ -440,11 +442,12 @@ fn rows_of(scope: &InScope<'_>, target: Grain, own: &[usize], grain: Grain, way:
 /// Asks the watch of the trigger: does the instance satisfy it now, and when
 /// does time alone change that?
 fn ahead(ground: &Ground, trigger: &Arc<Trigger>, place: &Place, identifier: &str) -> (bool, WhyNext) {
-    let mut watch = Watch::new(trigger.clone(), ground.log.clone(), HashMap::new(), true);
-    let which = place.case.map_or(Which::All, |case| Which::Cases(vec![case]));
+    let mut figures = Figures::new(ground.log.clone());
+    let mut watch = Watch::new(trigger.clone(), &mut figures, ground.log.clone(), HashMap::new(), true);
+    let which = place.case.map_or(Which::All, |case| Which::Units(vec![case]));
     let mut matches = false;
     let mut look = |watch: &mut Watch, now: i64| {
-        let difference = watch.advance(&which, now);
+        let difference = watch.advance(&which, now, &figures, &News::of(Reason::Data));
         matches &= !difference.leaves.iter().chain(&difference.displaced).any(|left| **left == *identifier);
         matches |= difference.enters.iter().any(|enter| *enter.identifier == *identifier);
         watch.accept(&difference, Timestamp::from_millis(now));

@@ -25,8 +25,20 @@ pub struct Case {
 pub struct Touched {
     /// Cases whose own rows or whose 1-side partners changed.
     pub cases: BTreeSet<u32>,
+    /// Rows that went or came, each with its table. A row that went is still
+    /// to be seen on the root before.
+    pub rows: BTreeSet<(usize, u32)>,
     /// Whether a table of the model changed at all.
     pub any: bool,
+}
+
+impl Touched {
+    /// Adds what another commit touched.
+    pub(crate) fn join(&mut self, other: Touched) {
+        self.cases.extend(other.cases);
+        self.rows.extend(other.rows);
+        self.any |= other.any;
+    }
 }
 
 /// What became of a change.
@@ -211,6 +223,7 @@ impl EventLog {
                 for row in 0..rows.len() {
                     for old in self.tables[table].rows_with_key(rows, row) {
                         self.touch(table, old, &mut touched.cases);
+                        touched.rows.insert((table, old));
                         self.remove(table, old, &mut fresh);
                     }
                 }
@@ -226,6 +239,7 @@ impl EventLog {
         }
         for row in arrived {
             self.touch(table, row, &mut touched.cases);
+            touched.rows.insert((table, row));
         }
         Applied::Touched(touched)
     }

@@ -283,7 +283,7 @@ fn worked_sense(worked: &Worked) -> Option<Sense> {
 }
 
 /// Returns by how much a value grows per millisecond of NOW(), if it is linear.
-fn slope(node: &Node) -> Option<f64> {
+pub(crate) fn slope(node: &Node) -> Option<f64> {
     if !node.is_clocked() {
         return Some(0.0);
     }

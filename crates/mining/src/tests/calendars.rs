@@ -334,7 +334,8 @@ impl Watched {
     fn deadlines(&self, now: i64) -> Vec<Option<i64>> {
         let evaluator = Evaluator::new(self.log.clone(), self.program.clone(), 0);
         let cases = self.log.case_count();
-        let (by_case, all) = evaluator.everything(|scope| scope.next_changes(&self.selection, &self.clock, now));
+        let (by_case, all) =
+            evaluator.everything(|scope| scope.next_changes(&self.selection, &self.clock.comparisons, now));
         assert_eq!(all, None, "each case has its own");
         (0..cases).map(|case| by_case.get(&case).copied()).collect()
     }

@@ -9,7 +9,9 @@ use super::{House, MIGRATIONS, actor, at, model, rows};
 use crate::clock::ProcessClock;
 use crate::knowledge_model::Source;
 use crate::matched_set::{Enter, Standing};
+use crate::ports::Reason;
 use crate::tables;
+use crate::trigger::Noted;
 use crate::views::ModelSummary;
 
 /// Runs a check on every engine, each time in a runtime of its own.
@@ -81,7 +83,8 @@ fn matched_sets_remember_episodes_and_who_made_room() {
     on_every_engine(async |db| {
         let now = at("2026-03-01 00:00");
         let write = db.write("test", move |tx| {
-            let note = |logic: &str| [("T".to_owned(), logic.to_owned(), true)];
+            let note =
+                |logic: &str| [Noted { id: "T".into(), logic: logic.into(), fire_existing: true, fire_changed: false }];
             tables::put_triggers(tx, "p.km", &note("a"))?;
             assert_eq!(tables::trigger(tx, "p.km", "T")?, (false, 0));
             let enter = |identifier: &str, episode| Enter {
@@ -89,11 +92,13 @@ fn matched_sets_remember_episodes_and_who_made_room() {
                 episode,
                 typed: identifier.into(),
                 fields: Vec::new(),
+                quiet: false,
+                reason: Reason::Data,
             };
-            tables::enter(tx, "p.km", "T", &[enter("1", 1), enter("2", 1), enter("3", 1)], now)?;
+            tables::enter(tx, "p.km", "T", &[enter("1", 1), enter("2", 1), enter("3", 1)], now, false)?;
             tables::leave(tx, "p.km", "T", &["1".into()])?;
             tables::displace(tx, "p.km", "T", &["2".into()])?;
-            tables::enter(tx, "p.km", "T", &[enter("1", 2)], now)?;
+            tables::enter(tx, "p.km", "T", &[enter("1", 2)], now, false)?;
             tables::count_fired(tx, "p.km", "T", 4)?;
             let stored = tables::stored(tx, "p.km", "T")?;
             let standing = |identifier: &str| (stored[identifier].standing, stored[identifier].episode);

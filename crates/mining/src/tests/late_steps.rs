@@ -125,6 +125,8 @@ async fn orders_fire_when_they_wait_too_long() {
     let hours = std::time::Duration::from_hours(12);
     let (mut now, mut next) = (start, split);
     let mut by_time_alone = 0;
+    let looked_at = async || mining.looked_at(house.data_model.now().id).await;
+    let (at_publication, mut touched) = (looked_at().await, 0);
     while next < lines.len() {
         now = now.plus(hours);
         let before = house.fired().await.len();
@@ -133,6 +135,7 @@ async fn orders_fire_when_they_wait_too_long() {
         oracle.pass(now.as_millis());
         let until = lines.partition_point(|line| at(&line[4]) <= now);
         if until > next {
+            touched += lines[next..until].iter().map(|line| &line[0]).collect::<BTreeSet<_>>().len();
             house.push("PurchaseEvents", Mode::Append, push(&lines[next..until])).await;
             mining.catch_up().await.expect("it follows");
             oracle.arrive(&lines[next..until]);
@@ -148,6 +151,16 @@ async fn orders_fire_when_they_wait_too_long() {
     assert_eq!(shown(&fired), shown(&oracle.fired));
     assert_eq!(house.fired().await.len(), fired.len(), "each once");
     assert!(fired.len() > 20 && by_time_alone > 10, "{} fired, {by_time_alone} because time passed", fired.len());
+
+    // Beside what commits touch, those are looked at that time or a threshold
+    // passes: about once on the way in, and once if it moves away again.
+    let (looked_at, orders) = (looked_at().await - at_publication, oracle.orders.len());
+    let passed = looked_at - touched as u64;
+    assert!(
+        passed <= 4 * fired.len() as u64,
+        "{looked_at} looked at, {touched} touched, {} fired, {orders} orders",
+        fired.len()
+    );
 
     let waiting: Vec<String> =
         mining.matched(model, "LONG_WAIT").await.expect("a trigger").into_iter().map(|one| one.identifier).collect();

@@ -13,6 +13,7 @@ mod reference;
 mod scopes;
 mod windows;
 mod triggers;
+mod wishes;
 mod incremental;
 mod late_steps;
 mod backtests;

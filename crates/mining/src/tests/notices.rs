@@ -9,23 +9,10 @@ use super::triggers::{CHANGED, house, one_trigger, refused};
 async fn a_trigger_that_would_not_be_obeyed_is_refused_with_the_place() {
     for (more, expected) in [
         (
-            ", rearm: { after: ON_LEAVE, cooldownMinutes: 30 }",
-            expect![[
-                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.rearm.cooldownMinutes (line 19): only cooldownMinutes: 0 is supported so far; write that or leave it out"#
-            ]],
-        ),
-        (
             ", rearm: { after: NEVER }",
-            expect![[
-                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.rearm.after (line 19): only after: ON_LEAVE is supported so far; write that or leave it out"#
-            ]],
+            expect!["knowledge-model-not-yaml: line 19, column 98: unknown variant `NEVER`, expected one of ON_LEAVE"],
         ),
-        (
-            ", rearm: NEVER",
-            expect![[
-                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.rearm (line 19): "rearm" takes keys and values, not "NEVER""#
-            ]],
-        ),
+        (", rearm: NEVER", expect!["knowledge-model-not-yaml: line 19, column 89: expected mapping start"]),
         (
             ", cooldownMinutes: 30",
             expect![[
@@ -33,15 +20,9 @@ async fn a_trigger_that_would_not_be_obeyed_is_refused_with_the_place() {
             ]],
         ),
         (
-            ", evaluate: ON_LOAD",
+            ", caps: { perMinute: 0 }",
             expect![[
-                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.evaluate (line 19): only evaluate: CONTINUOUS is supported so far; write that or leave it out"#
-            ]],
-        ),
-        (
-            ", fireOn: BOTH",
-            expect![[
-                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.fireOn (line 19): only fireOn: ENTER is supported so far; write that or leave it out"#
+                r#"knowledge-model-invalid: knowledge model "p.km", triggers.T (line 19): "caps.perMinute" is 0: with that nothing is ever sent; use shadow: true to only record"#
             ]],
         ),
         (

@@ -55,7 +55,7 @@ proptest! {
             let with_row: Vec<u32> = (0..log.case_count()).filter(|case| log.case(*case).row != NO_ROW).collect();
             prop_assert_eq!(all.len(), with_row.len());
             for (case, expected) in with_row.into_iter().zip(all) {
-                let alone = evaluator.cases(&[case], 0, |scope| scope.selected(orders, [condition]));
+                let alone = evaluator.cases(&[case], 0, None, |scope| scope.selected(orders, [condition]));
                 prop_assert_eq!(alone, vec![expected], "{}", text);
             }
         }

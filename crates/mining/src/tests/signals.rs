@@ -15,10 +15,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{pool, table};
+use crate::figures::Figures;
 use crate::knowledge_model::KnowledgeModel;
 use crate::log::EventLog;
+use crate::ports::Reason;
 use crate::trigger::check_model;
-use crate::watch::{Watch, Which};
+use crate::watch::{News, Watch, Which};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -115,8 +117,10 @@ fn found(template: &str, log: &Arc<EventLog>, now: &str) -> Vec<String> {
     let published = check_model(template, &model, &data_model(), log.catalog());
     let published = published.unwrap_or_else(|error| panic!("{template}: {error}"));
     assert_eq!(published.triggers.len(), 1, "{template} has one trigger");
-    let mut watch = Watch::new(published.triggers[0].clone(), log.clone(), HashMap::new(), false);
-    let difference = watch.advance(&Which::All, millis(now));
+    let mut figures = Figures::new(log.clone());
+    let trigger = published.triggers[0].clone();
+    let mut watch = Watch::new(trigger, &mut figures, log.clone(), HashMap::new(), false);
+    let difference = watch.advance(&Which::All, millis(now), &figures, &News::of(Reason::Data));
     let mut found: Vec<String> = difference.enters.iter().map(|enter| enter.identifier.to_string()).collect();
     found.sort();
     found

@@ -111,9 +111,7 @@ async fn an_event_shows_identifier_outputs_and_instant() {
             [0]
         .get(0)
         .expect("a text");
-    expect![[
-        r#"CASE="2" LAST="Change" SINCE="2026-03-01T10:00:00.000Z" EVENTS=2 evaluatedAt="2026-03-01T00:00:00.000Z""#
-    ]]
+    expect![[r#"CASE="2" LAST="Change" SINCE="2026-03-01T10:00:00.000Z" EVENTS=2 evaluatedAt="2026-03-01T00:00:00.000Z" reason="logic change""#]]
     .assert_eq(&fields);
 }
 
@@ -307,8 +305,8 @@ async fn a_model_that_does_not_fit_is_refused_with_the_place() {
     )
     .await;
     refused(
-        &one_trigger(CHANGED, ", fireOn: LEAVE"),
-        &expect![[r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.fireOn (line 19): only fireOn: ENTER is supported so far; write that or leave it out"#]],
+        &one_trigger(CHANGED, ", scope: DISABLED"),
+        &expect![[r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.scope (line 19): only scope: ENABLED is supported so far; write that or leave it out"#]],
     )
     .await;
     refused(

@@ -63,7 +63,7 @@ fn per_case(log: &Arc<EventLog>, text: &str) -> (Found, Found) {
     };
     let mut together = evaluator.everything(|scope| read(scope));
     together.sort_by_key(|(case, _)| *case);
-    let alone = (0..log.case_count()).flat_map(|case| evaluator.cases(&[case], now, |scope| read(scope)));
+    let alone = (0..log.case_count()).flat_map(|case| evaluator.cases(&[case], now, None, |scope| read(scope)));
     (together, alone.collect())
 }
 
@@ -117,7 +117,7 @@ proptest! {
                 let mut together = evaluator.everything(|scope| read(scope));
                 together.sort_by_key(|(case, _)| *case);
                 let alone: Vec<_> =
-                    (0..log.case_count()).flat_map(|case| evaluator.cases(&[case], 0, |scope| read(scope))).collect();
+                    (0..log.case_count()).flat_map(|case| evaluator.cases(&[case], 0, None, |scope| read(scope))).collect();
                 (together, alone)
             };
             let (together, alone) = evaluate(source.grain, checker);

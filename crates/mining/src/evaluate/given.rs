@@ -1,0 +1,44 @@
+//! Figures that are kept elsewhere and given to an evaluation.
+//!
+//! A figure that several cases share would have to be computed over everything
+//! each time that one case is evaluated. Whoever keeps it up to date gives it
+//! instead. Its groups are named so that the name outlives a root: places in a
+//! frame do not, row numbers and keys do.
+
+use std::sync::Arc;
+
+use super::vector::GroupKey;
+use crate::value::Value;
+
+/// What a shared figure has one value for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Group {
+    /// Everything.
+    All,
+    /// A row of a table, by its number.
+    Row(u32),
+    /// A combination of a DOMAIN_TABLE.
+    Key(Arc<[GroupKey]>),
+}
+
+impl Group {
+    /// Names a combination of a DOMAIN_TABLE.
+    pub(crate) fn key(values: &[Value]) -> Group {
+        Group::Key(values.iter().cloned().map(GroupKey::from).collect())
+    }
+
+    /// Returns the values of a combination.
+    pub(crate) fn values(&self) -> Option<Vec<Value>> {
+        let Group::Key(parts) = self else { return None };
+        Some(parts.iter().map(GroupKey::value).collect())
+    }
+}
+
+/// Gives the values of shared figures, by the node that asks for them.
+pub(crate) trait Given {
+    /// Tells whether the figure of a node is kept.
+    fn keeps(&self, node: u32) -> bool;
+
+    /// Returns the value of a figure that is kept, for one group.
+    fn value(&self, node: u32, group: &Group) -> Value;
+}
