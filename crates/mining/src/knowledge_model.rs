@@ -23,6 +23,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::Error;
+use crate::detect::Detector;
 use crate::error::ModelMistake;
 use crate::pql::check::Vocabulary;
 use crate::tree::Tree;
@@ -364,7 +365,13 @@ pub struct TriggerText {
     /// How many signals are sent at most; more are held and sent later.
     #[serde(default)]
     pub caps: Caps,
+    /// What finds the instances of the record MODEL, in place of filters.
+    #[serde(default)]
+    pub detector: Option<Detector>,
 }
+
+/// The record that every model has: the model itself, or what a detector finds.
+pub const MODEL: &str = "MODEL";
 
 /// Which changes of the matched set fire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -11,7 +11,7 @@ use serde_saphyr::Spanned;
 
 use crate::Error;
 use crate::error::ModelMistake;
-use crate::knowledge_model::{Attribute, ColumnType, Filter, KnowledgeModel, Kpi, Record};
+use crate::knowledge_model::{Attribute, ColumnType, Filter, KnowledgeModel, Kpi, MODEL, Record, TriggerText};
 use crate::pql::catalog::Catalog;
 use crate::pql::check::{Checker, Vocabulary, type_of};
 use crate::pql::operators::hint;
@@ -35,7 +35,7 @@ pub(crate) fn mistakes(model: &KnowledgeModel, catalog: &Arc<Catalog>, vocabular
     for trigger in &model.triggers {
         let path = format!("triggers.{}", trigger.id.value);
         checking.filters_exist(&path, &trigger.filter_ids);
-        checking.record_exists(&path, &trigger.record);
+        checking.trigger(&path, trigger);
     }
     checking.mistakes
 }
@@ -106,6 +106,25 @@ impl<'a> Checking<'a> {
             self.missing(path, "record", id, model.records.iter().map(|record| record.id.value.as_str()));
         }
         record
+    }
+
+    fn trigger(&mut self, path: &str, trigger: &TriggerText) {
+        let on_model = trigger.record.value.eq_ignore_ascii_case(MODEL) && self.model.record(MODEL).is_none();
+        match &trigger.detector {
+            None if on_model => {}
+            None => drop(self.record_exists(path, &trigger.record)),
+            Some(_) if !on_model => {
+                let detail = "a detector stands on the record MODEL and on no other; write record: MODEL";
+                self.mistake(path, &trigger.record, detail);
+            }
+            Some(detector) => {
+                if let Some(filter) = trigger.filter_ids.first() {
+                    self.mistake(path, filter, "a detector has parameters and takes no \"filterIds\"; leave them out");
+                } else if let Err(detail) = detector.check(self.catalog) {
+                    self.mistake(path, &trigger.record, detail);
+                }
+            }
+        }
     }
 
     fn filter(&mut self, filter: &Filter) {

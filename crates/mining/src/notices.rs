@@ -169,6 +169,7 @@ const TRIGGER: Shape = Shape {
         "fireOn",
         "evaluate",
         "onLogicChange",
+        "detector",
         "shadow",
     ],
     below: &[("rearm", &REARM), ("caps", &CAPS)],

@@ -8,16 +8,19 @@ use serde_saphyr::Spanned;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
+use crate::detect::Detector;
 use crate::knowledge_model::{
-    Attribute, Caps, FireOn, KnowledgeModel, Occasions, OnLogicChange, Record, TriggerText, WhenFull, line, refused,
+    Attribute, Caps, FireOn, KnowledgeModel, MODEL, Occasions, OnLogicChange, Record, TriggerText, WhenFull, line,
+    refused,
 };
 use crate::model_check;
 use crate::pql::catalog::Catalog;
 use crate::pql::check::{Checker, Vocabulary, type_of};
 use crate::pql::deadline::ClockUse;
 use crate::pql::operators::hint;
-use crate::pql::plan::{Grain, Node, Program, Selection, Way};
+use crate::pql::plan::{Grain, Node, Program, Selection};
 use crate::reach::{Reach, over_figures, reach};
+use crate::value::Type;
 use crate::views::{Class, FieldView, RecordView};
 
 /// A published model: its records and triggers.
@@ -67,15 +70,6 @@ pub(crate) struct Wishes {
     pub(crate) caps: Caps,
 }
 
-/// A condition as it was written, for those who ask why.
-#[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) id: String,
-    pub(crate) pql: String,
-    pub(crate) node: Node,
-    pub(crate) way: Way,
-}
-
 /// The condition that makes a case open.
 #[derive(Debug)]
 pub struct OpenCases {
@@ -118,8 +112,8 @@ pub struct Trigger {
     /// Whether a record instance belongs to one case.
     pub(crate) in_case: bool,
     pub(crate) wishes: Wishes,
-    /// The conditions one by one.
-    pub(crate) filters: Vec<Written>,
+    /// What finds its instances, in place of conditions.
+    pub(crate) detector: Option<Detector>,
 }
 
 /// Checks a model against a data model that was loaded, and its catalog.
@@ -149,6 +143,18 @@ pub fn check_model(
     }
     let open = checking.open()?;
     Ok(Published { records, triggers, open })
+}
+
+/// What a trigger stands on.
+struct Stand<'a> {
+    record: String,
+    target: Grain,
+    fields: Vec<FieldView>,
+    values: Vec<Node>,
+    /// What says where the instances are and what they are called.
+    place: [String; 2],
+    /// Conditions that every instance satisfies.
+    filter_ids: &'a [Spanned<String>],
 }
 
 struct Checking<'a> {
@@ -231,10 +237,9 @@ impl Checking<'_> {
         target: Grain,
         path: &str,
         ids: Vec<&Spanned<String>>,
-    ) -> Result<(Selection, String, Vec<Written>), Error> {
+    ) -> Result<(Selection, String), Error> {
         let mut selection = Selection { target, conditions: Vec::new() };
         let mut logic = String::new();
-        let mut filters_written = Vec::new();
         let mut open = ids;
         let mut seen: Vec<String> = Vec::new();
         while let Some(id) = open.pop() {
@@ -255,26 +260,19 @@ impl Checking<'_> {
             let way = checker.way(&node, target).map_err(|detail| self.refused(path, id, &detail))?;
             logic.push_str(&filter.pql.value);
             logic.push('\n');
-            filters_written.push(Written {
-                id: filter.id.value.clone(),
-                pql: filter.pql.value.clone(),
-                node: node.clone(),
-                way,
-            });
             selection.conditions.push((node, way));
         }
-        Ok((selection, logic, filters_written))
+        Ok((selection, logic))
     }
 
-    fn trigger(&self, text: &TriggerText) -> Result<Trigger, Error> {
-        let path = format!("triggers.{}", text.id.value);
-        let record = self.find_record(&path, &text.record)?;
-        let mut checker = Checker::new(self.catalog.clone(), self.vocabulary);
-        let target = self.target(&mut checker, record, &path)?;
+    /// Stands a trigger on a record: its instances, and what is shown of them.
+    fn stand(&self, checker: &mut Checker<'_>, text: &TriggerText, path: &str) -> Result<Stand<'_>, Error> {
+        let record = self.find_record(path, &text.record)?;
+        let target = self.target(checker, record, path)?;
         let record_path = format!("records.{}", record.id.value);
         let mut fields = Vec::new();
         let mut values = Vec::new();
-        let (field, node) = self.field(&mut checker, target, &record_path, &record.identifier, true)?;
+        let (field, node) = self.field(checker, target, &record_path, &record.identifier, true)?;
         fields.push(field);
         values.push(node);
         for output in &text.outputs {
@@ -284,13 +282,61 @@ impl Checking<'_> {
                 let known = record.all_attributes().map(|attribute| attribute.id.value.as_str());
                 let hint = hint(&output.value, known);
                 let detail = format!("record \"{}\" has no attribute \"{}\"{hint}", record.id.value, output.value);
-                self.refused(&path, output, &detail)
+                self.refused(path, output, &detail)
             })?;
-            let (field, node) = self.field(&mut checker, target, &record_path, attribute, false)?;
+            let (field, node) = self.field(checker, target, &record_path, attribute, false)?;
             fields.push(field);
             values.push(node);
         }
-        let ids = record.filter_ids.iter().chain(&text.filter_ids).collect();
+        Ok(Stand {
+            record: record.id.value.clone(),
+            target,
+            fields,
+            values,
+            place: [record.pql.value.clone(), record.identifier.pql.value.clone()],
+            filter_ids: &record.filter_ids,
+        })
+    }
+
+    /// Stands a trigger on the model as a whole: there is one instance, named
+    /// after the data model, or there are those that a detector finds.
+    fn stand_on_model(&self, checker: &mut Checker<'_>, text: &TriggerText) -> Result<Stand<'_>, Error> {
+        if let Some(output) = text.outputs.first() {
+            let detail = "the record MODEL has no attributes; leave \"outputs\" out";
+            return Err(self.refused(&format!("triggers.{}", text.id.value), output, detail));
+        }
+        let detected = text.detector.as_ref().map(Detector::fields);
+        let known = detected.clone().unwrap_or_else(|| vec![("MODEL", Type::String)]);
+        let field = |(place, (id, field_type)): (usize, (&str, Type))| FieldView {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            field_type,
+            unit: None,
+            format: None,
+            is_identifier: place == 0,
+        };
+        // What a detector finds names itself; no row does.
+        let name =
+            detected.map_or_else(|| format!("'{}'", self.data_model.key.replace('\'', "''")), |_| "NULL".to_owned());
+        let name = checker.value(&name).map_err(|faults| self.refused("triggers", &text.id, &faults.to_string()))?;
+        Ok(Stand {
+            record: MODEL.to_owned(),
+            target: Grain::Constant,
+            fields: known.into_iter().enumerate().map(field).collect(),
+            values: vec![name],
+            place: [MODEL.to_owned(), format!("{:?}", text.detector)],
+            filter_ids: &[],
+        })
+    }
+
+    fn trigger(&self, text: &TriggerText) -> Result<Trigger, Error> {
+        let path = format!("triggers.{}", text.id.value);
+        let mut checker = Checker::new(self.catalog.clone(), self.vocabulary);
+        let on_model = text.record.value.eq_ignore_ascii_case(MODEL) && self.model.record(MODEL).is_none();
+        let stand =
+            if on_model { self.stand_on_model(&mut checker, text) } else { self.stand(&mut checker, text, &path) };
+        let Stand { record, target, fields, values, place, filter_ids } = stand?;
+        let ids = filter_ids.iter().chain(&text.filter_ids).collect();
         if text.item_limit == 0 {
             return Err(self.refused(
                 &path,
@@ -305,26 +351,27 @@ impl Checking<'_> {
                 return Err(self.refused(&path, &text.id, &detail));
             }
         }
-        let (selection, conditions, filters) = self.selection(&mut checker, target, &path, ids)?;
-        if selection.conditions.is_empty() {
+        let (selection, conditions) = self.selection(&mut checker, target, &path, ids)?;
+        if selection.conditions.is_empty() && text.detector.is_none() {
             return Err(self.refused(&path, &text.id, "it needs at least one filter in \"filterIds\""));
         }
         let selection = over_figures(checker.program(), selection);
         let clock = ClockUse::of(selection.conditions.iter().map(|(condition, _)| condition));
-        let reach = reach(&checker, &selection, &clock);
+        let mut reach = reach(&checker, &selection, &clock);
+        reach.whole |= on_model;
         let program = Arc::new(checker.finish());
         let in_case = program.is_in_case(target);
         Ok(Trigger {
             id: text.id.value.clone(),
             name: text.display_name.clone().unwrap_or_else(|| text.id.value.clone()),
-            record: record.id.value.clone(),
+            record,
             fields,
             class: reach.class(&clock),
             cost: reach.cost(in_case, &clock, text.evaluate == Occasions::OnLoad),
             item_limit: text.item_limit,
             when_full: text.when_full,
             fire_existing: text.fire_existing,
-            logic: self.logic(record, &conditions),
+            logic: self.logic(&place, &conditions),
             program,
             target,
             values,
@@ -340,14 +387,14 @@ impl Checking<'_> {
                 shadow: text.shadow,
                 caps: text.caps,
             },
-            filters,
+            detector: text.detector.clone(),
         })
     }
 
     /// Digests what decides which instances match: the record's place and
     /// identifier, the filters, all that they may refer to, and how the tables
     /// of the data model hang together.
-    fn logic(&self, record: &Record, conditions: &str) -> String {
+    fn logic(&self, place: &[String; 2], conditions: &str) -> String {
         let mut hash = Sha256::new();
         let mut words: Vec<String> = Vec::new();
         words.extend(self.vocabulary.variables.iter().map(|(id, value)| format!("{id}={value}")));
@@ -355,10 +402,7 @@ impl Checking<'_> {
         words.sort();
         let joins = json!([self.data_model.id, self.data_model.foreign_keys, self.data_model.activity]);
         words.push(joins.to_string());
-        for part in [&record.pql.value, &record.identifier.pql.value, conditions]
-            .into_iter()
-            .chain(words.iter().map(String::as_str))
-        {
+        for part in [&place[0], &place[1], conditions].into_iter().chain(words.iter().map(String::as_str)) {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
@@ -369,7 +413,7 @@ impl Checking<'_> {
         let Some(filter) = self.model.filters.iter().find(|filter| filter.id.value == "OPEN") else { return Ok(None) };
         let mut checker = Checker::new(self.catalog.clone(), self.vocabulary);
         let target = Grain::Table(self.catalog.roles.case_table);
-        let (selection, ..) = self.selection(&mut checker, target, "filters.OPEN", vec![&filter.id])?;
+        let (selection, _) = self.selection(&mut checker, target, "filters.OPEN", vec![&filter.id])?;
         Ok(Some(Arc::new(OpenCases { program: Arc::new(checker.finish()), selection })))
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use base::Timestamp;
 
 use crate::crossings::{Crossings, Side, Why};
+use crate::detect::{Finding, Findings};
 use crate::evaluate::{Evaluator, Group, InScope};
 use crate::figures::{Figures, Links, dirty_rows, has_case};
 use crate::knowledge_model::{FireOn, WhenFull};
@@ -52,6 +53,8 @@ pub(crate) struct Watch {
     /// Those of the target that are not stored, because the limit is reached,
     /// each with its unit.
     waiting: BTreeMap<Arc<str>, u32>,
+    /// What its detector said last, if it stands on one.
+    detected: Findings,
     deadlines: Deadlines,
     crossings: Crossings,
     /// A condition reads figures in a way that cannot be told apart: all are
@@ -128,6 +131,7 @@ impl Watch {
             stored,
             matched,
             waiting: BTreeMap::new(),
+            detected: Findings::default(),
             deadlines: Deadlines::default(),
             crossings: Crossings::default(),
             reads_all: false,
@@ -495,6 +499,10 @@ impl Watch {
     /// Lists the instances that satisfy the trigger, with their unit.
     fn find(&mut self, which: &Which, now: i64, figures: &Figures) -> Vec<(Arc<str>, u32)> {
         let trigger = self.trigger.clone();
+        if let Some(detector) = &trigger.detector {
+            self.detected = detector.look(self.evaluator.log(), now);
+            return self.detected.found.iter().map(|finding| (finding.identifier.clone(), NO_ROW)).collect();
+        }
         let look = |scope: &InScope<'_>| {
             let selected = scope.selected(trigger.target, &trigger.selection.conditions);
             let mut found = Vec::new();
@@ -531,6 +539,11 @@ impl Watch {
         let reach = &trigger.reach;
         let known = self.deadlines.all.filter(|at| *at > now);
         self.deadlines.all = [known, trigger.clock.next_boundary(now)].into_iter().flatten().min();
+        if trigger.detector.is_some() {
+            let next = self.detected.next.filter(|at| *at > now);
+            self.deadlines.all = self.deadlines.all.into_iter().chain(next).min();
+            return;
+        }
         if reach.whole {
             // At instant 0 a comparison shows how far it is from its crossing.
             self.evaluator.set_now(0);
@@ -691,7 +704,13 @@ impl Watch {
         units.sort_unstable();
         units.dedup();
         // An instance without a case is found only among all.
-        let rows = if trigger.reach.whole {
+        let rows = if trigger.detector.is_some() {
+            let values = |finding: &Finding| {
+                let identifier = std::iter::once(Value::Text(finding.identifier.clone()));
+                (finding.identifier.to_string(), identifier.chain(finding.values.iter().cloned()).collect())
+            };
+            self.detected.found.iter().map(values).collect()
+        } else if trigger.reach.whole {
             self.evaluator.everything(look)
         } else if units.contains(&NO_ROW) {
             self.evaluator.everything_given(&figures.seen(&self.links), look)

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::story::column;
 use super::{Detector, Finding, Findings};
 use crate::log::EventLog;
+use crate::pql::catalog::Catalog;
 use crate::pql::operators::hint;
 use crate::value::{Type, Value};
 
@@ -33,18 +34,17 @@ pub(super) struct Sought {
 
 impl Sought {
     /// Finds the table and the columns; the error names what is missing.
-    pub(super) fn of(detector: &Detector, log: &EventLog) -> Result<Self, String> {
+    pub(super) fn of(detector: &Detector, catalog: &Catalog) -> Result<Self, String> {
         let Detector::FuzzyDuplicates { table, identifier, equal, alike, similarity, number, tolerance, date, days } =
             detector
         else {
             return Err("it looks for no duplicates".to_owned());
         };
-        let catalog = log.catalog();
         let place = catalog.table(table).ok_or_else(|| {
             let hint = hint(table, catalog.tables.iter().map(|table| table.name.as_str()));
             format!("there is no table \"{table}\"{hint}")
         })?;
-        let find = |name: &String| column(log, place, name);
+        let find = |name: &String| column(catalog, place, name);
         let typed = |name: &Option<String>, fits: &[Type], wanted: &str| {
             let Some(name) = name else { return Ok(None) };
             let column = find(name)?;
@@ -83,7 +83,7 @@ struct Candidate {
 
 /// Finds rows for which there is an earlier one that is nearly the same.
 pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
-    let Ok(sought) = Sought::of(detector, log) else { return Findings::default() };
+    let Ok(sought) = Sought::of(detector, log.catalog()) else { return Findings::default() };
     let table = log.table(sought.table);
     let value = |row: u32, place: usize| table.column(place).value(row);
     let mut groups: HashMap<Vec<String>, Vec<Candidate>> = HashMap::new();

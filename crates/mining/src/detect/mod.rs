@@ -24,6 +24,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::log::EventLog;
+use crate::pql::catalog::Catalog;
 use crate::value::{Type, Value};
 
 /// A detector with its parameters, as a knowledge model writes it.
@@ -210,7 +211,7 @@ impl Detector {
 
     /// Checks the parameters against the tables of a data model; the error
     /// says what is wrong and what could be meant.
-    pub fn check(&self, log: &EventLog) -> Result<(), String> {
+    pub fn check(&self, catalog: &Catalog) -> Result<(), String> {
         let share = |name: &str, value: f64| {
             let fits = (0.0..=1.0).contains(&value);
             if fits { Ok(()) } else { Err(format!("\"{name}\" is {value}, and goes from 0 to 1")) }
@@ -234,12 +235,12 @@ impl Detector {
             Detector::Silence { column, quantile, factor, .. } => {
                 positive("factor", *factor)?;
                 share("quantile", *quantile)?;
-                let table = log.catalog().roles.activity_table;
-                column.iter().try_for_each(|column| story::column(log, table, column).map(drop))
+                let table = catalog.roles.activity_table;
+                column.iter().try_for_each(|column| story::column(catalog, table, column).map(drop))
             }
             Detector::Backlog { weeks, .. } => positive("weeks", f64::from(*weeks)),
             Detector::FuzzyDuplicates { .. } => {
-                let sought = duplicates::Sought::of(self, log)?;
+                let sought = duplicates::Sought::of(self, catalog)?;
                 share("similarity", sought.similarity)?;
                 share("tolerance", sought.tolerance)
             }

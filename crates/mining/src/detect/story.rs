@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::log::EventLog;
+use crate::pql::catalog::Catalog;
 use crate::pql::operators::hint;
 use crate::value::Value;
 
@@ -87,10 +88,10 @@ impl EndSet {
 }
 
 /// Finds a column of a table by name.
-pub(super) fn column(log: &EventLog, table: usize, name: &str) -> Result<usize, String> {
-    let own = log.table(table);
-    own.position(name).ok_or_else(|| {
-        let hint = hint(name, own.columns().map(|(name, _)| name));
+pub(super) fn column(catalog: &Catalog, table: usize, name: &str) -> Result<usize, String> {
+    let own = &catalog.tables[table];
+    own.columns.iter().position(|(column, _)| column.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let hint = hint(name, own.columns.iter().map(|(name, _)| name.as_str()));
         format!("table \"{}\" has no column \"{name}\"{hint}", own.name)
     })
 }

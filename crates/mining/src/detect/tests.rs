@@ -21,7 +21,7 @@ fn detector(json: &str) -> Detector {
 
 fn check(log: &EventLog, json: &str, now: &str, expected: &Expect) {
     let detector = detector(json);
-    detector.check(log).expect("it fits");
+    detector.check(log.catalog()).expect("it fits");
     let findings = detector.look(log, at(now).as_millis());
     let mut text = String::new();
     for finding in &findings.found {
@@ -222,10 +222,10 @@ fn duplicates_are_alike_and_near() {
         &log,
         &parameters(0.8, 0.01),
         "2026-07-01 00:00",
-        &expect![[r#"
+        &expect![[r"
             i2: i1 | 1.0
             i4: i1 | 0.8333333333333334
-        "#]],
+        "]],
     );
     check(&log, &parameters(1.0, 0.0), "2026-01-10 00:00", &expect![[""]]);
 }
@@ -233,7 +233,7 @@ fn duplicates_are_alike_and_near() {
 #[test]
 fn parameters_that_do_not_fit_are_refused() {
     let log = drifting();
-    let refused = |json: &str| detector(json).check(&log).expect_err("it does not fit");
+    let refused = |json: &str| detector(json).check(log.catalog()).expect_err("it does not fit");
     let duplicates = r#"{"kind": "FUZZY_DUPLICATES", "table": "INVO", "identifier": "ID"}"#;
     expect![[r#"there is no table "INVO"; did you mean "INV"?"#]].assert_eq(&refused(duplicates));
     let duplicates =

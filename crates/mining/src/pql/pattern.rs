@@ -211,7 +211,9 @@ impl Pattern {
             Pattern::OneOf { names, .. } => parts.extend(names.iter().map(|name| &name.name)),
             Pattern::Any | Pattern::Start | Pattern::End | Pattern::Named { .. } => {}
             Pattern::Sequence(patterns) | Pattern::Either(patterns) => {
-                patterns.iter().for_each(|pattern| pattern.add_parts(parts));
+                for pattern in patterns {
+                    pattern.add_parts(parts);
+                }
             }
             Pattern::Repeat { pattern, .. } => pattern.add_parts(parts),
         }
@@ -222,7 +224,9 @@ impl Pattern {
             Pattern::OneOf { names, .. } => parts.extend(names.iter_mut().map(|name| &mut name.name)),
             Pattern::Any | Pattern::Start | Pattern::End | Pattern::Named { .. } => {}
             Pattern::Sequence(patterns) | Pattern::Either(patterns) => {
-                patterns.iter_mut().for_each(|pattern| pattern.add_parts_mut(parts));
+                for pattern in patterns {
+                    pattern.add_parts_mut(parts);
+                }
             }
             Pattern::Repeat { pattern, .. } => pattern.add_parts_mut(parts),
         }

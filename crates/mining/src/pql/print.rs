@@ -147,8 +147,8 @@ impl Display for Expr {
             ExprKind::IsNull { value, negated } => {
                 write!(f, "{} IS {}NULL", At(value, Level::Concat), not(*negated))
             }
-            ExprKind::Case { branches, otherwise } => {
-                f.write_str("CASE")?;
+            ExprKind::Case { branches, otherwise } | ExprKind::StaticCase { branches, otherwise } => {
+                f.write_str(if matches!(self.kind, ExprKind::StaticCase { .. }) { "STATIC CASE" } else { "CASE" })?;
                 for (condition, value) in branches {
                     write!(f, " WHEN {condition} THEN {}", At(value, Level::Or))?;
                 }
@@ -204,16 +204,6 @@ impl Display for Expr {
                 f.write_str(")")
             }
             ExprKind::Parameter(number) => write!(f, "{{p{number}}}"),
-            ExprKind::StaticCase { branches, otherwise } => {
-                f.write_str("STATIC CASE")?;
-                for (condition, value) in branches {
-                    write!(f, " WHEN {condition} THEN {value}")?;
-                }
-                if let Some(otherwise) = otherwise {
-                    write!(f, " ELSE {otherwise}")?;
-                }
-                f.write_str(" END")
-            }
             ExprKind::Shift(shift) => {
                 f.write_str(&shift.day)?;
                 let Some((begin, end)) = shift.minutes else { return Ok(()) };

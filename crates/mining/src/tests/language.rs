@@ -49,7 +49,7 @@ fn texts_are_read_and_written_again() {
     check(
         r"REMAP_VALUES(a.b, ['x', NULL], 'C:\\'), MULTI_IN((a.b, a.c), ('it\'s', 1)), a.b NOT IN_LIKE ('a\%', 'b\\')",
         &expect![[
-            r#"TABLE(REMAP_VALUES("a"."b", ['x', NULL], 'C:\\'), MULTI_IN(["a"."b", "a"."c"], ['it''s', 1]), "a"."b" NOT IN_LIKE ('a\%', 'b\\'));"#
+            r#"TABLE(REMAP_VALUES("a"."b", ['x', NULL], 'C:\\'), MULTI_IN(("a"."b", "a"."c"), ('it''s', 1)), "a"."b" NOT IN_LIKE ('a\%', 'b\\'));"#
         ]],
     );
     check(

@@ -10,9 +10,14 @@ async fn a_trigger_that_would_not_be_obeyed_is_refused_with_the_place() {
     for (more, expected) in [
         (
             ", rearm: { after: NEVER }",
-            expect!["knowledge-model-not-yaml: line 19, column 98: unknown variant `NEVER`, expected one of ON_LEAVE"],
+            expect![[
+                r#"knowledge-model-invalid: knowledge model "km", triggers (line 19): unknown variant `NEVER`, expected one of ON_LEAVE"#
+            ]],
         ),
-        (", rearm: NEVER", expect!["knowledge-model-not-yaml: line 19, column 89: expected mapping start"]),
+        (
+            ", rearm: NEVER",
+            expect![[r#"knowledge-model-invalid: knowledge model "km", triggers (line 19): expected mapping start"#]],
+        ),
         (
             ", cooldownMinutes: 30",
             expect![[

@@ -305,11 +305,6 @@ async fn a_model_that_does_not_fit_is_refused_with_the_place() {
     )
     .await;
     refused(
-        &one_trigger(CHANGED, ", scope: DISABLED"),
-        &expect![[r#"knowledge-model-invalid: knowledge model "p.km", triggers.T.scope (line 19): only scope: ENABLED is supported so far; write that or leave it out"#]],
-    )
-    .await;
-    refused(
         &one_trigger(CHANGED, "").replace("record: ORDER", "record: ORDRE"),
         &expect![[r#"knowledge-model-invalid: knowledge model "p.km", triggers.T (line 19): there is no record "ORDRE"; did you mean "ORDER"?"#]],
     )

@@ -462,7 +462,7 @@ impl Checker<'_> {
                 return Err(Mistake::new(argument.span, format!("{word} is no condition{}", hint(word, words))));
             };
             let mut activities = Vec::new();
-            for item in items {
+            for item in &self.spliced(items)? {
                 activities.push(self.activity_name(item)?);
             }
             conditions.push((occurrence, activities));
