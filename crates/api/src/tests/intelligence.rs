@@ -613,70 +613,70 @@ async fn a_model_tells_what_it_offers() {
     check(
         &house.call(&format!("{path}/records/PURCHASE/summary"), "").await,
         expect![[r#"
-        200 application/json
-        [
-          {
-            "id": "ORDER_ID",
-            "name": "Order",
-            "type": "integer",
-            "count": 3,
-            "distinct": 3,
-            "min": 1,
-            "max": 3,
-            "avg": 2.0
-          },
-          {
-            "id": "STEPS",
-            "name": "Steps",
-            "type": "integer",
-            "count": 3,
-            "distinct": 2,
-            "min": 1,
-            "max": 2,
-            "avg": 1.3333333333333333
-          },
-          {
-            "id": "LAST_STEP",
-            "name": "Last step",
-            "type": "string",
-            "count": 3,
-            "distinct": 2,
-            "min": "Deliver",
-            "max": "Order",
-            "avg": null
-          },
-          {
-            "id": "SINCE",
-            "name": "Created",
-            "type": "datetime",
-            "count": 3,
-            "distinct": 3,
-            "min": "2025-12-20T00:00:00.000Z",
-            "max": "2026-01-01T01:00:00.000Z",
-            "avg": null
-          },
-          {
-            "id": "AGE",
-            "name": "Age",
-            "type": "float",
-            "count": 3,
-            "distinct": 3,
-            "min": -0.041666666666666664,
-            "max": 12.0,
-            "avg": 3.986111111111111
-          },
-          {
-            "id": "DELIVERED",
-            "name": "Delivered",
-            "type": "integer",
-            "count": 3,
-            "distinct": 2,
-            "min": 0,
-            "max": 1,
-            "avg": 0.3333333333333333
-          }
-        ]
-    "#]],
+            200 application/json
+            [
+              {
+                "id": "ORDER_ID",
+                "name": "Order",
+                "type": "integer",
+                "count": 3,
+                "distinct": 3,
+                "min": 1,
+                "max": 3,
+                "avg": 2.0
+              },
+              {
+                "id": "STEPS",
+                "name": "Steps",
+                "type": "integer",
+                "count": 3,
+                "distinct": 2,
+                "min": 1,
+                "max": 2,
+                "avg": 1.3333333333333333
+              },
+              {
+                "id": "LAST_STEP",
+                "name": "Last step",
+                "type": "string",
+                "count": 3,
+                "distinct": 2,
+                "min": "Deliver",
+                "max": "Order",
+                "avg": null
+              },
+              {
+                "id": "SINCE",
+                "name": "Created",
+                "type": "datetime",
+                "count": 3,
+                "distinct": 3,
+                "min": "2025-12-20T00:00:00.000Z",
+                "max": "2026-01-01T01:00:00.000Z",
+                "avg": null
+              },
+              {
+                "id": "AGE",
+                "name": "Age",
+                "type": "float",
+                "count": 3,
+                "distinct": 3,
+                "min": -0.041666666666666664,
+                "max": 12.0,
+                "avg": 3.986111111111111
+              },
+              {
+                "id": "DELIVERED",
+                "name": "Delivered",
+                "type": "boolean",
+                "count": 3,
+                "distinct": 2,
+                "min": 0,
+                "max": 1,
+                "avg": 0.3333333333333333
+              }
+            ]
+        "#]],
     );
     for unknown in ["filters", "kpis", "records", "data?fields=A.B", "query?fields=A.B"] {
         let path = format!("GET /intelligence/api/knowledge-models/purchasing.none/{unknown}");
@@ -925,15 +925,19 @@ async fn data_is_had_by_get_and_by_post() {
     check(
         &house.call(&query, "").await,
         expect![[r#"
-        200 application/json
-        {
-          "page": 1,
-          "pageSize": 2,
-          "total": 0,
-          "sort": [],
-          "content": []
-        }
-    "#]],
+            200 application/json
+            {
+              "page": 1,
+              "pageSize": 1,
+              "total": 2,
+              "sort": [],
+              "content": [
+                {
+                  "ORDER_ID": 3
+                }
+              ]
+            }
+        "#]],
     );
 }
 

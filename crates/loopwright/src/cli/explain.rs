@@ -132,8 +132,8 @@ async fn patiently(client: &Client, path: &str, wish: &Json, (model, trigger): (
                 done = &mut work => break done?,
                 _ = ticks.tick(), if somebody => {
                     let running = client.get("/api/v1/backtests").await.unwrap_or_default();
-                    let own = running.as_array().into_iter().flatten();
-                    let own = own.filter(|one| one["model"] == model && one["trigger"] == trigger).next_back();
+                    let mut own = running.as_array().into_iter().flatten();
+                    let own = own.rfind(|one| one["model"] == model && one["trigger"] == trigger);
                     if let Some(own) = own {
                         let percent = own["share"].as_f64().unwrap_or_default() * 100.0;
                         show_progress(&format!("{percent:3.0} %, at {}", text_of(&own["at"])));
