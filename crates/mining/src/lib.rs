@@ -43,9 +43,9 @@
 //! * A data model that cannot be followed is reported, rests, and keeps no
 //!   other one from being followed.
 //!
-//! What does not hold: after a restart, or when a table was replaced, the log
-//! is loaded at the head of its pool. What entered and left again in commits
-//! that nobody had evaluated until then fires no signal.
+//! What does not hold: where a table was replaced or flushed by hand before
+//! anybody evaluated its last commits, the log is loaded at the head of its
+//! pool, and what entered and left again in those commits fires no signal.
 //!
 //! Read on in this order:
 //!

@@ -245,7 +245,7 @@ impl Mining {
         arrived: Option<Timestamp>,
     ) -> Result<Held, Error> {
         *guard = None;
-        let log = log::load(&*self.tables, &model).await?;
+        let log = self.root_for(&model, arrived.is_some()).await?;
         let id = model.id;
         let clock = self.desk.db.read("mining.clock", move |tx| Ok::<_, Error>(tables::clock(tx, id)?)).await?;
         tracing::info!(
@@ -264,6 +264,21 @@ impl Mining {
         .await?;
         post.show(guard.as_ref());
         Ok(guard)
+    }
+
+    /// Loads the root to begin with: where the models had come to, so that what
+    /// was committed since is evaluated commit by commit; the head, where that
+    /// is not known any more or a table was replaced.
+    async fn root_for(&self, model: &DataModel, was_replaced: bool) -> Result<EventLog, Error> {
+        let id = model.id;
+        if !was_replaced
+            && let Some(through) =
+                self.desk.db.read("mining.fired_through", move |tx| tables::fired_through(tx, id)).await?
+            && let Some(log) = log::load_at(&*self.tables, model, through).await?
+        {
+            return Ok(log);
+        }
+        log::load(&*self.tables, model).await
     }
 
     /// Works on a loaded data model on a thread of its own. If that fails, or

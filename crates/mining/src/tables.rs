@@ -140,6 +140,18 @@ pub(crate) fn take_over(tx: &mut dyn Tx, model: &str, through: u64, at: Timestam
     Ok(Progress { epoch: row.get(0)?, step: row.get(1)?, through: row.get(2)?, at: row.get(3)? })
 }
 
+/// Returns the commit up to which the models on a data model have fired;
+/// nothing if none has.
+pub(crate) fn fired_through(tx: &mut dyn Tx, data_model: DataModelId) -> Result<Option<u64>, Error> {
+    let mut through = None;
+    for (model, _) in published_on(tx, data_model)? {
+        let row = tx.query_one("SELECT fired_through FROM mining_progress WHERE model = $1", args![&model])?;
+        let own: Option<u64> = row.map(|row| row.get(0)).transpose()?;
+        through = through.max(own);
+    }
+    Ok(through)
+}
+
 /// Moves the progress on by one closure; false if somebody else owns it.
 pub(crate) fn move_on(
     tx: &mut dyn Tx,

@@ -26,5 +26,5 @@ mod load;
 
 pub use blocks::Chunked;
 pub use event_log::{Applied, Case, EventLog, Touched};
-pub use load::load;
+pub use load::{load, load_at};
 pub use table::{ColumnData, NO_CODE, NO_ROW, Table};

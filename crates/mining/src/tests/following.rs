@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use expect_test::expect;
 use pools::rows::ColumnType;
-use pools::{Mode, Piece};
+use pools::{Mode, Piece, Tables as _};
 use tokio_util::sync::CancellationToken;
 
 use super::triggers::{CHANGED, STUCK, house, keyed, one_trigger};
-use super::{House, actor, at, model, rows, table};
+use super::{House, actor, at, model, pool, rows, table};
 
 async fn change(house: &House, id: &str, case: &str) {
     let line = format!("ID | CASE | ACT | TS:time | USER\n{id} | {case} | Change | 2026-03-01 11:00 | cid");
@@ -259,4 +259,28 @@ async fn a_status_page_does_not_wait_for_an_evaluation() {
     let mining: Arc<_> = house.mining();
     let _busy = mining.post(house.data_model.now().id).live.clone().lock_owned().await;
     assert_eq!(mining.counters().await.expect("figures").cases_open, 2);
+}
+
+#[tokio::test]
+async fn what_came_and_went_while_nobody_followed_fires_all_the_same() {
+    let house = house().await;
+    house.publish(&one_trigger(CHANGED, "")).await;
+    house.restart();
+    change(&house, "x", "5").await;
+    house.push("EV", keyed(), vec![Piece::Delete(rows("ID\nx"))]).await;
+    change(&house, "y", "6").await;
+    house.mining().catch_up().await.expect("it follows");
+    let keys = async || house.fired().await.into_iter().map(|(_, _, key)| key).collect::<Vec<_>>();
+    assert_eq!(keys().await, ["T/5/1", "T/6/1"]);
+    let matched = house.mining().matched("p.km", "T").await.expect("a trigger");
+    assert_eq!(matched.iter().map(|one| one.identifier.as_str()).collect::<Vec<_>>(), ["2", "6"]);
+
+    // Where the past is forgotten, the head is all that there is.
+    house.restart();
+    change(&house, "z", "7").await;
+    house.push("EV", keyed(), vec![Piece::Delete(rows("ID\nz"))]).await;
+    let head = *house.tables.head(pool()).borrow();
+    house.tables.forget(pool(), head);
+    house.mining().catch_up().await.expect("it follows");
+    assert_eq!(keys().await, ["T/5/1", "T/6/1"]);
 }

@@ -25,6 +25,11 @@ pub(super) struct TestTables {
 }
 
 impl TestTables {
+    /// Forgets the past of a pool up to a number.
+    pub(super) fn forget(&self, pool: PoolId, through: CommitNumber) {
+        self.rows.forget(pool, through);
+    }
+
     /// Lists who keeps a place, and up to where it has read.
     pub(super) fn consumers(&self) -> Vec<CommitNumber> {
         self.consumers.lock().values().copied().collect()

@@ -57,7 +57,7 @@ async fn both_ends_of_an_episode_fire_once_over_a_crash() {
     house.mining().catch_up().await.expect_err("the outbox is broken");
     house.restart();
     house.mining().catch_up().await.expect("it goes on");
-    expect![[r#"CASE="1" LAST=null SINCE=null EVENTS=null evaluatedAt="2026-03-01T00:00:00.000Z" reason="catch-up" change="LEAVE""#]]
+    expect![[r#"CASE="1" LAST=null SINCE=null EVENTS=null evaluatedAt="2026-03-01T00:00:00.000Z" reason="data" change="LEAVE""#]]
         .assert_eq(&fields(&house, "T/1/1/left").await);
     house.restart();
     house.mining().catch_up().await.expect("it goes on");
