@@ -35,6 +35,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 LOGS = {
     "purchase-to-pay": ROOT / "examples/purchase-to-pay/events.csv.gz",
     "loan-application": ROOT / "examples/logs/loan-application.csv.gz",
+    "declarations": ROOT / "examples/logs/declarations.csv.gz",
+    "purchase-variants": ROOT / "examples/logs/purchase-variants.csv.gz",
 }
 # Two activities that one person must not do in one case.
 DUTIES = {
