@@ -4,13 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use base::Timestamp;
-
 use super::aggregation::{Groups, aggregate};
 use super::frame::{Frame, is_linked};
 use super::vector::{GroupKey, Operand, Places, Vector};
 use super::{process, scalar};
-use crate::log::{ColumnData, EventLog, NO_ROW};
+use crate::log::{EventLog, NO_ROW};
 use crate::pql::catalog::Path;
 use crate::pql::check::type_of;
 use crate::pql::deadline::{ClockUse, next_change};
@@ -251,16 +249,7 @@ impl<'a> InScope<'a> {
 
     fn column(&self, table: usize, column: usize) -> Vector {
         let frame = self.frame(table);
-        let rows = frame.rows.iter().map(|row| *row as usize);
-        let millis = |micros: i64| Timestamp::from_micros(micros).as_millis();
-        match self.own.log.table(table).column(column) {
-            ColumnData::Int(values) => Vector::ints(rows.map(|row| *values.get(row))),
-            ColumnData::Float(values) => Vector::floats(rows.map(|row| *values.get(row))),
-            ColumnData::Date(values) => Vector::dates(rows.map(|row| values.get(row).map(millis))),
-            ColumnData::Text { codes, words, .. } => {
-                Vector::Text { codes: rows.map(|row| *codes.get(row)).collect(), words: words.clone() }
-            }
-        }
+        Vector::of_column(self.own.log.table(table).column(column), &frame.rows, frame.is_start)
     }
 
     fn clock_part(&self, part: ClockPart) -> Vector {

@@ -11,6 +11,7 @@ mod engines;
 mod neighbours;
 mod notices;
 mod pages;
+mod store;
 mod test_tables;
 
 use std::sync::Arc;
