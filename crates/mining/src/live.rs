@@ -141,6 +141,9 @@ impl Live {
     /// Applies a commit and evaluates what it touched, at the clock's time.
     pub(crate) fn commit(&mut self, desk: &Desk, change: &Change, wall_now: Timestamp) -> Result<Followed, Error> {
         self.walk(desk, self.clock.now(wall_now))?;
+        if let Some(folded) = self.log.folded_meanwhile() {
+            self.log = Arc::new(folded);
+        }
         let mut root = (*self.log).clone();
         let touched = match root.apply(change) {
             Applied::Touched(touched) => touched,

@@ -315,8 +315,18 @@ pub(crate) struct Texts {
 
 impl Texts {
     pub(crate) fn push(&mut self, text: Option<&str>) {
-        let code = text.map_or(NO_CODE, |text| self.words.code(text));
-        self.codes.push(code);
+        let code = text.map(|text| self.intern(text));
+        self.push_code(code);
+    }
+
+    /// Returns the code of a text, for [`Texts::push_code`].
+    pub(crate) fn intern(&mut self, text: &str) -> u32 {
+        self.words.code(text)
+    }
+
+    /// Adds a text by its code.
+    pub(crate) fn push_code(&mut self, code: Option<u32>) {
+        self.codes.push(code.unwrap_or(NO_CODE));
     }
 
     pub(crate) fn finish(self) -> Vector {
@@ -337,6 +347,18 @@ pub(crate) enum Places {
     Listed(Arc<Vec<u32>>),
 }
 
+impl Places {
+    /// Returns the place for a row, if there is one.
+    #[inline]
+    pub(crate) fn at(&self, row: usize) -> Option<usize> {
+        match self {
+            Places::Same => Some(row),
+            Places::First => Some(0),
+            Places::Listed(places) => (places[row] != NO_ROW).then_some(places[row] as usize),
+        }
+    }
+}
+
 /// A vector seen from the grain at which it is used.
 #[derive(Clone, Debug)]
 pub(crate) struct Operand {
@@ -347,14 +369,7 @@ pub(crate) struct Operand {
 impl Operand {
     #[inline]
     pub(crate) fn place(&self, row: usize) -> Option<usize> {
-        match &self.places {
-            Places::Same => Some(row),
-            Places::First => Some(0),
-            Places::Listed(places) => match places[row] {
-                NO_ROW => None,
-                place => Some(place as usize),
-            },
-        }
+        self.places.at(row)
     }
 
     #[inline]
@@ -401,11 +416,6 @@ impl Operand {
             Vector::Text(Coded { words, .. }) => self.code(row).map(|code| words.get(code)),
             _ => None,
         }
-    }
-
-    /// Returns the words that codes lead to.
-    pub(crate) fn words(&self) -> Option<&Arc<Words>> {
-        if let Vector::Text(Coded { words, .. }) = &*self.vector { Some(words) } else { None }
     }
 
     pub(crate) fn value(&self, row: usize) -> Value {

@@ -26,6 +26,9 @@ pub struct Case<'a> {
 pub struct Touched {
     /// Cases whose own rows or whose 1-side partners changed.
     pub cases: BTreeSet<u32>,
+    /// Rows that went or came, each with its table. A row that went is still
+    /// to be seen on the root before.
+    pub rows: BTreeSet<(usize, u32)>,
     /// Whether a table of the model changed at all.
     pub any: bool,
 }
@@ -159,7 +162,6 @@ impl EventLog {
 
     /// Applies what one commit changed.
     pub fn apply(&mut self, change: &Change) -> Applied {
-        self.take_folded();
         let applied = self.apply_now(change);
         if let Applied::Touched(_) = applied {
             self.note(change);
@@ -185,6 +187,7 @@ impl EventLog {
                 for row in 0..rows.len() {
                     for old in self.tables[table].rows_with_key(rows, row) {
                         self.touch(table, old, &mut touched.cases);
+                        touched.rows.insert((table, old));
                         self.remove(table, old, &mut fresh);
                     }
                 }
@@ -202,6 +205,7 @@ impl EventLog {
         self.settle(&fresh);
         for row in arrived {
             self.touch(table, row, &mut touched.cases);
+            touched.rows.insert((table, row));
         }
         Applied::Touched(touched)
     }

@@ -57,34 +57,31 @@ impl Folding {
 }
 
 impl EventLog {
-    /// Takes the folded root, if it is ready.
-    pub(super) fn take_folded(&mut self) {
-        let Some(folding) = &self.folding else { return };
-        let Some(result) = folding.result.get() else { return };
-        let Some(folded) = result else {
+    /// Returns the root that was folded in the background, once it is ready. It
+    /// says the same with other row numbers, so whoever keeps one root beside
+    /// another takes it between two commits, for both.
+    #[must_use]
+    pub fn folded_meanwhile(&self) -> Option<EventLog> {
+        let folding = self.folding.as_ref()?;
+        let Some(folded) = folding.result.get()? else {
             tracing::warn!("an event log could not be folded; it goes on as it is");
-            self.folding = None;
-            return;
+            return Some(EventLog { folding: None, ..self.clone() });
         };
-        let (mut next, since) = (folded.clone(), folding.since.clone());
-        let number = self.number;
-        let make_up = move |next: &mut EventLog| {
+        let (mut next, since, number) = (folded.clone(), folding.since.clone(), self.number);
+        let make_up = move || {
             for change in since.iter() {
                 if let Applied::Reload = next.apply_now(change) {
                     unreachable!("it could be applied before");
                 }
             }
             next.number = number;
+            next
         };
         if folding.rows > ARREARS_MAX {
-            self.folding = Some(Folding::start(move || {
-                make_up(&mut next);
-                next
-            }));
-        } else {
-            make_up(&mut next);
-            *self = next;
+            // Too much for one commit to wait for; the root stays another while.
+            return Some(EventLog { folding: Some(Folding::start(make_up)), ..self.clone() });
         }
+        Some(make_up())
     }
 
     /// Takes note of a change for a fold under way, or begins one.
