@@ -164,11 +164,24 @@ impl<'a> InScope<'a> {
         let log = &self.own.log;
         let Path::Over(joins) = log.catalog().path(from, to) else { unreachable!("the check found a path") };
         let target = self.frame(to);
+        let frame = self.frame(from);
+        if let [0, further @ ..] = &*joins
+            && frame.is_by_case()
+        {
+            // All events of a case lead to the same row, found once.
+            let mut places = vec![NO_ROW; frame.rows.len()];
+            for (case, events) in frame.segments() {
+                let row = Some(log.case_row(case)).filter(|row| *row != NO_ROW);
+                let found = row.and_then(|row| further.iter().try_fold(row, |row, join| log.partner(*join, row)));
+                places[events].fill(found.map_or(NO_ROW, |row| target.place(row)));
+            }
+            return places;
+        }
         let partner = |row: &u32| {
             let found = joins.iter().try_fold(*row, |row, join| log.partner(*join, row));
             found.map_or(NO_ROW, |row| target.place(row))
         };
-        self.frame(from).rows.iter().map(partner).collect()
+        frame.rows.iter().map(partner).collect()
     }
 
     fn domain_places(&self, from: usize, domain: usize) -> Vec<u32> {
@@ -413,6 +426,11 @@ impl<'a> InScope<'a> {
         let log = &self.own.log;
         let Grain::Table(table) = grain else { return vec![NO_ROW; self.length(grain)] };
         let frame = self.frame(table);
+        if table == log.catalog().roles.activity_table && frame.is_by_case() {
+            let mut cases = vec![NO_ROW; frame.rows.len()];
+            frame.segments().for_each(|(case, events)| cases[events].fill(case));
+            return cases;
+        }
         if table == case_table || table == log.catalog().roles.activity_table {
             return frame.rows.iter().map(|row| log.case_of(table, *row).unwrap_or(NO_ROW)).collect();
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::log::{EventLog, NO_ROW};
+use crate::log::{EventLog, Events, NO_ROW};
 use crate::pql::catalog::{Catalog, Path};
 
 /// The rows of a table that take part.
@@ -57,6 +57,11 @@ impl Frame {
         }
     }
 
+    /// Tells whether it is known which rows belong to which case.
+    pub(crate) fn is_by_case(&self) -> bool {
+        self.rows.is_empty() || !self.cases.is_empty()
+    }
+
     /// Goes through the cases of an activity frame: number and places.
     pub(crate) fn segments(&self) -> impl Iterator<Item = (u32, std::ops::Range<usize>)> {
         self.cases.iter().enumerate().map(|(at, (case, start))| {
@@ -107,14 +112,17 @@ fn of_cases(log: &EventLog, table: usize, numbers: impl Iterator<Item = u32>) ->
     let mut rows = Vec::new();
     let mut cases = Vec::new();
     for number in numbers {
-        let case = log.case(number);
         if is_activities {
-            if !case.events.is_empty() {
+            let events = log.events(number);
+            if !events.is_empty() {
                 cases.push((number, rows.len()));
-                rows.extend(case.events.iter());
+                match events {
+                    Events::Run(start, end) => rows.extend(start..end),
+                    Events::Listed(listed) => rows.extend_from_slice(listed),
+                }
             }
-        } else if case.row != NO_ROW {
-            rows.push(case.row);
+        } else if log.case_row(number) != NO_ROW {
+            rows.push(log.case_row(number));
         }
     }
     (rows, cases)

@@ -73,10 +73,10 @@ impl Column {
         let valid = |row: usize| column.validity.as_ref().is_none_or(|valid| valid.get(row));
         let mut words = Arc::default();
         let base = match &column.values {
-            Values::Integer(values) | Values::Time(values) => Base::Ints(Ints::new(length, |place| {
-                let row = row(place);
-                valid(row).then(|| values[row])
-            })),
+            Values::Integer(values) | Values::Time(values) => {
+                let value = |row: usize| valid(row).then(|| values[row]);
+                Base::Ints(Ints::in_order(length, value, |place| value(row(place))))
+            }
             Values::Boolean(values) => Base::Ints(Ints::new(length, |place| {
                 let row = row(place);
                 valid(row).then(|| values.get(row).into())
@@ -267,7 +267,12 @@ impl Column {
 }
 
 fn floats(length: usize, of: impl Fn(usize) -> Option<f64> + Sync) -> Base {
-    let valid = Bitmap::new(length, |place| of(place).is_some());
-    let valid = (0..length).any(|place| !valid.get(place)).then(|| Arc::new(valid));
-    Base::Floats(Arc::new(fill(length, |place| of(place).unwrap_or(0.0))), valid)
+    // No value is a NaN, so it can say that there is none.
+    let mut values = fill(length, |place| of(place).unwrap_or(f64::NAN));
+    let mut valid = None;
+    if values.iter().any(|value| value.is_nan()) {
+        valid = Some(Arc::new(Bitmap::new(length, |place| !values[place].is_nan())));
+        values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
+    }
+    Base::Floats(Arc::new(values), valid)
 }

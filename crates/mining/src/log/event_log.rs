@@ -103,6 +103,12 @@ impl EventLog {
         Case { events: self.events.get(case), row: self.case_row(case) }
     }
 
+    /// Returns the events of a case in their order.
+    #[inline]
+    pub fn events(&self, case: u32) -> Events<'_> {
+        self.events.get(case)
+    }
+
     /// Returns the row of a case in the case table, or [`NO_ROW`].
     #[inline]
     pub fn case_row(&self, case: u32) -> u32 {

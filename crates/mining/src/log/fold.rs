@@ -19,14 +19,15 @@ use super::narrow::Narrow;
 use super::table::{NO_CODE, NO_ROW, Table};
 use super::words::Words;
 
-/// Rows beside the base below which a fold is not worth it.
-const OVERLAY_MIN: usize = 1 << 16;
+/// Rows beside the base below which a fold is not worth it. Tests fold early, so
+/// that they meet folds.
+const OVERLAY_MIN: usize = if cfg!(test) { 32 } else { 1 << 16 };
 
 /// A fold is due when the overlay has this part of the base.
 const OVERLAY_PART: usize = 16;
 
 /// Rows that a commit makes up for at most; more are made up for on a thread.
-const ARREARS_MAX: usize = 5_000;
+const ARREARS_MAX: usize = if cfg!(test) { 4 } else { 5_000 };
 
 /// A fold under way.
 #[derive(Clone, Debug)]
@@ -82,6 +83,12 @@ impl EventLog {
             return Some(EventLog { folding: Some(Folding::start(make_up)), ..self.clone() });
         }
         Some(make_up())
+    }
+
+    /// Tells whether a fold is under way.
+    #[cfg(test)]
+    pub(crate) fn is_folding(&self) -> bool {
+        self.folding.is_some()
     }
 
     /// Takes note of a change for a fold under way, or begins one.

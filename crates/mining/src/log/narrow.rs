@@ -123,10 +123,20 @@ const STEPS: [i64; 3] = [60_000_000, 1_000_000, 1_000];
 impl Ints {
     /// Packs `length` numbers; `of` is asked for each of them more than once.
     pub(crate) fn new(length: usize, of: impl Fn(usize) -> Option<i64> + Sync) -> Self {
+        Ints::in_order(length, &of, &of)
+    }
+
+    /// Packs `length` numbers. `any` tells the same numbers as `of` in another
+    /// order, in which it is faster to look them through.
+    pub(crate) fn in_order(
+        length: usize,
+        any: impl Fn(usize) -> Option<i64> + Sync,
+        of: impl Fn(usize) -> Option<i64> + Sync,
+    ) -> Self {
         let ranges = map_ranges(length, |range| {
             let (mut low, mut high, mut all) = (i64::MAX, i64::MIN, true);
             for place in range {
-                match of(place) {
+                match any(place) {
                     Some(value) => (low, high) = (low.min(value), high.max(value)),
                     None => all = false,
                 }
@@ -142,7 +152,7 @@ impl Ints {
         let span = i128::from(high) - i128::from(low);
         let fits = |step: &i64| span / i128::from(*step) < i128::from(u32::MAX - 1);
         let divides = |step: i64| {
-            let whole = |place| of(place).is_none_or(|value| (value - low) % step == 0);
+            let whole = |place| any(place).is_none_or(|value| (value - low) % step == 0);
             map_ranges(length, |mut range| range.all(whole)).into_iter().all(|whole| whole)
         };
         let step = if span < i128::from(u16::MAX - 1) {

@@ -181,6 +181,9 @@ fn change(number: u64, place: usize, mode: Mode, upserts: Rows, deletes: Rows) -
 
 /// Applies a step to both, and returns what it touched.
 fn act(log: &mut EventLog, naive: &mut Naive, step: &Step, case_type: ColumnType) -> Option<Touched> {
+    if let Some(folded) = log.folded_meanwhile() {
+        *log = folded;
+    }
     let number = log.number + 1;
     let change = match step {
         Step::Fold => {
@@ -256,6 +259,38 @@ fn play(
         }
     }
     Ok(())
+}
+
+#[test]
+fn a_fold_in_the_background_misses_nothing() {
+    let data_model = model(&TABLES, Some("ORDERS"), &[("ORDERS", "VENDOR", "VENDOR", "ID")]);
+    let loaded = [0, 1, 2].map(|place| (rows(place, ColumnType::Text, &[]), Vec::new()));
+    let mut log = EventLog::new(&data_model, &loaded, 1).expect("it loads");
+    let mut naive = Naive::default();
+    let mut folds = 0;
+    for number in 0..200 {
+        let event = |id: usize| {
+            let line = [format!("e{id}"), format!("{}", id % 7), "A".into(), "2026-03-01 08:00".into(), "1".into()];
+            line.to_vec()
+        };
+        let was_folding = log.is_folding();
+        let step = match number % 4 {
+            0 => Step::Push(1, true, vec![vec![format!("{}", number % 7), format!("v{}", number % 3), "1.5".into()]]),
+            1 => Step::Push(2, true, vec![vec![format!("v{}", number % 3), format!("{}", number % 5)]]),
+            2 => Step::Push(0, true, vec![event(number), event(number + 1), event(number / 3)]),
+            _ => Step::Delete(0, vec![format!("e{}", number / 2)]),
+        };
+        act(&mut log, &mut naive, &step, ColumnType::Text);
+        folds += usize::from(was_folding && !log.is_folding());
+        assert_eq!(tell(&log, true), naive.tell(true, false), "after step {number}");
+    }
+    while log.is_folding() {
+        match log.folded_meanwhile() {
+            Some(folded) => log = folded,
+            None => std::thread::yield_now(),
+        }
+    }
+    assert_eq!(tell(&log, true), naive.tell(true, false), "after {folds} folds");
 }
 
 /// Names a case by what it had or has.
