@@ -28,7 +28,7 @@ case = numpy.fromfile(folder / "case.u32", dtype="uint32")
 activity = numpy.fromfile(folder / "activity.u8", dtype="uint8")
 ts = numpy.fromfile(folder / "time.i64", dtype="int64")
 names = pyarrow.array(about["activities"])
-table = pyarrow.table({
+source = pyarrow.table({
     "case": case,
     "act": pyarrow.DictionaryArray.from_arrays(pyarrow.array(activity.astype("int8")), names),
     "ts": pyarrow.array(ts).cast(pyarrow.timestamp("us")),
@@ -52,25 +52,25 @@ base = duckdb.connect()
 base.execute("SET threads = 2")
 base.execute("SET memory_limit = '14GB'")
 start = time.perf_counter()
-base.execute("CREATE TABLE ev AS SELECT * FROM table")
+base.execute("CREATE TABLE ev AS SELECT * FROM source")
 print(f"load\\t{time.perf_counter() - start:.6f}\\ts\\t", flush=True)
-del table
+del source
 ask = lambda text: lambda: (lambda rows: f"{len(rows)} rows, first {rows[0]}")(base.execute(text).fetchall())
 best("variants", ask('''SELECT v, count(*) n FROM (SELECT string_agg(act, ', ' ORDER BY ts) v FROM ev GROUP BY "case")
     GROUP BY v ORDER BY n DESC'''))
 best("p95 per step", ask('''SELECT act, quantile_disc(epoch(next) - epoch(ts), 0.95) FROM
     (SELECT act, ts, lead(ts) OVER (PARTITION BY "case" ORDER BY ts) next FROM ev) GROUP BY act'''))
-best("stuck cases", ask(f'''SELECT count(*) FROM (SELECT arg_max(act, ts) last, max(ts) at FROM ev GROUP BY "case")
-    WHERE last NOT IN ('Pay invoice', 'Reject order') AND at < make_timestamp({end} - 30 * 86400000000)'''))
+best("stuck cases", ask(f'''SELECT count(*) FROM (SELECT arg_max(act, ts) last, max(ts) latest FROM ev GROUP BY "case")
+    WHERE last NOT IN ('Pay invoice', 'Reject order') AND latest < make_timestamp({end} - 30 * 86400000000)'''))
 """,
     "Polars": """
 import os
 os.environ["POLARS_MAX_THREADS"] = "2"
 import polars as pl
 start = time.perf_counter()
-ev = pl.from_arrow(table)
+ev = pl.from_arrow(source)
 print(f"load\\t{time.perf_counter() - start:.6f}\\ts\\t", flush=True)
-del table
+del source
 say = lambda frame: f"{frame.height} rows, first {frame.row(0)}"
 best("variants", lambda: say(ev.lazy().sort("case", "ts", maintain_order=True)
     .group_by("case", maintain_order=True).agg(pl.col("act").cast(pl.String))
@@ -84,8 +84,8 @@ best("stuck cases", lambda: say(ev.lazy().group_by("case").agg(pl.col("act").sor
 """,
     "PM4Py": """
 import pandas, pm4py
-frame = table.to_pandas()
-del table
+frame = source.to_pandas()
+del source
 frame["case"] = frame["case"].astype(str)
 frame["act"] = frame["act"].astype(str)
 start = time.perf_counter()
@@ -99,7 +99,7 @@ def steps():
 best("p95 per step", steps, 1)
 def stuck():
     last = log.groupby("case:concept:name", sort=False).last()
-    late = last["time:timestamp"].astype("int64") // 1000 < end - 30 * 86400000000
+    late = last["time:timestamp"] < pandas.Timestamp(end - 30 * 86400000000, unit="us", tz="UTC")
     return int((late & ~last["concept:name"].isin(["Pay invoice", "Reject order"])).sum())
 best("stuck cases", stuck, 1)
 """,
@@ -125,8 +125,8 @@ def run(command):
 def measure(program, events, folder):
     say(f"\n{events / 1e6:g} million events")
     ours, failed = run([program, "log", str(events), str(folder)])
-    for name, (value, unit, *processors) in ours.items():
-        beside = f"{processors[0]} s of both processors" if processors else ""
+    for name, (value, unit, *more) in ours.items():
+        beside = f"{more[0]} s of both processors; {' '.join(more[1:])}" if more else ""
         say(f"  {name:<34} {value:>12.3f} {unit:<12} {beside}")
     if failed:
         say(f"  gave up: {failed}")
@@ -136,8 +136,9 @@ def measure(program, events, folder):
         theirs, failed = run([sys.executable, "-c", READ + text, str(folder)])
         for question in QUESTIONS:
             if question in theirs and question in ours:
-                value = theirs[question][0]
-                say(f"  {peer + ', ' + question:<34} {value:>12.3f} s            {value / ours[question][0]:.1f} times ours")
+                value, _, answer = theirs[question]
+                times = value / ours[question][0]
+                say(f"  {peer + ', ' + question:<34} {value:>12.3f} s            {times:.1f} times ours; {answer[:60]}")
         if failed:
             say(f"  {peer} gave up: {failed[:120]}")
     for file in folder.iterdir():

@@ -54,6 +54,11 @@ fn figure(name: &str, value: f64, unit: &str, processors: Option<f64>) {
     println!("{name}\t{value:.6}\t{unit}{processors}");
 }
 
+#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
+fn answered(name: &str, (seconds, processors): (f64, f64), answer: &str) {
+    println!("{name}\t{seconds:.6}\ts\t{processors:.3}\t{}", answer.chars().take(60).collect::<String>());
+}
+
 /// Measures seconds, and those of all processors.
 fn timed<T>(work: impl FnOnce() -> T) -> (T, f64, f64) {
     let (start, before) = (Instant::now(), processor_seconds());
@@ -122,8 +127,7 @@ fn measure_log(events: usize, folder: Option<&Path>) -> Result<()> {
             let first = answer.rows.first().into_iter().flatten().map(ToString::to_string);
             text = format!("{} rows, first {}", answer.rows.len(), first.collect::<Vec<_>>().join(" | "));
         }
-        figure(name, best.0, "s", Some(best.1));
-        eprintln!("  {name}: {text}");
+        answered(name, best, &text);
     }
     figure("peak while asking", memory("VmHWM") / events as f64, "bytes/event", None);
     let (folded, seconds, processors) = timed(|| log.folded());

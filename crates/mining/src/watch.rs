@@ -147,6 +147,11 @@ impl Watch {
         self.evaluator.set_now(now);
         let found = self.find(which, now);
         self.arm(which, now);
+        if self.trigger.touched_only && *which == Which::All {
+            // It will look at touched cases only; what it knows of all of them
+            // would be as large as the log, for each trigger.
+            self.evaluator.rest();
+        }
 
         let mut changed: Vec<Arc<str>> = Vec::new();
         let replaced: Vec<u32> = match which {

@@ -79,6 +79,14 @@ impl Evaluator {
         }
     }
 
+    /// Forgets what was computed; it can be computed again.
+    pub(crate) fn rest(&self) {
+        self.frames.take();
+        self.lifts.take();
+        self.domains.take();
+        self.kept.take();
+    }
+
     /// Evaluates over everything.
     pub(crate) fn everything<T>(&self, run: impl FnOnce(&InScope<'_>) -> T) -> T {
         run(&InScope { own: self, whole: self })
