@@ -17,7 +17,7 @@ use crate::value::{Type, Value};
 /// microseconds since 1970, because events of one millisecond have an order.
 #[derive(Clone, Debug)]
 pub struct Column {
-    column_type: ColumnType,
+    kind: ColumnType,
     base: Base,
     base_length: usize,
     tail: Tail,
@@ -63,7 +63,7 @@ impl Column {
             ColumnType::Float => Base::Floats(Arc::default(), None),
             ColumnType::Text => Base::Codes(Narrow::default()),
         };
-        Column { column_type, base, base_length: 0, tail: Tail::new(column_type), words: Arc::default() }
+        Column { kind: column_type, base, base_length: 0, tail: Tail::new(column_type), words: Arc::default() }
     }
 
     /// Packs rows that were read, in the given order, else as they stand.
@@ -99,13 +99,13 @@ impl Column {
             }
         };
         let column_type = column.values.column_type();
-        Column { column_type, base, base_length: length, tail: Tail::new(column_type), words }
+        Column { kind: column_type, base, base_length: length, tail: Tail::new(column_type), words }
     }
 
     /// Makes a text column whose values are the keys of groups.
     pub(super) fn of_keys(groups: GroupOf, length: usize, words: Arc<Words>) -> Self {
         let tail = Tail::new(ColumnType::Text);
-        Column { column_type: ColumnType::Text, base: Base::Keys(groups), base_length: length, tail, words }
+        Column { kind: ColumnType::Text, base: Base::Keys(groups), base_length: length, tail, words }
     }
 
     /// Packs base and tail of the given rows into one base.
@@ -117,18 +117,12 @@ impl Column {
             Tail::Codes(_) => Base::Codes(Narrow::new(order.len(), self.words.len(), |place| self.code(row(place)))),
         };
         let words = Words::folded(&self.words);
-        Column {
-            column_type: self.column_type,
-            base,
-            base_length: order.len(),
-            tail: Tail::new(self.column_type),
-            words,
-        }
+        Column { kind: self.kind, base, base_length: order.len(), tail: Tail::new(self.kind), words }
     }
 
     /// Returns what the column holds, in the words of PQL.
     pub fn column_type(&self) -> Type {
-        match self.column_type {
+        match self.kind {
             ColumnType::Integer | ColumnType::Boolean => Type::Int,
             ColumnType::Float => Type::Float,
             ColumnType::Time => Type::Date,
@@ -137,7 +131,7 @@ impl Column {
     }
 
     pub(super) fn rows_type(&self) -> ColumnType {
-        self.column_type
+        self.kind
     }
 
     /// Tells whether the values are the keys of groups.
@@ -193,7 +187,7 @@ impl Column {
 
     /// Returns the value of a row as it was pushed; booleans are numbers.
     pub(super) fn cell(&self, row: u32) -> Cell<'_> {
-        match self.column_type {
+        match self.kind {
             ColumnType::Integer | ColumnType::Boolean => self.int(row).map_or(Cell::Null, Cell::Integer),
             ColumnType::Time => self.int(row).map_or(Cell::Null, Cell::Time),
             ColumnType::Float => self.float(row).map_or(Cell::Null, Cell::Float),
@@ -219,7 +213,7 @@ impl Column {
     /// Adds a row.
     pub(super) fn push(&mut self, cell: Cell<'_>) {
         match &mut self.tail {
-            Tail::Ints(values) => values.push(match (self.column_type, cell) {
+            Tail::Ints(values) => values.push(match (self.kind, cell) {
                 (ColumnType::Time, Cell::Time(value)) | (_, Cell::Integer(value)) => Some(value),
                 (_, Cell::Boolean(value)) => Some(value.into()),
                 _ => None,
@@ -239,7 +233,7 @@ impl Column {
     /// Orders two rows, missing values first.
     #[inline]
     pub(crate) fn compare(&self, one: u32, other: u32) -> Ordering {
-        match self.column_type {
+        match self.kind {
             ColumnType::Float => self.float(one).partial_cmp(&self.float(other)).expect("there is no NaN among them"),
             ColumnType::Text => {
                 let text = |row| Some(self.code(row)).filter(|code| *code != NO_CODE).map(|code| self.words.get(code));

@@ -325,7 +325,7 @@ impl RowsOfGroups {
         match self.more.change(group.into()) {
             Some(rows) => {
                 // A key that is written over and over leaves one row.
-                while rows.len() > 0 && !table.is_alive(*rows.get(rows.len() - 1)) {
+                while !rows.is_empty() && !table.is_alive(*rows.get(rows.len() - 1)) {
                     rows.pop();
                 }
                 rows.push(row);

@@ -26,9 +26,9 @@ impl Narrow {
     /// Makes an array of numbers below `end`, or [`NO_CODE`]; `of` is asked for
     /// each of `length` places, on several threads.
     pub(crate) fn new(length: usize, end: usize, of: impl Fn(usize) -> u32 + Sync) -> Self {
-        if end <= usize::from(u8::MAX) {
+        if u8::try_from(end).is_ok() {
             Narrow::Bytes(Arc::new(fill(length, |place| u8::try_from(of(place)).unwrap_or(u8::MAX))))
-        } else if end <= usize::from(u16::MAX) {
+        } else if u16::try_from(end).is_ok() {
             Narrow::Shorts(Arc::new(fill(length, |place| u16::try_from(of(place)).unwrap_or(u16::MAX))))
         } else {
             Narrow::Words(Arc::new(fill(length, of)))

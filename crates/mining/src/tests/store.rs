@@ -85,11 +85,13 @@ struct Naive {
     tables: [Vec<Line>; 3],
 }
 
+/// Events in order, the order's line, its vendor's line.
+type CaseTold = (Vec<Line>, Option<Line>, Option<Line>);
+
 /// What both can say, in order of ids.
 #[derive(Debug, Default, PartialEq)]
 struct Told {
-    /// Events in order, the order's line, its vendor's line.
-    cases: BTreeMap<String, (Vec<Line>, Option<Line>, Option<Line>)>,
+    cases: BTreeMap<String, CaseTold>,
     /// Per vendor that counts, its orders that live.
     orders_of: BTreeMap<Line, Vec<Line>>,
     excluded: usize,
