@@ -8,10 +8,14 @@ use crate::command::{cargo, command, target};
 use crate::{demo, python};
 
 /// Benchmarks that exist, and what they print.
-const BENCHES: [(&str, &str); 3] = [
+const BENCHES: [(&str, &str); 4] = [
     ("loop", "push answered DONE to first byte of the callback; start to ready; memory when idle"),
     ("deliver", "deliveries of events: rates, latencies, crashes; \"-- --quick\" for less than a minute"),
     ("push", "rows on their way in, beside DuckDB and Polars; memory; \"-- --quick\" for a few minutes"),
+    (
+        "signals",
+        "event logs of 1 to 100 million events, beside DuckDB, Polars and PM4Py; \"-- --quick\" up to 10 million",
+    ),
 ];
 
 /// Runs a benchmark; `passed_on` is for the benchmark itself.
@@ -33,8 +37,14 @@ pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
     }
     if name == "push" {
         let python = python::with_packages()?;
-        let program = optimised()?.to_string_lossy().into_owned();
+        let program = optimised("loopwright")?.to_string_lossy().into_owned();
         own.splice(0..0, ["tests/bench_push.py", &program]);
+        return crate::command::run(&mut command(python, &own));
+    }
+    if name == "signals" {
+        let python = python::with_packages()?;
+        let program = optimised("bench")?.to_string_lossy().into_owned();
+        own.splice(0..0, ["tests/bench_signals.py", &program]);
         return crate::command::run(&mut command(python, &own));
     }
     demo::build()?;
@@ -42,13 +52,13 @@ pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
     crate::command::run(&mut command(demo::program(), &own))
 }
 
-/// Builds the program with our own crates optimised, and those that every row
+/// Builds a program with our own crates optimised, and those that every row
 /// passes through; the rest stays as the tests have it, because all of it
 /// would take an hour. Returns a copy, which the next build leaves alone.
-fn optimised() -> Result<PathBuf> {
-    let mut build = cargo(&["build", "--locked", "-p", "loopwright"]);
+fn optimised(program: &str) -> Result<PathBuf> {
+    let mut build = cargo(&["build", "--locked", "-p", program]);
     crate::command::run(build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3"))?;
-    let copy = target().join("loopwright-optimised");
-    std::fs::copy(demo::program(), &copy)?;
+    let copy = target().join(format!("{program}-optimised"));
+    std::fs::copy(target().join("debug").join(program), &copy)?;
     Ok(copy)
 }

@@ -303,6 +303,8 @@ pub(crate) fn replay(
             follower.walk(*at, progress)?;
         }
         let mut root = (*log).clone();
+        // A replay is over before a fold would be worth it.
+        root.hold_rows(true);
         let mut touched = Touched::default();
         for (place, rows) in arrivals.batch(instants) {
             let change = change(&model.tables[place], rows, root.number + 1, *at);

@@ -311,6 +311,13 @@ impl Mining {
         post.changed.notify_one();
     }
 
+    /// Folds the log of a data model now, or begins to, if that may be.
+    #[cfg(test)]
+    pub(crate) async fn fold(&self, id: DataModelId, now: bool) -> bool {
+        let mut guard = self.post(id).live.clone().lock_owned().await;
+        guard.as_mut().is_some_and(|live| live.fold(now))
+    }
+
     /// Returns how many cases the triggers of a data model have looked at.
     #[cfg(test)]
     pub(crate) async fn looked_at(&self, id: DataModelId) -> u64 {

@@ -253,6 +253,7 @@ impl Mining {
             commit = log.number,
             cases = log.case_count(),
             rows_without_case_or_time = log.excluded(),
+            size = %log.size(),
             "data model loaded"
         );
         let (desk, wall_now) = (self.desk.clone(), self.clock.now());

@@ -147,6 +147,11 @@ impl Watch {
         &self.links
     }
 
+    /// Moves to a root that says the same with other row numbers.
+    pub(crate) fn stand_on(&mut self, folded: Arc<EventLog>) {
+        self.evaluator = Evaluator::new(folded, self.trigger.program.clone(), 0);
+    }
+
     /// Moves to another root and tells whom that makes it look at: those that
     /// the commit touched, and those that a figure passed on its way.
     pub(crate) fn after_commit(
@@ -329,6 +334,11 @@ impl Watch {
             };
             let leaving: Vec<Arc<str>> = difference.leaves.iter().filter(fires).cloned().collect();
             difference.farewells = self.farewells(&leaving, &left, now, figures, news);
+        }
+        if *which == Which::All && !self.trigger.reach.whole {
+            // From here on it looks at those that are touched or passed; what it
+            // knows of all would be as large as the log, for each trigger.
+            self.evaluator.rest();
         }
         difference
     }

@@ -21,11 +21,11 @@ pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
     let mut times: HashMap<Option<Arc<str>>, Vec<i64>> = HashMap::new();
     for case in 0..log.case_count() {
         for row in log.case(case).events.iter() {
-            let Value::Date(at) = time.value(*row) else { continue };
+            let Value::Date(at) = time.value(row) else { continue };
             if at > now {
                 break;
             }
-            let source = match source.map(|source| source.value(*row)) {
+            let source = match source.map(|source| source.value(row)) {
                 None => None,
                 Some(Value::Null) => continue,
                 Some(Value::Text(text)) => Some(text),

@@ -47,7 +47,7 @@ pub(super) fn tell(log: &EventLog, now: i64, mut case: impl FnMut(u32, &[Event])
     for number in 0..log.case_count() {
         events.clear();
         for row in log.case(number).events.iter() {
-            let (Value::Date(at), name) = (time.value(*row), activity.value(*row)) else { continue };
+            let (Value::Date(at), name) = (time.value(row), activity.value(row)) else { continue };
             // Those of a case stand in order of time.
             if at > now {
                 break;

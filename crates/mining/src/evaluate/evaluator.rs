@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use base::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::aggregation::{Groups, aggregate};
@@ -17,7 +16,7 @@ use super::vector::{GroupKey, Operand, Places, Vector};
 use super::worked::{self, Calendars};
 use super::{lookup, process, query, scalar, window};
 use crate::dates;
-use crate::log::{ColumnData, EventLog, NO_ROW};
+use crate::log::{EventLog, NO_ROW};
 use crate::pql::catalog::Path;
 use crate::pql::check::type_of;
 use crate::pql::deadline::{Course, next_change};
@@ -118,6 +117,15 @@ impl Evaluator {
         if self.now.replace(now) != now {
             self.kept.borrow_mut().retain(|_, (_, clocked)| !*clocked);
         }
+    }
+
+    /// Forgets what was computed; it can be computed again.
+    pub(crate) fn rest(&self) {
+        self.frames.take();
+        self.lifts.take();
+        self.domains.take();
+        self.edges.take();
+        self.kept.take();
     }
 
     /// Evaluates over everything.
@@ -260,11 +268,24 @@ impl<'a> InScope<'a> {
         let log = &self.own.log;
         let Path::Over(joins) = log.catalog().path(from, to) else { unreachable!("the check found a path") };
         let target = self.frame(to);
+        let frame = self.frame(from);
+        if let [0, further @ ..] = &*joins
+            && frame.is_by_case()
+        {
+            // All events of a case lead to the same row, found once.
+            let mut places = vec![NO_ROW; frame.rows.len()];
+            for (case, events) in frame.segments() {
+                let row = Some(log.case_row(case)).filter(|row| *row != NO_ROW);
+                let found = row.and_then(|row| further.iter().try_fold(row, |row, join| log.partner(*join, row)));
+                places[events].fill(found.map_or(NO_ROW, |row| target.place(row)));
+            }
+            return places;
+        }
         let partner = |row: &u32| {
             let found = joins.iter().try_fold(*row, |row, join| log.partner(*join, row));
             found.map_or(NO_ROW, |row| target.place(row))
         };
-        self.frame(from).rows.iter().map(partner).collect()
+        frame.rows.iter().map(partner).collect()
     }
 
     /// Tells for each pair of events where the partner of its case stands.
@@ -473,16 +494,7 @@ impl<'a> InScope<'a> {
 
     fn column(&self, table: usize, column: usize) -> Vector {
         let frame = self.frame(table);
-        let rows = frame.rows.iter().map(|row| *row as usize);
-        let millis = |micros: i64| Timestamp::from_micros(micros).as_millis();
-        match self.own.log.table(table).column(column) {
-            ColumnData::Int(values) => Vector::ints(rows.map(|row| *values.get(row))),
-            ColumnData::Float(values) => Vector::floats(rows.map(|row| *values.get(row))),
-            ColumnData::Date(values) => Vector::dates(rows.map(|row| values.get(row).map(millis))),
-            ColumnData::Text { codes, words, .. } => {
-                Vector::Text { codes: rows.map(|row| *codes.get(row)).collect(), words: words.clone() }
-            }
-        }
+        Vector::of_column(self.own.log.table(table).column(column), &frame.rows, frame.is_start)
     }
 
     fn clock_part(&self, part: ClockPart, zone: &TimeZone) -> Vector {
@@ -698,6 +710,11 @@ impl<'a> InScope<'a> {
         }
         let Grain::Table(table) = grain else { return vec![NO_ROW; self.length(grain)] };
         let frame = self.frame(table);
+        if table == log.catalog().roles.activity_table && frame.is_by_case() {
+            let mut cases = vec![NO_ROW; frame.rows.len()];
+            frame.segments().for_each(|(case, events)| cases[events].fill(case));
+            return cases;
+        }
         if table == case_table || table == log.catalog().roles.activity_table {
             return frame.rows.iter().map(|row| log.case_of(table, *row).unwrap_or(NO_ROW)).collect();
         }

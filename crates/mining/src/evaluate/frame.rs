@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::log::{EventLog, NO_ROW};
+use crate::log::{EventLog, Events, NO_ROW};
 use crate::pql::catalog::{Catalog, Path};
 
 /// The rows of a table that take part.
@@ -12,19 +12,24 @@ pub(crate) struct Frame {
     pub(crate) rows: Vec<u32>,
     /// In the frame of the activity table: each case with its first place.
     pub(crate) cases: Vec<(u32, usize)>,
+    /// The rows are the first ones of the table, as they stand.
+    pub(crate) is_start: bool,
     places: Inverse,
 }
 
 /// From row numbers to places.
 #[derive(Debug)]
 enum Inverse {
+    Same,
     Dense(Vec<u32>),
     Sparse(HashMap<u32, u32>),
 }
 
 impl Frame {
     fn new(rows: Vec<u32>, cases: Vec<(u32, usize)>, dense: Option<usize>) -> Self {
+        let is_start = dense.is_some() && rows.iter().enumerate().all(|(place, row)| *row as usize == place);
         let places = match dense {
+            Some(_) if is_start => Inverse::Same,
             Some(capacity) => {
                 let mut places = vec![NO_ROW; capacity];
                 for (place, row) in rows.iter().enumerate() {
@@ -34,15 +39,27 @@ impl Frame {
             }
             None => Inverse::Sparse(rows.iter().enumerate().map(|(place, row)| (*row, place as u32)).collect()),
         };
-        Frame { rows, cases, places }
+        Frame { rows, cases, is_start, places }
     }
 
     /// Returns the place of a row, or [`NO_ROW`].
     pub(crate) fn place(&self, row: u32) -> u32 {
         match &self.places {
+            Inverse::Same => {
+                if (row as usize) < self.rows.len() {
+                    row
+                } else {
+                    NO_ROW
+                }
+            }
             Inverse::Dense(places) => places[row as usize],
             Inverse::Sparse(places) => places.get(&row).copied().unwrap_or(NO_ROW),
         }
+    }
+
+    /// Tells whether it is known which rows belong to which case.
+    pub(crate) fn is_by_case(&self) -> bool {
+        self.rows.is_empty() || !self.cases.is_empty()
     }
 
     /// Goes through the cases of an activity frame: number and places.
@@ -78,7 +95,7 @@ impl Frame {
         let start = if from_events { roles.activity_table } else { roles.case_table };
         let (mut rows, _) = of_cases(log, start, cases.iter().copied());
         for join in joins.iter().rev().skip(usize::from(from_events)) {
-            rows = rows.iter().flat_map(|row| log.children(*join, *row)).copied().collect();
+            rows = rows.iter().flat_map(|row| log.children(*join, *row)).collect();
         }
         rows.sort_unstable();
         Frame::of(rows)
@@ -110,14 +127,17 @@ fn of_cases(log: &EventLog, table: usize, numbers: impl Iterator<Item = u32>) ->
     let mut rows = Vec::new();
     let mut cases = Vec::new();
     for number in numbers {
-        let case = log.case(number);
         if is_activities {
-            if !case.events.is_empty() {
+            let events = log.events(number);
+            if !events.is_empty() {
                 cases.push((number, rows.len()));
-                rows.extend_from_slice(&case.events);
+                match events {
+                    Events::Run(start, end) => rows.extend(start..end),
+                    Events::Listed(listed) => rows.extend_from_slice(listed),
+                }
             }
-        } else if case.row != NO_ROW && log.table(table).is_alive(case.row) {
-            rows.push(case.row);
+        } else if log.case_row(number) != NO_ROW {
+            rows.push(log.case_row(number));
         }
     }
     (rows, cases)

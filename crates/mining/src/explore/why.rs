@@ -213,7 +213,7 @@ fn explain(model: &str, ground: &Ground, trigger: &Arc<Trigger>, identifier: &st
             .push("the case has no events: what is computed from its events is NULL, and counts of them are 0".into());
     }
     let roles = &log.catalog().roles;
-    let last = place.case.and_then(|case| log.case(case).events.last().copied());
+    let last = place.case.and_then(|case| log.events(case).last());
     let last = last.map(|event| log.table(roles.activity_table).column(roles.timestamp_column).value(event));
     if let Some(Value::Date(last)) = last.filter(|last| matches!(last, Value::Date(at) if *at > ground.now)) {
         let last = Timestamp::from_millis(last);
@@ -260,8 +260,8 @@ fn case_id(ground: &Ground, case: u32) -> Arc<str> {
     let log = &ground.log;
     let roles = &log.catalog().roles;
     let known = log.case(case);
-    let value = match known.events.first() {
-        Some(event) => log.table(roles.activity_table).column(roles.case_column).value(*event),
+    let value = match known.events.get(0) {
+        Some(event) => log.table(roles.activity_table).column(roles.case_column).value(event),
         None => log.table(roles.case_table).column(roles.case_table_column).value(known.row),
     };
     super::slice::text(&value)

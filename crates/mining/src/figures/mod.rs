@@ -215,6 +215,17 @@ impl Figures {
         }
     }
 
+    /// Tells whether a group or a part of a figure is named by the number of a
+    /// row, which a fold changes.
+    pub(crate) fn name_rows(&self) -> bool {
+        self.list.iter().any(|figure| !figure.rests && figure.names_rows(&self.log))
+    }
+
+    /// Moves to a root that says the same with other row numbers.
+    pub(crate) fn stand_on(&mut self, folded: Arc<EventLog>) {
+        self.log = folded;
+    }
+
     /// Forgets what none of these asks for any more.
     pub(crate) fn keep_only<'a>(&mut self, links: impl IntoIterator<Item = &'a Links>) {
         let mut open: Vec<usize> = links.into_iter().flat_map(Links::figures).map(|(place, _)| place).collect();
@@ -263,9 +274,8 @@ pub(crate) fn dirty_rows(before: &EventLog, now: &EventLog, touched: &Touched, t
                 if joins.contains(&0) {
                     continue;
                 }
-                let down = |rows: Vec<u32>, join: &usize| {
-                    rows.into_iter().flat_map(|row| log.children(*join, row).to_vec()).collect()
-                };
+                let down =
+                    |rows: Vec<u32>, join: &usize| rows.into_iter().flat_map(|row| log.children(*join, row)).collect();
                 found.extend(joins.iter().rev().fold(vec![*row], down));
             }
         }
@@ -278,6 +288,14 @@ impl Figure {
     fn whole(&self) -> &Self {
         assert!(!self.is_broken, "a figure that several cases share could not follow a commit");
         self
+    }
+
+    fn names_rows(&self, log: &EventLog) -> bool {
+        let roles = &log.catalog().roles;
+        // Values in order stand by the number of their row, events and cases by
+        // the number of the case, which stays.
+        let by_case = [roles.activity_table, roles.case_table].map(Grain::Table).contains(&self.pull_up.from);
+        matches!(self.target, Grain::Table(_)) || (self.kind.is_ordered() && !by_case)
     }
 
     fn value(&self, group: &Group, tense: Tense) -> Value {

@@ -73,6 +73,8 @@ pub async fn load(tables: &dyn Tables, model: &DataModel) -> Result<EventLog, Er
         let first = numbers.iter().copied().min().unwrap_or(0);
         let last = numbers.iter().copied().max().unwrap_or(0);
         let mut log = EventLog::new(model, &loaded, first).map_err(refused)?;
+        // They are packed; what follows has the memory that they took.
+        drop(loaded);
         while log.number < last {
             let changes = match tables.changes(model.pool, log.number, CHANGES_AT_ONCE).await {
                 // The first table is older than what is kept; read it again.

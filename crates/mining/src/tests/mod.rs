@@ -28,6 +28,7 @@ mod versions;
 mod questions;
 mod pages;
 mod signals;
+mod store;
 mod test_tables;
 
 use std::sync::Arc;

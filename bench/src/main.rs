@@ -1,0 +1,156 @@
+//! Generated event logs, and how fast they are loaded, asked and followed.
+//!
+//! ```text
+//! bench log EVENTS [FOLDER]   load, size, three questions, pushes; columns into FOLDER
+//! bench tick CASES DUE        an instant at which DUE of CASES open cases become due
+//! ```
+//!
+//! Each figure is a line: its name, a number, its unit, and the seconds of all
+//! processors where these were counted. `tests/bench_signals.py` runs this
+//! beside other programs on the same columns.
+
+mod process;
+mod tables;
+mod following;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use mining::evaluate::answer;
+use mining::log::EventLog;
+use mining::pql::check::{Checker, Vocabulary};
+use pools::{DataModel, DataModelId, PoolId};
+use serde_json::json;
+
+const SEED: u64 = 5;
+
+/// Cases that have not ended and where nothing has happened for 30 days.
+const STUCK: &str = r#"FILTER PU_LAST("ORDERS", "EV"."ACT") NOT IN ('Pay invoice', 'Reject order');
+    FILTER DAYS_BETWEEN(PU_LAST("ORDERS", "EV"."TS"), NOW()) > 30; COUNT_TABLE("ORDERS")"#;
+
+const QUESTIONS: [(&str, &str); 3] = [
+    ("variants", r#"TABLE(VARIANT("EV"."ACT") AS "variant", COUNT_TABLE("ORDERS") AS "cases") ORDER BY "cases" DESC"#),
+    ("p95 per step", r#""EV"."ACT", QUANTILE(SECONDS_BETWEEN("EV"."TS", ACTIVITY_LEAD("EV"."TS")), 0.95)"#),
+    ("stuck cases", STUCK),
+];
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["log", events] => measure_log(events.parse()?, None),
+        ["log", events, folder] => measure_log(events.parse()?, Some(Path::new(folder))),
+        ["tick", cases, due] => following::tick(cases.parse()?, due.parse()?),
+        _ => bail!("usage: bench log EVENTS [FOLDER] | bench tick CASES DUE"),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
+fn figure(name: &str, value: f64, unit: &str, processors: Option<f64>) {
+    let processors = processors.map_or(String::new(), |seconds| format!("\t{seconds:.3}"));
+    println!("{name}\t{value:.6}\t{unit}{processors}");
+}
+
+#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
+fn answered(name: &str, (seconds, processors): (f64, f64), answer: &str) {
+    println!("{name}\t{seconds:.6}\ts\t{processors:.3}\t{}", answer.chars().take(60).collect::<String>());
+}
+
+/// Measures seconds, and those of all processors.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, f64, f64) {
+    let (start, before) = (Instant::now(), processor_seconds());
+    let result = work();
+    (result, start.elapsed().as_secs_f64(), processor_seconds() - before)
+}
+
+/// Reads what this process has used of the processors, to a hundredth.
+fn processor_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit(") ").next().unwrap_or_default().split(' ');
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// Reads a figure of this process in bytes.
+fn memory(name: &str) -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|number| number.parse::<f64>().ok()).unwrap_or_default() * 1024.0
+}
+
+fn data_model() -> DataModel {
+    serde_json::from_value(json!({
+        "id": DataModelId::from_bytes([9; 16]), "pool": PoolId::from_bytes([7; 16]), "key": "orders", "version": 1,
+        "name": "Orders", "tables": ["EV", "ORDERS", "VENDOR"],
+        "foreignKeys": [
+            { "fromTable": "ORDERS", "fromColumns": ["VENDOR"], "toTable": "VENDOR", "toColumns": ["ID"] },
+        ],
+        "activity": {
+            "table": "EV", "caseColumn": "CASE", "activityColumn": "ACT", "timestampColumn": "TS",
+            "caseTable": "ORDERS", "caseTableColumn": "CASE",
+        },
+    }))
+    .expect("a data model")
+}
+
+fn measure_log(events: usize, folder: Option<&Path>) -> Result<()> {
+    let generated = process::Log::new(SEED, events);
+    if let Some(folder) = folder {
+        write_columns(&generated, folder)?;
+    }
+    let (cases, end) = (generated.cases, generated.end);
+    let rows = process::events(&generated);
+    drop(generated);
+    let loaded = [rows, process::orders(SEED, cases), process::vendors()].map(|rows| (rows, Vec::new()));
+    let (log, seconds, processors) = timed(|| EventLog::new(&data_model(), &loaded, 1));
+    let log = Arc::new(log.map_err(anyhow::Error::msg)?);
+    figure("load", seconds, "s", Some(processors));
+    figure("load rate", events as f64 / seconds / 1e6, "M events/s", None);
+    figure("peak while loading", memory("VmHWM") / events as f64, "bytes/event", None);
+    drop(loaded);
+    let size = log.size();
+    figure("columns", size.columns as f64 / events as f64, "bytes/event", None);
+    figure("texts", size.words as f64 / events as f64, "bytes/event", None);
+    figure("joins and order", size.joins as f64 / events as f64, "bytes/event", None);
+    figure("whole process", memory("VmRSS") / events as f64, "bytes/event", None);
+    let vocabulary = Vocabulary::default();
+    for (name, pql) in QUESTIONS {
+        let plan = Checker::new(log.catalog().clone(), &vocabulary).query(pql);
+        let plan = plan.map_err(|faults| anyhow::anyhow!("{name}: {faults}"))?;
+        let mut best = (f64::MAX, f64::MAX);
+        let mut text = String::new();
+        for _ in 0..3 {
+            let (answer, seconds, processors) = timed(|| answer(log.clone(), &plan, end / 1_000));
+            best = (best.0.min(seconds), best.1.min(processors));
+            let first = answer.rows.first().into_iter().flatten().map(ToString::to_string);
+            text = format!("{} rows, first {}", answer.rows.len(), first.collect::<Vec<_>>().join(" | "));
+        }
+        answered(name, best, &text);
+    }
+    figure("peak while asking", memory("VmHWM") / events as f64, "bytes/event", None);
+    let (folded, seconds, processors) = timed(|| log.folded());
+    figure("fold", seconds, "s", Some(processors));
+    drop((folded, log));
+    following::pushes(events)
+}
+
+/// Writes the columns as plain arrays for the programs beside us.
+fn write_columns(log: &process::Log, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let write = |name: &str, bytes: &mut dyn Iterator<Item = [u8; 8]>, width: usize| -> Result<()> {
+        let path = folder.join(name);
+        let mut file =
+            std::io::BufWriter::new(std::fs::File::create(&path).with_context(|| path.display().to_string())?);
+        for value in bytes {
+            file.write_all(&value[..width])?;
+        }
+        Ok(file.flush()?)
+    };
+    write("case.u32", &mut log.case_of.iter().map(|case| u64::from(*case).to_le_bytes()), 4)?;
+    write("activity.u8", &mut log.activities.iter().map(|code| u64::from(*code).to_le_bytes()), 1)?;
+    write("time.i64", &mut log.times.iter().map(|time| time.to_le_bytes()), 8)?;
+    std::fs::write(folder.join("log.json"), json!({ "end": log.end, "activities": process::ACTIVITIES }).to_string())?;
+    Ok(())
+}
