@@ -221,7 +221,8 @@ fn copy(crates: &[&str]) -> Result<PathBuf> {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml"))?;
     let members: Vec<String> = crates.iter().map(|name| format!("\"crates/{name}\"")).collect();
     let members = format!("members = [{}]", members.join(", "));
-    let manifest = manifest.replace(r#"members = ["crates/*", "xtask"]"#, &members);
+    let line = |line: &str| if line.starts_with("members = [") { members.clone() } else { line.to_owned() };
+    let manifest = manifest.lines().map(line).collect::<Vec<_>>().join("\n");
     if !manifest.contains(&members) {
         bail!("Cargo.toml names the members of the workspace in another way than expected");
     }
