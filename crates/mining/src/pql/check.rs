@@ -10,6 +10,7 @@ mod calls;
 mod processes;
 mod patterns;
 mod nets;
+mod reductions;
 mod aggregates;
 mod statements;
 mod questions;

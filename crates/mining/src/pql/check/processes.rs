@@ -1,8 +1,8 @@
 //! Operators over the events of a case: counts, ranges, pairs of events, roles.
 
 use super::super::Mistake;
-use super::super::operators::{Counting, Role, Want};
-use super::super::plan::{Edges, Grain, Node, Op, Pairing, Process, Yield};
+use super::super::operators::{self, Counting, Role, Want, hint};
+use super::super::plan::{Boundary, Edges, Grain, Node, Op, Pairing, Process, Yield};
 use super::super::syntax::{Call, Expr, ExprKind, Span};
 use super::calls::{exactly, no_more};
 use super::values::{constant_value, wanted};
@@ -10,6 +10,126 @@ use super::{Checked, Checker};
 use crate::value::{Type, Value};
 
 impl Checker<'_> {
+    /// Checks the first argument of an operator over events.
+    pub(super) fn event_value<'e>(&mut self, call: &'e Call) -> Checked<(Node, &'e [Expr])> {
+        let [value, rest @ ..] = &call.arguments[..] else {
+            return Err(Mistake::new(call.name_span, format!("{} takes a column of the activity table", call.name)));
+        };
+        let value = self.value_of(value)?;
+        self.on_events(&value)?;
+        Ok((value, rest))
+    }
+
+    pub(super) fn on_events(&self, node: &Node) -> Checked<()> {
+        let events = Grain::Table(self.program.catalog.roles.activity_table);
+        if self.program.reaches(events, node.grain) {
+            return Ok(());
+        }
+        let detail = format!(
+            "expected a value of {}, found one of {}",
+            self.program.name(events),
+            self.program.name(node.grain)
+        );
+        Err(Mistake::new(node.span, detail))
+    }
+
+    pub(super) fn process(&mut self, process: Process, yields: Yield, per_event: bool, span: Span) -> Checked<Node> {
+        let roles = &self.program.catalog.roles;
+        let table = if per_event { roles.activity_table } else { roles.case_table };
+        Ok(self.node(Op::Process(Box::new(process)), yields, Grain::Table(table), span))
+    }
+
+    pub(super) fn activity_column(&mut self, span: Span) -> Checked<Node> {
+        if let Some(column) = self.activities.clone() {
+            let value = self.value_of(&column)?;
+            self.on_events(&value)?;
+            return wanted(value, Want::Text);
+        }
+        let roles = self.program.catalog.roles.clone();
+        let (_, yields) = self.program.catalog.tables[roles.activity_table].columns[roles.activity_column];
+        let op = Op::Column { table: roles.activity_table, column: roles.activity_column };
+        let node = self.node(op, Yield::Of(yields), Grain::Table(roles.activity_table), span);
+        wanted(node, Want::Text)
+    }
+
+    pub(super) fn match_activities(&mut self, call: &Call, span: Span) -> Checked<Node> {
+        let mut value = None;
+        let mut conditions = Vec::new();
+        for argument in &call.arguments {
+            let ExprKind::Bracket { word, items } = &argument.kind else {
+                if value.is_some() || !conditions.is_empty() {
+                    return Err(Mistake::new(argument.span, "expected a condition such as NODE['A']"));
+                }
+                let node = self.value_of(argument)?;
+                self.on_events(&node)?;
+                value = Some(wanted(node, Want::Text)?);
+                continue;
+            };
+            let Some(occurrence) = operators::occurrence(word) else {
+                let words = ["STARTING", "NODE", "NODE_ANY", "ENDING", "EXCLUDING", "EXCLUDING_ALL"];
+                return Err(Mistake::new(argument.span, format!("{word} is no condition{}", hint(word, words))));
+            };
+            let mut activities = Vec::new();
+            for item in &self.spliced(items)? {
+                activities.push(self.activity_name(item)?);
+            }
+            conditions.push((occurrence, activities));
+        }
+        let value = match value {
+            Some(value) => value,
+            None => self.activity_column(span)?,
+        };
+        self.process(Process::Match { value, conditions }, Yield::Of(Type::Int), false, span)
+    }
+
+    pub(super) fn activity_name(&mut self, expr: &Expr) -> Checked<String> {
+        let node = self.value_of(expr)?;
+        match node.op {
+            Op::Constant(Value::Text(text)) => Ok(text.to_string()),
+            _ => Err(Mistake::new(expr.span, "expected the name of an activity, as in 'Ship'")),
+        }
+    }
+
+    pub(super) fn throughput(&mut self, call: &Call, span: Span) -> Checked<Node> {
+        let [range, time, rest @ ..] = &call.arguments[..] else {
+            return Err(Mistake::new(span, "CALC_THROUGHPUT takes a range and remapped times"));
+        };
+        let ExprKind::Range(from, to) = &range.kind else {
+            return Err(Mistake::new(range.span, "expected a range such as CASE_START TO CASE_END"));
+        };
+        let (from, to) = (self.boundary(from)?, self.boundary(to)?);
+        let time = self.value_of(time)?;
+        self.on_events(&time)?;
+        let time = wanted(time, Want::Int)?;
+        let value = match rest {
+            [] => self.activity_column(span)?,
+            [value] => {
+                let value = self.value_of(value)?;
+                self.on_events(&value)?;
+                wanted(value, Want::Text)?
+            }
+            [_, more, ..] => return Err(Mistake::new(more.span, "expected the end of the arguments")),
+        };
+        self.process(Process::Throughput { from, to, time, value }, Yield::Of(Type::Int), false, span)
+    }
+
+    pub(super) fn boundary(&mut self, expr: &Expr) -> Checked<Boundary> {
+        match &expr.kind {
+            ExprKind::Name { name, .. } if name.eq_ignore_ascii_case("CASE_START") => Ok(Boundary::CaseStart),
+            ExprKind::Name { name, .. } if name.eq_ignore_ascii_case("CASE_END") => Ok(Boundary::CaseEnd),
+            ExprKind::Bracket { word, items } if items.len() == 1 && word == "FIRST_OCCURRENCE" => {
+                self.activity_name(&items[0]).map(Boundary::First)
+            }
+            ExprKind::Bracket { word, items } if items.len() == 1 && word == "LAST_OCCURRENCE" => {
+                self.activity_name(&items[0]).map(Boundary::Last)
+            }
+            _ => Err(Mistake::new(
+                expr.span,
+                "expected CASE_START, CASE_END, FIRST_OCCURRENCE['…'] or LAST_OCCURRENCE['…']",
+            )),
+        }
+    }
+
     /// Checks texts of events, the activities if nothing is written.
     pub(super) fn event_texts(&mut self, column: Option<&Expr>, span: Span) -> Checked<Node> {
         let Some(column) = column else { return self.activity_column(span) };

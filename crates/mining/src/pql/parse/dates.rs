@@ -3,8 +3,11 @@
 use base::Timestamp;
 use jiff::civil;
 
-use super::{Expr, ExprKind, Mistake, Parsed, Parser, Shift, Span, Token, TokenKind, WEEKDAYS, is_reserved};
+use super::{Parsed, Parser, WEEKDAYS, is_reserved};
+use crate::pql::Mistake;
 use crate::pql::operators::hint;
+use crate::pql::syntax::{Expr, ExprKind, Shift, Span};
+use crate::pql::token::{Token, TokenKind};
 use crate::value::date_in_range;
 
 impl Parser {

@@ -129,7 +129,7 @@ impl Parser {
         Ok(Expr { kind, span: name_span.to(end) })
     }
 
-    fn pattern(&mut self) -> Parsed<Pattern> {
+    pub(super) fn pattern(&mut self) -> Parsed<Pattern> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err(Mistake::new(self.peek().span, format!("patterns nest at most {DEPTH_MAX} deep")));
