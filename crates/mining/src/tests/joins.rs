@@ -6,10 +6,9 @@ use base::Timestamp;
 use expect_test::{Expect, expect};
 use pools::{Change, Mode, Rows};
 
+use super::asking::told;
 use super::{model, rows};
-use crate::evaluate::answer;
 use crate::log::{Applied, EventLog};
-use crate::pql::check::{Checker, Vocabulary};
 
 const EVENTS: &str = "CASE | ACT | TS:time
     1 | A | 2026-03-01 08:00
@@ -25,13 +24,8 @@ fn load(tables: &[(&str, &str)], joins: &[(&str, &str, &str, &str)]) -> Result<A
 }
 
 fn check(tables: &[(&str, &str)], joins: &[(&str, &str, &str, &str)], pql: &str, expected: &Expect) {
-    let words = Vocabulary::default();
-    let found = load(tables, joins).and_then(|log| {
-        let plan = Checker::new(log.catalog().clone(), &words).query(pql).map_err(|faults| faults.to_string())?;
-        let line = |row: &Vec<_>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ");
-        Ok(answer(log, &plan, 0).rows.iter().map(line).collect::<Vec<_>>().join("\n"))
-    });
-    expected.assert_eq(&found.unwrap_or_else(|said| said));
+    let found = load(tables, joins).map_or_else(|said| said, |log| told(&log, pql, Timestamp::EPOCH));
+    expected.assert_eq(found.trim_end());
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod questions;
 mod pages;
 mod signals;
 mod store;
+mod asking;
 mod test_tables;
 
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! Operators over the events of a case: what they answer, and the laws that
 //! hold between them.
 
+mod patterns;
+mod nets;
 mod example;
 mod laws;
 
@@ -8,11 +10,9 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 
-use super::{at, model, rows};
-use crate::evaluate::{answer, unheard};
+use super::{asking, at, model, rows};
 use crate::log::EventLog;
-use crate::pql::check::{Checker, Vocabulary};
-use crate::value::{Answer, Value};
+use crate::value::Answer;
 
 /// Loads events of `case: activities`, one letter each, `-` for one without a
 /// name in column X; an hour lies between two events.
@@ -34,17 +34,11 @@ fn log_of(cases: &[(&str, &str)]) -> Arc<EventLog> {
 }
 
 fn ask(log: &Arc<EventLog>, pql: &str) -> Result<Answer, String> {
-    let vocabulary = Vocabulary::default();
-    let plan = Checker::new(log.catalog().clone(), &vocabulary).query(pql).map_err(|faults| faults.to_string())?;
-    Ok(answer(log.clone(), &plan, at("2026-03-04 12:00").as_millis()))
+    asking::ask(log, pql, at("2026-03-04 12:00"))
 }
 
 fn check(cases: &[(&str, &str)], pql: &str, expected: &Expect) {
-    let line = |row: &Vec<Value>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ") + "\n";
-    match ask(&log_of(cases), pql) {
-        Ok(answer) => expected.assert_eq(&answer.rows.iter().map(line).collect::<String>()),
-        Err(faults) => expected.assert_eq(&faults),
-    }
+    expected.assert_eq(&asking::told(&log_of(cases), pql, at("2026-03-04 12:00")));
 }
 
 const CASES: &[(&str, &str)] = &[("1", "ABCD"), ("2", "AB-BBC"), ("3", "A"), ("4", ""), ("5", "CABA")];
@@ -262,116 +256,6 @@ fn pairs_are_grouped_filtered_and_pulled_up() {
     );
 }
 
-/// Which cases satisfy a condition.
-fn check_cases(condition: &str, expected: &[&str]) {
-    let found = ask(&log_of(CASES), &format!(r#"FILTER {condition}; "ORDERS"."CASE""#)).expect(condition);
-    let mut found: Vec<String> = found.rows.iter().map(|row| row[0].to_string()).collect();
-    found.sort();
-    assert_eq!(found, expected, "{condition}");
-}
-
-#[test]
-fn process_equals() {
-    check_cases(r#"PROCESS ON "EV"."X" EQUALS 'A' TO 'B'"#, &["1", "2", "5"]);
-    check_cases(r#"PROCESS ON "EV"."X" EQUALS START 'A' TO 'B'"#, &["1", "2"]);
-    check_cases(r#"PROCESS ON "EV"."X" EQUALS 'B' -> ANY -> 'D' $"#, &["1"]);
-    check_cases(r#"PROCESS ON "EV"."X" EQUALS ^ 'A' $"#, &["3"]);
-    check_cases(r#"PROCESS ON "EV"."X" NOT EQUALS 'A' TO 'B'"#, &["3", "4"]);
-    check_cases("PROCESS EQUALS LIKE 'hid%'", &["2"]);
-    check_cases("PROCESS EQUALS LIKE 'HID%'", &[]);
-    check_cases("PROCESS EQUALS ('D', LIKE 'h%') END", &["1"]);
-    check_cases("PROCESS EQUALS 'Unknown'", &[]);
-    check_cases("PROCESS NOT EQUALS 'Unknown'", &["1", "2", "3", "4", "5"]);
-    check_cases(r#"NOT (PROCESS EQUALS 'A' TO 'B') AND "ORDERS"."VENDOR" = 'v1'"#, &["3"]);
-    check(
-        CASES,
-        "CASE WHEN PROCESS EQUALS START 'A' THEN 'yes' ELSE 'no' END",
-        &expect![[r"
-            yes
-            yes
-            yes
-            no
-            no
-        "]],
-    );
-}
-
-#[test]
-fn match_process() {
-    let on = |pattern: &str| format!(r#"MATCH_PROCESS("EV"."X", {pattern}) = 1"#);
-    check_cases(&on("NODE['A'] AS a, NODE['C'] AS c CONNECTED BY EVENTUALLY[a, c]"), &["1", "2"]);
-    check_cases(&on("NODE['A'] AS a, NODE['B'] AS b CONNECTED BY DIRECT[a, b]"), &["1", "2", "5"]);
-    check_cases(&on("NODE['A'] AS a, NODE['C'] AS c CONNECTED BY DIRECT[a, c]"), &[]);
-    check_cases(
-        &on("NODE['A'] AS a, LOOP['B'] AS b, NODE['C'] AS c CONNECTED BY DIRECT[a, b], DIRECT[b, c]"),
-        &["1", "2"],
-    );
-    check_cases(
-        &on("NODE['A'] AS a, OPTIONAL['B'] AS b, NODE['C'] AS c CONNECTED BY DIRECT[a, b], DIRECT[b, c]"),
-        &["1"],
-    );
-    check_cases(&on("STARTING['C'] AS c, ENDING['A', 'D'] AS e CONNECTED BY EVENTUALLY[c, e]"), &["5"]);
-    check_cases(&on("STARTING['A'] AS a, ENDING['A'] AS e CONNECTED BY EVENTUALLY[a, e]"), &[]);
-    // B and C come after A, in any order.
-    check_cases(
-        &on("NODE['A'] AS a, NODE['B'] AS b, NODE['C'] AS c CONNECTED BY EVENTUALLY[a, c], EVENTUALLY[a, b]"),
-        &["1", "2"],
-    );
-    // Without edges, they only have to be there.
-    check_cases(&on("NODE['A'] AS a, NODE['B'] AS b, NODE['C'] AS c"), &["1", "2", "5"]);
-    check_cases("MATCH_PROCESS(NODE[LIKE 'hid%'] AS h) = 1", &["2"]);
-    check(
-        CASES,
-        "MATCH_PROCESS(NODE['A'] AS a CONNECTED BY DIRECT[a, bb])",
-        &expect![[r#"line 1, column 43: there is no node "bb""#]],
-    );
-    check(
-        CASES,
-        "MATCH_PROCESS(NODE['A'] AS a, NODE['B'] AS b CONNECTED BY DIRECT[a, b], DIRECT[b, a])",
-        &expect![
-            "line 1, column 1: the nodes can stand in no order that satisfies all edges: an edge leads back, two nodes stand directly beside the same one, or a STARTING or ENDING node stands in the middle"
-        ],
-    );
-    check(
-        CASES,
-        "MATCH_PROCESS(NODES['A'] AS a)",
-        &expect![[
-            r#"line 1, column 15: expected a node such as NODE['Ship'] AS s, found NODES; did you mean "NODE"?"#
-        ]],
-    );
-}
-
-#[test]
-fn match_process_regex() {
-    let on = |pattern: &str| format!(r#"MATCH_PROCESS_REGEX("EV"."X", {pattern}) = 1"#);
-    check_cases(&on("'A' >> 'B'"), &["1", "2", "5"]);
-    check_cases(&on("^ 'A' >> 'B'+ >> 'C' $"), &["2"]);
-    check_cases(&on("^ 'A' >> ANY* >> ['C', 'D'] $"), &["1", "2"]);
-    check_cases(&on("^ [! 'A']"), &["5"]);
-    check_cases(&on("'B'{3}"), &["2"]);
-    check_cases(&on("'B'{4,}"), &[]);
-    check_cases(&on("^ .{4} $"), &["1", "5"]);
-    check_cases(&on("^ 'A'? $"), &["3", "4"]);
-    check_cases(&on("('C' >> 'D') | ('C' >> 'A')"), &["1", "5"]);
-    check_cases(&on("('C' | 'D') AS x, 'B' >> x >> x"), &["1"]);
-    check_cases("MATCH_PROCESS_REGEX(LIKE 'hid%' >> 'B') = 1", &["2"]);
-    check_cases(r#"MATCH_PROCESS_REGEX(LOWER("EV"."X"), 'a' >> 'b') = 1"#, &["1", "2", "5"]);
-    check(
-        CASES,
-        "MATCH_PROCESS_REGEX('A' >> B)",
-        &expect![[
-            r#"line 1, column 28: no pattern before this one is called "B"; an activity stands in single quotes"#
-        ]],
-    );
-    check(
-        CASES,
-        "MATCH_PROCESS_REGEX(((('A'{1000}){1000}){1000}){1000})",
-        &expect![
-            "line 1, column 1: the pattern has 1001001001001 parts once repetitions are written out, and at most 20000 are possible"
-        ],
-    );
-}
-
 #[test]
 fn pairs_have_combinations() {
     check(
@@ -426,126 +310,5 @@ fn tables_and_columns_by_their_role() {
         &[("1", "AB")],
         "CASE_TABLE()",
         &expect!["line 1, column 1: CASE_TABLE is a table; it stands where a table's name could stand"],
-    );
-}
-
-#[test]
-fn names_that_no_event_bears_are_told() {
-    let log = log_of(&[("1", "AB"), ("2", "C")]);
-    let vocabulary = Vocabulary::default();
-    let mut checker = Checker::new(log.catalog().clone(), &vocabulary);
-    let texts = [
-        "PROCESS EQUALS 'A' TO LIKE 'Ship%'",
-        "MATCH_ACTIVITIES(NODE['A', 'AB'], EXCLUDING['AB']) = 1",
-        "CALC_THROUGHPUT(CASE_START TO LAST_OCCURRENCE['D'], 1) > 1",
-        r#"MATCH_PROCESS_REGEX(LOWER("EV"."ACT"), 'a' >> ['B', 'c']) = 1"#,
-    ];
-    let nodes = texts.map(|text| checker.condition(text).expect(text));
-    let told = unheard(&log, &Arc::new(checker.finish()), &nodes, 0);
-    expect![[r#"
-        no event bears a name like 'Ship%'
-        no event bears the name 'AB'; did you mean "A"?
-        no event bears the name 'D'; did you mean "A"?
-        no event bears the name 'B'; did you mean "b"?"#]]
-    .assert_eq(&told.join("\n"));
-}
-
-/// A, then B or both C and D, then E.
-const NET: &str = r#"["p0" "p1" "p2" "p3" "p4" "p5" "p6" "p7"], ["a" "b" "fork" "c" "d" "join" "e"],
-    [["p0" "a"] ["a" "p1"] ["p1" "b"] ["b" "p6"] ["p1" "fork"] ["fork" "p2"] ["fork" "p3"] ["p2" "c"] ["c" "p4"]
-     ["p3" "d"] ["d" "p5"] ["p4" "join"] ["p5" "join"] ["join" "p6"] ["p6" "e"] ["e" "p7"]],
-    [['A' "a"] ['B' "b"] ['C' "c"] ['D' "d"] ['E' "e"]], ["p0"], ["p7"]"#;
-
-/// The same.
-const BPMN: &str = "[[0 BPMN_START] [1 BPMN_TASK 'A'] [2 BPMN_EXCLUSIVE_CHOICE] [3 BPMN_TASK 'B'] [4 BPMN_PARALLEL]
-     [5 BPMN_TASK 'C'] [6 BPMN_TASK 'D'] [7 BPMN_PARALLEL] [8 BPMN_EXCLUSIVE_CHOICE] [9 BPMN_TASK 'E'] [10 BPMN_END]],
-    [[0 1] [1 2] [2 3] [2 4] [4 5] [4 6] [5 7] [6 7] [3 8] [7 8] [8 9] [9 10]]";
-
-#[test]
-fn cases_are_replayed_on_a_model() {
-    let cases = &[
-        ("1", "ABE"),
-        ("2", "AC-DE"),
-        ("3", "ADCE"),
-        ("4", "AE"),
-        ("5", "AXBE"),
-        ("6", "BE"),
-        ("7", "AB"),
-        ("8", "ABBE"),
-        ("9", ""),
-    ];
-    check(
-        cases,
-        &format!(
-            r#"FILTER CONFORMANCE("EV"."X", {NET}) != 0;
-               "EV"."CASE", "EV"."X", CONFORMANCE("EV"."X", {NET}), READABLE(CONFORMANCE("EV"."X", {NET}))"#
-        ),
-        &expect![[r"
-            4 | E | 4294967301 | 'A' is followed by 'E'
-            5 | X | -1 | 'X' is an undesired activity
-            6 | B | 2 | 'B' is executed as start activity
-            7 | B | 2147483647 | 'B' is executed as end activity
-            8 | B | 8589934594 | 'B' is followed by 'B'
-        "]],
-    );
-    check(
-        cases,
-        &format!(r#""ORDERS"."CASE", BPMN_CONFORMS("EV"."X", {BPMN})"#),
-        &expect![[r"
-        1 | 1
-        2 | 1
-        3 | 1
-        4 | 0
-        5 | 0
-        6 | 0
-        7 | 0
-        8 | 0
-        9 | 0
-    "]],
-    );
-    check(
-        cases,
-        r#"CONFORMANCE("EV"."X", ["p"], ["t"], [["p" "t2"]], [], ["p"], ["p"])"#,
-        &expect![[r#"line 1, column 43: there is no place or transition "t2"; did you mean "t"?"#]],
-    );
-    check(
-        cases,
-        r#"CONFORMANCE("EV"."X", ["p" "q"], ["t"], [["p" "q"]], [], ["p"], ["p"])"#,
-        &expect!["line 1, column 42: an edge leads from a place to a transition, or from a transition to a place"],
-    );
-    check(
-        cases,
-        r#"CONFORMANCE("EV"."X", ["p"], ["t"], [], [['A' "t"]], ["p"], [])"#,
-        &expect!["line 1, column 61: expected at least one place"],
-    );
-    check(cases, r#"READABLE("EV"."X")"#, &expect!["line 1, column 10: expected CONFORMANCE(…), which it explains"]);
-    check(
-        cases,
-        r#"BPMN_CONFORMS("EV"."X", [[0 BPMN_START] [1 BPMN_TAKS 'A']], [[0 1]])"#,
-        &expect![[
-            r#"line 1, column 41: expected a vertex such as [0 BPMN_START] or [1 BPMN_TASK 'Ship']; did you mean "BPMN_TASK"?"#
-        ]],
-    );
-    check(
-        cases,
-        r#"BPMN_CONFORMS("EV"."X", [[0 BPMN_START] [1 BPMN_END]], [[0 2]])"#,
-        &expect!["line 1, column 60: expected the number of a vertex"],
-    );
-    check(
-        cases,
-        r#"BPMN_CONFORMS("EV"."X", [[0 BPMN_START] [1 BPMN_END] [2 BPMN_PARALLEL]], [[0 1]])"#,
-        &expect![
-            "line 1, column 54: vertex 2 has 0 edges in and 0 out: a start has one out, an end at least one in, a task at least one in and one out, a gateway at least one of each"
-        ],
-    );
-}
-
-#[test]
-fn a_model_with_endless_silent_steps_is_given_up() {
-    check(
-        &[("1", "AB")],
-        r#"CONFORMANCE("EV"."X", ["p" "q" ""], ["a" "more"], [["p" "a"] ["a" "q"] ["q" "more"] ["more" "q"] ["more" "r"]],
-                       [['A' "a"] ['B' "a"]], ["p"], ["q"])"#,
-        &expect![[r#"line 1, column 106: there is no place or transition "r"; did you mean "p"?"#]],
     );
 }

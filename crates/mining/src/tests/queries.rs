@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 
+use super::asking::told;
 use super::{at, model, rows};
-use crate::evaluate::answer;
 use crate::log::EventLog;
-use crate::pql::check::{Checker, Vocabulary};
-use crate::value::Answer;
 
 /// Two vendors, three orders of which one has no vendor, and their events.
 fn log() -> Arc<EventLog> {
@@ -42,23 +40,8 @@ fn log() -> Arc<EventLog> {
     Arc::new(EventLog::new(&model, &loaded, 1).expect("it loads"))
 }
 
-fn text(answer: &Answer) -> String {
-    let mut text = String::new();
-    for row in &answer.rows {
-        let cells: Vec<String> = row.iter().map(ToString::to_string).collect();
-        text.push_str(&cells.join(" | "));
-        text.push('\n');
-    }
-    text
-}
-
 fn check(pql: &str, expected: &Expect) {
-    let log = log();
-    let vocabulary = Vocabulary::default();
-    match Checker::new(log.catalog().clone(), &vocabulary).query(pql) {
-        Ok(plan) => expected.assert_eq(&text(&answer(log, &plan, at("2026-03-04 12:00").as_millis()))),
-        Err(faults) => expected.assert_eq(&faults.to_string()),
-    }
+    expected.assert_eq(&told(&log(), pql, at("2026-03-04 12:00")));
 }
 
 #[test]

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 
+use super::asking::told;
 use super::{at, model, rows};
-use crate::evaluate::answer;
 use crate::log::EventLog;
-use crate::pql::check::{Checker, Vocabulary};
 
 fn log() -> Arc<EventLog> {
     let events = rows(
@@ -27,17 +26,7 @@ fn log() -> Arc<EventLog> {
 }
 
 fn check(pql: &str, expected: &Expect) {
-    let log = log();
-    let vocabulary = Vocabulary::default();
-    let text = match Checker::new(log.catalog().clone(), &vocabulary).query(pql) {
-        Ok(plan) => {
-            let answer = answer(log, &plan, at("2026-03-28 23:30").as_millis());
-            let line = |row: &Vec<crate::Value>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ");
-            answer.rows.iter().map(|row| line(row) + "\n").collect()
-        }
-        Err(faults) => faults.to_string(),
-    };
-    expected.assert_eq(&text);
+    expected.assert_eq(&told(&log(), pql, at("2026-03-28 23:30")));
 }
 
 /// Asks for constants: one row.

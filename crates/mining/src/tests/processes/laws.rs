@@ -5,7 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::at;
-use super::{BPMN, NET, ask, log_of};
+use super::nets::{BPMN, NET};
+use super::{ask, log_of};
 use crate::evaluate::Evaluator;
 use crate::log::EventLog;
 use crate::pql::check::{Checker, Vocabulary};
