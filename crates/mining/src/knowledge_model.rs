@@ -215,8 +215,11 @@ pub struct Kpi {
     pub id: Spanned<String>,
     /// More for people.
     pub about: About,
-    /// The expression, with the KPI's filters in it.
+    /// The expression, with the KPI's filters in it and what stands for its
+    /// parameters if nothing is said.
     pub pql: Spanned<String>,
+    /// The same with its parameters open, for calls with arguments.
+    pub open: Spanned<String>,
     /// The expression as it was written.
     pub written: Spanned<String>,
     /// Only what satisfies these is aggregated.
@@ -369,12 +372,8 @@ impl KnowledgeModel {
         }
         for kpi in &self.kpis {
             let id = kpi.id.value.to_uppercase();
-            if kpi.parameters.is_empty() || !kpi.filter_ids.is_empty() {
-                words.kpis.insert(id, kpi.pql.value.clone());
-                continue;
-            }
             // Arguments may be given, so nothing is filled in yet.
-            words.kpis.insert(id.clone(), kpi.written.value.clone());
+            words.kpis.insert(id.clone(), kpi.open.value.clone());
             words.kpi_defaults.insert(id, kpi.parameters.iter().map(Parameter::default_text).collect());
         }
         words

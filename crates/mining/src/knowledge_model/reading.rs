@@ -345,6 +345,7 @@ fn kpi(
         Some(Kpi {
             about: about(reading, object, path),
             written: pql.clone(),
+            open: pql.clone(),
             pql,
             filter_ids: reading.texts(object, "filterIds"),
             unit: reading.word(object, "unit"),

@@ -7,9 +7,9 @@ use std::collections::HashSet;
 
 use serde_saphyr::Spanned;
 
-use super::{DataTrigger, Filter, KnowledgeModel, Kpi, TriggerText};
-use crate::pql::parse;
+use super::{DataTrigger, Filter, KnowledgeModel, Kpi, Parameter, TriggerText};
 use crate::pql::syntax::{Call, Expr, ExprKind, Span};
+use crate::pql::{bind, parse};
 
 /// How deep KPIs may stand in KPIs.
 const NESTING_MAX: usize = 20;
@@ -35,11 +35,6 @@ const AGGREGATES: [&str; 16] = [
 ];
 
 pub(super) fn settle(model: &mut KnowledgeModel) {
-    for kpi in &mut model.kpis {
-        kpi.pql.value = with_defaults(kpi);
-    }
-    let texts: Vec<(String, String)> =
-        model.kpis.iter().map(|kpi| (kpi.id.value.to_uppercase(), kpi.pql.value.clone())).collect();
     let filters = &model.filters;
     for attribute in model
         .records
@@ -50,13 +45,12 @@ pub(super) fn settle(model: &mut KnowledgeModel) {
         let Ok(value) = parse::expression(&attribute.written.value) else { continue };
         attribute.pql.value = only_where(&condition, value).to_string();
     }
-    for kpi in &mut model.kpis {
-        let Some(condition) = all_of(filters, &kpi.filter_ids) else { continue };
-        let Ok(value) = parse::expression(&kpi.pql.value) else { continue };
-        let mut narrowed = value;
-        if narrow(&mut narrowed, &condition, &texts, 0) {
-            kpi.pql.value = narrowed.to_string();
+    let known: Vec<KnownKpi> = model.kpis.iter().map(|kpi| KnownKpi::of(kpi, filters)).collect();
+    for (kpi, own) in model.kpis.iter_mut().zip(&known) {
+        if let Some(narrowed) = own.narrowed(&known) {
+            kpi.open.value = narrowed.to_string();
         }
+        kpi.pql.value = with_defaults(kpi);
     }
     for record in &mut model.records {
         for older in std::mem::take(&mut record.data_triggers) {
@@ -73,7 +67,7 @@ pub(super) fn settle(model: &mut KnowledgeModel) {
 /// Returns the expression of a KPI with `{p1}`, `{p2}` … replaced by what
 /// stands for them if nothing is said.
 fn with_defaults(kpi: &Kpi) -> String {
-    let mut text = kpi.written.value.clone();
+    let mut text = kpi.open.value.clone();
     for (place, parameter) in kpi.parameters.iter().enumerate() {
         let Some(default) = parameter.default_text() else { continue };
         text = text.replace(&format!("{{p{}}}", place + 1), &default);
@@ -103,9 +97,53 @@ fn only_where(condition: &Expr, value: Expr) -> Expr {
     Expr { kind: ExprKind::Case { branches, otherwise: None }, span: Span::default() }
 }
 
+/// A KPI as another one finds it.
+struct KnownKpi {
+    /// In upper case.
+    id: String,
+    written: String,
+    defaults: Vec<Option<String>>,
+    /// What its aggregates see.
+    condition: Option<Expr>,
+}
+
+impl KnownKpi {
+    fn of(kpi: &Kpi, filters: &[Filter]) -> Self {
+        KnownKpi {
+            id: kpi.id.value.to_uppercase(),
+            written: kpi.written.value.clone(),
+            defaults: kpi.parameters.iter().map(Parameter::default_text).collect(),
+            condition: all_of(filters, &kpi.filter_ids),
+        }
+    }
+
+    /// Returns its expression with its filters in it and its parameters open;
+    /// `None` where it has no filters, or they cannot be brought in.
+    fn narrowed(&self, all: &[KnownKpi]) -> Option<Expr> {
+        let mut expr = parse::expression(&self.written).ok()?;
+        narrow(&mut expr, self.condition.as_ref()?, all, 0).then_some(expr)
+    }
+
+    /// Returns its expression as a call with these arguments means it.
+    fn called(&self, given: &[Expr], all: &[KnownKpi], depth: usize) -> Option<Expr> {
+        let mut expr = parse::expression(&self.written).ok()?;
+        if let Some(condition) = &self.condition
+            && !narrow(&mut expr, condition, all, depth)
+        {
+            return None;
+        }
+        let mut arguments = given.to_vec();
+        for default in self.defaults.iter().skip(given.len()) {
+            arguments.push(parse::expression(default.as_ref()?).ok()?);
+        }
+        bind::substitute(&mut expr, &arguments).ok()?;
+        Some(expr)
+    }
+}
+
 /// Lets the aggregates of an expression see only what satisfies a condition;
 /// false if it has one that cannot be narrowed.
-fn narrow(expr: &mut Expr, condition: &Expr, kpis: &[(String, String)], depth: usize) -> bool {
+fn narrow(expr: &mut Expr, condition: &Expr, kpis: &[KnownKpi], depth: usize) -> bool {
     let all = |parts: &mut [&mut Expr]| parts.iter_mut().all(|part| narrow(part, condition, kpis, depth));
     match &mut expr.kind {
         ExprKind::Call(call) => match call.name.as_str() {
@@ -116,7 +154,10 @@ fn narrow(expr: &mut Expr, condition: &Expr, kpis: &[(String, String)], depth: u
             }
             "COUNT_TABLE" => false,
             "KPI" => {
-                let Some(inner) = other_kpi(call, kpis).filter(|_| depth < NESTING_MAX) else { return false };
+                if depth >= NESTING_MAX {
+                    return false;
+                }
+                let Some(inner) = other_kpi(call, kpis, depth + 1) else { return false };
                 *expr = inner;
                 narrow(expr, condition, kpis, depth + 1)
             }
@@ -147,13 +188,13 @@ fn narrow(expr: &mut Expr, condition: &Expr, kpis: &[(String, String)], depth: u
     }
 }
 
-fn other_kpi(call: &Call, kpis: &[(String, String)]) -> Option<Expr> {
-    let [Expr { kind: ExprKind::Name { name, .. } | ExprKind::Text(name), .. }] = &call.arguments[..] else {
+fn other_kpi(call: &Call, kpis: &[KnownKpi], depth: usize) -> Option<Expr> {
+    let [Expr { kind: ExprKind::Name { name, .. } | ExprKind::Text(name), .. }, given @ ..] = &call.arguments[..]
+    else {
         return None;
     };
     let name = name.to_uppercase();
-    let (_, text) = kpis.iter().find(|(id, _)| *id == name)?;
-    parse::expression(text).ok()
+    kpis.iter().find(|kpi| kpi.id == name)?.called(given, kpis, depth)
 }
 
 /// Writes the older trigger form as a trigger, with all that a trigger says if

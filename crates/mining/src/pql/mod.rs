@@ -21,7 +21,7 @@ pub mod pattern;
 pub mod token;
 pub mod parse;
 pub mod print;
-mod bind;
+pub(crate) mod bind;
 pub mod catalog;
 pub mod regex;
 pub mod net;

@@ -38,6 +38,7 @@ records:
 filters:
   - { id: LONG, pql: 'FILTER ORDER.STEPS >= <%= MANY %>;' }
   - { id: LONG_ONES, pql: 'ORDER.CHANGED = 1', filterIds: [LONG] }
+  - { id: SHORT, pql: 'ORDER.STEPS = 1' }
   - { id: OFF, scope: DISABLED, pql: 'nonsense (' }
 kpis:
   - id: ORDERS
@@ -47,6 +48,11 @@ kpis:
       - { id: NOW, value: 3, dateFrom: 2026-03-01, dateUntil: 2026-04-01 }
   - { id: LONG_ORDERS, pql: 'KPI("ORDERS")', filterIds: [LONG] }
   - { id: SHARE, pql: 'KPI("LONG_ORDERS") / {p1}', parameters: [{ id: OF, defaultValue: 2, type: INTEGER }] }
+  - id: LONGER_THAN
+    pql: 'COUNT(CASE WHEN ORDER.STEPS > {p1} THEN ORDER.STEPS END) * 100 + KPI("SHARE", {p1})'
+    filterIds: [LONG]
+    parameters: [{ id: STEPS, defaultValue: 1, type: INTEGER }]
+  - { id: LONG_AND_SHORT, pql: 'KPI("LONG_ORDERS")', filterIds: [SHORT] }
 activities:
   - { id: CREATE, value: Create }
 eventLogs:
@@ -80,6 +86,11 @@ async fn every_key_of_the_form_is_read_and_means_something() {
     let asked = mining.query("p.km", r#"TABLE(KPI("ORDERS") AS a, KPI("LONG_ORDERS") AS b, KPI("SHARE") AS c)"#);
     let rows = asked.await.expect("it fits").rows;
     assert_eq!(format!("{:?}", rows[0]), "[Int(2), Int(1), Float(0.5)]", "only LONG_ORDERS is narrowed");
+    let asked = mining.query("p.km", r#"TABLE(KPI("LONGER_THAN") AS a, KPI("LONGER_THAN", 2) AS b)"#);
+    let rows = asked.await.expect("it fits").rows;
+    assert_eq!(format!("{:?}", rows[0]), "[Float(101.0), Float(0.5)]", "a KPI with filters takes arguments");
+    let rows = mining.query("p.km", r#"TABLE(KPI("LONG_AND_SHORT") AS a)"#).await.expect("it fits").rows;
+    assert_eq!(format!("{:?}", rows[0]), "[Int(0)]", "the filters of a KPI inside count as well");
     let told = house.mining().describe("p.km").await.expect("it is published");
     let kpi = &told.kpis[0];
     assert_eq!((kpi.target.as_deref(), kpi.direction), (Some("3"), crate::Direction::Increase));
@@ -187,11 +198,12 @@ async fn all_mistakes_of_the_meaning_are_told_at_once() {
         31 filters.LONG_ONES: filter "OFF" is switched off; take scope: DISABLED away there, or the reference here
         31 filters.LONG_ONES: it refers to itself: LONG_ONES > LONG_ONES; leave one reference out
         31 filters.LONG_ONES: line 1, column 1: record "ORDER" has no attribute "CHANGD"; did you mean "CHANGED"?
-        39 kpis.LONG_ORDERS: its "filterIds" cannot be brought into its expression; count with COUNT("TABLE"."KEY") instead of COUNT_TABLE, and aggregate all that is filtered
-        44 eventLogs.LOG: there is no record "ORDRE"; did you mean "ORDER"?
-        46 eventLogsMetadata: there is no event log "LOOG"; did you mean "LOG"?
-        48 anomalies.A: there is no KPI "ORDER"; did you mean "ORDERS"?
-        50 actions.NUDGE.inputs.order: record "ORDER" has no attribute "CAES"; did you mean "CASE"?
+        40 kpis.LONG_ORDERS: its "filterIds" cannot be brought into its expression; count with COUNT("TABLE"."KEY") instead of COUNT_TABLE, and aggregate all that is filtered
+        46 kpis.LONG_AND_SHORT: its "filterIds" cannot be brought into its expression; count with COUNT("TABLE"."KEY") instead of COUNT_TABLE, and aggregate all that is filtered
+        50 eventLogs.LOG: there is no record "ORDRE"; did you mean "ORDER"?
+        52 eventLogsMetadata: there is no event log "LOOG"; did you mean "LOG"?
+        54 anomalies.A: there is no KPI "ORDER"; did you mean "ORDERS"?
+        56 actions.NUDGE.inputs.order: record "ORDER" has no attribute "CAES"; did you mean "CASE"?
     "#]]).await;
 }
 
@@ -264,11 +276,11 @@ async fn what_is_switched_off_is_gone_and_missed() {
     let published = house.publish(&format!("{WHOLE}{trigger}")).await;
     assert_eq!(published.triggers.len(), 1, "T is off");
     let told = house.mining().describe("p.km").await.expect("it is published");
-    assert_eq!(told.filters.len(), 2, "OFF is off");
+    assert_eq!(told.filters.len(), 3, "OFF is off");
     check(
         &format!("{WHOLE}{}", trigger.replace("scope: DISABLED, ", "").replace("LONG", "OFF")),
         expect![[r#"
-            55 triggers.T: filter "OFF" is switched off; take scope: DISABLED away there, or the reference here
+            60 triggers.T: filter "OFF" is switched off; take scope: DISABLED away there, or the reference here
         "#]],
     )
     .await;

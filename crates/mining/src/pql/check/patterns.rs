@@ -31,8 +31,10 @@ impl Checker<'_> {
     fn symbol(&mut self, names: &[ActivityName], negated: bool) -> Checked<Symbol> {
         let mut known = Vec::new();
         for ActivityName { like, name } in names {
-            let text = self.activity_name(name)?;
-            known.push(if *like { Name::Like(text) } else { Name::Is(text) });
+            for name in &self.spliced(std::slice::from_ref(name))? {
+                let text = self.activity_name(name)?;
+                known.push(if *like { Name::Like(text) } else { Name::Is(text) });
+            }
         }
         Ok(Symbol { names: known, negated })
     }

@@ -177,6 +177,7 @@ impl Checker<'_> {
         };
         let mut nodes = vec![self.wanted_value(value, want)?];
         let mut default = None;
+        let pairs = self.spliced(pairs)?;
         for (place, pair) in pairs.iter().enumerate() {
             match &pair.kind {
                 ExprKind::Bracket { word, items } if word.is_empty() && items.len() == 2 => {
@@ -209,7 +210,7 @@ impl Checker<'_> {
             return Err(Mistake::new(columns.span, form));
         };
         let mut fitting = Vec::new();
-        for row in rows {
+        for row in &self.rows_spliced(rows)? {
             let (ExprKind::Bracket { items, .. } | ExprKind::Tuple(items)) = &row.kind else {
                 return Err(Mistake::new(row.span, form));
             };
@@ -232,6 +233,22 @@ impl Checker<'_> {
             fitting.extend(all);
         }
         self.any_of(fitting, span)
+    }
+
+    /// Puts the rows of variables in the place of the variables. What holds
+    /// plain values only is one row.
+    fn rows_spliced(&self, rows: &[Expr]) -> Checked<Vec<Expr>> {
+        let mut found = Vec::new();
+        for row in rows {
+            let items = self.spliced(std::slice::from_ref(row))?;
+            let is_row = |item: &Expr| matches!(item.kind, ExprKind::Bracket { .. } | ExprKind::Tuple(_));
+            if items.len() > 1 && !items.iter().any(is_row) {
+                found.push(Expr { kind: ExprKind::Tuple(items), span: row.span });
+            } else {
+                found.extend(items);
+            }
+        }
+        Ok(found)
     }
 
     /// Checks `DATE_MATCH(date, [years], [quarters], [months], [weeks], [days])`:
@@ -259,7 +276,7 @@ impl Checker<'_> {
                 return Err(Mistake::new(list.span, format!("DATE_MATCH takes {form}")));
             }
             let mut values = Vec::new();
-            for item in items {
+            for item in &self.spliced(items)? {
                 let node = self.wanted_value(item, Want::Int)?;
                 values.extend(constant_value(&node).filter(|value| *value != Value::Null));
             }

@@ -202,6 +202,8 @@ impl Checker<'_> {
                 Ok(Expr { kind: ExprKind::Tuple(parts), .. }) => {
                     found.extend(parts.iter().map(|part| bind::at(part, item.span)));
                 }
+                // A single pair of REMAP_VALUES is an item too.
+                Ok(pair) if matches!(pair.kind, ExprKind::Bracket { .. }) => found.push(bind::at(&pair, item.span)),
                 _ => found.push(item.clone()),
             }
         }

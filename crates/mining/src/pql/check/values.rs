@@ -74,7 +74,7 @@ impl<'a> Checker<'a> {
                 let value = self.value_of(value)?;
                 let value = wanted(value, Want::Text)?;
                 let mut likes = Vec::new();
-                for pattern in list {
+                for pattern in &self.spliced(list)? {
                     likes.push(self.like(value.clone(), pattern, span)?);
                 }
                 let any = self.any_of(likes, span)?;
