@@ -1,17 +1,19 @@
 //! What a person may mistype: the parser and the checker tell it, with a place
 //! inside of the text, and nothing breaks.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::pages;
+use super::{pages, signals};
 use crate::evaluate::answer;
+use crate::knowledge_model::KnowledgeModel;
 use crate::log::EventLog;
 use crate::pql::check::{Checker, Vocabulary};
 use crate::pql::operators::OPERATORS;
 use crate::pql::{Faults, parse};
+use crate::trigger::check_model;
 
 /// Queries that are right, one for each form there is.
 const QUERIES: [&str; 14] = [
@@ -44,7 +46,7 @@ fn faults_are_in(text: &str, faults: &Faults) -> Result<(), TestCaseError> {
 }
 
 /// Parses, checks and answers as far as it goes.
-fn try_out(log: &Arc<EventLog>, text: &str) -> Result<(), TestCaseError> {
+fn try_out(log: &Arc<EventLog>, words: &Vocabulary, text: &str) -> Result<(), TestCaseError> {
     match parse::query(text) {
         Err(faults) => faults_are_in(text, &faults)?,
         Ok(query) => {
@@ -52,8 +54,7 @@ fn try_out(log: &Arc<EventLog>, text: &str) -> Result<(), TestCaseError> {
             prop_assert_eq!(parse::query(&printed), Ok(query), "{}", printed);
         }
     }
-    let vocabulary = Vocabulary::default();
-    match Checker::new(log.catalog().clone(), &vocabulary).query(text) {
+    match Checker::new(log.catalog().clone(), words).query(text) {
         Err(faults) => faults_are_in(text, &faults)?,
         Ok(plan) => {
             answer(log.clone(), &plan, 1_772_000_000_000);
@@ -116,29 +117,107 @@ proptest! {
 
     #[test]
     fn soup_is_told_to_be_soup(tokens in prop::collection::vec(token(), 0..30)) {
-        try_out(&pages::log(), &tokens.join(" "))?;
+        try_out(&pages::log(), &Vocabulary::default(), &tokens.join(" "))?;
     }
 
     #[test]
     fn slips_are_told(
         query in prop::sample::select(QUERIES.to_vec()),
-        slips in prop::collection::vec((any::<Index>(), any::<Index>(), token(), 0..4_u8), 1..4),
+        slips in prop::collection::vec(slip(), 1..4),
     ) {
-        let mut characters: Vec<char> = query.chars().collect();
-        for (from, to, token, kind) in slips {
-            let (from, to) = (from.index(characters.len() + 1), to.index(characters.len() + 1));
-            let (from, to) = (from.min(to), from.max(to));
-            match kind {
-                0 => drop(characters.drain(from..to.min(from + 3))),
-                1 => drop(characters.splice(from..from, token.chars())),
-                2 => drop(characters.drain(from..to)),
-                _ => {
-                    let again = characters[from..to].to_vec();
-                    drop(characters.splice(to..to, again));
-                }
+        try_out(&pages::log(), &Vocabulary::default(), &slipped(query, slips))?;
+    }
+}
+
+proptest! {
+    // The usual number of cases, which the environment can raise.
+    #![proptest_config(ProptestConfig::default())]
+
+    #[test]
+    fn slips_on_the_pages_are_told(page in any::<Index>(), slips in prop::collection::vec(slip(), 1..4)) {
+        let examples = EXAMPLES.get_or_init(pages::examples);
+        let (log, words) = HOUSE.get_or_init(|| (pages::log(), pages::words()));
+        try_out(log, words, &slipped(&examples[page.index(examples.len())], slips))?;
+    }
+
+    #[test]
+    fn slips_in_models_are_told(template in any::<Index>(), slips in prop::collection::vec(slip(), 1..4)) {
+        let templates = TEMPLATES.get_or_init(|| signals::templates().into_values().collect());
+        let log = LOG.get_or_init(|| signals::load("purchase-to-pay", "2011-02-01"));
+        let text = slipped(&templates[template.index(templates.len())], slips);
+        let checked = KnowledgeModel::parse(&text)
+            .and_then(|model| check_model("p.km", &model, &signals::data_model(), log.catalog()).map(|_| ()));
+        let Err(error) = checked else { return Ok(()) };
+        let mistakes = error.model_mistakes();
+        prop_assert!(!mistakes.is_empty(), "{error} has no place in\n{text}");
+        for mistake in mistakes {
+            let lines = text.lines().count().max(1) as u64 + 1;
+            prop_assert!((1..=lines).contains(&mistake.line), "{mistake:?} in\n{text}");
+            prop_assert!(!mistake.detail.is_empty());
+        }
+    }
+}
+
+static EXAMPLES: OnceLock<Vec<String>> = OnceLock::new();
+static HOUSE: OnceLock<(Arc<EventLog>, Vocabulary)> = OnceLock::new();
+static TEMPLATES: OnceLock<Vec<String>> = OnceLock::new();
+static LOG: OnceLock<Arc<EventLog>> = OnceLock::new();
+
+/// From where, to where, what comes in, and what happens.
+type Slip = (Index, Index, String, u8);
+
+fn slip() -> impl Strategy<Value = Slip> {
+    (any::<Index>(), any::<Index>(), token(), 0..4_u8)
+}
+
+/// Returns a text with slips in it: letters left out, a word too many, a piece
+/// lost or written twice.
+fn slipped(text: &str, slips: Vec<Slip>) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    for (from, to, token, kind) in slips {
+        let (from, to) = (from.index(characters.len() + 1), to.index(characters.len() + 1));
+        let (from, to) = (from.min(to), from.max(to));
+        match kind {
+            0 => drop(characters.drain(from..to.min(from + 3))),
+            1 => drop(characters.splice(from..from, token.chars())),
+            2 => drop(characters.drain(from..to)),
+            _ => {
+                let again = characters[from..to].to_vec();
+                drop(characters.splice(to..to, again));
             }
         }
-        try_out(&pages::log(), &characters.into_iter().collect::<String>())?;
+    }
+    characters.into_iter().collect()
+}
+
+#[test]
+fn what_is_printed_is_read_back_on_all_pages_and_in_all_templates() {
+    let mut read = 0;
+    for text in pages::examples() {
+        // Guards are cut out before the parser sees the text.
+        let text = if text.contains("<% if") { continue } else { text };
+        if let Ok(query) = parse::query(&text) {
+            let printed = query.to_string();
+            assert_eq!(parse::query(&printed), Ok(query), "{printed}");
+            read += 1;
+        }
+    }
+    assert!(read > 150, "{read} queries of the pages can be read");
+    for (name, text) in signals::templates() {
+        let model = KnowledgeModel::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let attributes = model.records.iter().flat_map(|record| record.all_attributes());
+        let expressions = attributes.map(|attribute| &attribute.written.value);
+        for text in expressions.chain(model.kpis.iter().map(|kpi| &kpi.written.value)) {
+            let expression = parse::expression(text).unwrap_or_else(|faults| panic!("{name}: {text}: {faults}"));
+            let printed = expression.to_string();
+            assert_eq!(parse::expression(&printed), Ok(expression), "{name}: {printed}");
+        }
+        for filter in &model.filters {
+            let text = &filter.pql.value;
+            let condition = parse::condition(text).unwrap_or_else(|faults| panic!("{name}: {text}: {faults}"));
+            let printed = condition.to_string();
+            assert_eq!(parse::condition(&printed), Ok(condition), "{name}: {printed}");
+        }
     }
 }
 

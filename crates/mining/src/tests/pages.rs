@@ -85,7 +85,7 @@ fn lines_of(introduction: &str, name: &str) -> Vec<Vec<String>> {
 }
 
 /// The KPIs and variables of all examples.
-fn words() -> Vocabulary {
+pub(super) fn words() -> Vocabulary {
     let introduction = std::fs::read_to_string(folder().join("README.md")).expect("the introduction is there");
     let mut words = Vocabulary::default();
     for line in lines_of(&introduction, "KPIs") {
@@ -177,6 +177,25 @@ fn rewritten(log: &Arc<EventLog>, page: &str) -> (String, Vec<String>) {
     (text, queries)
 }
 
+/// Reads the pages by their names, the introduction excepted.
+fn pages() -> BTreeMap<String, String> {
+    let mut pages = BTreeMap::new();
+    for entry in std::fs::read_dir(folder()).expect("the reference is there") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if path.extension().is_some_and(|extension| extension == "md") && name != "README.md" {
+            pages.insert(name, std::fs::read_to_string(&path).expect("a page is read"));
+        }
+    }
+    pages
+}
+
+/// Lists the queries of all pages.
+pub(super) fn examples() -> Vec<String> {
+    let query = |block: &str| block.split("```").next().map(str::to_owned);
+    pages().values().flat_map(|page| page.split("```pql\n").skip(1).filter_map(query).collect::<Vec<_>>()).collect()
+}
+
 /// Reads the operators that a page's title names.
 fn title(page: &str) -> Vec<String> {
     let first = page.lines().next().unwrap_or_default().trim_start_matches('#');
@@ -192,14 +211,7 @@ fn uses(query: &str, word: &str) -> bool {
 #[test]
 fn every_operator_has_a_page_and_every_example_is_true() {
     let log = log();
-    let mut pages: BTreeMap<String, String> = BTreeMap::new();
-    for entry in std::fs::read_dir(folder()).expect("the reference is there") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        if path.extension().is_some_and(|extension| extension == "md") && name != "README.md" {
-            pages.insert(name, std::fs::read_to_string(&path).expect("a page is read"));
-        }
-    }
+    let pages = pages();
     let mut wrong = String::new();
     let mut owners: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, page) in &pages {
