@@ -263,7 +263,7 @@ mod tests {
         }
         crossings.renumber(|unit| Some(unit / 2), |table, row| (table == 2).then_some(row - 7));
         assert_eq!(crossings.readers(Why::Threshold(0), Grain::Table(2), &Group::Row(0)), [4, 2, 1]);
-        assert_eq!(crossings.readers(Why::Threshold(0), Grain::Table(2), &Group::Row(7)), []);
+        assert_eq!(crossings.readers(Why::Threshold(0), Grain::Table(2), &Group::Row(7)), Vec::<u32>::new());
         assert_eq!(crossings.next(), Some(hours(6.0)));
         crossings.forget(1);
         assert_eq!(crossings.due(hours(7.0)), Some(vec![2]));

@@ -125,9 +125,9 @@ impl Figures {
     /// Lists the groups that the last commit moved, of the figures and calendars
     /// that a program asks for, in its words.
     pub(crate) fn moved(&self, links: &Links) -> BTreeSet<(Grain, Group)> {
-        let figures = links.figures().flat_map(|(place, grain)| {
-            self.list[place].whole().moved.keys().map(move |group| (grain, group.clone()))
-        });
+        let figures = links
+            .figures()
+            .flat_map(|(place, grain)| self.list[place].whole().moved.keys().map(move |group| (grain, group.clone())));
         // Whoever goes by a calendar is noted below everything.
         let calendars = links.calendars().flat_map(|place| self.calendars[place].whole().moved.groups());
         figures.chain(calendars.map(|group| (Grain::Constant, group.clone()))).collect()

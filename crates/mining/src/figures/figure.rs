@@ -50,9 +50,7 @@ impl Figure {
     /// Describes the figure of a node, without its groups.
     pub(super) fn new(program: &Arc<Program>, node: &Node, links: Links, combinations: Option<usize>) -> Self {
         let (offer, kind) = match &node.op {
-            Op::PullUp(pull_up) => {
-                (Offer::PullUp((**pull_up).clone(), node.grain), Kind::of(pull_up, type_of(node)))
-            }
+            Op::PullUp(pull_up) => (Offer::PullUp((**pull_up).clone(), node.grain), Kind::of(pull_up, type_of(node))),
             Op::Lookup(lookup) => {
                 // Of several rows with one key the last one counts.
                 let own = type_of(&lookup.value);
@@ -92,7 +90,9 @@ impl Figure {
         self.moved = HashMap::new();
         if let Offer::PullUp(_, Grain::Table(table)) = self.offer {
             let renumbered = std::mem::take(&mut self.groups).into_iter().filter_map(|(group, tally)| match group {
-                Group::Row(row) => Some(rows.row(table, row)).filter(|row| *row != NO_ROW).map(|row| (Group::Row(row), tally)),
+                Group::Row(row) => {
+                    Some(rows.row(table, row)).filter(|row| *row != NO_ROW).map(|row| (Group::Row(row), tally))
+                }
                 group => Some((group, tally)),
             });
             self.groups = renumbered.collect();
