@@ -10,7 +10,16 @@
 //! Equal figures of several triggers, also of several models, are kept once;
 //! a figure may stand on others, which come before it in the list.
 //!
+//! A value that is looked up in another table is such a figure too: its groups
+//! are the keys. Working calendars that stand in tables are kept beside the
+//! figures, for what goes by them changes when their rows do.
+//!
 //! What the clock has a part in is not kept: it changes without a commit.
+//!
+//! * `figure`, `tally`: a figure, and what is known of each of its groups;
+//! * `calendars`: working calendars;
+//! * `roots`: what a commit made different; `kept`: what can be followed at all;
+//! * `naming`: when two figures are one.
 
 mod figure;
 mod tally;
