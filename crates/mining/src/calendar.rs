@@ -34,7 +34,7 @@ const CHANGES_FROM: i64 = -2_208_988_800_000;
 const COMMON: Range<i64> = 0..4_102_444_800_000;
 
 /// Working time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Calendar {
     track: Track,
     /// Where wall time runs alongside UTC; empty if it always does.
@@ -47,7 +47,7 @@ pub struct Calendar {
 }
 
 /// Sorted spans that do not touch, and how much lies before each.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Track {
     /// Begin, end, and the length of all spans before.
     spans: Vec<(i64, i64, i64)>,
@@ -57,7 +57,7 @@ struct Track {
 }
 
 /// From one change of the clocks to the next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Stretch {
     from: i64,
     /// What is added to UTC.

@@ -121,6 +121,32 @@ impl Crossings {
         self.groups.get(&(why, grain, group.clone())).map(Readers::everybody).unwrap_or_default()
     }
 
+    /// Lists everybody who goes by a working calendar.
+    pub(crate) fn calendar_readers(&self) -> Vec<u32> {
+        let is_calendar = |key: &Key| matches!(key, (Why::Loose, Grain::Constant, Group::Key(_)));
+        self.groups.iter().filter(|(key, _)| is_calendar(key)).flat_map(|(_, readers)| readers.everybody()).collect()
+    }
+
+    /// Gives instances and the groups that are rows other numbers. Whoever has
+    /// none is forgotten.
+    pub(crate) fn renumber(&mut self, unit: impl Fn(u32) -> Option<u32>, row: impl Fn(usize, u32) -> Option<u32>) {
+        let renamed = |(why, grain, group): Key| match (grain, group) {
+            (Grain::Table(table), Group::Row(own)) => Some((why, grain, Group::Row(row(table, own)?))),
+            (grain, group) => Some((why, grain, group)),
+        };
+        let before = std::mem::take(self);
+        for (own, keys) in before.by_unit {
+            let Some(own) = unit(own) else { continue };
+            self.by_unit.insert(own, keys.into_iter().filter_map(|(key, side)| Some((renamed(key)?, side))).collect());
+        }
+        for (key, mut readers) in before.groups {
+            let Some(key) = renamed(key) else { continue };
+            readers.units = readers.units.into_iter().filter_map(|(side, own)| Some((side, unit(own)?))).collect();
+            self.deadlines.extend(readers.due.map(|due| (due, key.clone())));
+            self.groups.insert(key, readers);
+        }
+    }
+
     /// Returns the next instant at which time alone crosses somebody.
     pub(crate) fn next(&self) -> Option<i64> {
         self.deadlines.first().map(|(at, _)| *at)
@@ -226,6 +252,25 @@ mod tests {
         assert_eq!(crossings.next(), Some(hours(7.0)));
         crossings.forget(1);
         assert_eq!(crossings.next(), Some(hours(14.0)));
+    }
+
+    #[test]
+    fn other_numbers_change_nothing_else() {
+        let mut crossings = Crossings::default();
+        for (unit, hour) in [(3, 1), (5, 2), (8, 9)] {
+            let side = Side { own: -f64::from(hour), figure: Some(5.0), slope: 1.0 / HOUR };
+            crossings.put(unit, Why::Threshold(0), Grain::Table(2), &Group::Row(7), side, hours(4.0));
+        }
+        crossings.renumber(|unit| Some(unit / 2), |table, row| (table == 2).then_some(row - 7));
+        assert_eq!(crossings.readers(Why::Threshold(0), Grain::Table(2), &Group::Row(0)), [4, 2, 1]);
+        assert_eq!(crossings.readers(Why::Threshold(0), Grain::Table(2), &Group::Row(7)), Vec::<u32>::new());
+        assert_eq!(crossings.next(), Some(hours(6.0)));
+        crossings.forget(1);
+        assert_eq!(crossings.due(hours(7.0)), Some(vec![2]));
+        for unit in [2, 4] {
+            crossings.forget(unit);
+        }
+        assert_eq!(crossings.next(), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::clock::ProcessClock;
 use crate::evaluate::Evaluator;
 use crate::figures::Figures;
 use crate::knowledge_model::{FireOn, KnowledgeModel, Source};
-use crate::log::{Applied, EventLog, Touched};
+use crate::log::{Applied, EventLog, Renumbering, Touched};
 use crate::matched_set::{Difference, End, Enter, signal};
 use crate::pace::{Pace, Sending};
 use crate::ports::{Outbox, Reason};
@@ -203,12 +203,10 @@ impl Live {
     /// Applies a commit and evaluates what it touched, at the clock's time.
     pub(crate) fn commit(&mut self, desk: &Desk, change: &Change, wall_now: Timestamp) -> Result<Followed, Error> {
         self.walk(desk, self.clock.now(wall_now))?;
-        let rows_held = self.names_rows();
-        if !rows_held && let Some(folded) = self.log.folded_meanwhile() {
+        if let Some(folded) = self.log.folded_meanwhile() {
             self.stand_on(Arc::new(folded));
         }
         let mut root = (*self.log).clone();
-        root.hold_rows(rows_held);
         let touched = match root.apply(change) {
             Applied::Touched(touched) => touched,
             Applied::Reload => return Ok(Followed::Reload),
@@ -232,35 +230,25 @@ impl Live {
         Ok(Followed::Yes)
     }
 
-    /// Tells whether a trigger or a figure names rows by their numbers from one
-    /// commit to the next, so that these must not change.
-    fn names_rows(&self) -> bool {
-        let mut watches = self.models.iter().flat_map(|model| &model.watches);
-        watches.any(|watch| !watch.trigger.in_case) || self.figures.name_rows()
-    }
-
     /// Moves to a root that says the same with other row numbers, with all that
     /// stand on the one before.
     fn stand_on(&mut self, folded: Arc<EventLog>) {
-        self.figures.stand_on(folded.clone());
+        let before = std::mem::replace(&mut self.log, folded.clone());
+        let rows = Renumbering::new(&before, &folded);
+        self.figures.stand_on(folded.clone(), &rows);
         for watch in self.models.iter_mut().flat_map(|model| &mut model.watches) {
-            watch.stand_on(folded.clone());
+            watch.stand_on(folded.clone(), &rows);
         }
-        self.log = folded;
     }
 
-    /// Folds the log now, or begins to in the background, if that may be.
+    /// Folds the log now, or begins to in the background.
     #[cfg(test)]
-    pub(crate) fn fold(&mut self, now: bool) -> bool {
-        if self.names_rows() {
-            return false;
-        }
+    pub(crate) fn fold(&mut self, now: bool) {
         if now {
             self.stand_on(Arc::new(self.log.folded()));
         } else {
             Arc::make_mut(&mut self.log).begin_fold();
         }
-        true
     }
 
     /// Does what need not be done at a commit: sends what was held, evaluates

@@ -5,11 +5,13 @@
 //! (class L) and with the clock. A figure that several cases share moves with
 //! the rows of any of them; then those are asked again that read the group
 //! that moved (K), and of a comparison with such a figure only those whose own
-//! side lies between the figure before and the figure now (T). What cannot be
-//! said like this is evaluated whole, at its own pace (F).
+//! side lies between the figure before and the figure now (T). A value that is
+//! looked up is a figure of all who look for the same keys, and a working
+//! calendar that stands in a table asks those again who go by it. What cannot
+//! be said like this is evaluated whole, at its own pace (F).
 
 use crate::evaluate::{has_shared, is_known, is_shared};
-use crate::figures::is_kept;
+use crate::figures::is_followed;
 use crate::pql::check::{Checker, type_of};
 use crate::pql::deadline::{CADENCE_MILLIS, ClockUse, Course, slope};
 use crate::pql::plan::{Aggregation, Grain, Node, Op, Program, PullUp, Selection, Way, Yield};
@@ -28,8 +30,13 @@ pub(crate) struct Reach {
     /// Where answers depend on figures, in a form in which it is known who is
     /// asked again.
     pub(crate) thresholds: Vec<Threshold>,
-    /// Conditions that read figures in another form.
+    /// Conditions that read figures in another form, or working calendars that
+    /// stand in tables.
     pub(crate) loose: Vec<Node>,
+    /// A figure stands in such a condition.
+    pub(crate) reads_figures: bool,
+    /// A working calendar that stands in a table has a part in it.
+    pub(crate) goes_by_table: bool,
     /// Comparisons with the clock, case by case, each with its slope.
     pub(crate) timed: Vec<(Node, Course)>,
 }
@@ -109,8 +116,8 @@ pub(crate) fn reach(checker: &Checker<'_>, selection: &Selection, clock: &ClockU
     let mut reach = Reach::default();
     for (condition, way) in &selection.conditions {
         condition.walk(&mut |node| {
-            let is_figure = is_shared(program, node);
-            reach.whole |= !is_understood(node) || (is_figure && !is_kept(program, node));
+            reach.whole |= !is_followed(program, node);
+            reach.goes_by_table |= node.reads_calendar();
         });
         let mut parts = Vec::new();
         conjuncts(condition, &mut parts);
@@ -130,7 +137,10 @@ pub(crate) fn reach(checker: &Checker<'_>, selection: &Selection, clock: &ClockU
             }
             match reading.thresholds(part) {
                 Some(found) => reach.thresholds.extend(found),
-                None => reach.loose.push((*part).clone()),
+                None => {
+                    part.walk(&mut |node| reach.reads_figures |= is_shared(program, node));
+                    reach.loose.push((*part).clone());
+                }
             }
         }
     }
@@ -150,17 +160,6 @@ fn conjuncts<'a>(node: &'a Node, parts: &mut Vec<&'a Node>) {
         }
         _ => parts.push(node),
     }
-}
-
-/// Tells whether a node depends on nothing but rows of the case, figures
-/// that are told apart, and the clock. Of an operator that is not listed,
-/// such as a window over all rows, it is not known.
-fn is_understood(node: &Node) -> bool {
-    is_known(node)
-        || matches!(
-            node.op,
-            Op::Column { .. } | Op::Now | Op::ClockPart(_) | Op::ZonedClock(..) | Op::PullUp(_) | Op::Process(_)
-        )
 }
 
 struct Reading<'a> {
@@ -194,7 +193,7 @@ impl Reading<'_> {
                 }
             }
         }
-        if is_shared(self.program, node) {
+        if is_shared(self.program, node) || node.reads_calendar() {
             return None;
         }
         let mut found = Some(Vec::new());
@@ -265,8 +264,11 @@ impl Reach {
         if judges {
             words.push_str("; those of a group whose shared condition turns");
         }
-        if !self.loose.is_empty() {
+        if self.reads_figures {
             words.push_str("; when a shared figure moves, those that read it");
+        }
+        if self.goes_by_table {
+            words.push_str("; when a working calendar changes, those that go by it");
         }
         if on_load {
             words.push_str("; nothing because time passes, as \"evaluate: ON_LOAD\" asks");

@@ -17,7 +17,7 @@ use crate::detect::{Finding, Findings};
 use crate::evaluate::{Evaluator, Group, InScope};
 use crate::figures::{Figures, Links, dirty_rows, has_case};
 use crate::knowledge_model::{FireOn, WhenFull};
-use crate::log::{EventLog, NO_ROW, Touched};
+use crate::log::{EventLog, NO_ROW, Renumbering, Touched};
 use crate::matched_set::{Difference, Enter, Standing, Stored, kind};
 use crate::ports::{Field, Reason};
 use crate::pql::deadline::next_change;
@@ -94,6 +94,13 @@ impl Deadlines {
         self.queue.insert((at, unit));
     }
 
+    /// Gives the units other numbers; whoever has none is forgotten.
+    fn renumber(&mut self, number: impl Fn(u32) -> Option<u32>) {
+        let before = std::mem::take(&mut self.by_unit);
+        self.by_unit = before.into_iter().filter_map(|(unit, at)| Some((number(unit)?, at))).collect();
+        self.queue = self.by_unit.iter().map(|(unit, at)| (*at, *unit)).collect();
+    }
+
     fn next(&self) -> Option<i64> {
         let first = self.queue.first().map(|(at, _)| *at);
         [first, self.all].into_iter().flatten().min()
@@ -148,8 +155,25 @@ impl Watch {
     }
 
     /// Moves to a root that says the same with other row numbers.
-    pub(crate) fn stand_on(&mut self, folded: Arc<EventLog>) {
+    pub(crate) fn stand_on(&mut self, folded: Arc<EventLog>, rows: &Renumbering<'_>) {
         self.evaluator = Evaluator::new(folded, self.trigger.program.clone(), 0);
+        let own = match self.trigger.target {
+            Grain::Table(table) if !self.trigger.in_case => Some(table),
+            _ => None,
+        };
+        let unit = |unit: u32| own.map_or(unit, |table| if unit == NO_ROW { unit } else { rows.row(table, unit) });
+        let known = |number: u32| (number != NO_ROW).then_some(number);
+        if own.is_some() {
+            let mut by_unit: HashMap<u32, Vec<Arc<str>>> = HashMap::new();
+            for (before, identifiers) in std::mem::take(&mut self.by_unit) {
+                // Rows that are gone are together until all are looked at.
+                by_unit.entry(unit(before)).or_default().extend(identifiers);
+            }
+            self.by_unit = by_unit;
+            self.waiting.values_mut().for_each(|waiting| *waiting = unit(*waiting));
+            self.deadlines.renumber(|before| known(unit(before)));
+        }
+        self.crossings.renumber(|before| known(unit(before)), |table, row| known(rows.row(table, row)));
     }
 
     /// Moves to another root and tells whom that makes it look at: those that
@@ -198,9 +222,13 @@ impl Watch {
         for unit in &units {
             self.crossings.forget(*unit);
         }
-        let moved = self.moved(figures);
-        if self.reads_all && !moved.is_empty() {
+        let moved = figures.moved(&self.links);
+        let turned = figures.turned(&self.links);
+        if self.reads_all && (turned || !moved.is_empty()) {
             return Which::All;
+        }
+        if turned {
+            units.extend(self.crossings.calendar_readers());
         }
         for (grain, group) in &moved {
             units.extend(self.crossings.readers(Why::Loose, *grain, group));
@@ -212,16 +240,6 @@ impl Watch {
             }
         }
         Which::Units(units.into_iter().collect())
-    }
-
-    /// Lists the groups that the last commit moved and that the conditions may
-    /// read, in the words of the program.
-    fn moved(&self, figures: &Figures) -> BTreeSet<(Grain, Group)> {
-        let mut moved = BTreeSet::new();
-        for (figure, grain) in self.links.figures() {
-            moved.extend(figures.moved(figure).map(|group| (grain, group.clone())));
-        }
-        moved
     }
 
     /// Returns the group's side of a threshold, as one of its readers sees it.

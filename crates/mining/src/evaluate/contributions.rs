@@ -2,8 +2,9 @@
 
 use super::evaluator::InScope;
 use super::given::Group;
+use super::lookup::key_of;
 use super::vector::Operand;
-use crate::pql::plan::{Grain, PullUp};
+use crate::pql::plan::{Grain, Lookup, PullUp};
 use crate::value::Value;
 
 /// One value that goes into a figure.
@@ -11,7 +12,7 @@ use crate::value::Value;
 pub(crate) struct Contribution {
     /// Of which group.
     pub(crate) group: Group,
-    /// Never missing.
+    /// Missing only where something is looked up.
     pub(crate) value: Value,
     /// What FIRST and LAST order by, each with whether it descends.
     pub(crate) keys: Vec<(Value, bool)>,
@@ -50,6 +51,20 @@ impl InScope<'_> {
         found
     }
 
+    /// Lists what the rows in scope offer to those who look for their keys. A
+    /// row without a value offers that.
+    pub(crate) fn offered(&self, lookup: &Lookup) -> Vec<Contribution> {
+        let from = lookup.value.grain;
+        let value = self.operand(&lookup.value, from);
+        let keys: Vec<Operand> = lookup.keys.iter().map(|(_, key)| self.operand(key, from)).collect();
+        let standing = self.standing(from);
+        let offer = |row: usize| {
+            let group = Group::Key(key_of(&keys, row)?.into());
+            Some(Contribution { group, value: value.value(row), keys: Vec::new(), place: standing[row] })
+        };
+        (0..self.length(from)).filter_map(offer).collect()
+    }
+
     /// Tells for each row where it stands among all, in the order of frames.
     fn standing(&self, grain: Grain) -> Vec<(u32, u32)> {
         let roles = &self.log().catalog().roles;
@@ -60,6 +75,15 @@ impl InScope<'_> {
                     (0..places.len() as u32).map(move |place| (case, place))
                 };
                 frame.segments().flat_map(of_case).collect()
+            }
+            Grain::Edges => {
+                let edges = self.edges();
+                let mut standing: Vec<(u32, u32)> = Vec::with_capacity(edges.cases.len());
+                for case in &edges.cases {
+                    let before = standing.last().filter(|(last, _)| last == case);
+                    standing.push((*case, before.map_or(0, |(_, place)| place + 1)));
+                }
+                standing
             }
             Grain::Table(table) if table == roles.case_table => {
                 self.cases_of(grain, table).into_iter().map(|case| (case, 0)).collect()

@@ -12,6 +12,7 @@ use super::given::{Given, Group};
 use super::keys::group;
 use super::moving::Moving;
 use super::process::EdgeRows;
+use super::reads::stays_in_case;
 use super::vector::{GroupKey, Operand, Places, Vector};
 use super::worked::{self, Calendars};
 use super::{lookup, process, query, scalar, window};
@@ -20,7 +21,7 @@ use crate::log::{EventLog, NO_ROW};
 use crate::pql::catalog::Path;
 use crate::pql::check::type_of;
 use crate::pql::deadline::{Course, next_change};
-use crate::pql::plan::{ClockPart, Grain, Node, Op, Program, PullUp, Selection, Way, Worked, Yield};
+use crate::pql::plan::{ClockPart, Grain, Node, Op, Program, PullUp, Selection, Way, Window, Worked, Yield};
 use crate::value::Value;
 
 /// Evaluates nodes of one program on one root.
@@ -466,9 +467,9 @@ impl<'a> InScope<'a> {
             Op::Process(process) => {
                 process::compute(self, process, type_of(node), node.yields == Yield::Truth, node.grain)
             }
-            Op::Window(_) if !self.is_whole() => self.of_everything(node),
+            Op::Window(described) if !self.sees_all_around(described, node.grain) => self.of_everything(node),
             Op::Window(described) => window::window(self, described, type_of(node), node.grain),
-            Op::Lookup(described) => lookup::lookup(self, described, node.grain),
+            Op::Lookup(described) => lookup::lookup(self, node, described),
             Op::FilterToNull(value, conditions) => {
                 let kept = self.selected(node.grain, conditions);
                 let value = operand(value);
@@ -504,12 +505,29 @@ impl<'a> InScope<'a> {
 
     /// Returns the calendars that a node goes by, always those of the whole.
     pub(crate) fn calendars(&self, node: u32, worked: &Worked) -> Arc<Calendars> {
+        if let Some(given) = self.given.and_then(|given| given.calendars(node)) {
+            return given;
+        }
         if let Some(known) = self.whole.calendars.borrow().get(&node) {
             return known.clone();
         }
         let calendars = Arc::new(Calendars::new(&self.everything(), &worked.calendar));
         self.whole.calendars.borrow_mut().insert(node, calendars.clone());
         calendars
+    }
+
+    /// Returns the shared figures that are kept elsewhere, if there are any.
+    pub(super) fn given(&self) -> Option<&'a dyn Given> {
+        self.given
+    }
+
+    /// Tells whether all rows that a window looks at are in scope with its own.
+    fn sees_all_around(&self, window: &Window, grain: Grain) -> bool {
+        match self.own.scope {
+            Scope::Whole => true,
+            Scope::Cases(_) => stays_in_case(self.program(), window, grain),
+            Scope::Rows(..) | Scope::Combinations(..) => false,
+        }
     }
 
     /// Evaluates a node over everything and picks the rows in scope.

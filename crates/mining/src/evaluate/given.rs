@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::vector::GroupKey;
+use super::worked::Calendars;
 use crate::value::Value;
 
 /// What a shared figure has one value for.
@@ -17,7 +18,8 @@ pub(crate) enum Group {
     All,
     /// A row of a table, by its number.
     Row(u32),
-    /// A combination of a DOMAIN_TABLE.
+    /// A combination of a DOMAIN_TABLE, keys that are looked up, or the name of
+    /// a working calendar (no part: the one for those who name none).
     Key(Arc<[GroupKey]>),
 }
 
@@ -41,4 +43,7 @@ pub(crate) trait Given {
 
     /// Returns the value of a figure that is kept, for one group.
     fn value(&self, node: u32, group: &Group) -> Value;
+
+    /// Returns the working calendars that a node goes by, if they are kept.
+    fn calendars(&self, node: u32) -> Option<Arc<Calendars>>;
 }

@@ -7,7 +7,10 @@
 
 use super::evaluator::InScope;
 use super::given::Group;
-use crate::pql::plan::{Grain, Node, Op, Program};
+use super::lookup::looked_for;
+use super::worked::Calendars;
+use crate::pql::plan::{Grain, Node, Op, Program, Window};
+use crate::value::Type;
 
 /// What one row's value reads.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,16 +33,41 @@ impl RowReads {
     }
 }
 
-/// Tells whether a node is the value of a shared figure.
+/// Tells whether a node is the value of a shared figure: of rows of many cases,
+/// or of all who look for the same keys.
 pub(crate) fn is_shared(program: &Program, node: &Node) -> bool {
-    matches!(node.op, Op::PullUp(_)) && !program.is_in_case(node.grain)
+    match node.op {
+        Op::PullUp(_) => !program.is_in_case(node.grain),
+        Op::Lookup(_) => true,
+        _ => false,
+    }
 }
 
-/// Tells whether a shared figure has a part in a value.
+/// Tells whether a shared figure, or a working calendar that stands in a table,
+/// has a part in a value.
 pub(crate) fn has_shared(program: &Program, node: &Node) -> bool {
     let mut found = false;
-    node.walk(&mut |node| found |= is_shared(program, node));
+    node.walk(&mut |node| found |= is_shared(program, node) || node.reads_calendar());
     found
+}
+
+/// Tells whether a window never looks further than its case: events, or cases,
+/// are parted by what names the case. Nothing else will do: a column of the
+/// case table is missing for all cases without a row there, and doubles may be
+/// equal that name two cases.
+pub(crate) fn stays_in_case(program: &Program, window: &Window, grain: Grain) -> bool {
+    let roles = &program.catalog.roles;
+    let key = match grain {
+        Grain::Table(table) if table == roles.activity_table => (table, roles.case_column),
+        Grain::Table(table) if table == roles.case_table => (table, roles.case_table_column),
+        _ => return false,
+    };
+    let is_key = |node: &Node| match &node.op {
+        Op::Column { table, column } => (*table, *column) == key,
+        _ => false,
+    };
+    let (_, own) = &program.catalog.tables[key.0].columns[key.1];
+    *own != Type::Float && window.partition.iter().any(is_key)
 }
 
 impl InScope<'_> {
@@ -47,6 +75,15 @@ impl InScope<'_> {
     /// be told of this kind of node.
     pub(crate) fn reads(&self, node: &Node) -> Option<Vec<RowReads>> {
         let length = self.length(node.grain);
+        if let Op::Lookup(lookup) = &node.op {
+            // Whoever has no key to look for reads no figure, and is in that
+            // unlike others who read the same ones.
+            let read = |group: Option<Group>| RowReads {
+                pure: group.is_some(),
+                groups: group.map(|group| (node.grain, group)).into_iter().collect(),
+            };
+            return Some(looked_for(self, lookup, node.grain).map(read).collect());
+        }
         if is_shared(self.program(), node) {
             let read = |group| RowReads { groups: vec![(node.grain, group)], pure: true };
             return Some(self.groups(node.grain).into_iter().map(read).collect());
@@ -94,8 +131,21 @@ impl InScope<'_> {
             }
             return Some(all);
         }
-        if !is_known(node) {
+        if !is_known(node) && !node.reads_calendar() {
             return None;
+        }
+        if let Op::Worked(worked) = &node.op
+            && node.reads_calendar()
+        {
+            let ident = worked.ident.as_ref().map(|ident| self.operand(ident, node.grain));
+            for (row, own) in all.iter_mut().enumerate() {
+                own.pure = false;
+                let group = match &ident {
+                    Some(ident) => ident.text(row).map(|name| Calendars::group(Some(name))),
+                    None => Some(Calendars::group(None)),
+                };
+                own.groups.extend(group.map(|group| (Grain::Constant, group)));
+            }
         }
         let mut children = Vec::new();
         node.each_child(|child| children.push(child));

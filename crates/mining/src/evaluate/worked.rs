@@ -1,9 +1,10 @@
 //! Functions of dates and working calendars.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::evaluator::InScope;
+use super::given::Group;
 use super::vector::{Operand, Vector};
 use crate::calendar::{Calendar, days_since_1970, years};
 use crate::pql::parse::WEEKDAYS;
@@ -46,6 +47,24 @@ impl Calendars {
             Some(ident) if !self.by_ident.is_empty() => self.by_ident.get(ident),
             _ => self.only.as_ref(),
         }
+    }
+
+    /// Names the calendar of an ident, the same on every root.
+    pub(crate) fn group(ident: Option<&str>) -> Group {
+        let ident: Option<Value> = ident.map(|ident| Value::Text(ident.into()));
+        Group::key(ident.as_slice())
+    }
+
+    /// Lists the calendars that are other ones than before; `None` if that may
+    /// be so for whatever name somebody goes by.
+    pub(crate) fn changed_since(&self, before: &Calendars) -> Option<Vec<Group>> {
+        let of_unknown = |calendars: &Calendars| calendars.only.clone().filter(|_| calendars.by_ident.is_empty());
+        if of_unknown(self) != of_unknown(before) {
+            return None;
+        }
+        let names: BTreeSet<&Arc<str>> = self.by_ident.keys().chain(before.by_ident.keys()).collect();
+        let names = names.into_iter().map(|name| Some(&**name)).chain([None]);
+        Some(names.filter(|name| self.get(*name) != before.get(*name)).map(Calendars::group).collect())
     }
 
     /// Returns the calendar of a row; nothing if its ident is missing.

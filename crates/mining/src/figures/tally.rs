@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::evaluate::{Contribution, ExactSum, GroupKey, aggregate_list, compare, quantile_place, sum_or_mean};
-use crate::pql::plan::Aggregation;
+use crate::pql::check::type_of;
+use crate::pql::plan::{Aggregation, PullUp};
 use crate::value::{Type, Value};
 
 /// How values are aggregated, and what comes out.
@@ -28,6 +29,16 @@ pub(super) struct Kind {
 }
 
 impl Kind {
+    /// Reads how a figure aggregates, given the type of what comes out.
+    pub(super) fn of(pull_up: &PullUp, result: Type) -> Self {
+        Kind {
+            aggregation: pull_up.aggregation,
+            own: type_of(&pull_up.value),
+            result,
+            delimiter: pull_up.delimiter.clone(),
+        }
+    }
+
     /// Tells whether it matters in which order the values come.
     pub(super) fn is_ordered(&self) -> bool {
         matches!(self.start(), Tally::Listed(_))
@@ -113,6 +124,18 @@ impl Tally {
             Tally::Listed(values) => {
                 values.remove(&Standing { keys: one.keys, place: one.place });
             }
+        }
+    }
+
+    /// Gives the rows that values in order come from the numbers that they have
+    /// after a fold; the order stays.
+    pub(super) fn renumber(&mut self, row: impl Fn(u32) -> u32) {
+        if let Tally::Listed(values) = self {
+            let renumbered = std::mem::take(values).into_iter();
+            let renumbered = renumbered.map(|(Standing { keys, place: (own, within) }, value)| {
+                (Standing { keys, place: (row(own), within) }, value)
+            });
+            *values = renumbered.collect();
         }
     }
 

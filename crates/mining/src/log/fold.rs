@@ -85,8 +85,8 @@ impl EventLog {
         Some(make_up())
     }
 
-    /// Says whether somebody names rows by their numbers from one root to the
-    /// next. As long as that is so no fold begins, and one under way is given up.
+    /// Says whether rows are to keep their numbers. As long as that is so no fold
+    /// begins, and one under way is given up.
     pub(crate) fn hold_rows(&mut self, held: bool) {
         self.rows_held = held;
         if held {

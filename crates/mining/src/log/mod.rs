@@ -15,8 +15,9 @@
 //! * [`sides`]: which table of a join is the N-side;
 //! * [`event_log`]: joins resolved to row numbers, cases with their events in
 //!   order, and what a commit touches;
-//! * [`build`], [`fold`], [`load`]: from rows to a base, from base and overlay
-//!   to a base, from the rows of a pool to a root;
+//! * [`build`], [`fold`], [`renumbering`], [`load`]: from rows to a base, from
+//!   base and overlay to a base and which row is which, from the rows of a pool
+//!   to a root;
 //! * [`size`]: what it takes, and whether there is room.
 //!
 //! Decisions that the rows do not make for us: events of a case stand in the
@@ -36,6 +37,7 @@ mod sides;
 mod event_log;
 mod build;
 mod fold;
+mod renumbering;
 mod load;
 mod size;
 
@@ -49,4 +51,5 @@ pub use words::Words;
 
 pub(crate) use column::Base;
 pub(crate) use narrow::{Bitmap, Ints, Narrow, fill};
+pub(crate) use renumbering::Renumbering;
 pub(crate) use words::WordBlock;

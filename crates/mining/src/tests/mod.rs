@@ -16,6 +16,7 @@ mod triggers;
 mod wishes;
 mod incremental;
 mod late_steps;
+mod followed;
 mod backtests;
 mod figures;
 mod explaining;

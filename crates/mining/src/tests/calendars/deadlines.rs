@@ -195,11 +195,11 @@ async fn a_calendar_that_changes_arms_all_cases_anew() {
     mining.put_draft(&actor(), "p", &triggers::one_trigger(condition, "")).await.expect("a draft");
     house.set_clock("p.km", "2026-03-01 10:30").await;
     let publication = mining.publish(&actor(), "p.km").await.expect("it fits");
-    expect!["all cases, in the background after a commit, at most every 5 seconds and at most a twentieth of the time, because it depends on more than can be followed row by row"].assert_eq(&publication.triggers[0].cost);
+    expect!["at each commit the cases that it touches; when a working calendar changes, those that go by it; each case once more at the instant at which time alone changes its answer"].assert_eq(&publication.triggers[0].cost);
     // From Friday to Monday.
     house.append("SHIFTS", "ID | WEEKDAY | SHIFT_BEGIN | SHIFT_END\ns | MONDAY | 08:00 | 16:00").await;
     house.set_clock("p.km", "2026-03-08 00:00").await;
-    expect![""].assert_eq(&house.fired_text().await);
+    expect!["2026-03-02T10:00:00.001Z 1 T/1/1\n"].assert_eq(&house.fired_text().await);
 }
 
 #[test]
