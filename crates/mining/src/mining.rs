@@ -231,6 +231,7 @@ impl Mining {
 
     /// Lists what a trigger in shadow mode would have sent, the last 1,000.
     pub async fn shadows(&self, model: &str, trigger: &str) -> Result<Vec<Signal>, Error> {
+        self.published_trigger(model, trigger).await?;
         let (model, trigger) = (model.to_owned(), trigger.to_owned());
         self.desk.db.read("mining.shadows", move |tx| Ok(tables::shadows(tx, &model, &trigger)?)).await
     }

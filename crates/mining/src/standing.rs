@@ -102,6 +102,14 @@ impl Mining {
         })
     }
 
+    /// Tells how a model stands, with one of its triggers.
+    pub async fn trigger_standing(&self, model: &str, trigger: &str) -> Result<ModelStanding, Error> {
+        self.published_trigger(model, trigger).await?;
+        let mut standing = self.standing(model).await?;
+        standing.triggers.retain(|own| own.trigger.id == trigger);
+        Ok(standing)
+    }
+
     /// Lists signals of a trigger that a cap holds back, the next one first.
     pub async fn held(&self, model: &str, trigger: &str, limit: u64) -> Result<Vec<Held>, Error> {
         self.published_trigger(model, trigger).await?;
