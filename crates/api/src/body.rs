@@ -173,9 +173,9 @@ impl<'de> Deserialize<'de> for Share {
         let text = Cow::<str>::deserialize(deserializer)?;
         let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
         let given = || text.chars().take(100).collect::<String>();
-        share.map(Share).ok_or_else(|| {
-            serde::de::Error::custom(format!("must be a number from 0 to 1, not \"{}\"", given()))
-        })
+        share
+            .map(Share)
+            .ok_or_else(|| serde::de::Error::custom(format!("must be a number from 0 to 1, not \"{}\"", given())))
     }
 }
 

@@ -10,7 +10,6 @@
 use std::sync::LazyLock;
 
 use axum::Json;
-use utoipa::{IntoResponses, OpenApi};
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::ArrayBuilder;
@@ -18,6 +17,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{
     Components, Content, ObjectBuilder, OneOfBuilder, OpenApi as Text, Paths, Ref, Required, ResponseBuilder, Type,
 };
+use utoipa::{IntoResponses, OpenApi};
 
 use crate::{intelligence, own, problem};
 
@@ -50,7 +50,7 @@ use crate::{intelligence, own, problem};
         (name = "house", description = "Keys, permissions, the audit trail, the status."),
         (name = "document", description = "This document."),
     ),
-    security(("bearer" = []), ("app key" = []))
+    security(("bearer" = []), ("app-key" = []))
 )]
 struct Frame;
 
@@ -76,7 +76,7 @@ static DOCUMENT: LazyLock<Text> = LazyLock::new(|| {
         "Authorization",
         "`AppKey` and a space in front of an app key, the Base64 text of `id:secret`.",
     );
-    components.add_security_scheme("app key", SecurityScheme::ApiKey(ApiKey::Header(app_key)));
+    components.add_security_scheme("app-key", SecurityScheme::ApiKey(ApiKey::Header(app_key)));
     document
 });
 

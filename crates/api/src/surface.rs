@@ -57,7 +57,10 @@ enum Gives {
     /// A body of a media type.
     Text(&'static str),
     /// JSON whose form is known.
-    Form { schema: RefOr<Schema>, parts: Vec<(String, RefOr<Schema>)> },
+    Form {
+        schema: RefOr<Schema>,
+        parts: Vec<(String, RefOr<Schema>)>,
+    },
 }
 
 impl Surface {
@@ -185,7 +188,11 @@ impl Outline {
                 ResponseBuilder::new().description("The answer.").content(media_type, Content::default())
             }
             Gives::Form { schema, parts } => {
-                components.schemas.extend(parts);
+                for (name, part) in parts {
+                    let other = components.schemas.get(&name).filter(|known| **known != part);
+                    assert!(other.is_none(), "two forms are called \"{name}\"; name one of them by #[schema(as = …)]");
+                    components.schemas.insert(name, part);
+                }
                 let content = Content::new(Some(schema));
                 ResponseBuilder::new().description("The answer.").content("application/json", content)
             }

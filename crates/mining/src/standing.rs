@@ -154,12 +154,7 @@ impl Mining {
 
 impl InMemory {
     fn none() -> Self {
-        InMemory {
-            following: Following::NotLoaded,
-            next_deadline: None,
-            previews: Vec::new(),
-            triggers: Vec::new(),
-        }
+        InMemory { following: Following::NotLoaded, next_deadline: None, previews: Vec::new(), triggers: Vec::new() }
     }
 }
 

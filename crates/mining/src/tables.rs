@@ -146,9 +146,7 @@ pub(crate) fn progress(tx: &mut dyn Tx, model: &str) -> Result<Option<Progress>,
         "SELECT epoch, step, fired_through, evaluated_at FROM mining_progress WHERE model = $1",
         args![model],
     )?;
-    let read = |row: Row| {
-        Ok(Progress { epoch: row.get(0)?, step: row.get(1)?, through: row.get(2)?, at: row.get(3)? })
-    };
+    let read = |row: Row| Ok(Progress { epoch: row.get(0)?, step: row.get(1)?, through: row.get(2)?, at: row.get(3)? });
     row.map(read).transpose()
 }
 

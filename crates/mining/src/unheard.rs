@@ -41,12 +41,7 @@ struct Listening<'a> {
 }
 
 impl Listening<'_> {
-    fn hear(
-        &mut self,
-        path: &str,
-        text: &Spanned<String>,
-        check: impl FnOnce(&mut Checker<'_>, &str) -> Option<Node>,
-    ) {
+    fn hear(&mut self, path: &str, text: &Spanned<String>, check: impl FnOnce(&mut Checker<'_>, &str) -> Option<Node>) {
         let mut checker = Checker::new(self.log.catalog().clone(), self.vocabulary);
         let Some(node) = check(&mut checker, &text.value) else { return };
         let told = unheard(self.log, &Arc::new(checker.finish()), [&node], self.now);

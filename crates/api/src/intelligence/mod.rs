@@ -54,21 +54,81 @@ pub(crate) fn routes(app: &App) -> Router<App> {
 pub(crate) fn reads() -> Surface {
     Surface::default()
         .about("intelligence")
-        .told(Method::GET, "/knowledge-models", knowledge_models::list, ("listKnowledgeModels", "Lists the published knowledge models that the caller may use."))
-        .told(Method::GET, "/knowledge-models/{model}", knowledge_models::show, ("showKnowledgeModel", "Shows a knowledge model."))
-        .told(Method::GET, "/knowledge-models/{model}/filters", knowledge_models::filters, ("listFilters", "Lists the filters."))
+        .told(
+            Method::GET,
+            "/knowledge-models",
+            knowledge_models::list,
+            ("listKnowledgeModels", "Lists the published knowledge models that the caller may use."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}",
+            knowledge_models::show,
+            ("showKnowledgeModel", "Shows a knowledge model."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/filters",
+            knowledge_models::filters,
+            ("listFilters", "Lists the filters."),
+        )
         .told(Method::GET, "/knowledge-models/{model}/kpis", knowledge_models::kpis, ("listKpis", "Lists the KPIs."))
-        .told(Method::GET, "/knowledge-models/{model}/records", knowledge_models::records, ("listRecords", "Lists the records."))
-        .told(Method::GET, "/knowledge-models/{model}/records/{record}", knowledge_models::record, ("showRecord", "Shows a record with its fields."))
-        .told(Method::GET, "/knowledge-models/{model}/records/{record}/data", data::of_record, ("readRecord", "Answers a question in the query string, to one record."))
-        .told(Method::POST, "/knowledge-models/{model}/records/{record}/data", data::of_record_posted, ("askRecord", "Answers a question in JSON, to one record."))
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/records",
+            knowledge_models::records,
+            ("listRecords", "Lists the records."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/records/{record}",
+            knowledge_models::record,
+            ("showRecord", "Shows a record with its fields."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/records/{record}/data",
+            data::of_record,
+            ("readRecord", "Answers a question in the query string, to one record."),
+        )
+        .told(
+            Method::POST,
+            "/knowledge-models/{model}/records/{record}/data",
+            data::of_record_posted,
+            ("askRecord", "Answers a question in JSON, to one record."),
+        )
         .takes("application/json")
-        .told(Method::GET, "/knowledge-models/{model}/records/{record}/query", data::rows_of_record, ("readRecordRows", "Answers with rows alone, of one record."))
-        .told(Method::GET, "/knowledge-models/{model}/records/{record}/summary", data::summary, ("summarizeRecord", "Tells what the values of each field of a record are like."))
-        .told(Method::GET, "/knowledge-models/{model}/data", data::of_model, ("readModel", "Answers a question in the query string, across records."))
-        .told(Method::POST, "/knowledge-models/{model}/data", data::of_model_posted, ("askModel", "Answers a question in JSON, across records."))
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/records/{record}/query",
+            data::rows_of_record,
+            ("readRecordRows", "Answers with rows alone, of one record."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/records/{record}/summary",
+            data::summary,
+            ("summarizeRecord", "Tells what the values of each field of a record are like."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/data",
+            data::of_model,
+            ("readModel", "Answers a question in the query string, across records."),
+        )
+        .told(
+            Method::POST,
+            "/knowledge-models/{model}/data",
+            data::of_model_posted,
+            ("askModel", "Answers a question in JSON, across records."),
+        )
         .takes("application/json")
-        .told(Method::GET, "/knowledge-models/{model}/query", data::rows_of_model, ("readModelRows", "Answers with rows alone, across records."))
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/query",
+            data::rows_of_model,
+            ("readModelRows", "Answers with rows alone, across records."),
+        )
 }
 
 /// Returns what the original has in its beta and we have not.

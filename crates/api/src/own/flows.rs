@@ -220,7 +220,8 @@ pub(super) async fn runs(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Vec<Run>>, Fault> {
     rights::use_flows(&app, &actor).await?;
-    let runs = app.flows.runs(&flow, wanted.limit.map_or(RUNS_USUAL, |limit| limit.clamped(1, RUNS_MAX)) as u32).await?;
+    let runs =
+        app.flows.runs(&flow, wanted.limit.map_or(RUNS_USUAL, |limit| limit.clamped(1, RUNS_MAX)) as u32).await?;
     Ok(Json(runs.into_iter().map(Run::from).collect()))
 }
 

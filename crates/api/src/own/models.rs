@@ -46,6 +46,7 @@ pub(super) struct ModelDetails {
 /// A trigger as publishing classifies it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ModelTrigger)]
 pub(super) struct Trigger {
     id: String,
     name: String,
@@ -421,8 +422,21 @@ impl From<ModelTexts> for ModelDetails {
 
 impl From<TriggerView> for Trigger {
     fn from(view: TriggerView) -> Self {
-        let TriggerView { id, name, record, fields, class, cost, cadence, item_limit, matched, fired, held, shadowed, shadow } =
-            view;
+        let TriggerView {
+            id,
+            name,
+            record,
+            fields,
+            class,
+            cost,
+            cadence,
+            item_limit,
+            matched,
+            fired,
+            held,
+            shadowed,
+            shadow,
+        } = view;
         let class = match class {
             Class::L => "L",
             Class::K => "K",
@@ -478,17 +492,8 @@ impl From<Matched> for MatchedInstance {
 
 impl From<ModelStanding> for Standing {
     fn from(standing: ModelStanding) -> Self {
-        let ModelStanding {
-            model,
-            version,
-            following,
-            through,
-            evaluated_at,
-            head,
-            next_deadline,
-            triggers,
-            previews,
-        } = standing;
+        let ModelStanding { model, version, following, through, evaluated_at, head, next_deadline, triggers, previews } =
+            standing;
         let (state, reason, again_at) = match following {
             Following::Followed => ("followed", None, None),
             Following::Detached { detail, again_at } => ("detached", Some(detail), Some(again_at)),

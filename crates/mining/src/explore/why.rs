@@ -335,7 +335,10 @@ fn unmeasured(detector: &Detector, identifier: &str, measures: &[Measure]) -> St
             format!("it needs {} finished cases", window_cases + reference_cases)
         }
         Detector::DurationDrift { window_steps, reference_steps, .. } => {
-            format!("a pair of activities needs {} steps, and is written SOURCE → TARGET", window_steps + reference_steps)
+            format!(
+                "a pair of activities needs {} steps, and is written SOURCE → TARGET",
+                window_steps + reference_steps
+            )
         }
         Detector::Silence { pauses_min, .. } => format!("a source is judged after {pauses_min} pauses"),
         Detector::Backlog { .. } => "an activity is judged when cases have waited in it and two weeks are known".into(),
