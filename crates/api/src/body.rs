@@ -157,6 +157,28 @@ fn misfit_of_query(what: &str) -> Fault {
 #[derive(Clone, Copy)]
 pub(crate) struct Whole(pub(crate) u64);
 
+impl Whole {
+    /// Returns the nearest number between two.
+    pub(crate) fn clamped(self, min: usize, max: usize) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX).clamp(min, max)
+    }
+}
+
+/// A share of the query string, from 0 to 1.
+#[derive(Clone, Copy)]
+pub(crate) struct Share(pub(crate) f64);
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+        let given = || text.chars().take(100).collect::<String>();
+        share
+            .map(Share)
+            .ok_or_else(|| serde::de::Error::custom(format!("must be a number from 0 to 1, not \"{}\"", given())))
+    }
+}
+
 /// The largest that can be asked for.
 pub(crate) const WHOLE_MAX: u64 = i64::MAX as u64;
 

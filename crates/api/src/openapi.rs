@@ -1,14 +1,15 @@
-//! The OpenAPI document of everything that concerns subscriptions.
+//! The OpenAPI document of our own interface and of the Intelligence API.
 //!
-//! Types describe themselves where they are defined, operations where they are
-//! handled; here the parts are put together, with what no single operation
-//! can say: how one signs in, and what a callback receives. Tests hold the
-//! document against the routers, and against the copy under `docs/reference`.
+//! What concerns subscriptions describes itself to the last bound: types where
+//! they are defined, operations where they are handled. All other operations are
+//! told in the tables of routes. Here the parts are put together, with what no
+//! single operation can say: how one signs in, and what a callback receives.
+//! Tests hold the document against the routers, and against the copy under
+//! `docs/reference`.
 
 use std::sync::LazyLock;
 
 use axum::Json;
-use utoipa::OpenApi;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::ArrayBuilder;
@@ -16,6 +17,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{
     Components, Content, ObjectBuilder, OneOfBuilder, OpenApi as Text, Paths, Ref, Required, ResponseBuilder, Type,
 };
+use utoipa::{IntoResponses, OpenApi};
 
 use crate::{intelligence, own, problem};
 
@@ -23,10 +25,10 @@ use crate::{intelligence, own, problem};
 #[derive(OpenApi)]
 #[openapi(
     info(
-        title = "Loopwright: event subscriptions",
-        description = "Subscribe to the triggers of knowledge models, receive their events in order, see what became \
-                       of them. Below `/intelligence/api` lies the interface that clients of Celonis know, below \
-                       `/api/v1` what it has no word for.",
+        title = "Loopwright",
+        description = "From process data to action: pools and their rows, knowledge models and their triggers, \
+                       exploration, subscriptions and deliveries, flows. Below `/intelligence/api` lies the interface \
+                       that clients of Celonis know, below `/api/v1` what it has no word for.",
         version = "1",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
@@ -34,9 +36,21 @@ use crate::{intelligence, own, problem};
         (name = "triggers", description = "What can be subscribed to, and what they fired."),
         (name = "subscriptions", description = "Standing requests to receive the events of a trigger."),
         (name = "delivery", description = "How patient a subscription is, and what became of its events."),
+        (name = "intelligence", description = "Knowledge models and their data, as clients of Celonis read them."),
+        (name = "pools", description = "Pools, their tables, and how rows come into them."),
+        (name = "imports", description = "Files that are looked at before they become rows."),
+        (name = "sql", description = "Questions over the tables of a pool."),
+        (name = "data jobs", description = "Tables that are made of tables."),
+        (name = "data models", description = "Which tables belong together, and which one tells the story of a case."),
+        (name = "sources", description = "Where rows are fetched from."),
+        (name = "knowledge models", description = "Names for questions: drafts, versions, queries, the process clock."),
+        (name = "model triggers", description = "How triggers stand, what they hold, why they fire and would have fired."),
+        (name = "exploration", description = "What the process looks like."),
+        (name = "flows", description = "Action flows, their connections and runs."),
+        (name = "house", description = "Keys, permissions, the audit trail, the status."),
         (name = "document", description = "This document."),
     ),
-    security(("bearer" = []), ("app key" = []))
+    security(("bearer" = []), ("app-key" = []))
 )]
 struct Frame;
 
@@ -46,6 +60,9 @@ static DOCUMENT: LazyLock<Text> = LazyLock::new(|| {
     document.merge(intelligence::Document::openapi());
     document.merge(own::Document::openapi());
     document.webhooks = Some(webhooks());
+    own::surface().write_into(&mut document, own::PREFIX, &problem::Problems::responses());
+    own::uploads().write_into(&mut document, own::PREFIX, &problem::Problems::responses());
+    intelligence::reads().write_into(&mut document, intelligence::PREFIX, &intelligence::Problems::responses());
     let components = document.components.get_or_insert_with(Components::new);
     for (_, name, response) in problem::Problems::described().into_iter().chain(intelligence::Problems::described()) {
         components.responses.insert(name.to_owned(), response.into());
@@ -59,7 +76,7 @@ static DOCUMENT: LazyLock<Text> = LazyLock::new(|| {
         "Authorization",
         "`AppKey` and a space in front of an app key, the Base64 text of `id:secret`.",
     );
-    components.add_security_scheme("app key", SecurityScheme::ApiKey(ApiKey::Header(app_key)));
+    components.add_security_scheme("app-key", SecurityScheme::ApiKey(ApiKey::Header(app_key)));
     document
 });
 

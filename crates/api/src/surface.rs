@@ -1,13 +1,24 @@
 //! Routes that know their own names.
 //!
-//! A router does not tell what it routes. Operations that a document describes
-//! are put together here, so that a test can hold the two lists against each
-//! other.
+//! A router does not tell what it routes. Operations are put together here
+//! instead, each with its words: some describe themselves at length where they
+//! are handled ([`Surface::on`]), the others are told in a line ([`Surface::told`]).
+//! The document is made of both, so that there is no route that it does not
+//! know; a test holds the two against each other.
+
+use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 use http::Method;
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::{
+    Components, Content, ObjectBuilder, OpenApi, RefOr, Required, Response, ResponseBuilder, ResponsesBuilder, Schema,
+    Type,
+};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 
@@ -15,20 +26,123 @@ use crate::app::App;
 #[derive(Default)]
 pub(crate) struct Surface {
     router: Router<App>,
-    operations: Vec<(Method, &'static str)>,
+    operations: Vec<Routed>,
+    /// Of the operations that come next.
+    tag: &'static str,
+}
+
+/// An operation as it is routed.
+pub(crate) struct Routed {
+    pub(crate) method: Method,
+    /// Without the prefix.
+    pub(crate) path: &'static str,
+    /// Its words; nothing if it describes itself.
+    outline: Option<Outline>,
+}
+
+/// What a line tells of an operation.
+struct Outline {
+    tag: &'static str,
+    name: &'static str,
+    summary: &'static str,
+    parameters: Vec<Parameter>,
+    /// Media type of the body that it takes.
+    takes: Option<&'static str>,
+    gives: Gives,
+}
+
+/// What an operation answers with.
+enum Gives {
+    Nothing,
+    /// A body of a media type.
+    Text(&'static str),
+    /// JSON whose form is known.
+    Form {
+        schema: RefOr<Schema>,
+        parts: Vec<(String, RefOr<Schema>)>,
+    },
 }
 
 impl Surface {
-    /// Adds an operation.
+    /// Adds an operation that describes itself.
     pub(crate) fn on<H, T>(mut self, method: Method, path: &'static str, handler: H) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
-        let filter = MethodFilter::try_from(method.clone()).expect("a method that HTTP itself has");
-        self.router = self.router.route(path, on(filter, handler));
-        self.operations.push((method, path));
+        self.route(&method, path, handler);
+        self.operations.push(Routed { method, path, outline: None });
         self
+    }
+
+    /// Says what the operations are about that come next.
+    pub(crate) fn about(mut self, tag: &'static str) -> Self {
+        self.tag = tag;
+        self
+    }
+
+    /// Adds an operation in a line: a name that no other one has, and what it
+    /// does. It takes no body and answers with JSON, unless more is said.
+    pub(crate) fn told<H, T>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        handler: H,
+        (name, summary): (&'static str, &'static str),
+    ) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.route(&method, path, handler);
+        let (tag, gives) = (self.tag, Gives::Text("application/json"));
+        let outline = Outline { tag, name, summary, parameters: Vec::new(), takes: None, gives };
+        self.operations.push(Routed { method, path, outline: Some(outline) });
+        self
+    }
+
+    /// The last operation has these parameters in its query string.
+    pub(crate) fn asks<P: IntoParams>(self) -> Self {
+        self.with(|outline| outline.parameters = P::into_params(|| Some(ParameterIn::Query)))
+    }
+
+    /// The last operation takes a body of a media type.
+    pub(crate) fn takes(self, media_type: &'static str) -> Self {
+        self.with(|outline| outline.takes = Some(media_type))
+    }
+
+    /// The last operation answers with a body of another media type.
+    pub(crate) fn gives_text(self, media_type: &'static str) -> Self {
+        self.with(|outline| outline.gives = Gives::Text(media_type))
+    }
+
+    /// The last operation answers with JSON of this form.
+    pub(crate) fn gives<B: ToSchema>(self) -> Self {
+        self.with(|outline| {
+            let mut parts = Vec::new();
+            B::schemas(&mut parts);
+            outline.gives = Gives::Form { schema: B::schema(), parts };
+        })
+    }
+
+    /// The last operation answers without a body.
+    pub(crate) fn gives_nothing(self) -> Self {
+        self.with(|outline| outline.gives = Gives::Nothing)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Outline)) -> Self {
+        let last = self.operations.last_mut().and_then(|routed| routed.outline.as_mut());
+        change(last.expect("more is said of an operation that was told"));
+        self
+    }
+
+    fn route<H, T>(&mut self, method: &Method, path: &'static str, handler: H)
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).expect("a method that HTTP itself has");
+        self.router = std::mem::take(&mut self.router).route(path, on(filter, handler));
     }
 
     /// Returns the router.
@@ -36,9 +150,76 @@ impl Surface {
         self.router
     }
 
-    /// Returns what is in it: method and path, without the prefix.
+    /// Adds the operations that were told to a document; each may fail in these
+    /// ways.
+    pub(crate) fn write_into(self, document: &mut OpenApi, prefix: &str, problems: &BTreeMap<String, RefOr<Response>>) {
+        for Routed { method, path, outline } in self.operations {
+            let Some(outline) = outline else { continue };
+            let method = match method {
+                Method::PUT => HttpMethod::Put,
+                Method::POST => HttpMethod::Post,
+                Method::PATCH => HttpMethod::Patch,
+                Method::DELETE => HttpMethod::Delete,
+                _ => HttpMethod::Get,
+            };
+            let components = document.components.get_or_insert_with(Components::new);
+            let operation = outline.described(path, problems, components);
+            document.paths.add_path_operation(format!("{prefix}{path}"), vec![method], operation);
+        }
+    }
+
+    /// Returns what is in it.
     #[cfg(test)]
-    pub(crate) fn operations(&self) -> &[(Method, &'static str)] {
+    pub(crate) fn operations(&self) -> &[Routed] {
         &self.operations
     }
+}
+
+impl Outline {
+    fn described(
+        self,
+        path: &str,
+        problems: &BTreeMap<String, RefOr<Response>>,
+        components: &mut Components,
+    ) -> Operation {
+        let answer = match self.gives {
+            Gives::Nothing => ResponseBuilder::new().description("It is done."),
+            Gives::Text(media_type) => {
+                ResponseBuilder::new().description("The answer.").content(media_type, Content::default())
+            }
+            Gives::Form { schema, parts } => {
+                for (name, part) in parts {
+                    let other = components.schemas.get(&name).filter(|known| **known != part);
+                    assert!(other.is_none(), "two forms are called \"{name}\"; name one of them by #[schema(as = …)]");
+                    components.schemas.insert(name, part);
+                }
+                let content = Content::new(Some(schema));
+                ResponseBuilder::new().description("The answer.").content("application/json", content)
+            }
+        };
+        let responses = ResponsesBuilder::new().response("2XX", answer).responses_from_iter(problems.clone());
+        let mut operation = OperationBuilder::new()
+            .operation_id(Some(self.name))
+            .summary(Some(self.summary))
+            .tag(self.tag)
+            .responses(responses.build());
+        for name in names_in(path) {
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
+            operation = operation.parameter(parameter.required(Required::True).schema(Some(text)));
+        }
+        for parameter in self.parameters {
+            operation = operation.parameter(parameter);
+        }
+        if let Some(media_type) = self.takes {
+            let body = RequestBodyBuilder::new().content(media_type, Content::default());
+            operation = operation.request_body(Some(body.build()));
+        }
+        operation.build()
+    }
+}
+
+/// Lists the names of the parts of a path that vary.
+fn names_in(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }

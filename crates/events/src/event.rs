@@ -170,6 +170,15 @@ pub(crate) fn document(id: EventId, event: &NewEvent) -> String {
     serde_json::to_string(&document).expect("texts, numbers and JSON values have a JSON form")
 }
 
+/// Reads the fields back that [`document`] wrote.
+pub(crate) fn fields_of(document: &str) -> Vec<EventField> {
+    #[derive(Deserialize)]
+    struct Document {
+        fields: Vec<EventField>,
+    }
+    serde_json::from_str(document).map(|document: Document| document.fields).unwrap_or_default()
+}
+
 /// Room for what stands around the event and the trigger's name in a body.
 const BODY_HEAD_BYTES: usize = 192;
 

@@ -188,7 +188,7 @@ pub use notice::{LogNotifier, Notice, NoticeKind, Notifier, NotifyFailed};
 pub use policy::{OnError, OnRejection, OnSuspension, Patience, Policy};
 pub use refusal::{Refusal, Verb};
 pub use subscription::{LastSuccess, Owner, Queue, SkipReason, Skipped, Standing, State, Subscription, SubscriptionId};
-pub use tail::{Tail, Tailed};
+pub use tail::{Fired, Tail, Tailed};
 pub use view::{DeliveryFilter, Listed, LogFilter, Logged, Page, Paging, SkipShown, Sort, SortField, Status, Tally};
 
 /// The tables of this crate. They come after those of `base`.

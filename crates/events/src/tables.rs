@@ -12,7 +12,9 @@ mod retention;
 use base::db::{Error, Row};
 
 pub(crate) use history::{delivery_log, skips_page};
-pub(crate) use logs::{Keep, LogId, LogRow, append, known_log, log_of, logs, read_log, read_log_within, totals, trim};
+pub(crate) use logs::{
+    Keep, LogId, LogRow, append, event_of_key, known_log, log_of, logs, read_log, read_log_within, totals, trim,
+};
 pub(crate) use notices::{forget_notices, insert_notices, is_told, notices, notices_waiting, settle_notices};
 #[cfg(test)]
 pub(crate) use progress::skips;

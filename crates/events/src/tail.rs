@@ -10,7 +10,7 @@ use base::Timestamp;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::event::{self, EventId, Offset, TriggerRef};
+use crate::event::{self, EventField, EventId, Offset, TriggerRef};
 use crate::events::Events;
 use crate::tables;
 
@@ -43,7 +43,42 @@ pub struct Tailed {
     pub body: Bytes,
 }
 
+/// An event that was found by its key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fired {
+    /// Its key.
+    pub key: String,
+    /// Its position.
+    pub offset: Offset,
+    /// Its id.
+    pub id: EventId,
+    /// When the condition became true.
+    pub at: Timestamp,
+    /// What the record looked like.
+    pub fields: Vec<EventField>,
+}
+
 impl Events {
+    /// Finds the events of a trigger that have one of these keys and are still
+    /// kept, in the order of their offsets.
+    pub async fn fired(&self, trigger: &TriggerRef, keys: Vec<String>) -> Result<Vec<Fired>, Error> {
+        let trigger = trigger.clone();
+        self.ports
+            .db
+            .read("events.fired", move |tx| {
+                let Some(log) = tables::known_log(tx, &trigger)? else { return Ok(Vec::new()) };
+                let mut found = Vec::new();
+                for key in keys {
+                    let Some(event) = tables::event_of_key(tx, log.log, &key)? else { continue };
+                    let event::Event { offset, id, at, document } = event;
+                    found.push(Fired { key, offset, id, at, fields: event::fields_of(&document) });
+                }
+                found.sort_by_key(|fired| fired.offset);
+                Ok(found)
+            })
+            .await
+    }
+
     /// Returns the events of a trigger after an offset as the callback of
     /// `subscriber` would have them, for people who look on; at most 1,000, and
     /// none of a trigger that never fired.

@@ -53,13 +53,13 @@
 //!    asked of the neighbours;
 //! 2. [`pql`], [`log`], [`evaluate`]: from text to plan, from rows to roots,
 //!    from both to answers;
-//! 3. `knowledge_model`, `notices`, `model_check`, `trigger`: what a person
+//! 3. `knowledge_model`, `notices`, `unheard`, `model_check`, `trigger`: what a person
 //!    writes, checked; `versions` and `difference`: what was published when;
 //! 4. `figures`, `reach`: what several cases share, kept up to date, and how far
 //!    a change reaches; `detect`: what PQL cannot say;
 //! 5. `clock`, `matched_set`, `crossings`, `watch`: who matches a trigger, until
 //!    when, and who is asked when a figure moves;
-//! 6. `pace`, `tables`, `live`, `post`: what is sent when, what is stored, what
+//! 6. `pace`, `tables`, `live`, `post`, `standing`: what is sent when, what is stored, what
 //!    is in memory, and how the second follows the rows and the first follows
 //!    the second;
 //! 7. `data`, `description`, [`explore`], [`backtest`]: what others ask of a
@@ -79,6 +79,7 @@ mod tree;
 mod model_form;
 mod knowledge_model;
 mod notices;
+mod unheard;
 mod model_check;
 mod figures;
 mod reach;
@@ -91,6 +92,7 @@ mod pace;
 mod tables;
 mod live;
 mod post;
+mod standing;
 mod views;
 mod difference;
 mod versions;
@@ -109,11 +111,12 @@ pub use knowledge_model::{About, ColumnType, Direction, Source};
 pub use mining::Mining;
 pub use notices::Notice;
 pub use ports::{DataModels, Outbox, Reason, Signal};
+pub use standing::Fate;
 pub use value::{Answer, AnswerColumn, Type, Value};
 pub use versions::{Findings, VersionView, Which};
 pub use views::{
-    Class, ClockView, Counters, FieldView, Matched, ModelSummary, ModelTexts, Preview, Publication, RecordView,
-    TriggerView,
+    Class, ClockView, Counters, FieldView, Following, Held, Matched, ModelStanding, ModelSummary, ModelTexts, Preview,
+    Publication, RecordView, TriggerStanding, TriggerView,
 };
 
 use base::db::Migration;

@@ -63,14 +63,14 @@ pub(crate) struct LiveModel {
     pub(crate) id: String,
     pub(crate) published: Published,
     pub(crate) watches: Vec<Watch>,
-    progress: Progress,
+    pub(crate) progress: Progress,
     /// How fast each trigger has been sending.
-    paces: Vec<Pace>,
+    pub(crate) paces: Vec<Pace>,
     source: Source,
     /// What publishing did to the matched sets.
     pub(crate) previews: Vec<Preview>,
     /// Why its evaluation stopped, until it has caught up.
-    detached: Option<Detached>,
+    pub(crate) detached: Option<Detached>,
     /// A test breaks its next evaluation.
     #[cfg(test)]
     pub(crate) breaks: bool,
@@ -78,10 +78,10 @@ pub(crate) struct LiveModel {
 
 /// A model whose evaluation failed; the others on its data model go on.
 #[derive(Clone, Debug)]
-struct Detached {
-    detail: String,
+pub(crate) struct Detached {
+    pub(crate) detail: String,
     /// When it is tried again, on the wall clock.
-    again_at: Timestamp,
+    pub(crate) again_at: Timestamp,
     rest: Duration,
 }
 

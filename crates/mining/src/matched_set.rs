@@ -94,6 +94,15 @@ impl Difference {
     }
 }
 
+/// Names the signal at one end of an episode: unique per trigger, and the same
+/// whenever it is written.
+pub(crate) fn key(trigger: &str, identifier: &str, episode: u64, end: End) -> String {
+    match end {
+        End::Enter => format!("{trigger}/{identifier}/{episode}"),
+        End::Leave => format!("{trigger}/{identifier}/{episode}/left"),
+    }
+}
+
 /// Writes the signal of an instance that starts or stops to match. Where only
 /// one of the two fires, `end` is nothing and the event does not show it.
 pub(crate) fn signal(
@@ -121,11 +130,10 @@ pub(crate) fn signal(
     if !causes.is_empty() {
         fields.push(own("causes", causes.join(" > "), Type::String));
     }
-    let key = format!("{trigger}/{}/{}", enter.identifier, enter.episode);
     Signal {
         knowledge_model: model.to_owned(),
         trigger: trigger.to_owned(),
-        key: if end == End::Enter { key } else { key + "/left" },
+        key: key(trigger, &enter.identifier, enter.episode, end),
         identifier: enter.identifier.to_string(),
         typed_identifier: enter.typed.clone(),
         fields,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base::db::{Control, Db};
+use base::db::{Control, Db, Tx};
 use base::{Actor, Chance, Clock, Timestamp, audit};
 use pools::{DataModel, DataModelId, Tables};
 use serde_json::json;
@@ -140,10 +140,13 @@ impl Mining {
         .await
     }
 
-    /// Lists what the published text says without effect.
+    /// Lists what the published text says without effect, and the activity names
+    /// in it that no event bears so far.
     pub async fn notices(&self, model: &str) -> Result<Vec<Notice>, Error> {
         let (source, _) = self.published_text(model).await?;
-        notices::read(model, &source.text)
+        let mut notices = notices::read(model, &source.text)?;
+        notices.extend(self.unheard(&KnowledgeModel::of(&source)?).await?);
+        Ok(notices)
     }
 
     /// Lists the knowledge models by id.
@@ -175,11 +178,7 @@ impl Mining {
             .read("mining.triggers", move |tx| {
                 let mut views = Vec::new();
                 for trigger in &published.triggers {
-                    let (_, fired) = tables::trigger(tx, &id, &trigger.id)?;
-                    let (from, until) = tables::held(tx, &id, &trigger.id)?;
-                    let matched = tables::count_matched(tx, &id, &trigger.id)?;
-                    let shadowed = tables::count_shadowed(tx, &id, &trigger.id)?;
-                    views.push(view(trigger, matched, fired, until - from, shadowed));
+                    views.push(counted(tx, &id, trigger)?);
                 }
                 Ok(views)
             })
@@ -196,6 +195,12 @@ impl Mining {
     /// Answers a query against the model's data at its process clock. Every
     /// commit that is durable when the question is asked is in.
     pub async fn query(&self, model: &str, pql: &str) -> Result<Answer, Error> {
+        Ok(self.ask(model, pql).await?.0)
+    }
+
+    /// Answers as [`Mining::query`] does, and says beside it what is strange
+    /// about the question: activity names that no event bears.
+    pub async fn ask(&self, model: &str, pql: &str) -> Result<(Answer, Vec<String>), Error> {
         let (source, data_model) = self.published_text(model).await?;
         let parsed = KnowledgeModel::of(&source)?;
         let (vocabulary, where_joined) = (parsed.vocabulary(), data::global_filters(&parsed)?);
@@ -205,7 +210,8 @@ impl Mining {
         blocking(move || {
             let more = More { where_joined, ..More::default() };
             let plan = Checker::new(root.catalog().clone(), &vocabulary).query_of(&parse::query(&pql)?, &pql, &more)?;
-            Ok(evaluate::answer(root, &plan, now))
+            let notes = evaluate::unheard_in_query(&root, &plan, now);
+            Ok((evaluate::answer(root, &plan, now), notes))
         })
         .await
     }
@@ -225,6 +231,7 @@ impl Mining {
 
     /// Lists what a trigger in shadow mode would have sent, the last 1,000.
     pub async fn shadows(&self, model: &str, trigger: &str) -> Result<Vec<Signal>, Error> {
+        self.published_trigger(model, trigger).await?;
         let (model, trigger) = (model.to_owned(), trigger.to_owned());
         self.desk.db.read("mining.shadows", move |tx| Ok(tables::shadows(tx, &model, &trigger)?)).await
     }
@@ -369,6 +376,15 @@ impl Mining {
     }
 }
 
+/// Describes a trigger with what is stored of it.
+pub(crate) fn counted(tx: &mut dyn Tx, model: &str, trigger: &Trigger) -> Result<TriggerView, Error> {
+    let (_, fired) = tables::trigger(tx, model, &trigger.id)?;
+    let (from, until) = tables::held(tx, model, &trigger.id)?;
+    let matched = tables::count_matched(tx, model, &trigger.id)?;
+    let shadowed = tables::count_shadowed(tx, model, &trigger.id)?;
+    Ok(view(trigger, matched, fired, until - from, shadowed))
+}
+
 fn view(trigger: &Trigger, matched: u64, fired: u64, held: u64, shadowed: u64) -> TriggerView {
     TriggerView {
         id: trigger.id.clone(),
@@ -377,6 +393,7 @@ fn view(trigger: &Trigger, matched: u64, fired: u64, held: u64, shadowed: u64) -
         fields: trigger.fields.clone(),
         class: trigger.class,
         cost: trigger.cost.clone(),
+        cadence: trigger.cadence(),
         item_limit: trigger.item_limit,
         matched,
         fired,

@@ -45,6 +45,16 @@ impl Pace {
         self.until - self.from
     }
 
+    /// Returns from which place to before which other signals are held.
+    pub(crate) fn places(&self) -> (u64, u64) {
+        (self.from, self.until)
+    }
+
+    /// Goes on behind signals that somebody has sent or dropped by hand.
+    pub(crate) fn pass(&mut self, until: u64) {
+        self.from = until.clamp(self.from, self.until);
+    }
+
     /// Decides what becomes of signals, when so many were sent on this occasion.
     pub(crate) fn take(&mut self, caps: &Caps, signals: Vec<Signal>, sent: &mut u64, wall: Timestamp) -> Sending {
         let minute = self.minute_at(wall);

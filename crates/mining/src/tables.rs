@@ -16,7 +16,7 @@ use crate::trigger::Noted;
 use crate::views::{Matched, ModelSummary};
 
 /// How far a model has fired, as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// Counts owners; whoever has an older one must not write.
     pub(crate) epoch: u64,
@@ -138,6 +138,16 @@ pub(crate) fn take_over(tx: &mut dyn Tx, model: &str, through: u64, at: Timestam
     )?;
     let row = row.ok_or(Error::Failed { detail: "a progress row did not come back".into() })?;
     Ok(Progress { epoch: row.get(0)?, step: row.get(1)?, through: row.get(2)?, at: row.get(3)? })
+}
+
+/// Returns how far a model has fired; nothing if it was never followed.
+pub(crate) fn progress(tx: &mut dyn Tx, model: &str) -> Result<Option<Progress>, Error> {
+    let row = tx.query_one(
+        "SELECT epoch, step, fired_through, evaluated_at FROM mining_progress WHERE model = $1",
+        args![model],
+    )?;
+    let read = |row: Row| Ok(Progress { epoch: row.get(0)?, step: row.get(1)?, through: row.get(2)?, at: row.get(3)? });
+    row.map(read).transpose()
 }
 
 /// Returns the commit up to which the models on a data model have fired;
@@ -275,6 +285,21 @@ fn put_signals(
     let insert = format!("INSERT INTO {table} (model, trigger_id, place, signal) VALUES ($1, $2, $3, $4)");
     tx.execute_many(&insert, &sets)?;
     Ok(())
+}
+
+/// Lists signals that are held back, each with its place, the first ones.
+pub(crate) fn held_signals(
+    tx: &mut dyn Tx,
+    model: &str,
+    trigger: &str,
+    limit: u64,
+) -> Result<Vec<(u64, Signal)>, Error> {
+    let rows = tx.query(
+        "SELECT signal, place FROM mining_held WHERE model = $1 AND trigger_id = $2 ORDER BY place LIMIT $3",
+        args![model, trigger, limit],
+    )?;
+    let places = rows.iter().map(|row| row.get(1)).collect::<Result<Vec<u64>, _>>()?;
+    Ok(places.into_iter().zip(signals(&rows)?).collect())
 }
 
 /// Takes the first signals that are held back, in order.

@@ -116,6 +116,20 @@ pub struct Trigger {
     pub(crate) detector: Option<Detector>,
 }
 
+impl Trigger {
+    /// Says when it is evaluated.
+    pub fn cadence(&self) -> &'static str {
+        match (self.wishes.on_load, self.class, self.clock.is_none() && self.detector.is_none()) {
+            (true, ..) => "when rows arrive, never because time passes",
+            (_, Class::F, _) => {
+                "in the background when something has changed, at most every 5 seconds and a twentieth of the time"
+            }
+            (_, _, true) => "at each commit",
+            (_, _, false) => "at each commit and at the instant at which time alone changes an answer",
+        }
+    }
+}
+
 /// Checks a model against a data model that was loaded, and its catalog.
 pub fn check_model(
     id: &str,

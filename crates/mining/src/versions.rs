@@ -18,7 +18,7 @@ use crate::notices::{self, Notice};
 use crate::ports::Reason;
 use crate::trigger::{Published, check_model};
 use crate::views::Publication;
-use crate::{Error, tables};
+use crate::{Error, tables, unheard};
 
 /// How many models may extend each other.
 const BASES_MAX: usize = 8;
@@ -99,6 +99,10 @@ impl Mining {
             Ok(parsed) => self.check(model, parsed).await.map(drop),
             Err(_) => Ok(()),
         };
+        let heard = match parsed.as_ref().ok().filter(|_| checked.is_ok()) {
+            Some(parsed) => self.unheard(parsed).await?,
+            None => Vec::new(),
+        };
         let mut told = Vec::new();
         for error in [parsed.err(), checked.err()].into_iter().flatten() {
             match error.model_mistakes() {
@@ -113,6 +117,7 @@ impl Mining {
             Ok(notices) => told = notices,
             Err(error) => crate::model_check::add(&mut mistakes, error)?,
         }
+        told.extend(heard);
         mistakes.sort_by_key(|mistake| mistake.line);
         Ok(Findings { mistakes, notices: told })
     }
@@ -198,6 +203,13 @@ impl Mining {
         check_model(model, parsed, &data_model, root.catalog())
     }
 
+    /// Lists the activity names in a model that no event bears.
+    pub(crate) async fn unheard(&self, parsed: &KnowledgeModel) -> Result<Vec<Notice>, Error> {
+        let data_model = self.data_models.find(parsed.data_model()).await?;
+        let (root, clock) = self.fresh_root(data_model.id).await?;
+        Ok(unheard::in_model(parsed, &root, clock.now(self.clock.now()).as_millis()))
+    }
+
     /// Finds the texts that a text extends, the nearest first, as they are
     /// published now.
     pub(crate) async fn bases(&self, model: &str, text: &str) -> Result<Vec<String>, Error> {
@@ -252,12 +264,13 @@ impl Mining {
         of_version: Option<u64>,
     ) -> Result<Publication, Error> {
         let parsed = KnowledgeModel::of(&source)?;
-        let notices = notices::read(model, &source.text)?;
+        let mut notices = notices::read(model, &source.text)?;
         let data_model = self.data_models.find(parsed.data_model()).await?;
         let post = self.post(data_model.id);
         let guard = self.caught_up(&post).await?;
         let live = guard.as_ref().expect("a model that was caught up with is loaded");
         let published = check_model(model, &parsed, &live.model, live.log.catalog())?;
+        notices.extend(unheard::in_model(&parsed, &live.log, live.clock.now(self.clock.now()).as_millis()));
         let noted = published.noted();
         let (actor, id, now) = (actor.clone(), model.to_owned(), self.clock.now());
         let (written, data_model) = (source.clone(), live.model.id);

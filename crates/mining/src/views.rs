@@ -4,6 +4,7 @@
 use base::Timestamp;
 
 use crate::notices::Notice;
+use crate::ports::Signal;
 use crate::value::Type;
 
 /// A knowledge model in a list.
@@ -62,8 +63,10 @@ pub struct TriggerView {
     pub fields: Vec<FieldView>,
     /// How much work it is.
     pub class: Class,
-    /// When and over what it is evaluated, in words.
+    /// Over what it is evaluated, in words.
     pub cost: String,
+    /// When it is evaluated, in words.
+    pub cadence: &'static str,
     /// At most this many instances match at once.
     pub item_limit: u64,
     /// Instances that match now.
@@ -76,6 +79,73 @@ pub struct TriggerView {
     pub shadowed: u64,
     /// Whether it is in shadow mode.
     pub shadow: bool,
+}
+
+/// How a published model stands to its data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelStanding {
+    /// Its id.
+    pub model: String,
+    /// The published version.
+    pub version: u64,
+    /// Whether it is followed.
+    pub following: Following,
+    /// Every commit up to this number was evaluated.
+    pub through: u64,
+    /// At this instant of the process clock.
+    pub evaluated_at: Timestamp,
+    /// The last durable commit of the pool; where it is ahead of `through`, the
+    /// difference is under way.
+    pub head: u64,
+    /// When time alone may next change an answer, on the process clock.
+    pub next_deadline: Option<Timestamp>,
+    /// In the order of the model's text.
+    pub triggers: Vec<TriggerStanding>,
+    /// What the last publication did to the matched sets; empty once the
+    /// program was started anew.
+    pub previews: Vec<Preview>,
+}
+
+/// Whether a model is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Following {
+    /// Every commit and every deadline is evaluated.
+    Followed,
+    /// Its evaluation failed; it catches up later.
+    Detached {
+        /// What went wrong.
+        detail: String,
+        /// When it is tried again, on the wall clock.
+        again_at: Timestamp,
+    },
+    /// Its data is not in memory: it is being loaded, it no longer fits its
+    /// data model, or nobody has asked yet.
+    NotLoaded,
+}
+
+/// How a trigger stands to its data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TriggerStanding {
+    /// What does not change between publications, and how much there is.
+    pub trigger: TriggerView,
+    /// When time alone may next change its answer, on the process clock.
+    pub next_deadline: Option<Timestamp>,
+    /// Until when a trigger that is evaluated whole rests, on the wall clock,
+    /// if something has changed since it was last looked at.
+    pub rests_until: Option<Timestamp>,
+    /// Instances that satisfy it and wait, because the matched set is full.
+    pub waiting: u64,
+    /// When the next signal that is held may be sent, on the wall clock.
+    pub sends_at: Option<Timestamp>,
+}
+
+/// A signal that a cap holds back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Its place; the lowest is sent first.
+    pub place: u64,
+    /// What is sent.
+    pub signal: Signal,
 }
 
 /// What publishing a trigger would do, or did, to its matched set.

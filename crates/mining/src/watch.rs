@@ -154,6 +154,12 @@ impl Watch {
         &self.links
     }
 
+    /// Counts the instances that satisfy the trigger and wait outside the
+    /// matched set, because it is full.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
     /// Moves to a root that says the same with other row numbers.
     pub(crate) fn stand_on(&mut self, folded: Arc<EventLog>, rows: &Renumbering<'_>) {
         self.evaluator = Evaluator::new(folded, self.trigger.program.clone(), 0);

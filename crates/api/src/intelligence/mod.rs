@@ -41,7 +41,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
     let turnstile = Turnstile::new(app.management_requests_max);
     let meter = Meter::new(app.intelligence_limits, app.clock.clone());
     Router::new()
-        .merge(reads().layer(from_fn_with_state(meter, meter::pass)))
+        .merge(reads().into_router().merge(absent()).layer(from_fn_with_state(meter, meter::pass)))
         .merge(surface().into_router().layer(from_fn_with_state(turnstile, turnstile::pass)))
         .fallback(fault::unknown_path)
         .method_not_allowed_fallback(fault::unknown_method)
@@ -51,19 +51,89 @@ pub(crate) fn routes(app: &App) -> Router<App> {
 }
 
 /// Returns the operations that read a model and its data.
-fn reads() -> Router<App> {
+pub(crate) fn reads() -> Surface {
+    Surface::default()
+        .about("intelligence")
+        .told(
+            Method::GET,
+            "/knowledge-models",
+            knowledge_models::list,
+            ("listKnowledgeModels", "Lists the published knowledge models that the caller may use."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}",
+            knowledge_models::show,
+            ("showKnowledgeModel", "Shows a knowledge model."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/filters",
+            knowledge_models::filters,
+            ("listFilters", "Lists the filters."),
+        )
+        .told(Method::GET, "/knowledge-models/{model}/kpis", knowledge_models::kpis, ("listKpis", "Lists the KPIs."))
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/records",
+            knowledge_models::records,
+            ("listRecords", "Lists the records."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/records/{record}",
+            knowledge_models::record,
+            ("showRecord", "Shows a record with its fields."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/records/{record}/data",
+            data::of_record,
+            ("readRecord", "Answers a question in the query string, to one record."),
+        )
+        .told(
+            Method::POST,
+            "/knowledge-models/{model}/records/{record}/data",
+            data::of_record_posted,
+            ("askRecord", "Answers a question in JSON, to one record."),
+        )
+        .takes("application/json")
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/records/{record}/query",
+            data::rows_of_record,
+            ("readRecordRows", "Answers with rows alone, of one record."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/records/{record}/summary",
+            data::summary,
+            ("summarizeRecord", "Tells what the values of each field of a record are like."),
+        )
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/data",
+            data::of_model,
+            ("readModel", "Answers a question in the query string, across records."),
+        )
+        .told(
+            Method::POST,
+            "/knowledge-models/{model}/data",
+            data::of_model_posted,
+            ("askModel", "Answers a question in JSON, across records."),
+        )
+        .takes("application/json")
+        .told(
+            Method::GET,
+            "/knowledge-models/{model}/query",
+            data::rows_of_model,
+            ("readModelRows", "Answers with rows alone, across records."),
+        )
+}
+
+/// Returns what the original has in its beta and we have not.
+fn absent() -> Router<App> {
     Router::new()
-        .route("/knowledge-models", get(knowledge_models::list))
-        .route("/knowledge-models/{model}", get(knowledge_models::show))
-        .route("/knowledge-models/{model}/filters", get(knowledge_models::filters))
-        .route("/knowledge-models/{model}/kpis", get(knowledge_models::kpis))
-        .route("/knowledge-models/{model}/records", get(knowledge_models::records))
-        .route("/knowledge-models/{model}/records/{record}", get(knowledge_models::record))
-        .route("/knowledge-models/{model}/records/{record}/data", get(data::of_record).post(data::of_record_posted))
-        .route("/knowledge-models/{model}/records/{record}/query", get(data::rows_of_record))
-        .route("/knowledge-models/{model}/records/{record}/summary", get(data::summary))
-        .route("/knowledge-models/{model}/data", get(data::of_model).post(data::of_model_posted))
-        .route("/knowledge-models/{model}/query", get(data::rows_of_model))
         .route("/knowledge-models/{model}/spec", get(data::not_there))
         .route("/knowledge-models/{model}/records/{record}/spec", get(data::not_there))
         .route("/odata/{service}", get(data::not_there))

@@ -8,26 +8,35 @@ use base::actor::ActorKind;
 use base::audit::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::body::Query;
+use crate::body::{Query, Whole};
 use crate::caller::Caller;
 use crate::fault::Fault;
 
+/// Entries in a list, if nothing is said.
+const ENTRIES_USUAL: usize = 100;
+
 /// Which part of which trail is wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// Which trail; `control` if nothing is said.
     #[serde(default)]
+    #[param(inline)]
     of: Trail,
     /// Entries before this one; the latest if it is left out.
-    before: Option<u64>,
-    #[serde(default = "usual")]
-    limit: usize,
+    #[param(value_type = Option<u64>, minimum = 0)]
+    before: Option<Whole>,
+    /// Entries at most, 100 if nothing is said.
+    #[param(value_type = Option<u64>, minimum = 0)]
+    limit: Option<Whole>,
 }
 
 /// There are two trails, because there are two databases, each with its own
 /// chain of hashes.
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Trail {
     /// Keys, permissions, pools, subscriptions, models, jobs.
@@ -35,10 +44,6 @@ enum Trail {
     Control,
     /// Flows, runs, connections.
     Flows,
-}
-
-fn usual() -> usize {
-    100
 }
 
 /// An entry of the trail.
@@ -74,11 +79,13 @@ pub(super) async fn list(
     Caller(actor): Caller,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Vec<Row>>, Fault> {
+    let before = wanted.before.map(|before| before.0);
+    let limit = wanted.limit.map_or(ENTRIES_USUAL, |limit| limit.clamped(0, usize::MAX));
     let entries = match wanted.of {
-        Trail::Control => app.access.audit(&actor, wanted.before, wanted.limit).await?,
+        Trail::Control => app.access.audit(&actor, before, limit).await?,
         Trail::Flows => {
             app.access.require(&actor, Permission::ReadAudit, &Scope::Team).await?;
-            app.flows.audit(wanted.before, wanted.limit).await?
+            app.flows.audit(before, limit).await?
         }
     };
     Ok(Json(entries.into_iter().map(Row::from).collect()))

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use base::Timestamp;
 use http::StatusCode;
 use mining::backtest::{Backtest, BacktestWanted, EndSet, Firing, Occasion, Running, Score};
-use mining::explore::{Why, WhyComparison, WhyNext, WhyStanding};
+use mining::explore::{Why, WhyComparison, WhyDetector, WhyMeasure, WhyNext, WhyStanding};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -210,6 +210,19 @@ fn why_json(why: &Why) -> Value {
     json!({
         "model": why.model, "trigger": why.trigger, "name": why.name, "record": why.record,
         "identifier": why.identifier, "now": why.now, "satisfies": why.satisfies, "case": case,
-        "filters": filters.collect::<Vec<_>>(), "standing": standing, "next": next, "remarks": why.remarks,
+        "filters": filters.collect::<Vec<_>>(), "detector": why.detector.as_ref().map(detector_json),
+        "standing": standing, "next": next, "remarks": why.remarks,
+    })
+}
+
+fn detector_json(detector: &WhyDetector) -> Value {
+    let measure = |one: &WhyMeasure| {
+        let figures = detector.fields.iter().zip(&one.values);
+        let figures: Map<String, Value> = figures.map(|(name, value)| (name.clone(), value.to_json())).collect();
+        json!({ "identifier": one.identifier, "fires": one.fires, "due": one.due, "figures": figures })
+    };
+    json!({
+        "parameters": detector.parameters, "measured": detector.measured, "fields": detector.fields,
+        "measures": detector.measures.iter().map(measure).collect::<Vec<_>>(),
     })
 }

@@ -7,15 +7,17 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use base::Timestamp;
+use events::TriggerRef;
 use mining::explore::{
     Allowed, CaseOrder, CaseView, CasesPage, Conformance, Coverage, Deviation, DeviationKind, Durations, Histogram,
     ProcessMap, Rework, Variant, VariantOrder, VariantsPage, VariantsWanted, Wanted, Within,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::body::{self, Query};
+use crate::body::{self, Query, Share, Whole};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
@@ -28,64 +30,134 @@ const PAGE_MAX: usize = 10_000;
 const BINS_USUAL: usize = 24;
 const BINS_MAX: usize = 1_000;
 
-/// Which cases a question is about, and what else it may say.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct Asked {
-    /// A condition in PQL.
-    filter: Option<String>,
-    /// Ids of filters of the model, with commas between.
-    filter_ids: Option<String>,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-    /// `touching`, `started`, `ended` or `whole`.
-    within: Option<String>,
-    /// Map: share of events and of steps that is shown.
-    activities: Option<f64>,
-    edges: Option<f64>,
-    /// Variants: repetitions in a row at most.
-    shortened: Option<u32>,
-    /// Cases: of this variant.
-    variant: Option<String>,
-    order: Option<String>,
-    offset: Option<usize>,
-    limit: Option<usize>,
-    bins: Option<usize>,
+/// Makes the query string of a question: which cases it is about, and what else
+/// it may say. (Flattening one struct into the others would let a misspelt
+/// parameter pass.)
+macro_rules! asked {
+    ($(#[$doc:meta] $name:ident { $($(#[$about:meta])* $field:ident: $kind:ty,)* })*) => {$(
+        #[$doc]
+        #[derive(Default, Deserialize, IntoParams)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+        #[into_params(parameter_in = Query)]
+        pub(super) struct $name {
+            /// A condition in PQL.
+            filter: Option<String>,
+            /// Ids of filters of the model, with commas between.
+            filter_ids: Option<String>,
+            /// From this instant on.
+            #[param(value_type = Option<String>, format = DateTime)]
+            from: Option<Timestamp>,
+            /// Before this instant.
+            #[param(value_type = Option<String>, format = DateTime)]
+            to: Option<Timestamp>,
+            /// What of a case has to lie between the two; any moment of it if
+            /// nothing is said.
+            #[param(inline)]
+            within: Option<WithinWord>,
+            $($(#[$about])* $field: $kind,)*
+        }
+
+        impl $name {
+            fn wanted(&self) -> Wanted {
+                let ids = self.filter_ids.iter().flat_map(|ids| ids.split(','));
+                Wanted {
+                    filters: self.filter.clone().into_iter().collect(),
+                    filter_ids: ids.map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+                    from: self.from.map(Timestamp::as_millis),
+                    to: self.to.map(Timestamp::as_millis),
+                    within: self.within.unwrap_or_default().into(),
+                }
+            }
+        }
+    )*};
 }
 
-impl Asked {
-    fn wanted(&self) -> Result<Wanted, Fault> {
-        let within = match self.within.as_deref() {
-            None | Some("touching") => Within::Touching,
-            Some("started") => Within::Started,
-            Some("ended") => Within::Ended,
-            Some("whole") => Within::Whole,
-            Some(other) => return Err(one_of("within", other, "touching, started, ended or whole")),
-        };
-        let ids = self.filter_ids.iter().flat_map(|ids| ids.split(','));
-        Ok(Wanted {
-            filters: self.filter.clone().into_iter().collect(),
-            filter_ids: ids.map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
-            from: self.from.map(Timestamp::as_millis),
-            to: self.to.map(Timestamp::as_millis),
-            within,
-        })
+asked! {
+    /// The query string of the process map.
+    MapAsked {
+        /// Share of events whose activities are shown, 1 if nothing is said.
+        #[param(value_type = Option<f64>, minimum = 0, maximum = 1)]
+        activities: Option<Share>,
+        /// Share of steps that are shown, 1 if nothing is said.
+        #[param(value_type = Option<f64>, minimum = 0, maximum = 1)]
+        edges: Option<Share>,
     }
-
-    fn limit(&self) -> usize {
-        self.limit.unwrap_or(PAGE_USUAL).clamp(1, PAGE_MAX)
+    /// The query string of variants.
+    VariantsAsked {
+        /// Repetitions in a row at most.
+        #[param(value_type = Option<u32>, minimum = 0)]
+        shortened: Option<Whole>,
+        /// What comes first; the most cases if nothing is said.
+        #[param(inline)]
+        order: Option<VariantOrderWord>,
+        /// Lines that are passed over.
+        #[param(value_type = Option<u64>, minimum = 0)]
+        offset: Option<Whole>,
+        /// Lines at most, 100 if nothing is said. Above 10000 it means 10000.
+        #[param(value_type = Option<u64>, minimum = 0)]
+        limit: Option<Whole>,
     }
+    /// The query string of cases.
+    CasesAsked {
+        /// Only those of this variant, by its id.
+        variant: Option<String>,
+        /// What comes first; the latest start if nothing is said.
+        #[param(inline)]
+        order: Option<CaseOrderWord>,
+        /// Lines that are passed over.
+        #[param(value_type = Option<u64>, minimum = 0)]
+        offset: Option<Whole>,
+        /// Lines at most, 100 if nothing is said. Above 10000 it means 10000.
+        #[param(value_type = Option<u64>, minimum = 0)]
+        limit: Option<Whole>,
+    }
+    /// The query string of the histogram of durations.
+    ThroughputAsked {
+        /// Bins at most, 24 if nothing is said. Above 1000 it means 1000.
+        #[param(value_type = Option<u64>, minimum = 0)]
+        bins: Option<Whole>,
+    }
+    /// The query string of the statistics of activities.
+    ActivitiesAsked {}
+    /// The query string of conformance.
+    ConformanceAsked {}
 }
 
-fn one_of(attribute: &'static str, said: &str, known: &str) -> Fault {
-    Fault::invalid(attribute, "constraint-broken", format!("\"{said}\" is none of {known}"))
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum WithinWord {
+    #[default]
+    Touching,
+    Started,
+    Ended,
+    Whole,
 }
 
-fn share(attribute: &'static str, share: Option<f64>) -> Result<f64, Fault> {
-    match share.unwrap_or(1.0) {
-        share if (0.0..=1.0).contains(&share) => Ok(share),
-        other => Err(Fault::invalid(attribute, "constraint-broken", format!("{other} is no share from 0 to 1"))),
-    }
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum VariantOrderWord {
+    #[default]
+    Cases,
+    Median,
+    Length,
+    LastSeen,
+    FirstSeen,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum CaseOrderWord {
+    #[default]
+    Start,
+    Duration,
+    Events,
+    Id,
+}
+
+/// Returns which part of a list is meant: where it begins, and how long it is.
+fn part(offset: Option<Whole>, limit: Option<Whole>) -> (usize, usize) {
+    let limit = limit.map_or(PAGE_USUAL, |limit| limit.clamped(1, PAGE_MAX));
+    (offset.map_or(0, |offset| offset.clamped(0, usize::MAX)), limit)
 }
 
 /// Draws the process map.
@@ -93,11 +165,12 @@ pub(super) async fn map(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(model): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<MapAsked>,
 ) -> Result<Json<Value>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    let coverage = Coverage { activities: share("activities", asked.activities)?, edges: share("edges", asked.edges)? };
-    Ok(Json(map_json(&app.mining.process_map(&model, asked.wanted()?, coverage).await?)))
+    let share = |share: Option<Share>| share.map_or(1.0, |share| share.0);
+    let coverage = Coverage { activities: share(asked.activities), edges: share(asked.edges) };
+    Ok(Json(map_json(&app.mining.process_map(&model, asked.wanted(), coverage).await?)))
 }
 
 /// Lists variants.
@@ -105,20 +178,13 @@ pub(super) async fn variants(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(model): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<VariantsAsked>,
 ) -> Result<Json<Value>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    let order = match asked.order.as_deref() {
-        None | Some("cases") => VariantOrder::Cases,
-        Some("median") => VariantOrder::Median,
-        Some("length") => VariantOrder::Length,
-        Some("lastSeen") => VariantOrder::LastSeen,
-        Some("firstSeen") => VariantOrder::FirstSeen,
-        Some(other) => return Err(one_of("order", other, "cases, median, length, lastSeen or firstSeen")),
-    };
-    let how =
-        VariantsWanted { repeats_max: asked.shortened, order, offset: asked.offset.unwrap_or(0), limit: asked.limit() };
-    Ok(Json(variants_json(&app.mining.variants(&model, asked.wanted()?, how).await?)))
+    let (offset, limit) = part(asked.offset, asked.limit);
+    let repeats_max = asked.shortened.map(|times| times.clamped(0, u32::MAX as usize) as u32);
+    let how = VariantsWanted { repeats_max, order: asked.order.unwrap_or_default().into(), offset, limit };
+    Ok(Json(variants_json(&app.mining.variants(&model, asked.wanted(), how).await?)))
 }
 
 /// Lists cases.
@@ -126,19 +192,12 @@ pub(super) async fn cases(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(model): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<CasesAsked>,
 ) -> Result<Json<Value>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    let order = match asked.order.as_deref() {
-        None | Some("start") => CaseOrder::Start,
-        Some("duration") => CaseOrder::Duration,
-        Some("events") => CaseOrder::Events,
-        Some("id") => CaseOrder::Id,
-        Some(other) => return Err(one_of("order", other, "start, duration, events or id")),
-    };
-    let (wanted, limit) = (asked.wanted()?, asked.limit());
-    let page = app.mining.cases(&model, wanted, asked.variant, order, asked.offset.unwrap_or(0), limit).await?;
-    Ok(Json(cases_json(&page)))
+    let (offset, limit) = part(asked.offset, asked.limit);
+    let (wanted, order) = (asked.wanted(), asked.order.unwrap_or_default().into());
+    Ok(Json(cases_json(&app.mining.cases(&model, wanted, asked.variant, order, offset, limit).await?)))
 }
 
 /// Shows a case with its events and what triggers know of it.
@@ -148,7 +207,35 @@ pub(super) async fn case(
     Path((model, case)): Path<(String, String)>,
 ) -> Result<Json<Value>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    Ok(Json(case_json(&app.mining.case(&model, &case).await?)))
+    let view = app.mining.case(&model, &case).await?;
+    let signals = signals_of(&app, &model, &view).await?;
+    Ok(Json(case_json(&view, &signals)))
+}
+
+/// Finds the signals that were sent for a case, in the order of their time.
+async fn signals_of(app: &App, model: &str, view: &CaseView) -> Result<Vec<Value>, Fault> {
+    let mut signals = Vec::new();
+    for instance in &view.instances {
+        let trigger = TriggerRef::new(model, &instance.trigger);
+        for fired in app.events.fired(&trigger, instance.keys()).await? {
+            let field = |name: &str| {
+                let field = fired.fields.iter().find(|field| field.id == name);
+                field.map_or(Value::Null, |field| field.value.clone())
+            };
+            let causes = field("causes");
+            let causes: Vec<&str> = causes.as_str().map(|chain| chain.split(" > ").collect()).unwrap_or_default();
+            signals.push((
+                fired.at,
+                json!({
+                    "at": fired.at, "trigger": instance.trigger, "identifier": instance.identifier, "key": fired.key,
+                    "event": fired.id, "offset": fired.offset, "reason": field("reason"), "change": field("change"),
+                    "causes": causes,
+                }),
+            ));
+        }
+    }
+    signals.sort_by_key(|(at, _)| *at);
+    Ok(signals.into_iter().map(|(_, signal)| signal).collect())
 }
 
 /// Counts cases by how long they take.
@@ -156,11 +243,11 @@ pub(super) async fn throughput(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(model): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ThroughputAsked>,
 ) -> Result<Json<Value>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    let bins = asked.bins.unwrap_or(BINS_USUAL).clamp(1, BINS_MAX);
-    Ok(Json(histogram_json(&app.mining.throughput(&model, asked.wanted()?, bins).await?)))
+    let bins = asked.bins.map_or(BINS_USUAL, |bins| bins.clamped(1, BINS_MAX));
+    Ok(Json(histogram_json(&app.mining.throughput(&model, asked.wanted(), bins).await?)))
 }
 
 /// Tells what there is to say about each activity.
@@ -168,10 +255,10 @@ pub(super) async fn activities(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(model): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ActivitiesAsked>,
 ) -> Result<Json<Value>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    Ok(Json(rework_json(&app.mining.activities(&model, asked.wanted()?).await?)))
+    Ok(Json(rework_json(&app.mining.activities(&model, asked.wanted()).await?)))
 }
 
 /// Compares cases with what is allowed; the body says that, in JSON or YAML.
@@ -179,12 +266,12 @@ pub(super) async fn conformance(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(model): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ConformanceAsked>,
     body::Text(text): body::Text,
 ) -> Result<Json<Value>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
     let allowed = Allowed::parse(&text)?;
-    Ok(Json(conformance_json(&app.mining.conformance(&model, asked.wanted()?, allowed).await?)))
+    Ok(Json(conformance_json(&app.mining.conformance(&model, asked.wanted(), allowed).await?)))
 }
 
 pub(super) fn at(millis: i64) -> Value {
@@ -244,7 +331,7 @@ fn cases_json(page: &CasesPage) -> Value {
     json!({ "total": page.total, "cases": cases.collect::<Vec<_>>() })
 }
 
-fn case_json(view: &CaseView) -> Value {
+fn case_json(view: &CaseView, signals: &[Value]) -> Value {
     let row = |columns: &[mining::AnswerColumn], values: &[mining::Value]| {
         let pairs = columns.iter().zip(values).map(|(column, value)| (column.name.clone(), value.to_json()));
         Value::Object(pairs.collect())
@@ -265,7 +352,7 @@ fn case_json(view: &CaseView) -> Value {
         "id": *view.id, "start": at(view.start), "end": at(view.end), "duration": view.end - view.start,
         "variant": view.variant, "variantCases": view.variant_cases, "cases": view.cases,
         "values": row(&view.case_columns, &view.case_values),
-        "events": events.collect::<Vec<_>>(), "instances": instances.collect::<Vec<_>>(),
+        "events": events.collect::<Vec<_>>(), "instances": instances.collect::<Vec<_>>(), "signals": signals,
     })
 }
 
@@ -315,4 +402,38 @@ fn conformance_json(found: &Conformance) -> Value {
         "deviations": found.deviations.iter().map(deviation).collect::<Vec<_>>(),
         "unfitting": unfitting.collect::<Vec<_>>(),
     })
+}
+
+impl From<WithinWord> for Within {
+    fn from(word: WithinWord) -> Self {
+        match word {
+            WithinWord::Touching => Within::Touching,
+            WithinWord::Started => Within::Started,
+            WithinWord::Ended => Within::Ended,
+            WithinWord::Whole => Within::Whole,
+        }
+    }
+}
+
+impl From<VariantOrderWord> for VariantOrder {
+    fn from(word: VariantOrderWord) -> Self {
+        match word {
+            VariantOrderWord::Cases => VariantOrder::Cases,
+            VariantOrderWord::Median => VariantOrder::Median,
+            VariantOrderWord::Length => VariantOrder::Length,
+            VariantOrderWord::LastSeen => VariantOrder::LastSeen,
+            VariantOrderWord::FirstSeen => VariantOrder::FirstSeen,
+        }
+    }
+}
+
+impl From<CaseOrderWord> for CaseOrder {
+    fn from(word: CaseOrderWord) -> Self {
+        match word {
+            CaseOrderWord::Start => CaseOrder::Start,
+            CaseOrderWord::Duration => CaseOrder::Duration,
+            CaseOrderWord::Events => CaseOrder::Events,
+            CaseOrderWord::Id => CaseOrder::Id,
+        }
+    }
 }

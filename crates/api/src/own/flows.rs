@@ -10,12 +10,18 @@ use flows::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::body::{self, MaybeJson, Query, Text};
+use crate::body::{self, MaybeJson, Query, Text, Whole};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
+
+/// Runs in a list, if nothing is said.
+const RUNS_USUAL: usize = 50;
+/// Runs in a list at most.
+const RUNS_MAX: usize = 1_000;
 
 /// A flow in a list.
 #[derive(Serialize)]
@@ -98,10 +104,12 @@ struct Step {
 }
 
 /// How many runs are wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
-    #[serde(default = "usual")]
-    limit: u32,
+    /// The latest so many, 50 if nothing is said. Above 1000 it means 1000.
+    #[param(value_type = Option<u64>, minimum = 0)]
+    limit: Option<Whole>,
 }
 
 /// What becomes of a run that is held.
@@ -116,10 +124,6 @@ pub(super) struct Decided {
 enum DecisionWord {
     Repeat,
     Abandon,
-}
-
-fn usual() -> u32 {
-    50
 }
 
 /// Lists the flows.
@@ -216,7 +220,8 @@ pub(super) async fn runs(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Vec<Run>>, Fault> {
     rights::use_flows(&app, &actor).await?;
-    let runs = app.flows.runs(&flow, wanted.limit.clamp(1, 1_000)).await?;
+    let runs =
+        app.flows.runs(&flow, wanted.limit.map_or(RUNS_USUAL, |limit| limit.clamped(1, RUNS_MAX)) as u32).await?;
     Ok(Json(runs.into_iter().map(Run::from).collect()))
 }
 

@@ -18,6 +18,7 @@ use pools::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use super::data_models::Guessed;
 use crate::app::App;
@@ -27,14 +28,20 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// What can be said in the address, with the files.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Said {
     /// The name of a file that comes as it is.
     name: Option<String>,
+    /// The table to fill; named after the file if nothing is said.
     table: Option<String>,
+    /// `csv`, `parquet`, `xes` or `ocel`; guessed if nothing is said.
+    #[param(value_type = Option<String>)]
     format: Option<Format>,
+    /// Whether the rows take the place of those that are there.
     replace: Option<bool>,
+    /// What stands between the cells of a line.
     separator: Option<String>,
 }
 

@@ -11,6 +11,7 @@ mod imports;
 mod packages;
 mod models;
 mod versions;
+mod held;
 mod explore;
 mod backtests;
 mod run_events;
@@ -30,13 +31,13 @@ mod status;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post, put};
+use axum::routing::get;
 use http::Method;
 use utoipa::OpenApi;
 
 use crate::app::App;
 use crate::body::{self, DOCUMENT_BYTES_MAX};
-use crate::fault::{self, Voice};
+use crate::fault::{self, Mistake, Voice};
 use crate::surface::Surface;
 use crate::{caller, openapi, problem};
 
@@ -45,103 +46,610 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// Returns the routes below [`PREFIX`].
 pub(crate) fn routes(app: &App) -> Router<App> {
-    Router::new()
-        .route("/pools", get(pools::list).post(pools::create))
-        .route("/pools/{pool}", get(pools::show))
-        .route("/pools/{pool}/tables", get(pools::tables))
-        .route("/pools/{pool}/tables/{table}/flush", post(pools::flush))
-        .route("/pools/{pool}/push-jobs", get(push_jobs::list))
-        .route("/pools/{pool}/push-jobs/{job}", get(push_jobs::show))
-        .route("/pools/{pool}/push-jobs/{job}/reload", post(push_jobs::reload))
-        .route("/pools/{pool}/tables/{table}", get(pools::table))
-        .route("/pools/{pool}/sql", get(sql::running).post(sql::ask))
-        .route("/pools/{pool}/sql/{id}", delete(sql::cancel))
-        .route("/pools/{pool}/data-jobs", get(data_jobs::list).post(data_jobs::create))
-        .route("/pools/{pool}/data-jobs/{job}", get(data_jobs::show).put(data_jobs::put).delete(data_jobs::delete))
-        .route("/pools/{pool}/data-jobs/{job}/run", post(data_jobs::run))
-        .route("/pools/{pool}/data-jobs/{job}/runs", get(data_jobs::runs))
-        .route("/pools/{pool}/data-jobs/{job}/runs/{run}", get(data_jobs::show_run).delete(data_jobs::cancel_run))
-        .route("/pools/{pool}/data-models", get(data_models::list))
-        .route("/pools/{pool}/data-models/guess", post(data_models::guess))
-        .route("/pools/{pool}/imports/{import}", get(imports::show).put(imports::choose).delete(imports::remove))
-        .route("/pools/{pool}/imports/{import}/commit", post(imports::commit))
-        .route("/pools/{pool}/data-models/{key}", get(data_models::show).put(data_models::put))
-        .route("/pools/{pool}/sources", get(sources::list))
-        .route("/pools/{pool}/sources/{key}", get(sources::show).put(sources::put).delete(sources::remove))
-        .route("/pools/{pool}/sources/{key}/run", post(sources::run))
-        .route("/pools/{pool}/sources/{key}/pause", post(sources::pause))
-        .route("/pools/{pool}/sources/{key}/resume", post(sources::resume))
-        .route("/pools/{pool}/sources/{key}/runs", get(sources::runs))
-        .route("/pools/{pool}/sources/{key}/test", post(sources::test))
-        .route("/packages", get(packages::list))
-        .route("/packages/{package}", get(packages::show).put(packages::put))
-        .route("/models", get(models::list))
-        .route("/models/{model}", get(models::show).put(models::put))
-        .route("/models/{model}/publish", post(models::publish))
-        .route("/models/{model}/check", post(models::check))
-        .route("/models/{model}/versions", get(versions::list))
-        .route("/models/{model}/versions/{version}", get(versions::show))
-        .route("/models/{model}/versions/{version}/publish", post(versions::roll_back))
-        .route("/models/{model}/versions/{version}/diff/{other}", get(versions::difference))
-        .route("/models/{model}/query", post(models::query))
-        .route("/models/{model}/clock", get(models::clock).post(models::set_clock))
-        .route("/models/{model}/triggers", get(models::triggers))
-        .route("/models/{model}/triggers/{trigger}/matched", get(models::matched))
-        .route("/models/{model}/triggers/{trigger}/why/{identifier}", get(backtests::why))
-        .route("/models/{model}/triggers/{trigger}/backtest", post(backtests::run))
-        .route("/models/{model}/map", get(explore::map))
-        .route("/models/{model}/variants", get(explore::variants))
-        .route("/models/{model}/cases", get(explore::cases))
-        .route("/models/{model}/cases/{case}", get(explore::case))
-        .route("/models/{model}/throughput", get(explore::throughput))
-        .route("/models/{model}/activities", get(explore::activities))
-        .route("/models/{model}/conformance", post(explore::conformance))
-        .route("/backtests", get(backtests::list))
-        .route("/backtests/{number}", delete(backtests::stop))
-        .route("/flows/events.csv", get(run_events::of_flows))
-        .route("/jobs/events.csv", get(run_events::of_jobs))
-        .route("/connections", get(connections::list))
-        .route("/connections/{name}", put(connections::put).delete(connections::remove))
-        .route("/flows", get(flows::list))
-        .route("/flows/{flow}", get(flows::show).put(flows::put))
-        .route("/flows/{flow}/publish", post(flows::publish))
-        .route("/flows/{flow}/activate", post(flows::activate))
-        .route("/flows/{flow}/deactivate", post(flows::deactivate))
-        .route("/flows/{flow}/run", post(flows::run_once))
-        .route("/flows/{flow}/runs", get(flows::runs))
-        .route("/flows/{flow}/variables", put(flows::set_variables))
-        .route("/runs/{run}", get(flows::run))
-        .route("/runs/{run}/decide", post(flows::decide))
-        .route("/app-keys", get(app_keys::list).post(app_keys::create))
-        .route("/app-keys/{key}", delete(app_keys::revoke))
-        .route("/permissions", get(permissions::list).post(permissions::grant))
-        .route("/permissions/revoke", post(permissions::revoke))
-        .route("/audit", get(audit::list))
-        .route("/status", get(status::status))
-        .route("/me", get(status::me))
-        .merge(surface().into_router())
+    surface()
+        .into_router()
         .fallback(fault::unknown_path)
         .method_not_allowed_fallback(fault::unknown_method)
         .layer(body::at_most(DOCUMENT_BYTES_MAX))
         // Files are as long as they are; the spool has the limit.
-        .merge(uploads())
+        .merge(
+            uploads()
+                .into_router()
+                .method_not_allowed_fallback(fault::unknown_method)
+                .layer(DefaultBodyLimit::disable()),
+        )
         .layer(from_fn_with_state(app.clone(), caller::sign_in))
         // Behind the sign-in, which is for what stands above it only.
         .route("/openapi.json", get(openapi::show).fallback(fault::unknown_method))
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
 }
 
-fn uploads() -> Router<App> {
-    Router::new()
-        .route("/pools/{pool}/imports", get(imports::list).post(imports::stage))
-        .method_not_allowed_fallback(fault::unknown_method)
-        .layer(DefaultBodyLimit::disable())
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+const CSV: &str = "text/csv";
+
+/// Returns the operations that take files as long as they are.
+pub(crate) fn uploads() -> Surface {
+    let path = "/pools/{pool}/imports";
+    Surface::default()
+        .about("imports")
+        .told(Method::GET, path, imports::list, ("listImports", "Lists the imports of a pool, the newest first."))
+        .told(Method::POST, path, imports::stage, ("stageImport", "Takes files and looks at them; no row is written."))
+        .asks::<imports::Said>()
+        .takes("multipart/form-data")
 }
 
-/// Returns the operations that concern subscriptions, which [`Document`]
-/// describes.
+/// Returns all other operations but the document itself.
 pub(crate) fn surface() -> Surface {
-    Surface::default()
+    let surface = data(Surface::default());
+    let surface = models(surface);
+    let surface = automation(surface);
+    house(deliveries(surface))
+}
+
+/// Pools and what is in them: rows, jobs, sources, data models.
+fn data(surface: Surface) -> Surface {
+    surface
+        .about("pools")
+        .told(Method::GET, "/pools", pools::list, ("listPools", "Lists the pools that the caller may use."))
+        .told(Method::POST, "/pools", pools::create, ("createPool", "Makes a pool."))
+        .takes(JSON)
+        .told(Method::GET, "/pools/{pool}", pools::show, ("showPool", "Shows a pool, by id or name."))
+        .told(Method::GET, "/pools/{pool}/tables", pools::tables, ("listTables", "Lists the tables of a pool."))
+        .told(
+            Method::GET,
+            "/pools/{pool}/tables/{table}",
+            pools::table,
+            ("showTable", "Shows a table or a view with some of its rows."),
+        )
+        .told(
+            Method::POST,
+            "/pools/{pool}/tables/{table}/flush",
+            pools::flush,
+            ("flushTable", "Brings a table to rest and tells the version that holds it."),
+        )
+        .told(
+            Method::GET,
+            "/pools/{pool}/push-jobs",
+            push_jobs::list,
+            ("listPushJobs", "Lists the newest push jobs of a pool."),
+        )
+        .told(Method::GET, "/pools/{pool}/push-jobs/{job}", push_jobs::show, ("showPushJob", "Shows a push job."))
+        .told(
+            Method::POST,
+            "/pools/{pool}/push-jobs/{job}/reload",
+            push_jobs::reload,
+            ("reloadPushJob", "Loads a push job again under other options."),
+        )
+        .takes(JSON)
+        .about("imports")
+        .told(
+            Method::GET,
+            "/pools/{pool}/imports/{import}",
+            imports::show,
+            ("showImport", "Shows an import, and how far it has come."),
+        )
+        .told(
+            Method::PUT,
+            "/pools/{pool}/imports/{import}",
+            imports::choose,
+            ("chooseForImport", "Says something else about an import than was guessed."),
+        )
+        .takes(JSON)
+        .told(Method::DELETE, "/pools/{pool}/imports/{import}", imports::remove, ("removeImport", "Forgets an import."))
+        .told(
+            Method::POST,
+            "/pools/{pool}/imports/{import}/commit",
+            imports::commit,
+            ("commitImport", "Sends the rows of an import on their way."),
+        )
+        .about("sql")
+        .told(
+            Method::GET,
+            "/pools/{pool}/sql",
+            sql::running,
+            ("listStatements", "Lists the statements of a pool that are under way."),
+        )
+        .told(Method::POST, "/pools/{pool}/sql", sql::ask, ("askSql", "Answers a question in SQL."))
+        .takes(JSON)
+        .told(
+            Method::DELETE,
+            "/pools/{pool}/sql/{id}",
+            sql::cancel,
+            ("cancelStatement", "Stops a statement: one's own, or anyone's for whoever administers the pool."),
+        )
+        .gives_nothing()
+        .about("data jobs")
+        .told(
+            Method::GET,
+            "/pools/{pool}/data-jobs",
+            data_jobs::list,
+            ("listDataJobs", "Lists the data jobs of a pool."),
+        )
+        .told(
+            Method::POST,
+            "/pools/{pool}/data-jobs",
+            data_jobs::create,
+            ("createDataJob", "Makes a data job, or puts the one of this name anew."),
+        )
+        .takes(JSON)
+        .told(Method::GET, "/pools/{pool}/data-jobs/{job}", data_jobs::show, ("showDataJob", "Shows a data job."))
+        .told(
+            Method::PUT,
+            "/pools/{pool}/data-jobs/{job}",
+            data_jobs::put,
+            ("putDataJob", "Puts what a data job does anew, or makes one of this name."),
+        )
+        .takes(JSON)
+        .told(
+            Method::DELETE,
+            "/pools/{pool}/data-jobs/{job}",
+            data_jobs::delete,
+            ("deleteDataJob", "Deletes a data job with its runs."),
+        )
+        .gives_nothing()
+        .told(
+            Method::POST,
+            "/pools/{pool}/data-jobs/{job}/run",
+            data_jobs::run,
+            ("runDataJob", "Asks for a run of a data job."),
+        )
+        .told(
+            Method::GET,
+            "/pools/{pool}/data-jobs/{job}/runs",
+            data_jobs::runs,
+            ("listDataJobRuns", "Lists the runs of a data job, the newest first."),
+        )
+        .told(
+            Method::GET,
+            "/pools/{pool}/data-jobs/{job}/runs/{run}",
+            data_jobs::show_run,
+            ("showDataJobRun", "Shows a run of a data job with its statements."),
+        )
+        .told(
+            Method::DELETE,
+            "/pools/{pool}/data-jobs/{job}/runs/{run}",
+            data_jobs::cancel_run,
+            ("cancelDataJobRun", "Cancels a run of a data job."),
+        )
+        .about("data models")
+        .told(
+            Method::GET,
+            "/pools/{pool}/data-models",
+            data_models::list,
+            ("listDataModels", "Lists the data models of a pool."),
+        )
+        .told(
+            Method::POST,
+            "/pools/{pool}/data-models/guess",
+            data_models::guess,
+            ("guessDataModel", "Guesses a data model from the tables there are, and says why."),
+        )
+        .takes(JSON)
+        .told(
+            Method::GET,
+            "/pools/{pool}/data-models/{key}",
+            data_models::show,
+            ("showDataModel", "Shows a data model."),
+        )
+        .told(
+            Method::PUT,
+            "/pools/{pool}/data-models/{key}",
+            data_models::put,
+            ("putDataModel", "Makes a data model, or replaces it by a new version."),
+        )
+        .takes(JSON)
+        .about("sources")
+        .told(Method::GET, "/pools/{pool}/sources", sources::list, ("listSources", "Lists the sources of a pool."))
+        .told(Method::GET, "/pools/{pool}/sources/{key}", sources::show, ("showSource", "Shows a source."))
+        .told(Method::PUT, "/pools/{pool}/sources/{key}", sources::put, ("putSource", "Makes a source, or changes it."))
+        .takes(JSON)
+        .told(
+            Method::DELETE,
+            "/pools/{pool}/sources/{key}",
+            sources::remove,
+            ("removeSource", "Removes a source; the rows that it brought stay."),
+        )
+        .gives_nothing()
+        .told(Method::POST, "/pools/{pool}/sources/{key}/run", sources::run, ("runSource", "Lets a source look now."))
+        .told(
+            Method::POST,
+            "/pools/{pool}/sources/{key}/pause",
+            sources::pause,
+            ("pauseSource", "Lets a source look only when asked."),
+        )
+        .told(
+            Method::POST,
+            "/pools/{pool}/sources/{key}/resume",
+            sources::resume,
+            ("resumeSource", "Lets a source look by itself again."),
+        )
+        .told(
+            Method::GET,
+            "/pools/{pool}/sources/{key}/runs",
+            sources::runs,
+            ("listSourceRuns", "Lists what a source brought and failed to bring."),
+        )
+        .told(
+            Method::POST,
+            "/pools/{pool}/sources/{key}/test",
+            sources::test,
+            ("testSource", "Tries a source, one that is there or one that is only written down."),
+        )
+        .takes(JSON)
+}
+
+/// Knowledge models, their triggers, and what the process looks like.
+fn models(surface: Surface) -> Surface {
+    surface
+        .about("knowledge models")
+        .told(Method::GET, "/packages", packages::list, ("listPackages", "Lists the packages that the caller may use."))
+        .told(Method::GET, "/packages/{package}", packages::show, ("showPackage", "Shows a package."))
+        .told(
+            Method::PUT,
+            "/packages/{package}",
+            packages::put,
+            ("putPackage", "Makes a package, or gives it another name."),
+        )
+        .takes(JSON)
+        .told(
+            Method::GET,
+            "/models",
+            models::list,
+            ("listModels", "Lists the knowledge models of the packages that the caller may use."),
+        )
+        .gives::<Vec<models::Model>>()
+        .told(Method::GET, "/models/{model}", models::show, ("showModel", "Shows a knowledge model with its texts."))
+        .gives::<models::ModelDetails>()
+        .told(Method::PUT, "/models/{model}", models::put, ("putModel", "Stores the draft of a knowledge model."))
+        .takes(YAML)
+        .gives::<models::Model>()
+        .told(
+            Method::POST,
+            "/models/{model}/check",
+            models::check,
+            ("checkModel", "Checks the draft as publishing it would, and changes nothing."),
+        )
+        .gives::<models::Findings>()
+        .told(
+            Method::GET,
+            "/models/{model}/preview",
+            models::preview,
+            ("previewModel", "Tells what publishing the draft would do to the matched sets, without doing it."),
+        )
+        .gives::<Vec<models::Preview>>()
+        .told(Method::POST, "/models/{model}/publish", models::publish, ("publishModel", "Publishes the draft."))
+        .gives::<models::Published>()
+        .told(
+            Method::GET,
+            "/models/{model}/notices",
+            models::notices,
+            (
+                "listModelNotices",
+                "Lists what the published text says without effect, and the names in it that no event bears.",
+            ),
+        )
+        .gives::<Vec<Mistake>>()
+        .told(
+            Method::GET,
+            "/models/{model}/state",
+            models::state,
+            (
+                "showModelState",
+                "Tells how a model and its triggers stand: evaluated up to where, what comes next, what is held.",
+            ),
+        )
+        .gives::<models::Standing>()
+        .told(
+            Method::GET,
+            "/models/{model}/versions",
+            versions::list,
+            ("listModelVersions", "Lists the publications, the latest first."),
+        )
+        .gives::<Vec<versions::Version>>()
+        .told(
+            Method::GET,
+            "/models/{model}/versions/{version}",
+            versions::show,
+            ("showModelVersion", "Returns a text: of a version by its number, the `draft`, or what is `published`."),
+        )
+        .told(
+            Method::POST,
+            "/models/{model}/versions/{version}/publish",
+            versions::roll_back,
+            ("rollBackModel", "Publishes the text of an older version again; the draft stays as it is."),
+        )
+        .gives::<models::Published>()
+        .told(
+            Method::GET,
+            "/models/{model}/versions/{version}/diff/{other}",
+            versions::difference,
+            ("compareModelVersions", "Compares two texts of a model, object by object and line by line."),
+        )
+        .gives::<versions::Difference>()
+        .told(
+            Method::POST,
+            "/models/{model}/query",
+            models::query,
+            ("queryModel", "Answers a question in PQL, with notes about what is strange in it."),
+        )
+        .takes(JSON)
+        .gives::<models::Answer>()
+        .told(Method::GET, "/models/{model}/clock", models::clock, ("showModelClock", "Shows the process clock."))
+        .gives::<models::Clock>()
+        .told(
+            Method::POST,
+            "/models/{model}/clock",
+            models::set_clock,
+            (
+                "setModelClock",
+                "Sets the process clock; every instant up to the new time is evaluated before the answer.",
+            ),
+        )
+        .takes(JSON)
+        .gives::<models::Clock>()
+        .about("model triggers")
+        .told(
+            Method::GET,
+            "/models/{model}/triggers",
+            models::triggers,
+            (
+                "listModelTriggers",
+                "Lists the triggers of the published version: class, cost, cadence, and how much there is.",
+            ),
+        )
+        .gives::<Vec<models::Trigger>>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}",
+            models::trigger,
+            ("showModelTrigger", "Tells how a trigger stands."),
+        )
+        .gives::<models::TriggerState>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}/matched",
+            models::matched,
+            ("listMatched", "Lists the record instances that satisfy a trigger now."),
+        )
+        .gives::<Vec<models::MatchedInstance>>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}/held",
+            held::list,
+            ("listHeld", "Lists the signals that a cap holds back, the next one first."),
+        )
+        .asks::<held::Asked>()
+        .gives::<held::HeldPage>()
+        .told(
+            Method::POST,
+            "/models/{model}/triggers/{trigger}/held/release",
+            held::release,
+            ("releaseHeld", "Sends signals that a cap holds back, whatever the cap says."),
+        )
+        .takes(JSON)
+        .gives::<held::Settled>()
+        .told(
+            Method::POST,
+            "/models/{model}/triggers/{trigger}/held/drop",
+            held::drop,
+            ("dropHeld", "Drops signals that a cap holds back; they are never sent."),
+        )
+        .takes(JSON)
+        .gives::<held::Settled>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}/shadows",
+            held::shadows,
+            ("listShadows", "Lists what a trigger in shadow mode would have sent, the last 1,000."),
+        )
+        .gives::<Vec<held::SignalShown>>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}/why/{identifier}",
+            backtests::why,
+            ("explainTrigger", "Tells why a trigger holds an instance or does not."),
+        )
+        .told(
+            Method::POST,
+            "/models/{model}/triggers/{trigger}/backtest",
+            backtests::run,
+            ("backtestTrigger", "Replays history on a trigger: what would have fired, and was it right?"),
+        )
+        .takes(JSON)
+        .told(Method::GET, "/backtests", backtests::list, ("listBacktests", "Lists the backtests under way."))
+        .told(Method::DELETE, "/backtests/{number}", backtests::stop, ("stopBacktest", "Stops a backtest."))
+        .gives_nothing()
+        .about("exploration")
+        .told(
+            Method::GET,
+            "/models/{model}/map",
+            explore::map,
+            ("drawMap", "Draws the process map: which activity follows which, how often and how fast."),
+        )
+        .asks::<explore::MapAsked>()
+        .told(
+            Method::GET,
+            "/models/{model}/variants",
+            explore::variants,
+            ("listVariants", "Lists the ways that cases take."),
+        )
+        .asks::<explore::VariantsAsked>()
+        .told(Method::GET, "/models/{model}/cases", explore::cases, ("listCases", "Lists cases."))
+        .asks::<explore::CasesAsked>()
+        .told(
+            Method::GET,
+            "/models/{model}/cases/{case}",
+            explore::case,
+            ("showCase", "Shows a case with its events, what triggers know of it, and the signals that they sent."),
+        )
+        .told(
+            Method::GET,
+            "/models/{model}/throughput",
+            explore::throughput,
+            ("countThroughput", "Counts cases by how long they take."),
+        )
+        .asks::<explore::ThroughputAsked>()
+        .told(
+            Method::GET,
+            "/models/{model}/activities",
+            explore::activities,
+            ("listActivities", "Tells what there is to say about each activity, rework included."),
+        )
+        .asks::<explore::ActivitiesAsked>()
+        .told(
+            Method::POST,
+            "/models/{model}/conformance",
+            explore::conformance,
+            ("compareWithAllowed", "Compares cases with what is allowed; the body says that, in JSON or YAML."),
+        )
+        .asks::<explore::ConformanceAsked>()
+        .takes(YAML)
+}
+
+/// Flows, what they connect to, and their runs.
+fn automation(surface: Surface) -> Surface {
+    surface
+        .about("flows")
+        .told(
+            Method::GET,
+            "/connections",
+            connections::list,
+            ("listConnections", "Lists the connections; no secret is shown."),
+        )
+        .told(
+            Method::PUT,
+            "/connections/{name}",
+            connections::put,
+            ("putConnection", "Stores a connection; replaces one of the same name."),
+        )
+        .takes(JSON)
+        .gives_nothing()
+        .told(Method::DELETE, "/connections/{name}", connections::remove, ("removeConnection", "Removes a connection."))
+        .gives_nothing()
+        .told(Method::GET, "/flows", flows::list, ("listFlows", "Lists the flows."))
+        .told(Method::GET, "/flows/{flow}", flows::show, ("showFlow", "Shows a flow with its texts."))
+        .told(
+            Method::PUT,
+            "/flows/{flow}",
+            flows::put,
+            ("putFlow", "Stores the draft of a flow; the body is its text, YAML or a blueprint."),
+        )
+        .takes(YAML)
+        .told(
+            Method::POST,
+            "/flows/{flow}/publish",
+            flows::publish,
+            ("publishFlow", "Makes the draft the version that runs."),
+        )
+        .told(
+            Method::POST,
+            "/flows/{flow}/activate",
+            flows::activate,
+            ("activateFlow", "Switches schedule or hook on."),
+        )
+        .gives_nothing()
+        .told(
+            Method::POST,
+            "/flows/{flow}/deactivate",
+            flows::deactivate,
+            ("deactivateFlow", "Switches schedule or hook off."),
+        )
+        .gives_nothing()
+        .told(
+            Method::POST,
+            "/flows/{flow}/run",
+            flows::run_once,
+            ("runFlow", "Starts one run; the body is its start bundle, an empty one if left out."),
+        )
+        .takes(JSON)
+        .told(
+            Method::GET,
+            "/flows/{flow}/runs",
+            flows::runs,
+            ("listFlowRuns", "Lists the latest runs of a flow, newest first."),
+        )
+        .asks::<flows::Wanted>()
+        .told(
+            Method::PUT,
+            "/flows/{flow}/variables",
+            flows::set_variables,
+            ("setFlowVariables", "Sets values of the flow's variables."),
+        )
+        .takes(JSON)
+        .gives_nothing()
+        .told(Method::GET, "/runs/{run}", flows::run, ("showFlowRun", "Shows a run with its operations."))
+        .told(
+            Method::POST,
+            "/runs/{run}/decide",
+            flows::decide,
+            ("decideFlowRun", "Takes a person's decision about a run that is in doubt or parked."),
+        )
+        .takes(JSON)
+        .gives_nothing()
+        .told(
+            Method::GET,
+            "/flows/events.csv",
+            run_events::of_flows,
+            ("exportFlowRuns", "Exports the runs of flows as an event log."),
+        )
+        .asks::<run_events::Asked>()
+        .gives_text(CSV)
+        .told(
+            Method::GET,
+            "/jobs/events.csv",
+            run_events::of_jobs,
+            ("exportJobRuns", "Exports the runs of jobs as an event log."),
+        )
+        .asks::<run_events::Asked>()
+        .gives_text(CSV)
+}
+
+/// Who may do what, who did what, and how the whole is doing.
+fn house(surface: Surface) -> Surface {
+    surface
+        .about("house")
+        .told(
+            Method::GET,
+            "/app-keys",
+            app_keys::list,
+            ("listAppKeys", "Lists the app keys, the revoked ones included; no secret is shown."),
+        )
+        .told(
+            Method::POST,
+            "/app-keys",
+            app_keys::create,
+            ("createAppKey", "Makes an app key; its secret is shown this once."),
+        )
+        .takes(JSON)
+        .told(Method::DELETE, "/app-keys/{key}", app_keys::revoke, ("revokeAppKey", "Takes an app key back."))
+        .gives_nothing()
+        .told(
+            Method::GET,
+            "/permissions",
+            permissions::list,
+            ("listPermissions", "Lists grants: of a subject, on a pool or package, else the caller's own."),
+        )
+        .asks::<permissions::Wanted>()
+        .told(Method::POST, "/permissions", permissions::grant, ("grantPermission", "Gives an app key a permission."))
+        .takes(JSON)
+        .told(
+            Method::POST,
+            "/permissions/revoke",
+            permissions::revoke,
+            ("revokePermission", "Takes a permission back."),
+        )
+        .takes(JSON)
+        .gives_nothing()
+        .told(Method::GET, "/audit", audit::list, ("listAudit", "Lists entries of an audit trail, the latest first."))
+        .asks::<audit::Wanted>()
+        .told(Method::GET, "/status", status::status, ("showStatus", "Tells how much has gone round the loop."))
+        .told(Method::GET, "/me", status::me, ("showMe", "Tells who is signed in."))
+}
+
+/// What concerns subscriptions; [`Document`] describes it.
+fn deliveries(surface: Surface) -> Surface {
+    surface
         .on(Method::GET, "/subscriptions/{subscription}", subscriptions::show)
         .on(Method::POST, "/subscriptions/{subscription}/skip", subscriptions::skip)
         .on(Method::GET, "/subscriptions/{subscription}/secret", subscriptions::secret)
@@ -156,7 +664,7 @@ pub(crate) fn surface() -> Surface {
         .on(Method::GET, "/triggers/{model}/{trigger}/events", tail::events)
 }
 
-/// For the document: the operations of [`surface`], and the document itself.
+/// For the document: the operations of [`deliveries`], and the document itself.
 #[derive(OpenApi)]
 #[openapi(paths(
     subscriptions::show,

@@ -3,9 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use base::Timestamp;
-use mining::{Class, ClockView, FieldView, Matched, ModelSummary, ModelTexts, Publication, TriggerView};
+use mining::{
+    Class, ClockView, FieldView, Following, Matched, ModelStanding, ModelSummary, ModelTexts, Publication,
+    TriggerStanding, TriggerView,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body::{self, Text};
@@ -14,7 +18,7 @@ use crate::fault::{Fault, Mistake};
 use crate::rights;
 
 /// A knowledge model in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Model {
     id: String,
@@ -23,12 +27,14 @@ pub(super) struct Model {
     name: String,
     /// The last published version, if there is one.
     published: Option<u64>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     published_at: Option<Timestamp>,
+    #[schema(value_type = String, format = DateTime)]
     changed_at: Timestamp,
 }
 
 /// A knowledge model with its texts.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ModelDetails {
     #[serde(flatten)]
@@ -38,21 +44,102 @@ pub(super) struct ModelDetails {
 }
 
 /// A trigger as publishing classifies it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ModelTrigger)]
 pub(super) struct Trigger {
     id: String,
     name: String,
     record: String,
     fields: Vec<Field>,
+    /// L, K, T or F: local, keyed, threshold, full.
     class: &'static str,
+    /// Over what it is evaluated.
     cost: String,
+    /// When it is evaluated.
+    cadence: &'static str,
     item_limit: u64,
+    /// Instances that satisfy it now.
     matched: u64,
+    /// Signals that it sent since it exists.
     fired: u64,
+    /// Signals that a cap holds back.
+    held: u64,
+    /// Signals that were recorded and not sent.
+    shadowed: u64,
+    /// Whether it records and sends nothing.
+    shadow: bool,
 }
 
-#[derive(Serialize)]
+/// How a trigger stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TriggerState {
+    #[serde(flatten)]
+    trigger: Trigger,
+    /// The instant of the last evaluation, on the process clock.
+    #[schema(value_type = String, format = DateTime)]
+    evaluated_at: Timestamp,
+    /// Every commit up to this number was evaluated.
+    commit: u64,
+    /// When time alone may next change its answer, on the process clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_deadline: Option<Timestamp>,
+    /// Until when a trigger that is evaluated whole rests before it looks at
+    /// what has changed, on the wall clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    rests_until: Option<Timestamp>,
+    /// Instances that satisfy it beyond `itemLimit` and wait for room.
+    waiting: u64,
+    /// When the next signal that is held may be sent, on the wall clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    sends_at: Option<Timestamp>,
+}
+
+/// How a model stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Standing {
+    model: String,
+    version: u64,
+    /// `followed`, `detached` or `notLoaded`.
+    state: &'static str,
+    /// Why it is not followed.
+    reason: Option<String>,
+    /// When a model that is detached is tried again, on the wall clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    again_at: Option<Timestamp>,
+    /// The instant of the last evaluation, on the process clock.
+    #[schema(value_type = String, format = DateTime)]
+    evaluated_at: Timestamp,
+    /// Every commit up to this number was evaluated.
+    commit: u64,
+    /// The last durable commit of the pool.
+    head: u64,
+    /// When time alone may next change an answer, on the process clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_deadline: Option<Timestamp>,
+    triggers: Vec<TriggerState>,
+    /// What the last publication did, if the program runs since then.
+    previews: Vec<Preview>,
+}
+
+/// What publishing a trigger does to its matched set.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Preview {
+    trigger: String,
+    /// Instances that satisfy it.
+    matching: u64,
+    /// Those among them that did not match before.
+    new: u64,
+    /// Instances that matched before and satisfy it no more.
+    leaving: u64,
+    /// Whether the change fires, or is only taken note of.
+    fires: bool,
+}
+
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Field {
     id: String,
@@ -65,17 +152,19 @@ struct Field {
 }
 
 /// What publishing did.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Published {
     model: String,
     version: u64,
     triggers: Vec<Trigger>,
-    /// What the text says without effect.
+    /// What the text says without effect, and names that no event bears.
     notices: Vec<Mistake>,
+    /// What it did to the matched sets.
+    previews: Vec<Preview>,
 }
 
 /// What a draft is like before it is published.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Findings {
     /// What keeps it from being published.
     mistakes: Vec<Mistake>,
@@ -90,13 +179,18 @@ pub(super) struct Question {
 }
 
 /// Columns and rows; a row maps column names to values.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Answer {
     columns: Vec<Column>,
+    #[schema(value_type = Vec<Object>)]
     rows: Vec<Map<String, Value>>,
+    /// What is strange about the question, such as an activity name that no
+    /// event bears.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Column {
     name: String,
     #[serde(rename = "type")]
@@ -104,8 +198,9 @@ struct Column {
 }
 
 /// The process clock: where to set it, or what it shows.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Clock {
+    #[schema(value_type = String, format = DateTime)]
     now: Timestamp,
     /// Seconds per second, 0 for a clock that stands; `null` for the wall clock.
     #[serde(default)]
@@ -113,9 +208,10 @@ pub(super) struct Clock {
 }
 
 /// A record instance that satisfies a trigger.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct MatchedInstance {
     identifier: String,
+    #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
     episode: u64,
 }
@@ -219,7 +315,51 @@ pub(super) async fn query(
     body::Json(question): body::Json<Question>,
 ) -> Result<Json<Answer>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    Ok(Json(app.mining.query(&model, &question.pql).await?.into()))
+    let (answer, notes) = app.mining.ask(&model, &question.pql).await?;
+    Ok(Json(Answer { notes, ..answer.into() }))
+}
+
+/// Tells what publishing the draft would do, without doing it.
+pub(super) async fn preview(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(model): Path<String>,
+) -> Result<Json<Vec<Preview>>, Fault> {
+    rights::use_model(&app, &actor, &model).await?;
+    let previews = app.mining.preview(&model).await.map_err(in_places)?;
+    Ok(Json(previews.into_iter().map(Preview::from).collect()))
+}
+
+/// Lists what the published text says without effect.
+pub(super) async fn notices(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(model): Path<String>,
+) -> Result<Json<Vec<Mistake>>, Fault> {
+    rights::use_model(&app, &actor, &model).await?;
+    Ok(Json(app.mining.notices(&model).await?.into_iter().map(notice).collect()))
+}
+
+/// Tells how a published model and its triggers stand.
+pub(super) async fn state(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(model): Path<String>,
+) -> Result<Json<Standing>, Fault> {
+    rights::use_model(&app, &actor, &model).await?;
+    Ok(Json(app.mining.standing(&model).await?.into()))
+}
+
+/// Tells how a trigger stands.
+pub(super) async fn trigger(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((model, trigger)): Path<(String, String)>,
+) -> Result<Json<TriggerState>, Fault> {
+    rights::use_model(&app, &actor, &model).await?;
+    let standing = app.mining.trigger_standing(&model, &trigger).await?;
+    let mut shown = Standing::from(standing);
+    Ok(Json(shown.triggers.pop().expect("it stands for one trigger")))
 }
 
 /// Shows the process clock.
@@ -282,7 +422,21 @@ impl From<ModelTexts> for ModelDetails {
 
 impl From<TriggerView> for Trigger {
     fn from(view: TriggerView) -> Self {
-        let TriggerView { id, name, record, fields, class, cost, item_limit, matched, fired, .. } = view;
+        let TriggerView {
+            id,
+            name,
+            record,
+            fields,
+            class,
+            cost,
+            cadence,
+            item_limit,
+            matched,
+            fired,
+            held,
+            shadowed,
+            shadow,
+        } = view;
         let class = match class {
             Class::L => "L",
             Class::K => "K",
@@ -290,7 +444,7 @@ impl From<TriggerView> for Trigger {
             Class::F => "F",
         };
         let fields = fields.into_iter().map(Field::from).collect();
-        Trigger { id, name, record, fields, class, cost, item_limit, matched, fired }
+        Trigger { id, name, record, fields, class, cost, cadence, item_limit, matched, fired, held, shadowed, shadow }
     }
 }
 
@@ -303,9 +457,10 @@ impl From<FieldView> for Field {
 
 impl From<Publication> for Published {
     fn from(publication: Publication) -> Self {
-        let Publication { model, version, triggers, notices, .. } = publication;
+        let Publication { model, version, triggers, notices, previews } = publication;
         let triggers = triggers.into_iter().map(Trigger::from).collect();
-        Published { model, version, triggers, notices: notices.into_iter().map(notice).collect() }
+        let previews = previews.into_iter().map(Preview::from).collect();
+        Published { model, version, triggers, notices: notices.into_iter().map(notice).collect(), previews }
     }
 }
 
@@ -318,7 +473,7 @@ impl From<mining::Answer> for Answer {
         let names = || answer.columns.iter().map(|column| column.name.clone());
         let rows = answer.rows.iter();
         let rows = rows.map(|row| names().zip(row.iter().map(mining::Value::to_json)).collect()).collect();
-        Answer { columns, rows }
+        Answer { columns, rows, notes: Vec::new() }
     }
 }
 
@@ -332,5 +487,49 @@ impl From<Matched> for MatchedInstance {
     fn from(matched: Matched) -> Self {
         let Matched { identifier, since, episode } = matched;
         MatchedInstance { identifier, since, episode }
+    }
+}
+
+impl From<ModelStanding> for Standing {
+    fn from(standing: ModelStanding) -> Self {
+        let ModelStanding { model, version, following, through, evaluated_at, head, next_deadline, triggers, previews } =
+            standing;
+        let (state, reason, again_at) = match following {
+            Following::Followed => ("followed", None, None),
+            Following::Detached { detail, again_at } => ("detached", Some(detail), Some(again_at)),
+            Following::NotLoaded => {
+                let reason = "its data is not in memory: it is being loaded, or it no longer fits its data model";
+                ("notLoaded", Some(reason.to_owned()), None)
+            }
+        };
+        let trigger = |standing: TriggerStanding| TriggerState {
+            trigger: standing.trigger.into(),
+            evaluated_at,
+            commit: through,
+            next_deadline: standing.next_deadline,
+            rests_until: standing.rests_until,
+            waiting: standing.waiting,
+            sends_at: standing.sends_at,
+        };
+        Standing {
+            model,
+            version,
+            state,
+            reason,
+            again_at,
+            evaluated_at,
+            commit: through,
+            head,
+            next_deadline,
+            triggers: triggers.into_iter().map(trigger).collect(),
+            previews: previews.into_iter().map(Preview::from).collect(),
+        }
+    }
+}
+
+impl From<mining::Preview> for Preview {
+    fn from(preview: mining::Preview) -> Self {
+        let mining::Preview { trigger, matching, new, leaving, fires } = preview;
+        Preview { trigger, matching, new, leaving, fires }
     }
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use base::Timestamp;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::body::{self, Query};
@@ -29,10 +30,14 @@ pub(super) struct Asked {
 }
 
 /// Which grants are wanted: of a subject, or on a scope.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// Id of an app key; the caller's own if nothing is said.
     subject: Option<String>,
+    /// Id or name of a pool.
     pool: Option<String>,
+    /// Key of a package.
     package: Option<String>,
 }
 

@@ -15,10 +15,11 @@ use base::Timestamp;
 use flows::{OperationStatus, Outcome, RunDetails};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
+use utoipa::IntoParams;
 use workspace::{RunView, RunsQuery};
 
 use crate::app::App;
-use crate::body::Query;
+use crate::body::{Query, Whole};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
@@ -30,15 +31,19 @@ const RUNS_MAX: usize = 10_000;
 const FLOW_RUNS_MAX: u32 = 10_000;
 
 /// Which runs.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// Only runs that started then or later.
+    #[param(value_type = Option<String>, format = DateTime)]
     from: Option<Timestamp>,
     /// Only runs of this flow.
     flow: Option<String>,
-    /// The newest so many; of flows, per flow.
-    limit: Option<usize>,
+    /// The newest so many, of flows per flow; 1000 if nothing is said. Above
+    /// 10000 it means 10000.
+    #[param(value_type = Option<u64>, minimum = 0)]
+    limit: Option<Whole>,
 }
 
 /// Exports the runs of flows: a row per start, operation and end.
@@ -48,7 +53,7 @@ pub(super) async fn of_flows(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Fault> {
     rights::use_flows(&app, &actor).await?;
-    let limit = asked.limit.unwrap_or(RUNS_USUAL).clamp(1, RUNS_MAX) as u32;
+    let limit = asked.limit.map_or(RUNS_USUAL, |limit| limit.clamped(1, RUNS_MAX)) as u32;
     let keys = match asked.flow {
         Some(flow) => vec![app.flows.get(&flow).await?.info.key],
         None => app.flows.list().await?.into_iter().map(|flow| flow.key).collect(),
@@ -73,7 +78,7 @@ pub(super) async fn of_jobs(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Fault> {
     rights::use_flows(&app, &actor).await?;
-    let mut left = asked.limit.unwrap_or(RUNS_USUAL).clamp(1, RUNS_MAX);
+    let mut left = asked.limit.map_or(RUNS_USUAL, |limit| limit.clamped(1, RUNS_MAX));
     let mut csv =
         String::from("EVENT,RUN,ACTIVITY,AT,ENDED_AT,STATE,JOB,JOB_NAME,CREATOR,TASK,ATTEMPT,DURATION_MS,DETAIL\n");
     let mut query = RunsQuery { start_from: asked.from, limit: Some(0), ..RunsQuery::default() };

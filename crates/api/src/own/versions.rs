@@ -7,6 +7,7 @@ use base::Timestamp;
 use mining::{Change, ModelDifference, ObjectDifference, VersionView, Which};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::models::{Published, in_places};
 use crate::app::App;
@@ -15,13 +16,14 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// A publication.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "the names are those of the wire")]
 pub(super) struct Version {
     version: u64,
     /// What its author calls it.
     name: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
     published_at: Timestamp,
     published_by: String,
     /// The version whose text was published again.
@@ -30,14 +32,14 @@ pub(super) struct Version {
 }
 
 /// What two texts differ in.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Difference {
     objects: Vec<ObjectChange>,
     /// As `diff -u` writes it.
     text: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ObjectChange {
     list: String,
@@ -49,7 +51,7 @@ struct ObjectChange {
     logic_changed: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct KeyChange {
     key: String,
     before: Option<String>,

@@ -152,64 +152,77 @@ async fn the_process_is_drawn_and_told() {
     check(
         &house.call(&format!("GET {LATE}/cases/2"), "").await,
         expect![[r#"
-        200 application/json
-        {
-          "id": "2",
-          "start": "2026-01-01T01:00:00.000Z",
-          "end": "2026-01-01T05:00:00.000Z",
-          "duration": 14400000,
-          "variant": "cfe2ff114b6148f5",
-          "variantCases": 1,
-          "cases": 2,
-          "values": {
-            "CASE": 2
-          },
-          "events": [
+            200 application/json
             {
-              "activity": "Order",
-              "at": "2026-01-01T01:00:00.000Z",
-              "wait": null,
+              "id": "2",
+              "start": "2026-01-01T01:00:00.000Z",
+              "end": "2026-01-01T05:00:00.000Z",
+              "duration": 14400000,
+              "variant": "cfe2ff114b6148f5",
+              "variantCases": 1,
+              "cases": 2,
               "values": {
-                "CASE": 2,
-                "STEP": "Order",
-                "AT": "2026-01-01T01:00:00.000Z",
-                "_CELONIS_CHANGE_DATE": "2026-01-01T00:00:00.000Z"
-              }
-            },
-            {
-              "activity": "Check",
-              "at": "2026-01-01T02:00:00.000Z",
-              "wait": 3600000,
-              "values": {
-                "CASE": 2,
-                "STEP": "Check",
-                "AT": "2026-01-01T02:00:00.000Z",
-                "_CELONIS_CHANGE_DATE": "2026-01-01T00:00:00.000Z"
-              }
-            },
-            {
-              "activity": "Pay",
-              "at": "2026-01-01T05:00:00.000Z",
-              "wait": 10800000,
-              "values": {
-                "CASE": 2,
-                "STEP": "Pay",
-                "AT": "2026-01-01T05:00:00.000Z",
-                "_CELONIS_CHANGE_DATE": "2026-01-01T00:00:00.000Z"
-              }
+                "CASE": 2
+              },
+              "events": [
+                {
+                  "activity": "Order",
+                  "at": "2026-01-01T01:00:00.000Z",
+                  "wait": null,
+                  "values": {
+                    "CASE": 2,
+                    "STEP": "Order",
+                    "AT": "2026-01-01T01:00:00.000Z",
+                    "_CELONIS_CHANGE_DATE": "2026-01-01T00:00:00.000Z"
+                  }
+                },
+                {
+                  "activity": "Check",
+                  "at": "2026-01-01T02:00:00.000Z",
+                  "wait": 3600000,
+                  "values": {
+                    "CASE": 2,
+                    "STEP": "Check",
+                    "AT": "2026-01-01T02:00:00.000Z",
+                    "_CELONIS_CHANGE_DATE": "2026-01-01T00:00:00.000Z"
+                  }
+                },
+                {
+                  "activity": "Pay",
+                  "at": "2026-01-01T05:00:00.000Z",
+                  "wait": 10800000,
+                  "values": {
+                    "CASE": 2,
+                    "STEP": "Pay",
+                    "AT": "2026-01-01T05:00:00.000Z",
+                    "_CELONIS_CHANGE_DATE": "2026-01-01T00:00:00.000Z"
+                  }
+                }
+              ],
+              "instances": [
+                {
+                  "trigger": "LONG",
+                  "identifier": "2",
+                  "matches": true,
+                  "episode": 1,
+                  "since": "2026-01-01T00:00:00.000Z"
+                }
+              ],
+              "signals": [
+                {
+                  "at": "2026-01-01T00:00:00.000Z",
+                  "trigger": "LONG",
+                  "identifier": "2",
+                  "key": "LONG/2/1",
+                  "event": "<1>",
+                  "offset": 2,
+                  "reason": "data",
+                  "change": null,
+                  "causes": []
+                }
+              ]
             }
-          ],
-          "instances": [
-            {
-              "trigger": "LONG",
-              "identifier": "2",
-              "matches": true,
-              "episode": 1,
-              "since": "2026-01-01T00:00:00.000Z"
-            }
-          ]
-        }
-    "#]],
+        "#]],
     );
     check(
         &house.call(&format!("GET {LATE}/throughput?bins=2&filterIds=MANY_STEPS"), "").await,
@@ -298,54 +311,55 @@ async fn a_trigger_is_explained_and_replayed() {
     check(
         &house.call(&format!("GET {LATE}/triggers/LONG/why/2"), "").await,
         expect![[r#"
-        200 application/json
-        {
-          "model": "purchasing.late",
-          "trigger": "LONG",
-          "name": "Long order",
-          "record": "PURCHASE",
-          "identifier": "2",
-          "now": "2026-01-01T00:00:00.000Z",
-          "satisfies": true,
-          "case": {
-            "id": "2",
-            "events": 3
-          },
-          "filters": [
+            200 application/json
             {
-              "id": "MANY_STEPS",
-              "pql": "PURCHASE.STEPS > 1",
-              "truth": true,
-              "comparisons": [
+              "model": "purchasing.late",
+              "trigger": "LONG",
+              "name": "Long order",
+              "record": "PURCHASE",
+              "identifier": "2",
+              "now": "2026-01-01T00:00:00.000Z",
+              "satisfies": true,
+              "case": {
+                "id": "2",
+                "events": 3
+              },
+              "filters": [
                 {
-                  "pql": "\"PURCHASE\".\"STEPS\" > 1",
-                  "left": "\"PURCHASE\".\"STEPS\"",
-                  "right": "1",
-                  "rowCount": 1,
-                  "rows": [
+                  "id": "MANY_STEPS",
+                  "pql": "PURCHASE.STEPS > 1",
+                  "truth": true,
+                  "comparisons": [
                     {
-                      "left": 3,
-                      "truth": true,
-                      "right": 1
+                      "pql": "\"PURCHASE\".\"STEPS\" > 1",
+                      "left": "\"PURCHASE\".\"STEPS\"",
+                      "right": "1",
+                      "rowCount": 1,
+                      "rows": [
+                        {
+                          "left": 3,
+                          "truth": true,
+                          "right": 1
+                        }
+                      ]
                     }
                   ]
                 }
+              ],
+              "detector": null,
+              "standing": {
+                "state": "in",
+                "since": "2026-01-01T00:00:00.000Z",
+                "episode": 1
+              },
+              "next": {
+                "kind": "noClock"
+              },
+              "remarks": [
+                "the case has events that lie ahead of the process clock, the last at 2026-01-01T05:00:00.000Z"
               ]
             }
-          ],
-          "standing": {
-            "state": "in",
-            "since": "2026-01-01T00:00:00.000Z",
-            "episode": 1
-          },
-          "next": {
-            "kind": "noClock"
-          },
-          "remarks": [
-            "the case has events that lie ahead of the process clock, the last at 2026-01-01T05:00:00.000Z"
-          ]
-        }
-    "#]],
+        "#]],
     );
     let wish = r#"{"outcome": "\"EVENTS\".\"STEP\" = 'Check'", "limit": 1}"#;
     check(
@@ -422,9 +436,9 @@ async fn what_cannot_be_answered_is_refused() {
     let house = House::open().await;
     house.explored().await;
     for (what, body, code) in [
-        ("GET /map?activities=2", "", "constraint-broken"),
-        ("GET /map?within=near", "", "constraint-broken"),
-        ("GET /variants?order=age", "", "constraint-broken"),
+        ("GET /map?activities=2", "", "query-malformed"),
+        ("GET /map?within=near", "", "query-malformed"),
+        ("GET /variants?order=age", "", "query-malformed"),
         ("GET /map?filter=1%20%3D", "", "pql-invalid"),
         ("GET /map?filterIds=NOPE", "", "filter-unknown"),
         ("GET /cases/77", "", "case-unknown"),

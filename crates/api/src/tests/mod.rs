@@ -10,6 +10,7 @@
 mod own;
 mod models;
 mod explore;
+mod standing;
 mod push;
 mod intelligence;
 mod contract;

@@ -7,7 +7,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 
 use super::{ADMINISTRATOR, House, app_key, check, request, send};
 
-const MODEL: &str = "metadata: { key: late, displayName: Late orders }
+pub(super) const MODEL: &str = "metadata: { key: late, displayName: Late orders }
 dataModelId: p2p
 records:
   - id: PURCHASE
@@ -153,12 +153,25 @@ async fn a_model_is_drafted_and_published() {
                   ],
                   "class": "L",
                   "cost": "at each commit the cases that it touches",
+                  "cadence": "at each commit",
                   "itemLimit": 10000,
                   "matched": 0,
-                  "fired": 0
+                  "fired": 0,
+                  "held": 0,
+                  "shadowed": 0,
+                  "shadow": false
                 }
               ],
-              "notices": []
+              "notices": [],
+              "previews": [
+                {
+                  "trigger": "LONG",
+                  "matching": 0,
+                  "new": 0,
+                  "leaving": 0,
+                  "fires": true
+                }
+              ]
             }
         "#]],
     );

@@ -1,4 +1,4 @@
-//! The document of the subscription surface, held against the routers and
+//! The document of our own interface and the Intelligence API, held against the routers and
 //! against the copy that people read.
 
 use std::collections::BTreeSet;
@@ -22,14 +22,16 @@ fn described(document: &Value) -> BTreeSet<String> {
 }
 
 fn routed(prefix: &str, surface: &Surface) -> Vec<String> {
-    surface.operations().iter().map(|(method, path)| format!("{method} {prefix}{path}")).collect()
+    surface.operations().iter().map(|routed| format!("{} {prefix}{}", routed.method, routed.path)).collect()
 }
 
 #[test]
 fn the_document_describes_exactly_what_is_routed() {
     let mut routes: BTreeSet<String> = BTreeSet::new();
     routes.extend(routed(intelligence::PREFIX, &intelligence::surface()));
+    routes.extend(routed(intelligence::PREFIX, &intelligence::reads()));
     routes.extend(routed(own::PREFIX, &own::surface()));
+    routes.extend(routed(own::PREFIX, &own::uploads()));
     routes.insert("GET /api/v1/openapi.json".to_owned());
     assert_eq!(described(&openapi::document()), routes);
 }
@@ -96,7 +98,7 @@ fn nothing_that_is_referred_to_is_missing() {
 fn the_copy_that_people_read_is_true() {
     let mut text = serde_json::to_string_pretty(&openapi::document()).expect("JSON");
     text.push('\n');
-    expect_file!["../../../../docs/reference/openapi-subscriptions.json"].assert_eq(&text);
+    expect_file!["../../../../docs/reference/openapi.json"].assert_eq(&text);
 }
 
 #[tokio::test]

@@ -358,7 +358,7 @@ async fn the_audit_trail_tells_who_made_a_pool() {
               "type": "urn:loopwright:problem:query-malformed",
               "title": "Bad Request",
               "status": 400,
-              "detail": "\"limit\" does not fit: invalid digit found in string",
+              "detail": "\"limit\" must be a whole number from 0 to 9223372036854775807, not \"all\"",
               "instance": "<1>",
               "code": "query-malformed",
               "attribute": "limit"

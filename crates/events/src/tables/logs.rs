@@ -145,16 +145,26 @@ pub(crate) fn read_log_within(
          ORDER BY log_offset LIMIT $3",
         args![log, after, limit, bytes_max],
     )?;
-    let mut events = Vec::with_capacity(rows.len());
-    for row in rows {
-        events.push(Event {
-            offset: row.get(0)?,
-            id: row.get::<EventId>(1)?,
-            at: row.get(2)?,
-            document: row.get::<String>(3)?.into(),
-        });
-    }
+    let events = rows.iter().map(event).collect::<Result<_, _>>()?;
     Ok((standing, events))
+}
+
+/// Finds the event of a key in a log.
+pub(crate) fn event_of_key(tx: &mut dyn Tx, log: LogId, key: &str) -> Result<Option<Event>, Error> {
+    let row = tx.query_one(
+        "SELECT log_offset, event_id, created_at, document FROM event_log WHERE log = $1 AND event_key = $2",
+        args![log, key],
+    )?;
+    row.as_ref().map(event).transpose()
+}
+
+fn event(row: &Row) -> Result<Event, Error> {
+    Ok(Event {
+        offset: row.get(0)?,
+        id: row.get::<EventId>(1)?,
+        at: row.get(2)?,
+        document: row.get::<String>(3)?.into(),
+    })
 }
 
 /// How much of what every subscription has behind it is kept for replays.

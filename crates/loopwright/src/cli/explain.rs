@@ -9,7 +9,8 @@ use base::Timestamp;
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
-use super::explore::{instant, span_words, tabulated, text_of};
+use super::explore::{instant, items, percent, span_words, text_of};
+use super::table::Table;
 use super::{ClientFlags, say};
 use crate::client::{Client, segment};
 
@@ -154,10 +155,6 @@ fn show_progress(text: &str) {
     eprint!("\r\x1b[K{text}");
 }
 
-fn percent(value: &Json) -> String {
-    value.as_f64().map_or("–".to_owned(), |share| format!("{:.1} %", share * 100.0))
-}
-
 /// Writes a backtest for a person.
 fn backtest_lines(found: &Json) -> Vec<String> {
     let text = |name: &str| text_of(&found[name]);
@@ -214,20 +211,46 @@ fn backtest_lines(found: &Json) -> Vec<String> {
     }
     let rows = |name: &str| found[name].as_array().cloned().unwrap_or_default();
     lines.push(String::new());
-    let days: Vec<Vec<String>> =
-        rows("perDay").iter().map(|day| vec![text_of(&day["day"]), text_of(&day["fired"])]).collect();
-    lines.extend(tabulated(&[("day", false), ("fired", true)], &days));
+    lines.extend(rate_lines(&rows("perDay")));
+    if rows("signals").is_empty() {
+        lines.push("nothing fired: look at one case by `loopwright why`, or replay more of the history".to_owned());
+        return lines;
+    }
     lines.push(String::new());
     let signals: Vec<Vec<String>> = rows("signals")
         .iter()
         .map(|one| ["at", "identifier", "by", "episode", "leftAt"].map(|name| text_of(&one[name])).to_vec())
         .collect();
     let head = [("at", false), ("identifier", false), ("by", false), ("episode", true), ("left at", false)];
-    lines.extend(tabulated(&head, &signals));
+    lines.extend(Table::of(&head, &signals));
     if found["truncated"] == true {
         lines.push("… and more: see --limit or --json".to_owned());
     }
     lines
+}
+
+/// Days that are shown one by one; of more, weeks are.
+const DAYS_SHOWN: usize = 31;
+/// Signs in the longest bar.
+const BAR_SIGNS: u64 = 40;
+
+/// Draws how many signals fired per day or, over a long time, per week.
+fn rate_lines(days: &[Json]) -> Vec<String> {
+    let (name, span) = if days.len() > DAYS_SHOWN { ("week from", 7) } else { ("day", 1) };
+    let counts = days.chunks(span).map(|days| {
+        let fired: u64 = days.iter().filter_map(|day| day["fired"].as_u64()).sum();
+        (text_of(&days[0]["day"]), fired)
+    });
+    let counts: Vec<(String, u64)> = counts.collect();
+    let most = counts.iter().map(|(_, fired)| *fired).max().unwrap_or_default();
+    let row = |(day, fired): &(String, u64)| vec![day.clone(), fired.to_string(), bar(*fired, most)];
+    Table::of(&[(name, false), ("fired", true), ("", false)], &counts.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Draws a bar; what is there is never drawn as nothing.
+pub(super) fn bar(count: u64, most: u64) -> String {
+    let signs = if most <= BAR_SIGNS { count } else { (count * BAR_SIGNS).div_ceil(most) };
+    "▇".repeat(signs as usize)
 }
 
 pub(super) async fn run_why(flags: WhyFlags) -> Result<()> {
@@ -258,11 +281,13 @@ fn why_lines(why: &Json) -> Vec<String> {
     ];
     for filter in why["filters"].as_array().into_iter().flatten() {
         lines.push(format!("{} {}: {}", sign(&filter["truth"]), text_of(&filter["id"]), one_line(&filter["pql"])));
-        for one in filter["comparisons"].as_array().into_iter().flatten() {
-            lines.push(format!("    {}", one_line(&one["pql"])));
+        for one in items(&filter["comparisons"]) {
+            // What only says the filter once more is not repeated.
+            if bare(&one["pql"]) != bare(&filter["pql"]) {
+                lines.push(format!("    {}", one_line(&one["pql"])));
+            }
             let rows = one["rows"].as_array().map_or(&[][..], Vec::as_slice);
             for row in rows {
-                let value = |value: &Json| if value.is_null() { "NULL".to_owned() } else { text_of(value) };
                 let left = value(&row["left"]);
                 let right = row.get("right").map_or_else(|| text_of(&one["right"]), value);
                 lines.push(format!("      {} {left}  against  {right}", sign(&row["truth"])));
@@ -273,6 +298,7 @@ fn why_lines(why: &Json) -> Vec<String> {
             }
         }
     }
+    lines.extend(detector_lines(&why["detector"]));
     lines.push(String::new());
     let standing = &why["standing"];
     let [since, episode] = ["since", "episode"].map(|name| text_of(&standing[name]));
@@ -296,6 +322,52 @@ fn why_lines(why: &Json) -> Vec<String> {
     });
     lines.extend(why["remarks"].as_array().into_iter().flatten().map(text_of));
     lines
+}
+
+/// Writes what a detector measures.
+fn detector_lines(detector: &Json) -> Vec<String> {
+    let Some(parameters) = detector["parameters"].as_object() else { return Vec::new() };
+    let told = parameters.iter().filter(|(name, value)| *name != "kind" && !value.is_null());
+    let told: Vec<String> = told.map(|(name, value)| format!("{name} {}", text_of(value))).collect();
+    let mut lines = vec![format!("{} with {}", text_of(&parameters["kind"]), told.join(", ")), String::new()];
+    let fields: Vec<&str> = items(&detector["fields"]).iter().filter_map(Json::as_str).collect();
+    let measures = items(&detector["measures"]);
+    if measures.is_empty() {
+        lines.push("it has measured nothing yet".to_owned());
+        return lines;
+    }
+    let rows: Vec<Vec<String>> = measures
+        .iter()
+        .map(|one| {
+            let mut cells = vec![sign(&one["fires"]).to_owned(), text_of(&one["identifier"])];
+            cells.extend(fields.iter().map(|field| value(&one["figures"][*field])));
+            cells.push(text_of(&one["due"]));
+            cells
+        })
+        .collect();
+    let head = [("", false), ("what", false)].into_iter().chain(fields.iter().map(|field| (*field, false)));
+    let head: Vec<(&str, bool)> = head.chain([("fires at", false)]).collect();
+    lines.extend(Table::of(&head, &rows));
+    let more = detector["measured"].as_u64().unwrap_or_default().saturating_sub(rows.len() as u64);
+    if more > 0 {
+        lines.push(format!("… and {more} more"));
+    }
+    lines
+}
+
+/// Writes a value; a fraction with four digits behind the point.
+fn value(value: &Json) -> String {
+    match value.as_f64().filter(|number| value.is_f64() && number.fract() != 0.0) {
+        Some(number) => format!("{number:.4}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+        None if value.is_null() => "NULL".to_owned(),
+        None => text_of(value),
+    }
+}
+
+/// Returns a text without blanks and quotes, so that two ways to write the same
+/// are equal.
+fn bare(text: &Json) -> String {
+    text_of(text).chars().filter(|letter| !letter.is_whitespace() && *letter != '"').collect()
 }
 
 /// Returns the span between two instants in words.
@@ -343,16 +415,43 @@ mod tests {
             ORDER 7 does not satisfy LONG_WAIT now, at 2026-03-09T08:00:00.000Z
 
             ✓ OPEN: MATCH_ACTIVITIES( ENDING['Pay']) = 0
-                MATCH_ACTIVITIES(ENDING['Pay']) = 0
                   ✓ 0  against  0
             ? BY_ANN: "EV"."USER" IS NULL
-                "EV"."USER" IS NULL
                   ✗ ann  against  NULL
                   … and 8 more rows
 
             it was never in the matched set
             time alone makes it satisfy the trigger at 2026-03-11T08:00:00.000Z, in 2 d
             2 rows bear this identifier"#]]
+        .assert_eq(&why_lines(&why).join("\n"));
+    }
+
+    #[test]
+    fn a_detector_shows_what_it_measures() {
+        let why = json!({
+            "record": "MODEL", "identifier": "SAP", "trigger": "QUIET", "now": "2026-03-09T08:00:00.000Z",
+            "satisfies": false, "filters": [], "remarks": [],
+            "detector": {
+                "parameters": { "kind": "SILENCE", "column": "SRC", "factor": 2.0 }, "measured": 3,
+                "fields": ["LAST_EVENT", "SILENT_HOURS"],
+                "measures": [{ "identifier": "SAP", "fires": false, "due": "2026-03-09T12:00:00.000Z",
+                               "figures": { "LAST_EVENT": "2026-03-09T06:30:00.000Z", "SILENT_HOURS": 1.533_333_3 } }],
+            },
+            "standing": { "state": "never" },
+            "next": { "kind": "at", "at": "2026-03-09T12:00:00.000Z", "satisfies": true },
+        });
+        expect![[r"
+            MODEL SAP does not satisfy QUIET now, at 2026-03-09T08:00:00.000Z
+
+            SILENCE with column SRC, factor 2.0
+
+               what  LAST_EVENT                SILENT_HOURS  fires at
+            ─  ────  ────────────────────────  ────────────  ────────────────────────
+            ✗  SAP   2026-03-09T06:30:00.000Z  1.5333        2026-03-09T12:00:00.000Z
+            … and 2 more
+
+            it was never in the matched set
+            time alone makes it satisfy the trigger at 2026-03-09T12:00:00.000Z, in 4 h"]]
         .assert_eq(&why_lines(&why).join("\n"));
     }
 
@@ -378,8 +477,8 @@ mod tests {
             warned 2 h ahead in the median, 1 min at least, 3 d at most
 
             day         fired
-            ──────────  ─────
-            2026-01-01      2
+            ──────────  ─────  ──
+            2026-01-01      2  ▇▇
 
             at                        identifier  by    episode  left at
             ────────────────────────  ──────────  ────  ───────  ───────

@@ -1,4 +1,5 @@
 //! `map`, `variants` and `case`: what the process looks like, on a terminal.
+//! The words for cases, tables and times are those of `measure` too.
 
 use anyhow::Result;
 use base::Timestamp;
@@ -6,26 +7,35 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::table::Table;
-use super::{ClientFlags, say, short};
+use super::{ClientFlags, remark, say, short};
 use crate::client::segment;
 
-/// Which cases.
+/// Which cases, and how they are shown.
 #[derive(Args)]
-struct Which {
+pub(super) struct Which {
     /// Only cases that satisfy this condition in PQL.
     #[arg(long, value_name = "PQL")]
     filter: Option<String>,
-    /// Only cases with an event at or after this time.
+    /// Only cases that satisfy this filter of the model; may be repeated.
+    #[arg(long = "filter-id", value_name = "ID")]
+    filter_ids: Vec<String>,
+    /// Only cases that are under way at or after this time.
     #[arg(long, value_name = "TIME", value_parser = instant)]
     from: Option<Timestamp>,
-    /// Only cases with an event before this time.
+    /// Only cases that are under way before this time.
     #[arg(long, value_name = "TIME", value_parser = instant)]
     to: Option<Timestamp>,
+    /// What of a case has to lie between the two: touching (any moment), started, ended or whole.
+    #[arg(long, value_name = "WHAT")]
+    within: Option<String>,
     /// The whole answer as JSON.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "csv")]
     json: bool,
+    /// Comma-separated values with a header, durations in milliseconds.
+    #[arg(long)]
+    csv: bool,
     #[command(flatten)]
-    client: ClientFlags,
+    pub(super) client: ClientFlags,
 }
 
 /// Show the process map: which activity follows which, how often and how fast.
@@ -51,6 +61,9 @@ pub(crate) struct VariantsFlags {
     /// Write repetitions in a row at most so often.
     #[arg(long, value_name = "TIMES")]
     shortened: Option<u32>,
+    /// What comes first: cases, median, length, lastSeen or firstSeen.
+    #[arg(long)]
+    order: Option<String>,
     /// So many at most.
     #[arg(long, default_value_t = 20)]
     limit: usize,
@@ -73,12 +86,15 @@ pub(crate) struct CaseFlags {
 }
 
 impl Which {
-    async fn ask(&self, path: String, more: &[(&str, String)]) -> Result<Json> {
+    /// Writes the query string of a question.
+    pub(super) fn query(&self, more: &[(&str, String)]) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in [
             ("filter", self.filter.clone()),
+            ("filterIds", (!self.filter_ids.is_empty()).then(|| self.filter_ids.join(","))),
             ("from", self.from.map(|at| at.to_string())),
             ("to", self.to.map(|at| at.to_string())),
+            ("within", self.within.clone()),
         ] {
             if let Some(value) = value {
                 query.append_pair(name, &value);
@@ -87,43 +103,107 @@ impl Which {
         for (name, value) in more {
             query.append_pair(name, value);
         }
-        self.client.client().get(&format!("{path}?{}", query.finish())).await
+        query.finish()
+    }
+
+    /// Asks a question about a model.
+    pub(super) async fn ask(&self, model: &str, what: &str, more: &[(&str, String)]) -> Result<Json> {
+        let path = format!("/api/v1/models/{}/{what}?{}", segment(model), self.query(more));
+        self.client.client().get(&path).await
+    }
+
+    /// Prints an answer: as it is, as CSV, or for a person; and says beside it
+    /// what to do if there is no case in it.
+    pub(super) fn print(
+        &self,
+        answer: &Json,
+        csv: impl FnOnce(&Json) -> (Vec<&'static str>, Vec<Vec<String>>),
+        lines: impl FnOnce(&Json) -> Vec<String>,
+    ) -> Result<()> {
+        if self.json {
+            say(&serde_json::to_string_pretty(answer)?);
+        } else if self.csv {
+            let (head, rows) = csv(answer);
+            print_csv(&head, &rows)?;
+        } else {
+            lines(answer).iter().for_each(|line| say(line));
+        }
+        let cases = answer["cases"].as_u64().or(answer["total"].as_u64());
+        if cases == Some(0) {
+            remark(self.nothing());
+        }
+        Ok(())
+    }
+
+    fn nothing(&self) -> &'static str {
+        let is_narrow = self.filter.is_some() || !self.filter_ids.is_empty() || self.from.or(self.to).is_some();
+        match is_narrow {
+            true => "no case is left: widen --filter, --from and --to",
+            false => "there is no case with events yet: push rows by `loopwright push POOL TABLE FILE`",
+        }
     }
 }
 
+/// Prints rows as CSV, with a header.
+pub(super) fn print_csv(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(head)?;
+    for row in rows {
+        writer.write_record(row)?;
+    }
+    super::write(&String::from_utf8(writer.into_inner()?)?);
+    Ok(())
+}
+
 pub(super) async fn run_map(flags: MapFlags) -> Result<()> {
-    let path = format!("/api/v1/models/{}/map", segment(&flags.model));
     let more = [("activities", flags.activities.to_string()), ("edges", flags.edges.to_string())];
-    let map = flags.which.ask(path, &more).await?;
-    print(&map, flags.which.json, map_lines)
+    let map = flags.which.ask(&flags.model, "map", &more).await?;
+    flags.which.print(&map, map_csv, map_lines)
 }
 
 pub(super) async fn run_variants(flags: VariantsFlags) -> Result<()> {
-    let path = format!("/api/v1/models/{}/variants", segment(&flags.model));
     let mut more = vec![("limit", flags.limit.to_string())];
     more.extend(flags.shortened.map(|times| ("shortened", times.to_string())));
-    let variants = flags.which.ask(path, &more).await?;
-    print(&variants, flags.which.json, variant_lines)
+    more.extend(flags.order.clone().map(|order| ("order", order)));
+    let variants = flags.which.ask(&flags.model, "variants", &more).await?;
+    flags.which.print(&variants, variants_csv, variant_lines)
 }
 
 pub(super) async fn run_case(flags: CaseFlags) -> Result<()> {
     let path = format!("/api/v1/models/{}/cases/{}", segment(&flags.model), segment(&flags.case));
     let case = flags.client.client().get(&path).await?;
-    print(&case, flags.json, case_lines)
-}
-
-fn print(answer: &Json, json: bool, lines: impl FnOnce(&Json) -> Vec<String>) -> Result<()> {
-    if json {
-        say(&serde_json::to_string_pretty(answer)?);
+    if flags.json {
+        say(&serde_json::to_string_pretty(&case)?);
         return Ok(());
     }
-    for line in lines(answer) {
-        say(&line);
-    }
+    case_lines(&case).iter().for_each(|line| say(line));
     Ok(())
 }
 
-fn items(value: &Json) -> &[Json] {
+/// Edges, one a line.
+fn map_csv(map: &Json) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let row = |edge: &Json| {
+        let mut cells = ["from", "to", "events", "cases"].map(|name| text_of(&edge[name])).to_vec();
+        cells.extend(["median", "p95", "mean", "min", "max"].map(|name| text_of(&edge["durations"][name])));
+        cells
+    };
+    let head = vec!["from", "to", "events", "cases", "median", "p95", "mean", "min", "max"];
+    (head, items(&map["edges"]).iter().map(row).collect())
+}
+
+fn variants_csv(page: &Json) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let row = |one: &Json| {
+        let names: Vec<String> = items(&one["activities"]).iter().map(text_of).collect();
+        let took = |name: &str| text_of(&one["durations"][name]);
+        let [id, cases, share, first, last] =
+            ["id", "cases", "share", "firstSeen", "lastSeen"].map(|name| text_of(&one[name]));
+        vec![id, cases, share, took("median"), took("p95"), first, last, names.join(" → ")]
+    };
+    let head = vec!["id", "cases", "share", "median", "p95", "firstSeen", "lastSeen", "variant"];
+    (head, items(&page["variants"]).iter().map(row).collect())
+}
+
+pub(super) fn items(value: &Json) -> &[Json] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -158,7 +238,7 @@ fn map_lines(map: &Json) -> Vec<String> {
         ("median to next", true),
         ("p95", true),
     ];
-    lines.extend(tabulated(&head, &activities));
+    lines.extend(Table::of(&head, &activities));
     lines.push(String::new());
     let edges: Vec<Vec<String>> = items(&map["edges"])
         .iter()
@@ -170,29 +250,73 @@ fn map_lines(map: &Json) -> Vec<String> {
         })
         .collect();
     let head = [("from", false), ("to", false), ("events", true), ("cases", true), ("median", true), ("p95", true)];
-    lines.extend(tabulated(&head, &edges));
+    lines.extend(Table::of(&head, &edges));
     lines
 }
 
 /// Characters of a variant that are shown.
-const VARIANT_CHARS: usize = 100;
+const VARIANT_CHARS: usize = 110;
 
 fn variant_lines(page: &Json) -> Vec<String> {
     let rows: Vec<Vec<String>> = items(&page["variants"])
         .iter()
         .map(|one| {
             let names: Vec<String> = items(&one["activities"]).iter().map(text_of).collect();
-            let share = one["share"].as_f64().unwrap_or_default() * 100.0;
             let took = |name: &str| span_words(&one["durations"][name]);
-            let path = short(&names.join(" → "), VARIANT_CHARS);
-            vec![text_of(&one["cases"]), format!("{share:.1} %"), took("median"), took("p95"), path]
+            vec![
+                text_of(&one["cases"]),
+                percent(&one["share"]),
+                took("median"),
+                took("p95"),
+                names.len().to_string(),
+                text_of(&one["id"]),
+                folded(&names, VARIANT_CHARS),
+            ]
         })
         .collect();
-    let head = [("cases", true), ("share", true), ("median", true), ("p95", true), ("variant", false)];
-    let mut lines = tabulated(&head, &rows);
-    let (shown, total) = (rows.len(), text_of(&page["total"]));
-    lines.push(format!("{shown} of {total} variants of {} cases", text_of(&page["cases"])));
+    let head = [
+        ("cases", true),
+        ("share", true),
+        ("median", true),
+        ("p95", true),
+        ("steps", true),
+        ("id", false),
+        ("variant", false),
+    ];
+    let mut lines = Table::of(&head, &rows);
+    let shown: u64 = items(&page["variants"]).iter().filter_map(|one| one["cases"].as_u64()).sum();
+    lines.push(format!(
+        "{} of {} variants, {shown} of {} cases",
+        rows.len(),
+        text_of(&page["total"]),
+        text_of(&page["cases"])
+    ));
     lines
+}
+
+/// Writes the steps of a variant; of a long one the beginning and the end,
+/// which tell more than the beginning alone.
+fn folded(names: &[String], chars_max: usize) -> String {
+    let whole = names.join(" → ");
+    if whole.chars().count() <= chars_max {
+        return whole;
+    }
+    let mut head = 0;
+    let mut tail = 0;
+    let width = |names: &[String]| names.iter().map(|name| name.chars().count() + 3).sum::<usize>();
+    // One from the front, one from the back, as long as there is room.
+    while head + tail < names.len() {
+        let takes_tail = tail < head;
+        let (more_head, more_tail) = if takes_tail { (head, tail + 1) } else { (head + 1, tail) };
+        let room = width(&names[..more_head]) + width(&names[names.len() - more_tail..]) + 6;
+        if room > chars_max && head + tail >= 2 {
+            break;
+        }
+        (head, tail) = (more_head, more_tail);
+    }
+    let hidden = names.len() - head - tail;
+    let (front, back) = (names[..head].join(" → "), names[names.len() - tail..].join(" → "));
+    short(&format!("{front} → … {hidden} … → {back}"), chars_max.max(60))
 }
 
 fn case_lines(case: &Json) -> Vec<String> {
@@ -224,8 +348,19 @@ fn case_lines(case: &Json) -> Vec<String> {
         .collect();
     let head = [("at", false), ("wait", true), ("activity", false)];
     let head: Vec<(&str, bool)> = head.into_iter().chain(columns.iter().map(|name| (*name, false))).collect();
-    lines.extend(tabulated(&head, &rows));
-    for one in items(&case["instances"]) {
+    lines.extend(Table::of(&head, &rows));
+    let signals = items(&case["signals"]);
+    if !signals.is_empty() {
+        lines.push(String::new());
+        let rows: Vec<Vec<String>> = signals.iter().map(signal_cells).collect();
+        let head = [("signal at", false), ("trigger", false), ("why", false), ("event", false), ("led to by", false)];
+        lines.extend(Table::of(&head, &rows));
+    }
+    let instances = items(&case["instances"]);
+    if !instances.is_empty() {
+        lines.push(String::new());
+    }
+    for one in instances {
         let state = if one["matches"] == true { "matches" } else { "matched" };
         let (trigger, since) = (text_of(&one["trigger"]), text_of(&one["since"]));
         lines.push(format!("{trigger} {state} since {since}, for the {}. time", text_of(&one["episode"])));
@@ -233,13 +368,11 @@ fn case_lines(case: &Json) -> Vec<String> {
     lines
 }
 
-/// Lays out rows below named columns.
-pub(super) fn tabulated(head: &[(&str, bool)], rows: &[Vec<String>]) -> Vec<String> {
-    let mut table = Table::new(head.iter().copied());
-    table.widen(rows);
-    let mut lines = table.head().to_vec();
-    lines.extend(rows.iter().map(|row| table.line(row)));
-    lines
+fn signal_cells(signal: &Json) -> Vec<String> {
+    let why = [&signal["reason"], &signal["change"]].map(text_of);
+    let causes: Vec<String> = items(&signal["causes"]).iter().map(text_of).collect();
+    let why = why.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
+    vec![text_of(&signal["at"]), text_of(&signal["trigger"]), why, text_of(&signal["event"]), causes.join(" > ")]
 }
 
 /// Writes a value without the quotes of JSON.
@@ -249,6 +382,11 @@ pub(super) fn text_of(value: &Json) -> String {
         Json::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// Writes a share as a percentage; nothing as a dash.
+pub(super) fn percent(share: &Json) -> String {
+    share.as_f64().map_or("–".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
 /// Writes milliseconds in the two largest units that matter, such as `2 d 4 h`.
@@ -321,6 +459,8 @@ mod tests {
                 { "at": "2026-01-02T01:00:00.000Z", "wait": 90_000_000, "activity": "Pay",
                   "values": { "CASE": "7", "ACT": "Pay", "USER": null, "_SEQ": 2 } },
             ],
+            "signals": [{ "at": "2026-01-01T12:00:00.000Z", "trigger": "LATE", "reason": "time", "change": null,
+                          "event": "e-1", "causes": ["push 7", "commit 9"] }],
             "instances": [{ "trigger": "LATE", "matches": true, "since": "2026-01-01T12:00:00.000Z", "episode": 1 }],
         });
         expect![[r"
@@ -331,6 +471,11 @@ mod tests {
             ────────────────────────  ───────  ────────  ────
             2026-01-01T00:00:00.000Z           Create    ann
             2026-01-02T01:00:00.000Z  1 d 1 h  Pay
+
+            signal at                 trigger  why   event  led to by
+            ────────────────────────  ───────  ────  ─────  ─────────────────
+            2026-01-01T12:00:00.000Z  LATE     time  e-1    push 7 > commit 9
+
             LATE matches since 2026-01-01T12:00:00.000Z, for the 1. time"]]
         .assert_eq(&case_lines(&case).join("\n"));
     }
@@ -357,12 +502,19 @@ mod tests {
             Create  Pay          2      2     1 h  2 h"]]
         .assert_eq(&map_lines(&map).join("\n"));
         let page = json!({ "cases": 2, "total": 9, "variants": [
-            { "activities": ["Create", "Pay"], "cases": 2, "share": 0.5, "durations": durations }] });
+            { "id": "a1", "activities": ["Create", "Pay"], "cases": 2, "share": 0.5, "durations": durations }] });
         expect![[r"
-            cases   share  median  p95  variant
-            ─────  ──────  ──────  ───  ────────────
-                2  50.0 %     1 h  2 h  Create → Pay
-            1 of 9 variants of 2 cases"]]
+            cases   share  median  p95  steps  id  variant
+            ─────  ──────  ──────  ───  ─────  ──  ────────────
+                2  50.0 %     1 h  2 h      2  a1  Create → Pay
+            1 of 9 variants, 2 of 2 cases"]]
         .assert_eq(&variant_lines(&page).join("\n"));
+    }
+
+    #[test]
+    fn of_a_long_way_both_ends_are_shown() {
+        let names: Vec<String> = (1..=9).map(|step| format!("Step number {step}")).collect();
+        assert_eq!(folded(&names, 70), "Step number 1 → Step number 2 → … 5 … → Step number 8 → Step number 9");
+        assert_eq!(folded(&names[..2], 70), "Step number 1 → Step number 2");
     }
 }

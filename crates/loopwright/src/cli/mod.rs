@@ -6,8 +6,11 @@
 mod app_key;
 mod check;
 mod deliveries;
-mod explain;
+mod models;
 mod explore;
+mod measure;
+mod explain;
+mod run_events;
 mod listen;
 mod push;
 mod sql;
@@ -15,6 +18,7 @@ mod table;
 pub(crate) mod verify;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -62,11 +66,19 @@ enum Verb {
     Sql(sql::SqlFlags),
     /// Ask PQL of a knowledge model.
     Query(sql::QueryFlags),
+    Models(models::ModelsFlags),
+    Triggers(models::TriggersFlags),
+    Held(models::HeldFlags),
     Map(explore::MapFlags),
     Variants(explore::VariantsFlags),
+    Cases(measure::CasesFlags),
     Case(explore::CaseFlags),
+    Throughput(measure::ThroughputFlags),
+    Activities(measure::ActivitiesFlags),
+    Conformance(measure::ConformanceFlags),
     Backtest(explain::BacktestFlags),
     Why(explain::WhyFlags),
+    RunEvents(run_events::RunEventsFlags),
     Listen(listen::ListenFlags),
     Deliveries(deliveries::DeliveriesFlags),
     Verify(verify::VerifyFlags),
@@ -188,7 +200,15 @@ impl Arguments {
             Verb::Push(flags) => push::run(flags).await,
             Verb::Sql(flags) => sql::run_sql(flags).await,
             Verb::Query(flags) => sql::run_query(flags).await,
+            Verb::Models(flags) => models::run_models(flags).await,
+            Verb::Triggers(flags) => models::run_triggers(flags).await,
+            Verb::Held(flags) => models::run_held(flags).await,
             Verb::Map(flags) => explore::run_map(flags).await,
+            Verb::Cases(flags) => measure::run_cases(flags).await,
+            Verb::Throughput(flags) => measure::run_throughput(flags).await,
+            Verb::Activities(flags) => measure::run_activities(flags).await,
+            Verb::Conformance(flags) => measure::run_conformance(flags).await,
+            Verb::RunEvents(flags) => run_events::run(flags).await,
             Verb::Variants(flags) => explore::run_variants(flags).await,
             Verb::Case(flags) => explore::run_case(flags).await,
             Verb::Backtest(flags) => explain::run_backtest(flags).await,
@@ -247,10 +267,16 @@ fn values(file: Option<&std::path::Path>) -> Result<BTreeMap<String, Secret>> {
     Ok(values)
 }
 
-/// Prints a line for the person, or for the script behind a pipe.
-#[expect(clippy::print_stdout, reason = "standard output is where a verb answers")]
+/// Prints a line for the person, or for the script behind a pipe. A reader that
+/// has seen enough, such as `head`, ends the program in peace.
 pub(crate) fn say(line: &str) {
-    println!("{line}");
+    write(&format!("{line}\n"));
+}
+
+/// Prints a remark for the person, beside the answer.
+#[expect(clippy::print_stderr, reason = "what is beside the answer must not get into a script's pipe")]
+pub(crate) fn remark(line: &str) {
+    eprintln!("{line}");
 }
 
 /// Shows a point in time as the clock on the wall does.
@@ -270,7 +296,12 @@ fn short(text: &str, chars_max: usize) -> String {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "standard output is where a verb answers")]
 fn write(text: &str) {
-    print!("{text}");
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()) {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        panic!("standard output cannot be written: {error}");
+    }
 }

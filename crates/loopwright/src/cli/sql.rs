@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value as Json, json};
 
+use super::explore::{print_csv, text_of};
 use super::table::Table;
-use super::{ClientFlags, push::pool_id, say};
+use super::{ClientFlags, push::pool_id, remark, say};
 use crate::client::segment;
 
 #[derive(Args)]
@@ -94,7 +95,12 @@ async fn download(client: &crate::client::Client, path: &str, statement: &str, f
 pub(super) async fn run_query(flags: QueryFlags) -> Result<()> {
     let client = flags.client.client();
     let path = format!("/api/v1/models/{}/query", segment(&flags.model));
-    print(&client.post(&path, &json!({ "pql": flags.pql })).await?, &flags.form)
+    let answer = client.post(&path, &json!({ "pql": flags.pql })).await?;
+    print(&answer, &flags.form)?;
+    for note in answer["notes"].as_array().into_iter().flatten() {
+        remark(&format!("note: {}", text_of(note)));
+    }
+    Ok(())
 }
 
 fn print(answer: &Json, form: &Form) -> Result<()> {
@@ -110,29 +116,15 @@ fn print(answer: &Json, form: &Form) -> Result<()> {
     let cells: Vec<Vec<String>> =
         rows.iter().map(|row| columns.iter().map(|column| text_of(&row[*column])).collect()).collect();
     if form.csv {
-        let mut writer = csv::Writer::from_writer(std::io::stdout());
-        writer.write_record(&columns)?;
-        for row in &cells {
-            writer.write_record(row)?;
-        }
-        writer.flush()?;
-        return Ok(());
+        return print_csv(&columns, &cells);
     }
     for line in table(&columns, &cells, &rows) {
         say(&line);
     }
     if answer["truncated"] == true {
-        say("… and more: the answer was cut at the row limit");
+        remark("note: there is more; the answer was cut at the row limit");
     }
     Ok(())
-}
-
-fn text_of(value: &Json) -> String {
-    match value {
-        Json::Null => String::new(),
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 /// Lays the rows out, numbers to the right.

@@ -19,6 +19,16 @@ impl Table {
         Table { columns: columns.into_iter().map(column).collect() }
     }
 
+    /// Lays out rows below named columns; a column whose flag is set stands to
+    /// the right.
+    pub(crate) fn of(head: &[(&str, bool)], rows: &[Vec<String>]) -> Vec<String> {
+        let mut table = Table::new(head.iter().copied());
+        table.widen(rows);
+        let mut lines = table.head().to_vec();
+        lines.extend(rows.iter().map(|row| table.line(row)));
+        lines
+    }
+
     /// Makes room for some rows.
     pub(crate) fn widen(&mut self, rows: &[Vec<String>]) {
         for row in rows {

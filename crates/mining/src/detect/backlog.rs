@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::story::{self, EndSet, Event};
-use super::{Detector, Finding, Findings};
+use super::{Detector, Measure};
 use crate::log::EventLog;
 use crate::value::{Type, Value};
 
@@ -15,9 +15,9 @@ const WEEK_MILLIS: i64 = 7 * 24 * HOUR_MILLIS;
 
 /// Counts the open cases whose last activity is the same, now and at the same
 /// hour of the weeks before. Weeks before the log began do not count.
-pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
+pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Vec<Measure> {
     let Detector::Backlog { weeks, deviations, cases_min, end_activities } = detector else {
-        return Findings::default();
+        return Vec::new();
     };
     let instants: Vec<i64> = (0..=i64::from(*weeks)).map(|week| now - week * WEEK_MILLIS).collect();
     let mut waiting: HashMap<u32, Vec<u64>> = HashMap::new();
@@ -45,12 +45,10 @@ pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
             count(activity, from, i64::MAX);
         }
     }
-    // What is usual changes with the hour, not only with the rows.
-    let next = (now.div_euclid(HOUR_MILLIS) + 1) * HOUR_MILLIS;
-    let mut findings = Findings { found: Vec::new(), next: Some(next) };
+    let mut measures = Vec::new();
     let known = instants[1..].iter().filter(|instant| **instant >= begin).count();
     if known < 2 {
-        return findings;
+        return measures;
     }
     for (activity, counts) in waiting {
         let before = &counts[1..=known];
@@ -58,12 +56,17 @@ pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
         let square = |count: &u64| (*count as f64 - mean).powi(2);
         let deviation = (before.iter().map(square).sum::<f64>() / (known - 1) as f64).sqrt();
         let bound = mean + deviations * deviation;
-        if counts[0] >= *cases_min && counts[0] as f64 > bound {
-            findings.found.push(Finding {
-                identifier: activities.name(activity).clone(),
-                values: vec![Value::Int(counts[0] as i64), Value::Float(mean), Value::Float(bound)],
-            });
-        }
+        measures.push(Measure {
+            identifier: activities.name(activity).clone(),
+            values: vec![Value::Int(counts[0] as i64), Value::Float(mean), Value::Float(bound)],
+            fires: counts[0] >= *cases_min && counts[0] as f64 > bound,
+            due: None,
+        });
     }
-    findings
+    measures
+}
+
+/// Returns the instant at which it has to look again, rows or none.
+pub(crate) fn next_hour(now: i64) -> i64 {
+    (now.div_euclid(HOUR_MILLIS) + 1) * HOUR_MILLIS
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::story::{self, EndSet, Event};
-use super::{Detector, Finding, Findings, Reference};
+use super::{Detector, Measure, Reference};
 use crate::log::EventLog;
 use crate::value::{Type, Value};
 
@@ -30,7 +30,7 @@ pub(super) const DURATION_FIELDS: &[(&str, Type)] = &[
 type Finished = (i64, u32, u64);
 
 /// Compares the variants of the last finished cases with those before.
-pub(super) fn variants(detector: &Detector, log: &EventLog, now: i64) -> Findings {
+pub(super) fn variants(detector: &Detector, log: &EventLog, now: i64) -> Vec<Measure> {
     let Detector::VariantDrift {
         window_cases,
         reference_cases,
@@ -40,7 +40,7 @@ pub(super) fn variants(detector: &Detector, log: &EventLog, now: i64) -> Finding
         end_activities,
     } = detector
     else {
-        return Findings::default();
+        return Vec::new();
     };
     let mut numbers: HashMap<Vec<u32>, u64> = HashMap::new();
     let mut cases: Vec<(Finished, u32)> = Vec::new();
@@ -57,18 +57,12 @@ pub(super) fn variants(detector: &Detector, log: &EventLog, now: i64) -> Finding
         cases.into_iter().filter(|(_, last)| ends.contains(last)).map(|(case, _)| case).collect();
     finished.sort_unstable();
 
-    let mut last: Option<Compared> = None;
-    for place in 0..*windows_in_a_row {
-        let Some(compared) = compare(&finished, place * window_cases, *window_cases, *reference_cases, *reference)
-        else {
-            return Findings::default();
-        };
-        if compared.distance <= *bound {
-            return Findings::default();
-        }
-        last.get_or_insert(compared);
-    }
-    let Some(compared) = last else { return Findings::default() };
+    let windows = (0..*windows_in_a_row)
+        .map(|place| compare(&finished, place * window_cases, *window_cases, *reference_cases, *reference));
+    let windows: Vec<Option<Compared>> = windows.collect();
+    // A window that is not full yet says nothing.
+    let fires = windows.iter().all(|window| window.as_ref().is_some_and(|window| window.distance > *bound));
+    let Some(compared) = windows.into_iter().next().flatten() else { return Vec::new() };
     let mut texts: HashMap<u64, Value> = HashMap::new();
     for (sequence, number) in &numbers {
         if [compared.grew, compared.shrank].contains(&Some(*number)) {
@@ -84,7 +78,7 @@ pub(super) fn variants(detector: &Detector, log: &EventLog, now: i64) -> Finding
         text(compared.grew),
         text(compared.shrank),
     ];
-    Findings { found: vec![Finding { identifier: Arc::from("variants"), values }], next: None }
+    vec![Measure { identifier: Arc::from("variants"), values, fires, due: None }]
 }
 
 struct Compared {
@@ -133,9 +127,9 @@ fn compare(
 
 /// Compares, for each pair of neighbouring activities, the last steps with
 /// those before.
-pub(super) fn durations(detector: &Detector, log: &EventLog, now: i64) -> Findings {
+pub(super) fn durations(detector: &Detector, log: &EventLog, now: i64) -> Vec<Measure> {
     let Detector::DurationDrift { window_steps, reference_steps, quantile, factor, both_ways } = detector else {
-        return Findings::default();
+        return Vec::new();
     };
     let mut steps: HashMap<(u32, u32), Vec<(i64, i64)>> = HashMap::new();
     let activities = story::tell(log, now, |_, events: &[Event]| {
@@ -144,7 +138,7 @@ pub(super) fn durations(detector: &Detector, log: &EventLog, now: i64) -> Findin
             steps.entry((source, target)).or_default().push((to, to - from));
         }
     });
-    let mut found = Vec::new();
+    let mut measures = Vec::new();
     for ((source, target), mut steps) in steps {
         let Some(start) = steps.len().checked_sub(window_steps + reference_steps) else { continue };
         steps.sort_unstable();
@@ -161,20 +155,20 @@ pub(super) fn durations(detector: &Detector, log: &EventLog, now: i64) -> Findin
             continue;
         }
         let grown = current as f64 / before as f64;
-        if grown > *factor || (*both_ways && grown < 1.0 / *factor) {
-            let (source, target) = (activities.name(source), activities.name(target));
-            let hours = |millis: i64| Value::Float(millis as f64 / 3_600_000.0);
-            found.push(Finding {
-                identifier: format!("{source} → {target}").into(),
-                values: vec![
-                    Value::Text(source.clone()),
-                    Value::Text(target.clone()),
-                    hours(before),
-                    hours(current),
-                    Value::Float(grown),
-                ],
-            });
-        }
+        let (source, target) = (activities.name(source), activities.name(target));
+        let hours = |millis: i64| Value::Float(millis as f64 / 3_600_000.0);
+        measures.push(Measure {
+            identifier: format!("{source} → {target}").into(),
+            values: vec![
+                Value::Text(source.clone()),
+                Value::Text(target.clone()),
+                hours(before),
+                hours(current),
+                Value::Float(grown),
+            ],
+            fires: grown > *factor || (*both_ways && grown < 1.0 / *factor),
+            due: None,
+        });
     }
-    Findings { found, next: None }
+    measures
 }

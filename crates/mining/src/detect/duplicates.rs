@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::story::column;
-use super::{Detector, Finding, Findings};
+use super::{Detector, Measure};
 use crate::log::EventLog;
 use crate::pql::catalog::Catalog;
 use crate::pql::operators::hint;
@@ -82,8 +82,8 @@ struct Candidate {
 }
 
 /// Finds rows for which there is an earlier one that is nearly the same.
-pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
-    let Ok(sought) = Sought::of(detector, log.catalog()) else { return Findings::default() };
+pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Vec<Measure> {
+    let Ok(sought) = Sought::of(detector, log.catalog()) else { return Vec::new() };
     let table = log.table(sought.table);
     let value = |row: u32, place: usize| table.column(place).value(row);
     let mut groups: HashMap<Vec<String>, Vec<Candidate>> = HashMap::new();
@@ -114,7 +114,7 @@ pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
         let key = equal.iter().map(ToString::to_string).collect();
         groups.entry(key).or_default().push(Candidate { identifier, alike, number, at });
     }
-    let mut found = Vec::new();
+    let mut measures = Vec::new();
     for mut group in groups.into_values() {
         // By date, or else by number: so that what is too far off ends the search.
         let by_number =
@@ -128,14 +128,16 @@ pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
                 .filter_map(|earlier| Some((sought.similarity_of(earlier, later)?, earlier)))
                 .max_by(|one, other| one.0.total_cmp(&other.0));
             if let Some((similarity, earlier)) = best {
-                found.push(Finding {
+                measures.push(Measure {
                     identifier: later.identifier.to_string().into(),
                     values: vec![Value::Text(earlier.identifier.to_string().into()), Value::Float(similarity)],
+                    fires: true,
+                    due: None,
                 });
             }
         }
     }
-    Findings { found, next: None }
+    measures
 }
 
 impl Sought {

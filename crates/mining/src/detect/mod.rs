@@ -19,16 +19,18 @@ mod silence;
 mod backlog;
 mod duplicates;
 
+pub(crate) use backlog::next_hour;
+
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::log::EventLog;
 use crate::pql::catalog::Catalog;
 use crate::value::{Type, Value};
 
 /// A detector with its parameters, as a knowledge model writes it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Detector {
     /// The variants of finished cases are distributed otherwise than before.
@@ -131,7 +133,7 @@ pub enum Detector {
 }
 
 /// With which cases a window is compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reference {
     /// Those right before the window.
@@ -182,6 +184,21 @@ pub struct Finding {
     pub identifier: Arc<str>,
     /// What is known of it beside that, in the order of [`Detector::fields`].
     pub values: Vec<Value>,
+}
+
+/// What a detector has measured of one thing, whether that is worth a finding
+/// or not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    /// What it is about.
+    pub identifier: Arc<str>,
+    /// In the order of [`Detector::fields`], without the identifier.
+    pub values: Vec<Value>,
+    /// Whether it satisfies the trigger.
+    pub fires: bool,
+    /// When it will with the rows as they are, in milliseconds, where time
+    /// alone can bring it about.
+    pub due: Option<i64>,
 }
 
 /// What a detector says at an instant.
@@ -249,15 +266,36 @@ impl Detector {
 
     /// Looks at a log at an instant, in milliseconds.
     pub fn look(&self, log: &EventLog, now: i64) -> Findings {
-        let mut findings = match self {
+        let measures = self.measure(log, now);
+        let next = match self {
+            // What is usual changes with the hour, not only with the rows.
+            Detector::Backlog { .. } => Some(backlog::next_hour(now)),
+            _ => measures.iter().filter_map(|measure| measure.due).min(),
+        };
+        let found = measures.into_iter().filter(|measure| measure.fires);
+        let found = found.map(|Measure { identifier, values, .. }| Finding { identifier, values });
+        Findings { found: found.collect(), next }
+    }
+
+    /// Measures a log at an instant, in milliseconds: also what is as it should
+    /// be. Of rows that may be duplicates only those that seem to be are told.
+    /// Sorted by identifier.
+    pub fn measure(&self, log: &EventLog, now: i64) -> Vec<Measure> {
+        let mut measures = match self {
             Detector::VariantDrift { .. } => drift::variants(self, log, now),
             Detector::DurationDrift { .. } => drift::durations(self, log, now),
             Detector::Silence { .. } => silence::look(self, log, now),
             Detector::Backlog { .. } => backlog::look(self, log, now),
             Detector::FuzzyDuplicates { .. } => duplicates::look(self, log, now),
         };
-        findings.found.sort_by(|one, other| one.identifier.cmp(&other.identifier));
-        findings
+        measures.sort_by(|one, other| one.identifier.cmp(&other.identifier));
+        measures
+    }
+
+    /// Returns kind and parameters as a knowledge model writes them, those
+    /// included that were left out.
+    pub fn described(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("parameters have text keys and finite numbers only")
     }
 }
 

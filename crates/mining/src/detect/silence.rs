@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Detector, Finding, Findings, story};
+use super::{Detector, Measure, story};
 use crate::log::EventLog;
 use crate::value::{Type, Value};
 
@@ -12,8 +12,8 @@ pub(super) const FIELDS: &[(&str, Type)] =
     &[("LAST_EVENT", Type::Date), ("SILENT_HOURS", Type::Float), ("LONGEST_PAUSE_HOURS", Type::Float)];
 
 /// Compares the time since the last event of each source with its pauses.
-pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
-    let Detector::Silence { column, quantile, factor, pauses_min } = detector else { return Findings::default() };
+pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Vec<Measure> {
+    let Detector::Silence { column, quantile, factor, pauses_min } = detector else { return Vec::new() };
     let roles = &log.catalog().roles;
     let table = log.table(roles.activity_table);
     let time = table.column(roles.timestamp_column);
@@ -34,7 +34,7 @@ pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
             times.entry(source).or_default().push(at);
         }
     }
-    let mut findings = Findings::default();
+    let mut measures = Vec::new();
     for (source, mut times) in times {
         times.sort_unstable();
         let mut pauses: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -44,16 +44,14 @@ pub(super) fn look(detector: &Detector, log: &EventLog, now: i64) -> Findings {
         let (Some(longest), Some(last)) = (story::quantile(&mut pauses, *quantile), times.last()) else { continue };
         let bound = (longest as f64 * factor) as i64;
         let silent = now - last;
-        if silent <= bound {
-            let due = last + bound + 1;
-            findings.next = Some(findings.next.map_or(due, |known| known.min(due)));
-            continue;
-        }
+        let fires = silent > bound;
         let hours = |millis: i64| Value::Float(millis as f64 / 3_600_000.0);
-        findings.found.push(Finding {
+        measures.push(Measure {
             identifier: source.unwrap_or_else(|| Arc::from("all")),
             values: vec![Value::Date(*last), hours(silent), hours(longest)],
+            fires,
+            due: (!fires).then_some(last + bound + 1),
         });
     }
-    findings
+    measures
 }

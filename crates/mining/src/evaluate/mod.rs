@@ -37,7 +37,7 @@ pub use evaluator::Evaluator;
 pub(crate) use evaluator::InScope;
 pub(crate) use exact_sum::ExactSum;
 pub(crate) use given::{Given, Group};
-pub use names::unheard;
+pub use names::{unheard, unheard_in_query};
 pub use query::answer;
 pub(crate) use reads::{has_shared, is_known, is_shared, stays_in_case};
 pub(crate) use vector::Places;

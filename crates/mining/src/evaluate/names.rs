@@ -8,27 +8,30 @@ use std::sync::Arc;
 
 use super::Evaluator;
 use super::vector::Operand;
-use crate::log::EventLog;
+use crate::log::{EventLog, Words};
 use crate::pql::operators::hint;
-use crate::pql::plan::{Boundary, Grain, Node, Op, Process, Program};
+use crate::pql::plan::{Aggregate, Boundary, Grain, Node, Op, Process, Program, QueryPlan};
 use crate::pql::regex::{Name, Regex, Symbol};
+use crate::pql::syntax::Comparison;
+use crate::value::Value;
 
 /// Says of each activity name in these nodes that no event bears that it is
-/// so, and which name could be meant; each name once.
+/// so, and which name could be meant; each name once. A log without events
+/// bears none, and that says nothing about the names.
 pub fn unheard<'a>(
     log: &Arc<EventLog>,
     program: &Arc<Program>,
     nodes: impl IntoIterator<Item = &'a Node>,
     now: i64,
 ) -> Vec<String> {
+    if log.event_count() == 0 {
+        return Vec::new();
+    }
     let mut asked: Vec<(&Node, Vec<Name>)> = Vec::new();
     for node in nodes {
-        node.walk(&mut |node| {
-            if let Op::Process(process) = &node.op
-                && let Some((value, names)) = names_of(process)
-            {
-                asked.push((value, names));
-            }
+        node.walk(&mut |node| match &node.op {
+            Op::Process(process) => asked.extend(names_of(process)),
+            op => asked.extend(compared(log, op)),
         });
     }
     let evaluator = Evaluator::new(log.clone(), program.clone(), now);
@@ -36,6 +39,11 @@ pub fn unheard<'a>(
     let mut told = Vec::new();
     let mut seen = HashSet::new();
     for (value, names) in asked {
+        if let Some(known) = own_words(log, value)
+            && names.iter().all(|name| matches!(name, Name::Is(name) if known.find(name).is_some()))
+        {
+            continue;
+        }
         let words = evaluator.everything(|scope| words(&scope.operand(value, events), scope.length(events)));
         for name in names {
             let symbol = Symbol { names: vec![name.clone()], negated: false };
@@ -51,6 +59,47 @@ pub fn unheard<'a>(
         }
     }
     told
+}
+
+/// Says the same of all names in a query.
+pub fn unheard_in_query(log: &Arc<EventLog>, plan: &QueryPlan, now: i64) -> Vec<String> {
+    let filters = plan.selection.conditions.iter().map(|(condition, _)| condition);
+    let columns = plan.columns.iter().map(|(_, node)| node);
+    let order = plan.order.iter().map(|(node, _)| node);
+    let aggregated = plan.aggregates.iter().filter_map(|aggregate| match aggregate {
+        Aggregate::Of(reduction) => Some(&reduction.value),
+        Aggregate::Rows(_) => None,
+    });
+    let moving = plan.moving.iter().map(|moving| &moving.value);
+    let nodes = filters.chain(columns).chain(order).chain(plan.groups.iter().flatten());
+    let nodes = nodes.chain(aggregated).chain(moving);
+    unheard(log, &Arc::new(plan.program.clone()), nodes, now)
+}
+
+/// Returns the distinct texts of a plain column: who finds a name there need
+/// not look at the rows.
+fn own_words<'a>(log: &'a EventLog, value: &Node) -> Option<&'a Words> {
+    let Op::Column { table, column } = value.op else { return None };
+    Some(log.table(table).column(column).words())
+}
+
+/// Returns the names that the activity is compared with, as `=`, `!=` and IN do.
+fn compared<'a>(log: &EventLog, op: &'a Op) -> Option<(&'a Node, Vec<Name>)> {
+    let roles = &log.catalog().roles;
+    let is_activity = |node: &Node| {
+        matches!(node.op, Op::Column { table, column }
+            if table == roles.activity_table && column == roles.activity_column)
+    };
+    let text = |value: &Value| if let Value::Text(text) = value { Some(Name::Is(text.to_string())) } else { None };
+    let constant = |node: &Node| if let Op::Constant(value) = &node.op { text(value) } else { None };
+    match op {
+        Op::Compare(Comparison::Equal | Comparison::NotEqual, left, right) => {
+            let (value, name) = if is_activity(left) { (left, right) } else { (right, left) };
+            is_activity(value).then(|| Some((&**value, vec![constant(name)?]))).flatten()
+        }
+        Op::In(value, list) if is_activity(value) => Some((value, list.iter().filter_map(text).collect())),
+        _ => None,
+    }
 }
 
 /// Returns the different texts, in the order of the alphabet.

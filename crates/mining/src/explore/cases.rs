@@ -10,6 +10,7 @@ use super::variants::variant_id;
 use crate::Error;
 use crate::evaluate::Evaluator;
 use crate::log::EventLog;
+use crate::matched_set::{End, key};
 use crate::pql::check::{Checker, Vocabulary, type_of};
 use crate::pql::plan::Grain;
 use crate::value::{AnswerColumn, Value};
@@ -108,6 +109,21 @@ pub struct Instance {
     pub episode: u64,
     /// When it entered last, on the process clock.
     pub since: Timestamp,
+}
+
+/// Episodes whose signals are named, the last ones.
+const EPISODES_NAMED: u64 = 500;
+
+impl Instance {
+    /// Returns the keys under which its signals were sent, if they were.
+    pub fn keys(&self) -> Vec<String> {
+        let first = self.episode.saturating_sub(EPISODES_NAMED) + 1;
+        let ends = |episode: u64| {
+            let enter = key(&self.trigger, &self.identifier, episode, End::Enter);
+            [enter, key(&self.trigger, &self.identifier, episode, End::Leave)]
+        };
+        (first..=self.episode).flat_map(ends).collect()
+    }
 }
 
 /// Lists cases of a slice; of one variant, if that is said.

@@ -38,4 +38,4 @@ pub use map::{Coverage, MapActivity, MapEdge, ProcessMap};
 pub(crate) use slice::Slice;
 pub use slice::{Wanted, Within};
 pub use variants::{Variant, VariantOrder, VariantsPage, VariantsWanted};
-pub use why::{Why, WhyComparison, WhyFilter, WhyNext, WhyStanding};
+pub use why::{Why, WhyComparison, WhyDetector, WhyFilter, WhyMeasure, WhyNext, WhyStanding};

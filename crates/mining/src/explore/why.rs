@@ -12,6 +12,7 @@ use base::Timestamp;
 
 use super::verbs::{Ground, filter_closure};
 use crate::Error;
+use crate::detect::{self, Detector, Measure};
 use crate::evaluate::{Evaluator, InScope};
 use crate::figures::Figures;
 use crate::knowledge_model::KnowledgeModel;
@@ -32,6 +33,8 @@ use crate::watch::{News, Watch, Which};
 
 /// Rows of the N-side shown per comparison.
 const ROWS_SHOWN: usize = 5;
+/// Things that are named where the detector does not know the one asked for.
+const MEASURES_SHOWN: usize = 20;
 /// Instants that are tried before the answer is "not before".
 const DEADLINES_TRIED: usize = 500;
 
@@ -61,8 +64,38 @@ pub struct Why {
     /// The case that the instance belongs to, if it is of one; how many events
     /// it has.
     pub case: Option<(Arc<str>, u64)>,
+    /// What its detector measures, if it stands on one; there are no filters
+    /// then.
+    pub detector: Option<WhyDetector>,
     /// What else a person should know, in whole sentences.
     pub remarks: Vec<String>,
+}
+
+/// What a detector makes of the data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WhyDetector {
+    /// Kind and parameters as a knowledge model writes them, those included
+    /// that were left out.
+    pub parameters: serde_json::Value,
+    /// The names of the values of a measure.
+    pub fields: Vec<String>,
+    /// What was asked for, if the detector knows it; else some of what it does.
+    pub measures: Vec<WhyMeasure>,
+    /// How many things it measures.
+    pub measured: u64,
+}
+
+/// One thing that a detector measures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WhyMeasure {
+    /// What it is about.
+    pub identifier: String,
+    /// In the order of the fields.
+    pub values: Vec<Value>,
+    /// Whether it satisfies the trigger.
+    pub fires: bool,
+    /// When it will with the rows as they are, if time alone can bring it about.
+    pub due: Option<Timestamp>,
 }
 
 /// One filter.
@@ -196,6 +229,9 @@ struct Place {
 }
 
 fn explain(model: &str, ground: &Ground, trigger: &Arc<Trigger>, identifier: &str) -> Result<Why, Error> {
+    if let Some(detector) = &trigger.detector {
+        return Ok(explain_detector(model, ground, trigger, detector, identifier));
+    }
     let log = &ground.log;
     let evaluator = Evaluator::new(log.clone(), trigger.program.clone(), ground.now);
     let case_table = log.catalog().roles.case_table;
@@ -236,8 +272,83 @@ fn explain(model: &str, ground: &Ground, trigger: &Arc<Trigger>, identifier: &st
         standing: WhyStanding::Never,
         next,
         case,
+        detector: None,
         remarks,
     })
+}
+
+/// Explains a trigger that stands on a detector: what it measures of the thing
+/// asked for, against its parameters.
+fn explain_detector(model: &str, ground: &Ground, trigger: &Trigger, detector: &Detector, identifier: &str) -> Why {
+    let measures = detector.measure(&ground.log, ground.now);
+    let measured = measures.len() as u64;
+    let shown = |measure: &Measure| WhyMeasure {
+        identifier: measure.identifier.to_string(),
+        values: measure.values.clone(),
+        fires: measure.fires,
+        due: measure.due.map(Timestamp::from_millis),
+    };
+    let own = measures.iter().find(|measure| *measure.identifier == *identifier).map(shown);
+    let mut remarks = Vec::new();
+    if own.is_none() {
+        remarks.push(unmeasured(detector, identifier, &measures));
+    }
+    let satisfies = own.as_ref().is_some_and(|measure| measure.fires);
+    let next = match (&own, detector) {
+        (Some(WhyMeasure { due: Some(due), .. }), _) => WhyNext::At(*due, true),
+        (Some(_), Detector::Backlog { .. }) => {
+            WhyNext::NotBefore(Timestamp::from_millis(detect::next_hour(ground.now)))
+        }
+        (Some(_), Detector::Silence { .. }) => WhyNext::Never,
+        _ => WhyNext::NoClock,
+    };
+    // Those that satisfy it are the ones to look at first.
+    let mut others: Vec<&Measure> = measures.iter().collect();
+    others.sort_by_key(|measure| !measure.fires);
+    let others = others.into_iter().take(MEASURES_SHOWN).map(shown).collect();
+    Why {
+        model: model.to_owned(),
+        trigger: trigger.id.clone(),
+        name: trigger.name.clone(),
+        record: trigger.record.clone(),
+        identifier: identifier.to_owned(),
+        now: Timestamp::from_millis(ground.now),
+        satisfies,
+        filters: Vec::new(),
+        standing: WhyStanding::Never,
+        next,
+        case: None,
+        detector: Some(WhyDetector {
+            parameters: detector.described(),
+            fields: detector.fields().into_iter().skip(1).map(|(name, _)| name.to_owned()).collect(),
+            measures: own.map_or(others, |own| vec![own]),
+            measured,
+        }),
+        remarks,
+    }
+}
+
+/// Says that a detector knows nothing of a thing, and why that may be.
+fn unmeasured(detector: &Detector, identifier: &str, measures: &[Measure]) -> String {
+    let because = match detector {
+        Detector::VariantDrift { window_cases, reference_cases, .. } if measures.is_empty() => {
+            format!("it needs {} finished cases", window_cases + reference_cases)
+        }
+        Detector::DurationDrift { window_steps, reference_steps, .. } => {
+            format!(
+                "a pair of activities needs {} steps, and is written SOURCE → TARGET",
+                window_steps + reference_steps
+            )
+        }
+        Detector::Silence { pauses_min, .. } => format!("a source is judged after {pauses_min} pauses"),
+        Detector::Backlog { .. } => "an activity is judged when cases have waited in it and two weeks are known".into(),
+        Detector::FuzzyDuplicates { .. } => {
+            return format!("no row that is near enough to \"{identifier}\" is like it, or there is no such row");
+        }
+        Detector::VariantDrift { .. } => "it measures the log as a whole".into(),
+    };
+    let hint = hint(identifier, measures.iter().map(|measure| &*measure.identifier));
+    format!("the detector has no figure for \"{identifier}\": {because}{hint}")
 }
 
 /// Finds the rows of an instance.
