@@ -4,25 +4,26 @@
 //! Everything here is synchronous and happens on one thread at a time. There
 //! are two occasions to evaluate, and no third: a commit ([`Live::commit`]) and
 //! an instant at which time alone changes an answer ([`Live::walk`]). Each
-//! yields differences, and [`Live`] records them: closures of at most
-//! [`ITEMS_MAX`] items, each of which moves matched sets and appends the events
-//! of what starts to match, on condition that nobody else has written since.
+//! yields differences, and [`Live`] records them: closures of a bounded size,
+//! each of which moves matched sets and appends the events of what starts to
+//! match, on condition that nobody else has written since.
 //! If the process dies between two closures, the next one loads the stored
 //! sets and evaluates again at the recorded instant: what is stored already is
 //! no longer in the difference, and what was appended already has its key.
 
 mod record;
+mod whole;
 mod detached;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base::db::{Control, Db};
 use base::{Clock, Timestamp};
 use pools::{Change, DataModel};
 
 use self::detached::Detached;
+pub(crate) use self::whole::HandedIn;
 use crate::Error;
 use crate::clock::ProcessClock;
 use crate::evaluate::Evaluator;
@@ -37,9 +38,6 @@ use crate::tables::{self, Progress};
 use crate::trigger::{OpenCases, Published, check_model};
 use crate::views::Preview;
 use crate::watch::{News, Watch, Which};
-
-/// Items that one closure moves at most.
-pub(crate) const ITEMS_MAX: usize = 1_000;
 
 /// What is needed to record.
 #[derive(Clone)]
@@ -78,12 +76,6 @@ pub(crate) struct LiveModel {
     pub(crate) breaks: bool,
 }
 
-/// A trigger that is evaluated whole rests at least so long …
-const WHOLE_REST: Duration = Duration::from_secs(5);
-
-/// … and so many times as long as it took.
-const WHOLE_SHARE: u32 = 20;
-
 /// Whether a commit could be applied in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Followed {
@@ -108,8 +100,8 @@ impl Live {
         let log = Arc::new(log);
         let mut live = Live { model, figures: Figures::new(log.clone()), log, clock, models: Vec::new() };
         for (id, source) in texts {
-            let reason = if at.is_some() { Reason::Data } else { Reason::CatchUp };
-            match live.take_over(desk, &id, &source, wall_now, at, reason) {
+            let news = News::of(if at.is_some() { Reason::Data } else { Reason::CatchUp });
+            match live.take_over(desk, &id, &source, wall_now, at, &news) {
                 Ok(()) => {}
                 // One model that no longer fits must not hold up the others.
                 Err(error @ (Error::Yaml { .. } | Error::InvalidModel { .. } | Error::InvalidModelInPlaces { .. })) => {
@@ -129,7 +121,7 @@ impl Live {
         source: &Source,
         wall_now: Timestamp,
         at: Option<Timestamp>,
-        reason: Reason,
+        news: &News,
     ) -> Result<(), Error> {
         let published = check_model(id, &KnowledgeModel::of(source)?, &self.model, self.log.catalog())?;
         let now = self.clock.now(wall_now);
@@ -184,7 +176,7 @@ impl Live {
         if set_back {
             self.models[place].hush();
         }
-        self.look(desk, place, instant, |_, _| Some(Which::All), true, &News::of(reason))
+        self.look(desk, place, instant, |watch, _| watch.at_the_beginning(news), true, news)
     }
 
     /// Applies a commit and evaluates what it touched, at the clock's time.
@@ -213,7 +205,11 @@ impl Live {
         for place in 0..self.models.len() {
             let instant = now.max(self.models[place].progress.at);
             let at = instant.as_millis();
-            let after = |watch: &mut Watch, figures: &Figures| Some(watch.after_commit(&log, &touched, figures, at));
+            let after = |watch: &mut Watch, figures: &Figures| {
+                let which = watch.after_commit(&log, &touched, figures, at);
+                watch.stale_by(&news);
+                Some(which)
+            };
             self.attend(desk, place, instant, after, true, &news)?;
         }
         Ok(Followed::Yes)
@@ -250,8 +246,8 @@ impl Live {
         true
     }
 
-    /// Does what need not be done at a commit: sends what was held, evaluates
-    /// what is evaluated whole, and lets models that were detached catch up.
+    /// Does what need not be done at a commit: sends what was held, and lets
+    /// models that were detached catch up.
     pub(crate) fn settle(&mut self, desk: &Desk) -> Result<(), Error> {
         for place in 0..self.models.len() {
             let wall = desk.clock.now();
@@ -265,21 +261,6 @@ impl Live {
             if self.models[place].has_room(wall) {
                 self.attend(desk, place, now, |_, _| None, true, &News::of(Reason::Data))?;
             }
-            let wants = |watch: &Watch| watch.stale && watch.rests_until <= wall;
-            if self.models[place].watches.iter().any(wants) {
-                let whole = |watch: &mut Watch, _: &Figures| {
-                    let runs = wants(watch);
-                    watch.stale &= !runs;
-                    runs.then_some(Which::All)
-                };
-                let ran: Vec<bool> = self.models[place].watches.iter().map(wants).collect();
-                self.attend(desk, place, now, whole, true, &News::of(Reason::Data))?;
-                let end = desk.clock.now();
-                let rest = (end.since(wall) * WHOLE_SHARE).max(WHOLE_REST);
-                for (watch, _) in self.models[place].watches.iter_mut().zip(ran).filter(|(_, ran)| *ran) {
-                    watch.rests_until = end.plus(rest);
-                }
-            }
         }
         Ok(())
     }
@@ -291,9 +272,7 @@ impl Live {
                 return Some(detached.again_at);
             }
             let held = model.paces.iter().zip(&model.watches);
-            let held = held.filter_map(|(pace, watch)| pace.next(&watch.trigger.wishes.caps, wall));
-            let whole = model.watches.iter().filter(|watch| watch.stale).map(|watch| watch.rests_until);
-            held.chain(whole).min()
+            held.filter_map(|(pace, watch)| pace.next(&watch.trigger.wishes.caps, wall)).min()
         };
         self.models.iter().filter_map(of_model).min()
     }
@@ -321,7 +300,11 @@ impl Live {
     pub(crate) fn set_back(&mut self, desk: &Desk, now: Timestamp) -> Result<(), Error> {
         for place in 0..self.models.len() {
             self.models[place].hush();
-            self.attend(desk, place, now, |_, _| Some(Which::All), true, &News::of(Reason::Time))?;
+            let all = |watch: &mut Watch, _: &Figures| {
+                watch.forget_survey();
+                Some(Which::All)
+            };
+            self.attend(desk, place, now, all, true, &News::of(Reason::Time))?;
         }
         Ok(())
     }
@@ -359,7 +342,7 @@ impl Live {
         }
         let items: usize = differences.iter().map(Difference::len).sum();
         if items > 0 || always {
-            model.record(desk, differences, through, instant, news)?;
+            model.record(desk, &differences, through, instant, news)?;
         }
         Ok(())
     }

@@ -9,14 +9,17 @@
 
 mod looking;
 mod arming;
-mod deciding;
+mod members;
+mod survey;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use base::Timestamp;
 
 use self::arming::Deadlines;
+use self::members::Members;
+pub(crate) use self::survey::{Survey, SurveyFault, Surveyed, Ticket};
 use crate::crossings::{Crossings, Why};
 use crate::detect::Findings;
 use crate::evaluate::{Evaluator, Group, InScope};
@@ -47,14 +50,7 @@ pub(crate) struct Watch {
     evaluator: Evaluator,
     /// The shared figures that it reads.
     links: Links,
-    by_unit: HashMap<u32, Vec<Arc<str>>>,
-    /// Rows that bear an identifier, for it need not be unique.
-    counts: HashMap<Arc<str>, u32>,
-    stored: HashMap<Arc<str>, Stored>,
-    matched: u64,
-    /// Those of the target that are not stored, because the limit is reached,
-    /// each with its unit.
-    waiting: BTreeMap<Arc<str>, u32>,
+    members: Arc<Members>,
     /// What its detector said last, if it stands on one.
     detected: Findings,
     deadlines: Deadlines,
@@ -62,11 +58,14 @@ pub(crate) struct Watch {
     /// A condition reads figures in a way that cannot be told apart: all are
     /// looked at when one of them moves.
     reads_all: bool,
-    /// Something changed since a trigger that is evaluated whole was last looked
-    /// at.
-    pub(crate) stale: bool,
+    /// What changed since a trigger that is evaluated whole was last looked at.
+    pub(crate) stale: Option<News>,
     /// Until when such a trigger rests, on the wall clock.
     pub(crate) rests_until: Timestamp,
+    /// Whose look at everything is waited for.
+    surveyed_by: Option<Ticket>,
+    /// Why the last one failed, if it did.
+    pub(crate) survey_fault: Option<SurveyFault>,
     /// Instances looked at since the watch began; the tests hold it to what was
     /// touched, due or crossed.
     #[cfg(test)]
@@ -89,23 +88,20 @@ impl Watch {
                 figures.keep(&trigger.program, conditions.chain(&trigger.values))
             }
         };
-        let matched = stored.values().filter(|stored| stored.standing == Standing::In).count() as u64;
         Watch {
             trigger,
             silent,
             evaluator,
             links,
-            by_unit: HashMap::new(),
-            counts: HashMap::new(),
-            stored,
-            matched,
-            waiting: BTreeMap::new(),
+            members: Arc::new(Members::new(stored)),
             detected: Findings::default(),
             deadlines: Deadlines::default(),
             crossings: Crossings::default(),
             reads_all: false,
-            stale: false,
+            stale: None,
             rests_until: Timestamp::EPOCH,
+            surveyed_by: None,
+            survey_fault: None,
             #[cfg(test)]
             looked_at: 0,
         }
@@ -121,6 +117,17 @@ impl Watch {
         self.evaluator = Evaluator::new(folded, self.trigger.program.clone(), 0);
     }
 
+    /// Tells whom it looks at when it begins. One that is evaluated whole keeps
+    /// nobody waiting, unless what matches now is to be noted, or told to the
+    /// person who publishes.
+    pub(crate) fn at_the_beginning(&mut self, news: &News) -> Option<Which> {
+        if self.trigger.reach.whole && !self.silent && news.reason != Reason::LogicChange {
+            self.stale = Some(news.clone());
+            return None;
+        }
+        Some(Which::All)
+    }
+
     /// Moves to another root and tells whom that makes it look at: those that
     /// the commit touched, and those that a figure passed on its way.
     pub(crate) fn after_commit(
@@ -133,7 +140,7 @@ impl Watch {
         let before = self.evaluator.log().clone();
         self.evaluator = Evaluator::new(log.clone(), self.trigger.program.clone(), 0);
         if self.trigger.reach.whole {
-            self.stale = true;
+            self.stale.get_or_insert_with(|| News::of(Reason::Data));
             return Which::Units(Vec::new());
         }
         let Grain::Table(table) = self.trigger.target else { return Which::All };
@@ -219,7 +226,7 @@ impl Watch {
         }
         if self.trigger.reach.whole {
             if self.deadlines.all.is_some_and(|at| at <= now) {
-                self.stale = true;
+                self.stale.get_or_insert_with(|| News::of(Reason::Time));
                 self.deadlines.all = None;
             }
             return None;
@@ -250,37 +257,37 @@ impl Watch {
         let found = self.find(which, now, figures);
         self.arm(which, now, figures);
 
+        let members = Arc::make_mut(&mut self.members);
         let mut changed: Vec<Arc<str>> = Vec::new();
         let mut left: HashMap<Arc<str>, u32> = HashMap::new();
         let replaced: Vec<u32> = match which {
-            Which::All => self.by_unit.keys().copied().collect(),
+            Which::All => members.by_unit.keys().copied().collect(),
             Which::Units(units) => units.clone(),
         };
         for unit in replaced {
-            for identifier in self.by_unit.remove(&unit).unwrap_or_default() {
-                let count = self.counts.get_mut(&identifier).expect("what stands in a unit is counted");
+            for identifier in members.by_unit.remove(&unit).unwrap_or_default() {
+                let count = members.counts.get_mut(&identifier).expect("what stands in a unit is counted");
                 *count -= 1;
                 if *count == 0 {
-                    self.counts.remove(&identifier);
+                    members.counts.remove(&identifier);
                     left.insert(identifier.clone(), unit);
                 }
                 changed.push(identifier);
             }
         }
         for (identifier, unit) in &found {
-            *self.counts.entry(identifier.clone()).or_default() += 1;
-            self.by_unit.entry(*unit).or_default().push(identifier.clone());
+            *members.counts.entry(identifier.clone()).or_default() += 1;
+            members.by_unit.entry(*unit).or_default().push(identifier.clone());
         }
         if *which == Which::All {
             // After a restart the target starts empty; what is stored must
             // leave all the same if it no longer matches.
-            let known = self.stored.iter().filter(|(_, stored)| stored.standing != Standing::Out);
-            changed.extend(known.map(|(identifier, _)| identifier.clone()));
+            changed.extend(members.known().cloned());
         }
         let mut difference = self.decide(changed, &found, now, figures, news);
         if self.trigger.wishes.fire_on != FireOn::Enter {
             let fires = |identifier: &&Arc<str>| {
-                self.stored.get(*identifier).is_some_and(|stored| {
+                self.members.stored(identifier).is_some_and(|stored| {
                     // Whoever came back too early came without a signal, and goes
                     // without one.
                     let quiet = stored.fired_at.is_some_and(|at| at != stored.since);
@@ -308,7 +315,7 @@ impl Watch {
     pub(crate) fn told_of(&self, difference: &Difference) -> Preview {
         Preview {
             trigger: self.trigger.id.clone(),
-            matching: self.counts.len() as u64,
+            matching: self.members.counts.len() as u64,
             new: difference.enters.len() as u64,
             leaving: difference.leaves.len() as u64,
             fires: !self.silent,
@@ -329,6 +336,15 @@ pub(crate) struct News {
 impl News {
     pub(crate) fn of(reason: Reason) -> Self {
         News { reason, late: HashSet::new(), causes: Vec::new() }
+    }
+
+    /// Adds what led to rows that arrived later.
+    fn led_to_also_by(&mut self, causes: &[String]) {
+        for cause in causes {
+            if !self.causes.contains(cause) {
+                self.causes.push(cause.clone());
+            }
+        }
     }
 
     fn reason_of(&self, late: bool) -> Reason {

@@ -10,7 +10,7 @@ use super::{Desk, Live};
 use crate::Error;
 use crate::figures::Figures;
 use crate::ports::Reason;
-use crate::watch::{News, Watch, Which};
+use crate::watch::{News, SurveyFault, Watch, Which};
 
 /// A model whose evaluation failed; the others on its data model go on.
 #[derive(Clone, Debug)]
@@ -28,12 +28,21 @@ const REST: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_mins(5);
 
 impl Live {
-    /// Lists the models whose evaluation failed, each with why.
+    /// Lists the models whose evaluation failed, or that of a trigger that is
+    /// evaluated whole, each with why.
     pub(crate) fn detached(&self) -> Vec<(String, String)> {
-        let detached = self.models.iter().filter_map(|model| Some((model, model.detached.as_ref()?)));
-        detached.map(|(model, detached)| (model.id.clone(), detached.detail.clone())).collect()
+        let mut found = Vec::new();
+        for model in &self.models {
+            found.extend(model.detached.as_ref().map(|detached| (model.id.clone(), detached.detail.clone())));
+            for watch in &model.watches {
+                let told = |fault: &SurveyFault| format!("trigger \"{}\": {}", watch.trigger.id, fault.detail);
+                found.extend(watch.survey_fault.as_ref().map(|fault| (model.id.clone(), told(fault))));
+            }
+        }
+        found
     }
 
+    /// Takes over a model that has rested, at one instant for all that it missed.
     pub(super) fn catch_up(
         &mut self,
         desk: &Desk,
@@ -44,7 +53,7 @@ impl Live {
         let (id, source) = (self.models[place].id.clone(), self.models[place].source.clone());
         let at = self.clock.now(wall).max(self.models[place].progress.at);
         let again = panic::catch_unwind(AssertUnwindSafe(|| {
-            self.take_over(desk, &id, &source, wall, Some(at), Reason::CatchUp)
+            self.take_over(desk, &id, &source, wall, Some(at), &News::of(Reason::CatchUp))
         }));
         match again {
             Ok(result) => {

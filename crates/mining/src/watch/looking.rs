@@ -111,7 +111,7 @@ impl Watch {
             let mut gone = vec![Value::Null; trigger.values.len()];
             gone[0] = identified(identifier, own_type);
             let values = rows.get(&**identifier).unwrap_or(&gone);
-            let stored = self.stored.get(identifier);
+            let stored = self.members.stored(identifier);
             let late = left.get(identifier).is_some_and(|unit| news.late.contains(unit));
             self.told(identifier, values, stored.map_or(1, |stored| stored.episode), false, news.reason_of(late))
         };
@@ -159,7 +159,7 @@ impl Watch {
         };
         let enter = |(identifier, unit): &(Arc<str>, u32)| {
             let values = rows.get(&**identifier)?;
-            let stored = self.stored.get(identifier);
+            let stored = self.members.stored(identifier);
             let before = stored.map_or(0, |stored| stored.episode);
             let fired_at = stored.and_then(|stored| stored.fired_at);
             // A clock that was set back has not come to that signal yet.
