@@ -241,7 +241,7 @@ impl Follower {
     /// A trigger that is evaluated whole rests between two evaluations when it
     /// is live; here it is evaluated at each occasion.
     fn whole(&mut self) -> Option<Which> {
-        std::mem::take(&mut self.watch.stale).then_some(Which::All)
+        self.watch.stale.take().map(|_| Which::All)
     }
 }
 

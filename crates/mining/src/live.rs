@@ -4,40 +4,40 @@
 //! Everything here is synchronous and happens on one thread at a time. There
 //! are two occasions to evaluate, and no third: a commit ([`Live::commit`]) and
 //! an instant at which time alone changes an answer ([`Live::walk`]). Each
-//! yields differences, and [`Live`] records them: closures of at most
-//! [`ITEMS_MAX`] items, each of which moves matched sets and appends the events
-//! of what starts to match, on condition that nobody else has written since.
+//! yields differences, and [`Live`] records them: closures of a bounded size,
+//! each of which moves matched sets and appends the events of what starts to
+//! match, on condition that nobody else has written since.
 //! If the process dies between two closures, the next one loads the stored
 //! sets and evaluates again at the recorded instant: what is stored already is
 //! no longer in the difference, and what was appended already has its key.
 
-use std::any::Any;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::panic::{self, AssertUnwindSafe};
+mod record;
+mod whole;
+mod detached;
+
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base::db::{Control, Db};
 use base::{Clock, Timestamp};
 use pools::{Change, DataModel};
 
+use self::detached::Detached;
+pub(crate) use self::whole::HandedIn;
+use crate::Error;
 use crate::clock::ProcessClock;
 use crate::evaluate::Evaluator;
 use crate::figures::Figures;
-use crate::knowledge_model::{FireOn, KnowledgeModel, Source};
+use crate::knowledge_model::{KnowledgeModel, Source};
 use crate::log::{Applied, EventLog, Renumbering, Touched};
-use crate::matched_set::{Difference, End, Enter, signal};
-use crate::pace::{Pace, Sending};
+use crate::matched_set::Difference;
+use crate::pace::Pace;
 use crate::ports::{Outbox, Reason};
 use crate::post::Shown;
 use crate::tables::{self, Progress};
-use crate::trigger::{OpenCases, Published, Trigger, check_model};
+use crate::trigger::{OpenCases, Published, check_model};
 use crate::views::Preview;
 use crate::watch::{News, Watch, Which};
-use crate::{Error, Signal};
-
-/// Items that one closure moves at most.
-pub(crate) const ITEMS_MAX: usize = 1_000;
 
 /// What is needed to record.
 #[derive(Clone)]
@@ -76,27 +76,6 @@ pub(crate) struct LiveModel {
     pub(crate) breaks: bool,
 }
 
-/// A model whose evaluation failed; the others on its data model go on.
-#[derive(Clone, Debug)]
-pub(crate) struct Detached {
-    pub(crate) detail: String,
-    /// When it is tried again, on the wall clock.
-    pub(crate) again_at: Timestamp,
-    rest: Duration,
-}
-
-/// How long a model rests whose evaluation failed once.
-const REST: Duration = Duration::from_secs(1);
-
-/// The longest rest.
-const REST_MAX: Duration = Duration::from_mins(5);
-
-/// A trigger that is evaluated whole rests at least so long …
-const WHOLE_REST: Duration = Duration::from_secs(5);
-
-/// … and so many times as long as it took.
-const WHOLE_SHARE: u32 = 20;
-
 /// Whether a commit could be applied in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Followed {
@@ -121,8 +100,8 @@ impl Live {
         let log = Arc::new(log);
         let mut live = Live { model, figures: Figures::new(log.clone()), log, clock, models: Vec::new() };
         for (id, source) in texts {
-            let reason = if at.is_some() { Reason::Data } else { Reason::CatchUp };
-            match live.take_over(desk, &id, &source, wall_now, at, reason) {
+            let news = News::of(if at.is_some() { Reason::Data } else { Reason::CatchUp });
+            match live.take_over(desk, &id, &source, wall_now, at, &news) {
                 Ok(()) => {}
                 // One model that no longer fits must not hold up the others.
                 Err(error @ (Error::Yaml { .. } | Error::InvalidModel { .. } | Error::InvalidModelInPlaces { .. })) => {
@@ -142,7 +121,7 @@ impl Live {
         source: &Source,
         wall_now: Timestamp,
         at: Option<Timestamp>,
-        reason: Reason,
+        news: &News,
     ) -> Result<(), Error> {
         let published = check_model(id, &KnowledgeModel::of(source)?, &self.model, self.log.catalog())?;
         let now = self.clock.now(wall_now);
@@ -197,7 +176,7 @@ impl Live {
         if set_back {
             self.models[place].hush();
         }
-        self.look(desk, place, instant, |_, _| Some(Which::All), true, &News::of(reason))
+        self.look(desk, place, instant, |watch, _| watch.at_the_beginning(news), true, news)
     }
 
     /// Applies a commit and evaluates what it touched, at the clock's time.
@@ -224,7 +203,11 @@ impl Live {
         for place in 0..self.models.len() {
             let instant = now.max(self.models[place].progress.at);
             let at = instant.as_millis();
-            let after = |watch: &mut Watch, figures: &Figures| Some(watch.after_commit(&log, &touched, figures, at));
+            let after = |watch: &mut Watch, figures: &Figures| {
+                let which = watch.after_commit(&log, &touched, figures, at);
+                watch.stale_by(&news);
+                Some(which)
+            };
             self.attend(desk, place, instant, after, true, &news)?;
         }
         Ok(Followed::Yes)
@@ -251,8 +234,8 @@ impl Live {
         }
     }
 
-    /// Does what need not be done at a commit: sends what was held, evaluates
-    /// what is evaluated whole, and lets models that were detached catch up.
+    /// Does what need not be done at a commit: sends what was held, and lets
+    /// models that were detached catch up.
     pub(crate) fn settle(&mut self, desk: &Desk) -> Result<(), Error> {
         for place in 0..self.models.len() {
             let wall = desk.clock.now();
@@ -266,21 +249,6 @@ impl Live {
             if self.models[place].has_room(wall) {
                 self.attend(desk, place, now, |_, _| None, true, &News::of(Reason::Data))?;
             }
-            let wants = |watch: &Watch| watch.stale && watch.rests_until <= wall;
-            if self.models[place].watches.iter().any(wants) {
-                let whole = |watch: &mut Watch, _: &Figures| {
-                    let runs = wants(watch);
-                    watch.stale &= !runs;
-                    runs.then_some(Which::All)
-                };
-                let ran: Vec<bool> = self.models[place].watches.iter().map(wants).collect();
-                self.attend(desk, place, now, whole, true, &News::of(Reason::Data))?;
-                let end = desk.clock.now();
-                let rest = (end.since(wall) * WHOLE_SHARE).max(WHOLE_REST);
-                for (watch, _) in self.models[place].watches.iter_mut().zip(ran).filter(|(_, ran)| *ran) {
-                    watch.rests_until = end.plus(rest);
-                }
-            }
         }
         Ok(())
     }
@@ -292,74 +260,9 @@ impl Live {
                 return Some(detached.again_at);
             }
             let held = model.paces.iter().zip(&model.watches);
-            let held = held.filter_map(|(pace, watch)| pace.next(&watch.trigger.wishes.caps, wall));
-            let whole = model.watches.iter().filter(|watch| watch.stale).map(|watch| watch.rests_until);
-            held.chain(whole).min()
+            held.filter_map(|(pace, watch)| pace.next(&watch.trigger.wishes.caps, wall)).min()
         };
         self.models.iter().filter_map(of_model).min()
-    }
-
-    /// Lists the models whose evaluation failed, each with why.
-    pub(crate) fn detached(&self) -> Vec<(String, String)> {
-        let detached = self.models.iter().filter_map(|model| Some((model, model.detached.as_ref()?)));
-        detached.map(|(model, detached)| (model.id.clone(), detached.detail.clone())).collect()
-    }
-
-    fn catch_up(&mut self, desk: &Desk, place: usize, wall: Timestamp, detached: Detached) -> Result<(), Error> {
-        let (id, source) = (self.models[place].id.clone(), self.models[place].source.clone());
-        let at = self.clock.now(wall).max(self.models[place].progress.at);
-        let again = panic::catch_unwind(AssertUnwindSafe(|| {
-            self.take_over(desk, &id, &source, wall, Some(at), Reason::CatchUp)
-        }));
-        match again {
-            Ok(result) => {
-                result?;
-                tracing::info!(knowledge_model.id = %id, "knowledge model caught up and is followed again");
-            }
-            Err(panic) => {
-                let rest = (detached.rest * 2).min(REST_MAX);
-                let place = self.models.iter().position(|model| model.id == id);
-                if let Some(place) = place {
-                    self.detach(place, &*panic, wall, rest);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Evaluates a model; if that panics, only this model stops.
-    fn attend(
-        &mut self,
-        desk: &Desk,
-        place: usize,
-        instant: Timestamp,
-        which: impl Fn(&mut Watch, &Figures) -> Option<Which>,
-        always: bool,
-        news: &News,
-    ) -> Result<(), Error> {
-        if self.models[place].detached.is_some() {
-            return Ok(());
-        }
-        let look = AssertUnwindSafe(|| self.look(desk, place, instant, which, always, news));
-        match panic::catch_unwind(look) {
-            Ok(result) => result,
-            Err(panic) => {
-                self.detach(place, &*panic, desk.clock.now(), REST);
-                Ok(())
-            }
-        }
-    }
-
-    fn detach(&mut self, place: usize, panic: &(dyn Any + Send), wall: Timestamp, rest: Duration) {
-        let model = &mut self.models[place];
-        let detail = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let detail = detail.or_else(|| panic.downcast_ref::<String>().cloned());
-        let detail = detail.unwrap_or_else(|| "it panicked without a word".to_owned());
-        tracing::error!(
-            knowledge_model.id = %model.id, %detail, ?rest,
-            "the evaluation of a knowledge model failed; the others go on, and it catches up later"
-        );
-        model.detached = Some(Detached { detail, again_at: wall.plus(rest), rest });
     }
 
     /// Evaluates every deadline up to an instant, each at its own.
@@ -385,7 +288,11 @@ impl Live {
     pub(crate) fn set_back(&mut self, desk: &Desk, now: Timestamp) -> Result<(), Error> {
         for place in 0..self.models.len() {
             self.models[place].hush();
-            self.attend(desk, place, now, |_, _| Some(Which::All), true, &News::of(Reason::Time))?;
+            let all = |watch: &mut Watch, _: &Figures| {
+                watch.forget_survey();
+                Some(Which::All)
+            };
+            self.attend(desk, place, now, all, true, &News::of(Reason::Time))?;
         }
         Ok(())
     }
@@ -423,7 +330,7 @@ impl Live {
         }
         let items: usize = differences.iter().map(Difference::len).sum();
         if items > 0 || always {
-            model.record(desk, differences, through, instant, news)?;
+            model.record(desk, &differences, through, instant, news)?;
         }
         Ok(())
     }
@@ -446,120 +353,6 @@ impl LiveModel {
         for watch in &mut self.watches {
             watch.silent = true;
         }
-    }
-
-    fn record(
-        &mut self,
-        desk: &Desk,
-        differences: Vec<Difference>,
-        through: u64,
-        at: Timestamp,
-        news: &News,
-    ) -> Result<(), Error> {
-        let named: Vec<(Arc<Trigger>, bool)> =
-            self.watches.iter().map(|watch| (watch.trigger.clone(), watch.silent)).collect();
-        let named = Arc::new(named);
-        let wall = desk.clock.now();
-        let mut sent = vec![0; named.len()];
-        let chunks = chunks(&differences);
-        let last = chunks.len() - 1;
-        for (number, mut chunk) in chunks.into_iter().enumerate() {
-            let is_last = number == last;
-            let mut paces = self.paces.clone();
-            let mut sendings: Vec<(usize, Sending, Vec<Signal>)> = Vec::new();
-            for (place, (trigger, silent)) in named.iter().enumerate() {
-                let part = chunk.get_mut(&place);
-                let farewells = part.map(|part| std::mem::take(&mut part.farewells)).unwrap_or_default();
-                let signals = self.signals(trigger, &farewells, chunk.get(&place), *silent, news, at);
-                let caps = &trigger.wishes.caps;
-                if trigger.wishes.shadow {
-                    sendings.push((place, Sending::default(), signals));
-                } else if !signals.is_empty() || (is_last && paces[place].held() > 0) {
-                    let before = paces[place].held();
-                    let sending = paces[place].take(caps, signals, &mut sent[place], wall);
-                    if before == 0 && paces[place].held() > 0 {
-                        let held = paces[place].held();
-                        tracing::warn!(
-                            knowledge_model.id = %self.id, trigger.id = %trigger.id, held,
-                            "a trigger reached its cap; what is beyond is held and sent later"
-                        );
-                    }
-                    sendings.push((place, sending, Vec::new()));
-                }
-            }
-            let (model, progress, named) = (self.id.clone(), self.progress, named.clone());
-            let outbox = desk.outbox.clone();
-            let appended = desk.db.write_blocking("mining.fire", move |tx| {
-                let mut appended = Vec::new();
-                if !tables::move_on(tx, &model, &progress, through, at, !is_last)? {
-                    return Err(Error::Overtaken { model: model.clone() });
-                }
-                for (place, part) in &chunk {
-                    let (trigger, silent) = &named[*place];
-                    tables::leave(tx, &model, &trigger.id, &part.leaves)?;
-                    tables::displace(tx, &model, &trigger.id, &part.displaced)?;
-                    tables::enter(tx, &model, &trigger.id, &part.enters, at, *silent)?;
-                }
-                for (place, sending, shadows) in &sendings {
-                    let trigger = &named[*place].0.id;
-                    if !shadows.is_empty() {
-                        tables::shadow(tx, &model, trigger, shadows)?;
-                    }
-                    let (first, hold) = &sending.hold;
-                    tables::hold(tx, &model, trigger, *first, hold)?;
-                    let (from, until) = sending.release;
-                    let mut signals = sending.now.clone();
-                    if from < until {
-                        signals.extend(tables::unhold(tx, &model, trigger, from, until)?);
-                    }
-                    if !signals.is_empty() {
-                        appended.extend(outbox.append(tx, &signals)?);
-                        tables::count_fired(tx, &model, trigger, signals.len() as u64)?;
-                    }
-                }
-                if !is_last {
-                    // Should this be the last closure before a crash, the rest
-                    // must stay silent too.
-                    for (trigger, _) in named.iter().filter(|(_, silent)| *silent) {
-                        tables::keep_silence(tx, &model, &trigger.id)?;
-                    }
-                }
-                if is_last && named.iter().any(|(_, silent)| *silent) {
-                    tables::end_silence(tx, &model)?;
-                }
-                Ok(appended)
-            })?;
-            for appended in appended {
-                desk.outbox.announce(appended);
-            }
-            self.paces = paces;
-            self.progress = Progress { step: progress.step + 1, through, at, ..progress };
-        }
-        for (watch, difference) in self.watches.iter_mut().zip(&differences) {
-            watch.accept(difference, at);
-        }
-        Ok(())
-    }
-
-    /// Writes the signals of a part of a difference. Whoever leaves does so
-    /// before others enter.
-    fn signals(
-        &self,
-        trigger: &Trigger,
-        farewells: &[Enter],
-        part: Option<&Difference>,
-        silent: bool,
-        news: &News,
-        at: Timestamp,
-    ) -> Vec<Signal> {
-        if silent {
-            return Vec::new();
-        }
-        let shows_end = trigger.wishes.fire_on != FireOn::Enter;
-        let write = |enter: &Enter, end| signal(&self.id, &trigger.id, enter, end, shows_end, &news.causes, at);
-        let entering = part.into_iter().flat_map(|part| &part.enters).filter(|enter| !enter.quiet);
-        let leaving = farewells.iter().map(|enter| write(enter, End::Leave));
-        leaving.chain(entering.map(|enter| write(enter, End::Enter))).collect()
     }
 }
 
@@ -588,42 +381,4 @@ pub(crate) fn open_cases(shown: &Shown, wall_now: Timestamp) -> u64 {
         let selected = scope.selected(open.selection.target, &open.selection.conditions);
         selected.into_iter().filter(|selected| *selected).count() as u64
     })
-}
-
-/// Cuts the differences of all triggers into closures; at least one, even of
-/// nothing. Whoever leaves does so before others enter.
-fn chunks(differences: &[Difference]) -> Vec<BTreeMap<usize, Difference>> {
-    enum Item {
-        Leave(Arc<str>, Option<Enter>),
-        Displace(Arc<str>),
-        Enter(Enter),
-    }
-    let mut items = Vec::new();
-    for (place, difference) in differences.iter().enumerate() {
-        let told: HashMap<&Arc<str>, &Enter> =
-            difference.farewells.iter().map(|farewell| (&farewell.identifier, farewell)).collect();
-        let leave = |identifier: &Arc<str>| {
-            (place, Item::Leave(identifier.clone(), told.get(identifier).map(|farewell| (*farewell).clone())))
-        };
-        items.extend(difference.leaves.iter().map(leave));
-        items.extend(difference.displaced.iter().map(|identifier| (place, Item::Displace(identifier.clone()))));
-        items.extend(difference.enters.iter().map(|enter| (place, Item::Enter(enter.clone()))));
-    }
-    let mut chunks = vec![BTreeMap::new()];
-    for (number, (place, item)) in items.into_iter().enumerate() {
-        if number > 0 && number % ITEMS_MAX == 0 {
-            chunks.push(BTreeMap::new());
-        }
-        let chunk: &mut BTreeMap<usize, Difference> = chunks.last_mut().expect("there is always one");
-        let part = chunk.entry(place).or_default();
-        match item {
-            Item::Leave(identifier, farewell) => {
-                part.leaves.push(identifier);
-                part.farewells.extend(farewell);
-            }
-            Item::Displace(identifier) => part.displaced.push(identifier),
-            Item::Enter(enter) => part.enters.push(enter),
-        }
-    }
-    chunks
 }

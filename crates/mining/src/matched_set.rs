@@ -3,6 +3,7 @@
 //! A record instance is known to the set from the first time that it enters;
 //! its episodes are counted from there, also after it has left.
 
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use base::Timestamp;
@@ -89,9 +90,59 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
+    /// Counts what a transaction has to move.
     pub(crate) fn len(&self) -> usize {
         self.enters.len() + self.leaves.len() + self.displaced.len()
     }
+
+    /// Cuts it into parts, each small enough for one closure; none of nothing.
+    pub(crate) fn in_parts(self) -> VecDeque<Difference> {
+        closures(&[self]).into_iter().filter_map(|mut closure| closure.remove(&0)).collect()
+    }
+}
+
+/// Items that one closure moves at most.
+const ITEMS_MAX: usize = 1_000;
+
+/// What one transaction moves, by the place of the trigger in its model.
+pub(crate) type Closure = BTreeMap<usize, Difference>;
+
+/// Cuts the differences of all triggers into closures; at least one, even of
+/// nothing. Whoever leaves does so before others enter.
+pub(crate) fn closures(differences: &[Difference]) -> Vec<Closure> {
+    enum Item {
+        Leave(Arc<str>, Option<Enter>),
+        Displace(Arc<str>),
+        Enter(Enter),
+    }
+    let mut items = Vec::new();
+    for (place, difference) in differences.iter().enumerate() {
+        let told: HashMap<&Arc<str>, &Enter> =
+            difference.farewells.iter().map(|farewell| (&farewell.identifier, farewell)).collect();
+        let leave = |identifier: &Arc<str>| {
+            (place, Item::Leave(identifier.clone(), told.get(identifier).map(|farewell| (*farewell).clone())))
+        };
+        items.extend(difference.leaves.iter().map(leave));
+        items.extend(difference.displaced.iter().map(|identifier| (place, Item::Displace(identifier.clone()))));
+        items.extend(difference.enters.iter().map(|enter| (place, Item::Enter(enter.clone()))));
+    }
+    let mut closures = vec![Closure::new()];
+    for (number, (place, item)) in items.into_iter().enumerate() {
+        if number > 0 && number % ITEMS_MAX == 0 {
+            closures.push(Closure::new());
+        }
+        let closure = closures.last_mut().expect("there is always one");
+        let part = closure.entry(place).or_default();
+        match item {
+            Item::Leave(identifier, farewell) => {
+                part.leaves.push(identifier);
+                part.farewells.extend(farewell);
+            }
+            Item::Displace(identifier) => part.displaced.push(identifier),
+            Item::Enter(enter) => part.enters.push(enter),
+        }
+    }
+    closures
 }
 
 /// Names the signal at one end of an episode: unique per trigger, and the same

@@ -19,10 +19,11 @@ use pools::{CommitNumber, DataModel, DataModelId, PoolId, TablesError};
 use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::clock::ProcessClock;
-use crate::live::{Followed, Live};
+use crate::live::{Desk, Followed, HandedIn, Live};
 use crate::log::{self, EventLog};
 use crate::mining::Mining;
 use crate::trigger::OpenCases;
+use crate::watch::Survey;
 use crate::{Error, tables};
 
 /// Changes read at once while following.
@@ -36,8 +37,22 @@ pub(crate) struct Post {
     /// What was evaluated last, for those who need nothing newer.
     shown: parking_lot::Mutex<Option<Shown>>,
     place: parking_lot::Mutex<Place>,
-    /// The clock was set, or a model published.
+    /// The clock was set, a model published, or a survey recorded.
     pub(crate) changed: Notify,
+    /// Whether a trigger is being looked at whole beside those that are followed.
+    pub(crate) surveys: tokio::sync::watch::Sender<bool>,
+    /// Tests hold up the next survey.
+    #[cfg(test)]
+    pub(crate) gate: parking_lot::Mutex<Option<Gate>>,
+}
+
+/// Holds up a survey: says that it has begun, and waits for a word, or for
+/// nobody to be left who would give it.
+#[cfg(test)]
+pub(crate) struct Gate {
+    pub(crate) begun: tokio::sync::oneshot::Sender<()>,
+    /// False breaks the survey.
+    pub(crate) go: std::sync::mpsc::Receiver<bool>,
 }
 
 /// A root that was evaluated, with what it takes to ask it.
@@ -70,6 +85,9 @@ impl Post {
             shown: parking_lot::Mutex::default(),
             place: parking_lot::Mutex::new(Place::Away),
             changed: Notify::new(),
+            surveys: tokio::sync::watch::Sender::new(false),
+            #[cfg(test)]
+            gate: parking_lot::Mutex::default(),
         }
     }
 
@@ -232,7 +250,22 @@ impl Mining {
             live.walk(&desk, live.clock.now(wall_now))?;
             live.settle(&desk)
         };
-        Ok(self.with_live(guard, post, walk).await?.1)
+        let (_, mut guard) = self.with_live(guard, post, walk).await?;
+        self.begin_survey(&mut guard, post);
+        Ok(guard)
+    }
+
+    /// Lets a trigger that is evaluated whole be looked at, if one is due and
+    /// none is under way: one after the other, beside those that are followed.
+    fn begin_survey(&self, guard: &mut Held, post: &Arc<Post>) {
+        if *post.surveys.borrow() {
+            return;
+        }
+        let live = guard.as_mut().expect("only a loaded data model is followed");
+        if let Some(survey) = live.next_survey(self.clock.now()) {
+            post.surveys.send_replace(true);
+            tokio::spawn(take_surveys(self.desk.clone(), post.clone(), survey));
+        }
     }
 
     /// Loads a data model and takes over its published models. `arrived` is the
@@ -282,24 +315,14 @@ impl Mining {
         log::load(&*self.tables, model).await
     }
 
-    /// Works on a loaded data model on a thread of its own. If that fails, or
-    /// panics, what is in memory may be ahead of what is stored; it is dropped,
-    /// and the next one to ask loads it anew.
+    /// Works on a loaded data model, as [`work_on`] says.
     pub(crate) async fn with_live<T: Send + 'static>(
         &self,
-        mut guard: Held,
-        post: &Arc<Post>,
+        guard: Held,
+        post: &Post,
         work: impl FnOnce(&mut Live) -> Result<T, Error> + Send + 'static,
     ) -> Result<(T, Held), Error> {
-        let (result, guard) = blocking(move || {
-            let mut live = guard.take().expect("only a loaded data model is worked on");
-            let result = work(&mut live)?;
-            *guard = Some(live);
-            Ok((result, guard))
-        })
-        .await?;
-        post.show(guard.as_ref());
-        Ok((result, guard))
+        work_on(guard, post, work).await
     }
 
     /// Returns a root that holds every commit that is durable now.
@@ -307,6 +330,88 @@ impl Mining {
         let guard = self.caught_up(&self.post(data_model)).await?;
         let live = guard.as_ref().expect("a model that was caught up with is loaded");
         Ok((live.log.clone(), live.clock))
+    }
+}
+
+/// Works on a loaded data model on a thread of its own. If that fails, or
+/// panics, what is in memory may be ahead of what is stored; it is dropped, and
+/// the next one to ask loads it anew.
+async fn work_on<T: Send + 'static>(
+    mut guard: Held,
+    post: &Post,
+    work: impl FnOnce(&mut Live) -> Result<T, Error> + Send + 'static,
+) -> Result<(T, Held), Error> {
+    let (result, guard) = blocking(move || {
+        let mut live = guard.take().expect("only a loaded data model is worked on");
+        let result = work(&mut live)?;
+        *guard = Some(live);
+        Ok((result, guard))
+    })
+    .await?;
+    post.show(guard.as_ref());
+    Ok((result, guard))
+}
+
+/// Takes surveys, one after the other, until none is due. Each stands on a root
+/// of its own, so that it holds up nobody until there is something to record,
+/// and then for one closure at a time.
+async fn take_surveys(desk: Desk, post: Arc<Post>, first: Survey) {
+    let mut next = Some(first);
+    while let Some(survey) = next.take() {
+        next = match take_survey(&desk, &post, survey).await {
+            Ok(next) => next,
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(data_model.id = %post.id, %error, "what a survey found could not be recorded; it is taken anew");
+                // With the model out of memory nothing waits for it any more.
+                post.surveys.send_replace(false);
+                None
+            }
+        };
+    }
+    post.changed.notify_one();
+}
+
+/// Takes a survey, records what it found, and returns the next one that is due.
+/// Without one, says so while it still holds the post.
+async fn take_survey(desk: &Desk, post: &Arc<Post>, survey: Survey) -> Result<Option<Survey>, Error> {
+    #[cfg(test)]
+    let gate = post.gate.lock().take();
+    let ticket = survey.ticket.clone();
+    let surveyed = blocking(move || {
+        #[cfg(test)]
+        if let Some(Gate { begun, go }) = gate {
+            begun.send(()).ok();
+            assert!(go.recv().unwrap_or(true), "a test broke it");
+        }
+        Ok(survey.take())
+    });
+    let mut surveyed = surveyed.await;
+    loop {
+        let guard = post.live.clone().lock_owned().await;
+        if guard.is_none() {
+            post.surveys.send_replace(false);
+            return Ok(None);
+        }
+        let (desk, ticket) = (desk.clone(), ticket.clone());
+        let hand_in = move |live: &mut Live| {
+            let wall = desk.clock.now();
+            let handed_in = match &mut surveyed {
+                Ok(surveyed) => live.hand_in(&desk, surveyed)?,
+                Err(error) => {
+                    live.survey_failed(&ticket, error.to_string(), wall);
+                    HandedIn::Done
+                }
+            };
+            let next = if handed_in == HandedIn::Done { live.next_survey(wall) } else { None };
+            Ok((handed_in, next, surveyed))
+        };
+        let ((handed_in, next, back), _guard) = work_on(guard, post, hand_in).await?;
+        if handed_in == HandedIn::Done {
+            post.surveys.send_if_modified(|busy| std::mem::replace(busy, next.is_some()) != next.is_some());
+            return Ok(next);
+        }
+        surveyed = back;
     }
 }
 

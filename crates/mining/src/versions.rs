@@ -18,6 +18,7 @@ use crate::notices::{self, Notice};
 use crate::ports::Reason;
 use crate::trigger::{Published, check_model};
 use crate::views::Publication;
+use crate::watch::News;
 use crate::{Error, tables, unheard};
 
 /// How many models may extend each other.
@@ -297,7 +298,7 @@ impl Mining {
         let (desk, id) = (self.desk.clone(), model.to_owned());
         let take_over = move |live: &mut Live| {
             let at = live.clock.now(now);
-            live.take_over(&desk, &id, &source, now, Some(at), Reason::LogicChange)?;
+            live.take_over(&desk, &id, &source, now, Some(at), &News::of(Reason::LogicChange))?;
             let followed = live.models.iter().find(|model| model.id == id);
             Ok(followed.map(|model| model.previews.clone()).unwrap_or_default())
         };

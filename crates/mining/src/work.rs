@@ -110,18 +110,24 @@ impl Mining {
         let live = guard.as_ref().expect("a model that was caught up with is loaded");
         let next = live.next_deadline().and_then(|instant| live.clock.wall_at(instant));
         let wall = self.clock.now();
-        let next = [next, live.next_errand(wall)].into_iter().flatten().min();
+        // While one is under way, its end is a word to look again.
+        let survey = live.next_survey_at().filter(|_| !*post.surveys.borrow());
+        let next = [next, live.next_errand(wall), survey].into_iter().flatten().min();
         let at_most = next.map_or(WAIT_MAX, |at| at.since(wall).min(WAIT_MAX));
         Ok(ControlFlow::Continue(Wait { pool: live.model.pool, at_most }))
     }
 
     /// Evaluates every commit that is durable now and every deadline that has
-    /// passed, of every data model with a published model. One that fails does
-    /// not keep the others from it; the first error is returned.
+    /// passed, of every data model with a published model, and waits for what is
+    /// evaluated whole and is due. One that fails does not keep the others from
+    /// it; the first error is returned.
     pub async fn catch_up(&self) -> Result<(), Error> {
         let mut result = Ok(());
         for id in self.followed().await? {
-            let caught_up = self.caught_up(&self.post(id)).await.map(drop);
+            let post = self.post(id);
+            let caught_up = self.caught_up(&post).await.map(drop);
+            // The post lives as long as this waits for it.
+            post.surveys.subscribe().wait_for(|busy| !busy).await.ok();
             result = result.and(caught_up);
         }
         result

@@ -13,6 +13,7 @@ mod reference;
 mod scopes;
 mod windows;
 mod triggers;
+mod surveys;
 mod wishes;
 mod incremental;
 mod late_steps;
