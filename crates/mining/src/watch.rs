@@ -786,7 +786,7 @@ struct Reading {
 /// Returns the unit of each row of the target.
 fn units_of(scope: &InScope<'_>, trigger: &Trigger) -> Vec<u32> {
     match trigger.target {
-        Grain::Table(table) if !trigger.in_case => scope.frame(table).rows.clone(),
+        Grain::Table(table) if !trigger.in_case => scope.frame(table).rows.iter().collect(),
         target => scope.cases_of(target, scope.log().catalog().roles.case_table),
     }
 }

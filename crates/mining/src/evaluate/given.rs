@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::vector::GroupKey;
+use super::group_key::GroupKey;
 use crate::value::Value;
 
 /// What a shared figure has one value for.

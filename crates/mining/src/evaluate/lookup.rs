@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::evaluator::InScope;
-use super::vector::{GroupKey, Operand, Vector};
+use super::group_key::GroupKey;
+use super::operand::Operand;
+use super::vector::Vector;
 use crate::log::NO_ROW;
 use crate::pql::plan::{Grain, Lookup};
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Evaluator;
-use super::vector::Operand;
+use super::operand::Operand;
 use crate::log::EventLog;
 use crate::pql::operators::hint;
 use crate::pql::plan::{Boundary, Grain, Node, Op, Process, Program};
