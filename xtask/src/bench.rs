@@ -52,12 +52,16 @@ pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
     crate::command::run(&mut command(demo::program(), &own))
 }
 
-/// Builds a program with our own crates optimised, and those that every row
-/// passes through; the rest stays as the tests have it, because all of it
-/// would take an hour. Returns a copy, which the next build leaves alone.
+/// Builds a program with our own crates as they are handed out, optimised and
+/// without assertions, and those that every row passes through optimised; the
+/// rest stays as the tests have it (`Cargo.toml` says so aloud), because all of
+/// it would take an hour. Returns a copy, which the next build leaves alone.
 fn optimised(program: &str) -> Result<PathBuf> {
     let mut build = cargo(&["build", "--locked", "-p", program]);
-    crate::command::run(build.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3"))?;
+    for (what, value) in [("OPT_LEVEL", "3"), ("DEBUG_ASSERTIONS", "false"), ("OVERFLOW_CHECKS", "false")] {
+        build.env(format!("CARGO_PROFILE_DEV_{what}"), value);
+    }
+    crate::command::run(&mut build)?;
     let copy = target().join(format!("{program}-optimised"));
     std::fs::copy(target().join("debug").join(program), &copy)?;
     Ok(copy)

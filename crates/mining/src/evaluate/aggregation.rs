@@ -7,61 +7,14 @@
 use std::sync::Arc;
 
 use super::exact_sum::ExactSum;
+use super::groups::{Groups, Of};
 use super::keys::{Keys, refine};
-use super::vector::{Operand, Places, Texts, Vector};
+use super::operand::{Operand, Places};
+use super::row_list::RowList;
+use super::vector::{Texts, Vector};
+use crate::log::NO_ROW;
 use crate::pql::plan::Aggregation;
 use crate::value::{Type, Value};
-
-/// Which rows belong to which group.
-#[derive(Clone, Copy)]
-pub(super) struct Groups<'a> {
-    /// The rows, in the order that FIRST and LAST mean.
-    pub(super) rows: &'a [u32],
-    /// Per row its group.
-    pub(super) group_of: &'a [u32],
-    /// How many groups there are.
-    pub(super) count: usize,
-}
-
-impl Groups<'_> {
-    /// Goes through the rows that have a value: row and group.
-    fn present(self, value: &Operand) -> impl Iterator<Item = (usize, usize)> {
-        let members = self.rows.iter().zip(self.group_of);
-        members.map(|(row, group)| (*row as usize, *group as usize)).filter(|(row, _)| !value.is_null(*row))
-    }
-
-    /// Lists what `read` finds in the rows, group by group.
-    fn cut<T: Copy + Default>(self, value: &Operand, read: impl Fn(usize) -> T) -> Cut<T> {
-        let mut starts = vec![0_usize; self.count + 1];
-        for (_, group) in self.present(value) {
-            starts[group + 1] += 1;
-        }
-        for group in 0..self.count {
-            starts[group + 1] += starts[group];
-        }
-        let mut items = vec![T::default(); starts[self.count]];
-        let mut next = starts.clone();
-        for (row, group) in self.present(value) {
-            items[next[group]] = read(row);
-            next[group] += 1;
-        }
-        Cut { starts, items }
-    }
-}
-
-/// A long list, cut by group.
-struct Cut<T> {
-    starts: Vec<usize>,
-    items: Vec<T>,
-}
-
-impl<T> Cut<T> {
-    /// Reduces each group's items.
-    fn map<R>(mut self, mut reduce: impl FnMut(&mut [T]) -> R) -> Vec<R> {
-        let groups = self.starts.windows(2).map(|ends| ends[0]..ends[1]).collect::<Vec<_>>();
-        groups.into_iter().map(|range| reduce(&mut self.items[range])).collect()
-    }
-}
 
 /// Aggregates the values of each group; missing values are as if the row did
 /// not exist.
@@ -76,46 +29,43 @@ pub(super) fn aggregate(
     match aggregation {
         Aggregation::Count => {
             let mut counts = vec![0_i64; groups.count];
-            for (_, group) in groups.present(value) {
-                counts[group] += 1;
-            }
+            groups.each_key(keys, |_, group, _| counts[group] += 1);
             Vector::ints(counts.into_iter().map(Some))
         }
-        Aggregation::CountDistinct => count_distinct(value, keys, groups),
+        Aggregation::CountDistinct => count_distinct(keys, groups),
         Aggregation::Sum if result == Type::Int => {
             // Wide enough that only the result can be too large, in whatever
             // order the values come.
             let mut sums: Vec<Option<i128>> = vec![None; groups.count];
-            for (row, group) in groups.present(value) {
+            groups.each_present(value, |row, group| {
                 let value = i128::from(value.int(row).unwrap_or(0));
                 sums[group] = Some(sums[group].unwrap_or(0) + value);
-            }
+            });
             Vector::ints(sums.into_iter().map(|sum| sum.and_then(|sum| i64::try_from(sum).ok())))
         }
         Aggregation::Product if result == Type::Int => whole_product(value, groups),
         Aggregation::Product => {
             let mut found: Vec<Option<f64>> = vec![None; groups.count];
-            for (row, group) in groups.present(value) {
+            groups.each_present(value, |row, group| {
                 found[group] = Some(found[group].unwrap_or(1.0) * value.float(row).unwrap_or(1.0));
-            }
+            });
             Vector::floats(found.into_iter().map(|product| product.filter(|value| value.is_finite())))
         }
         Aggregation::Sum | Aggregation::Avg => {
             let mut sums = vec![(0_u64, ExactSum::default()); groups.count];
-            for (row, group) in groups.present(value) {
+            groups.each_present(value, |row, group| {
                 let (count, sum) = &mut sums[group];
                 *count += 1;
                 sum.add(value.float(row).unwrap_or(0.0));
-            }
+            });
             let is_mean = aggregation == Aggregation::Avg;
             Vector::floats(sums.iter().map(|(count, sum)| sum_or_mean(*count, sum, is_mean)))
         }
-        Aggregation::Min | Aggregation::Max | Aggregation::First | Aggregation::Last => {
-            best(aggregation, result, value, keys, groups)
-        }
+        Aggregation::Min | Aggregation::Max => best(aggregation, result, value, keys, groups),
+        Aggregation::First | Aggregation::Last => at_end(aggregation == Aggregation::Last, result, value, groups),
         Aggregation::Quantile(fraction) => {
             let pick = |keys: &mut [u64]| Some(*place(keys, quantile_place(fraction, keys.len()))?);
-            of_keys(result, keys, groups.cut(value, |row| keys.key(row).unwrap_or(0)).map(pick))
+            of_keys(result, keys, groups.cut(keys, |_, key| key).map(pick))
         }
         Aggregation::QuantileLinear(fraction) => {
             let read = |key: u64| match keys.value(key) {
@@ -123,8 +73,7 @@ pub(super) fn aggregate(
                 Value::Float(value) => value,
                 _ => 0.0,
             };
-            let cut = groups.cut(value, |row| keys.key(row).unwrap_or(0));
-            let points = cut.map(|keys| linear(fraction, keys, read));
+            let points = groups.cut(keys, |_, key| key).map(|keys| linear(fraction, keys, read));
             match result {
                 Type::Date => Vector::dates(points.into_iter().map(|point| point.map(|point| point.round() as i64))),
                 _ => Vector::floats(points),
@@ -137,27 +86,29 @@ pub(super) fn aggregate(
         }
         Aggregation::Mode => mode(result, value, keys, groups),
         Aggregation::TrimmedMean(low, high) => {
-            let cut = groups.cut(value, |row| value.float(row).unwrap_or(0.0));
+            let cut = groups.cut(keys, |row, _| value.float(row as usize).unwrap_or(0.0));
             Vector::floats(cut.map(|values| trimmed_mean(low, high, values)))
         }
         Aggregation::StringAgg => {
             let mut texts = Texts::default();
-            for joined in groups.cut(value, |row| row as u32).map(|rows| {
+            let joined = groups.cut(keys, |row, _| row).map(|rows| {
                 let parts: Vec<&str> = rows.iter().filter_map(|row| value.text(*row as usize)).collect();
                 (!parts.is_empty()).then(|| parts.join(delimiter))
-            }) {
-                texts.push(joined.as_deref());
-            }
+            });
+            joined.iter().for_each(|text| texts.push(text.as_deref()));
             texts.finish()
         }
     }
 }
 
-fn count_distinct(value: &Operand, keys: Keys<'_>, groups: Groups<'_>) -> Vector {
-    let (rows, mut pairs): (Vec<u32>, Vec<u32>) =
-        groups.present(value).map(|(row, group)| (row as u32, group as u32)).unzip();
+fn count_distinct(keys: Keys<'_>, groups: Groups<'_>) -> Vector {
+    let (mut rows, mut pairs) = (Vec::new(), Vec::new());
+    groups.each_key(keys, |row, group, _| {
+        rows.push(row);
+        pairs.push(group as u32);
+    });
     let own = pairs.clone();
-    refine(&rows, &mut pairs, groups.count, keys);
+    refine(&RowList::of(rows), &mut pairs, groups.count, keys);
     let mut counts = vec![0_i64; groups.count];
     // Pairs are numbered in the order in which they are met.
     let mut met = 0;
@@ -173,35 +124,67 @@ fn count_distinct(value: &Operand, keys: Keys<'_>, groups: Groups<'_>) -> Vector
 /// Multiplies whole numbers. What is too large stays so.
 fn whole_product(value: &Operand, groups: Groups<'_>) -> Vector {
     let mut found: Vec<(bool, Option<i64>)> = vec![(false, Some(1)); groups.count];
-    for (row, group) in groups.present(value) {
+    groups.each_present(value, |row, group| {
         let both = found[group].1.zip(value.int(row));
         found[group] = (true, both.and_then(|(so_far, value)| so_far.checked_mul(value)));
-    }
+    });
     Vector::ints(found.into_iter().map(|(any, found)| found.filter(|_| any)))
 }
 
-/// Finds a row of each group and takes its value.
+/// Finds the row of each group with the least or the largest value.
 fn best(aggregation: Aggregation, result: Type, value: &Operand, keys: Keys<'_>, groups: Groups<'_>) -> Vector {
-    let mut chosen: Vec<Option<usize>> = vec![None; groups.count];
-    for (row, group) in groups.present(value) {
-        let order = |known: usize| {
-            if keys.are_ordered() {
-                keys.key(row).cmp(&keys.key(known))
-            } else {
-                value.text(row).cmp(&value.text(known))
-            }
+    let wanted =
+        if aggregation == Aggregation::Min { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
+    let mut chosen = vec![(NO_ROW, 0_u64); groups.count];
+    groups.each_key(keys, |row, group, key| {
+        let (known, best) = &mut chosen[group];
+        let order = || {
+            if keys.are_ordered() { key.cmp(best) } else { value.text(row as usize).cmp(&value.text(*known as usize)) }
         };
-        let better = match (chosen[group], aggregation) {
-            (None, _) | (_, Aggregation::Last) => true,
-            (Some(known), Aggregation::Min) => order(known).is_lt(),
-            (Some(known), Aggregation::Max) => order(known).is_gt(),
-            _ => false,
-        };
-        if better {
-            chosen[group] = Some(row);
+        if *known == NO_ROW || order() == wanted {
+            (*known, *best) = (row, key);
         }
+    });
+    of_rows(result, value, &chosen.into_iter().map(|(row, _)| row).collect::<Vec<_>>())
+}
+
+/// Finds the first or the last row of each group that has a value.
+fn at_end(last: bool, result: Type, value: &Operand, groups: Groups<'_>) -> Vector {
+    let mut chosen = vec![NO_ROW; groups.count];
+    let mut take = |row: u32, group: usize| {
+        if last || chosen[group] == NO_ROW {
+            chosen[group] = row;
+        }
+    };
+    match groups.of {
+        // Of the events of a case only those at its end are looked at.
+        Of::Cases(frame, targets) => {
+            let counts = |row: &usize| groups.counts(*row) && !value.is_null(*row);
+            let found = frame.by_part(|cases| {
+                let end = |(_, mut places): (u32, std::ops::Range<usize>)| {
+                    let row = if last { places.rfind(counts) } else { places.find(counts) };
+                    row.map_or(NO_ROW, |row| row as u32)
+                };
+                cases.map(end).collect::<Vec<u32>>()
+            });
+            for (row, group) in found.into_iter().flatten().zip(targets) {
+                if row != NO_ROW && *group != NO_ROW {
+                    take(row, *group as usize);
+                }
+            }
+        }
+        _ => groups.each_present(value, |row, group| take(row as u32, group)),
     }
-    Vector::of(result, chosen.into_iter().map(|row| row.map_or(Value::Null, |row| value.value(row))))
+    of_rows(result, value, &chosen)
+}
+
+/// Takes the values of rows, one for each group.
+pub(super) fn of_rows(result: Type, value: &Operand, rows: &[u32]) -> Vector {
+    if !matches!(&*value.vector, Vector::Truth(_)) {
+        return value.gather(rows);
+    }
+    let one = |row: &u32| if *row == NO_ROW { Value::Null } else { value.value(*row as usize) };
+    Vector::of(result, rows.iter().map(one))
 }
 
 fn of_keys(result: Type, keys: Keys<'_>, found: Vec<Option<u64>>) -> Vector {
@@ -210,7 +193,7 @@ fn of_keys(result: Type, keys: Keys<'_>, found: Vec<Option<u64>>) -> Vector {
 
 fn mode(result: Type, value: &Operand, keys: Keys<'_>, groups: Groups<'_>) -> Vector {
     // A row stands beside its key, because a text is found by its row only.
-    let cut = groups.cut(value, |row| (keys.key(row).unwrap_or(0), row as u32));
+    let cut = groups.cut(keys, |row, key| (key, row));
     let most = cut.map(|pairs| {
         pairs.sort_unstable();
         let mut best: Option<(usize, u32)> = None;
@@ -225,9 +208,9 @@ fn mode(result: Type, value: &Operand, keys: Keys<'_>, groups: Groups<'_>) -> Ve
                 best = Some((run.len(), row));
             }
         }
-        best.map(|(_, row)| row as usize)
+        best.map_or(NO_ROW, |(_, row)| row)
     });
-    Vector::of(result, most.into_iter().map(|row| row.map_or(Value::Null, |row| value.value(row))))
+    of_rows(result, value, &most)
 }
 
 /// Count, mean and sum of squared distances from it, kept up in one pass.
@@ -260,9 +243,7 @@ impl Spread {
 /// Measures how the values of each group spread.
 pub(super) fn spread(value: &Operand, groups: Groups<'_>) -> Vec<Spread> {
     let mut spreads = vec![Spread::default(); groups.count];
-    for (row, group) in groups.present(value) {
-        spreads[group].add(value.float(row).unwrap_or(0.0));
-    }
+    groups.each_present(value, |row, group| spreads[group].add(value.float(row).unwrap_or(0.0)));
     spreads
 }
 
@@ -290,10 +271,9 @@ pub(crate) fn aggregate_list(
     values: impl IntoIterator<Item = Value>,
 ) -> Value {
     let vector = Arc::new(Vector::of(own, values));
-    let rows: Vec<u32> = (0..vector.len() as u32).collect();
-    let group_of = vec![0; rows.len()];
+    let rows = RowList::all(vector.len());
     let value = Operand { vector, places: Places::Same };
-    let groups = Groups { rows: &rows, group_of: &group_of, count: 1 };
+    let groups = Groups { rows: &rows, of: Of::One, count: 1, filter: None };
     aggregate(aggregation, result, &value, delimiter, groups).value(0)
 }
 

@@ -3,7 +3,7 @@
 use super::evaluator::InScope;
 use super::given::Group;
 use super::lookup::key_of;
-use super::vector::Operand;
+use super::operand::Operand;
 use crate::pql::plan::{Grain, Lookup, PullUp};
 use crate::value::Value;
 
@@ -88,7 +88,7 @@ impl InScope<'_> {
             Grain::Table(table) if table == roles.case_table => {
                 self.cases_of(grain, table).into_iter().map(|case| (case, 0)).collect()
             }
-            Grain::Table(table) => self.frame(table).rows.iter().map(|row| (*row, 0)).collect(),
+            Grain::Table(table) => self.frame(table).rows.iter().map(|row| (row, 0)).collect(),
             _ => (0..self.length(grain) as u32).map(|place| (place, 0)).collect(),
         }
     }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::vector::GroupKey;
+use super::group_key::GroupKey;
 use super::worked::Calendars;
 use crate::value::Value;
 

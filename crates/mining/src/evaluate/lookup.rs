@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use super::evaluator::InScope;
 use super::given::Group;
-use super::vector::{GroupKey, Operand, Vector};
+use super::group_key::GroupKey;
+use super::operand::Operand;
+use super::vector::Vector;
 use crate::log::NO_ROW;
 use crate::pql::check::type_of;
 use crate::pql::plan::{Grain, Lookup, Node};

@@ -11,11 +11,21 @@
 //! vendor, a quantile over everything) is asked of the evaluator of the whole, which
 //! keeps it for as long as the root lives.
 
+mod threads;
+mod row_list;
 mod vector;
+mod operand;
+mod group_key;
 mod frame;
 mod evaluator;
+mod places;
+mod selection;
+mod domains;
+mod groups;
+mod pull_up;
 mod scalar;
 mod keys;
+mod order;
 mod rows;
 mod pattern;
 mod worked;
@@ -40,7 +50,7 @@ pub(crate) use given::{Given, Group};
 pub use names::{unheard, unheard_in_query};
 pub use query::answer;
 pub(crate) use reads::{has_shared, is_known, is_shared, stays_in_case};
-pub(crate) use vector::Places;
+pub(crate) use operand::Places;
 pub use vector::Vector;
-pub(crate) use vector::{GroupKey, compare};
+pub(crate) use group_key::{GroupKey, compare};
 pub(crate) use worked::Calendars;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::evaluator::InScope;
 use super::scalar::{floats, ints, whole};
-use super::vector::Operand;
+use super::operand::Operand;
 use super::worked::{self, Calendars};
 use crate::dates;
 use crate::pql::check::type_of;

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Evaluator;
-use super::vector::Operand;
+use super::operand::Operand;
 use crate::log::{EventLog, Words};
 use crate::pql::operators::hint;
 use crate::pql::plan::{Aggregate, Boundary, Grain, Node, Op, Process, Program, QueryPlan};

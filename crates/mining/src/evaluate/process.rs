@@ -13,7 +13,8 @@ use self::codes::{Names, PerCode, identities};
 pub(super) use self::edges::EdgeRows;
 use self::replay::{Finding, Replay};
 use super::evaluator::InScope;
-use super::vector::{Operand, Texts, Vector};
+use super::operand::Operand;
+use super::vector::{Texts, Vector};
 use crate::log::{NO_CODE, NO_ROW};
 use crate::pql::operators::Counting;
 use crate::pql::plan::{Boundary, Grain, Occurrence, Process};
@@ -28,25 +29,20 @@ pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, is_t
     match process {
         Process::Neighbour { value, by } => {
             let value = scope.operand(value, events);
-            let mut places = vec![NO_ROW; length];
-            let mut present = Vec::new();
-            for (_, segment) in frame.segments() {
-                neighbours(&value, segment, *by, &mut present, &mut places);
-            }
-            value.spread(length).gather(&places)
+            let places = frame.fill(NO_ROW, Vec::new, |present, segment, places| {
+                neighbours(&value, segment, *by, present, places);
+            });
+            value.gather(&places)
         }
         Process::Position { value, counting, reverse } => {
             let values = identities(&scope.operand(value, events), length);
-            let mut positions = vec![None; length];
-            let mut counter = Counter::new(*counting);
-            for (_, segment) in frame.segments() {
+            let start = || Counter::new(*counting);
+            let positions = frame.fill(None, start, |counter, segment, positions| {
                 counter.next_case();
-                if *reverse {
-                    segment.rev().for_each(|row| positions[row] = counter.count(values[row]));
-                } else {
-                    segment.for_each(|row| positions[row] = counter.count(values[row]));
-                }
-            }
+                let events = values[segment].iter().zip(positions);
+                let count = |(value, position): (&u32, &mut Option<i64>)| *position = counter.count(*value);
+                if *reverse { events.rev().for_each(count) } else { events.for_each(count) }
+            });
             Vector::ints(positions)
         }
         Process::Variant { value, run_max } => {
@@ -54,15 +50,17 @@ pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, is_t
         }
         Process::Match { value, conditions } => {
             let value = scope.operand(value, events);
-            let mut matching = Matching::new(conditions);
+            let start = || Matching::new(conditions);
             // A case without events has nothing to exclude; it matches nothing.
-            Vector::ints(per_case(scope, grain, Some(0), |segment| Some(matching.of(&value, segment).into())))
+            let one = |matching: &mut Matching<'_>, segment| Some(matching.of(&value, segment).into());
+            Vector::ints(per_case(scope, grain, Some(0), start, one))
         }
         Process::Pattern { value, pattern, negated } => {
             let value = scope.operand(value, events);
-            let mut automaton = Automaton::new(pattern);
-            let nothing = automaton.finds(&value, std::iter::empty()) != *negated;
-            let found = per_case(scope, grain, nothing, |segment| automaton.finds(&value, segment) != *negated);
+            let start = || Automaton::new(pattern);
+            let nothing = start().finds(&value, std::iter::empty()) != *negated;
+            let one = |automaton: &mut Automaton, segment| automaton.finds(&value, segment) != *negated;
+            let found = per_case(scope, grain, nothing, start, one);
             let found = found.into_iter();
             if is_truth { Vector::truths(found.map(Some)) } else { Vector::ints(found.map(|found| Some(found.into()))) }
         }
@@ -73,41 +71,41 @@ pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, is_t
                 filter.as_ref().is_none_or(|filter| filter.truth(*row) == Some(true))
                     && value.as_ref().is_none_or(|value| !value.is_null(*row))
             };
-            Vector::ints(per_case(scope, grain, Some(0), |segment| Some(segment.filter(counts).count() as i64)))
+            let one = |(): &mut (), segment: Range<usize>| Some(segment.filter(counts).count() as i64);
+            Vector::ints(per_case(scope, grain, Some(0), || (), one))
         }
         Process::Throughput { from, to, time, value } => {
             debug_assert_eq!(result, Type::Int, "remapped times are whole numbers");
             let (time, value) = (scope.operand(time, events), scope.operand(value, events));
-            let mut range = Boundaries::new(from, to);
-            let mut span = |segment: Range<usize>| {
+            let span = |range: &mut Boundaries<'_>, segment: Range<usize>| {
                 let between = range.of(&value, segment)?;
                 let (start, end) = (time.int(between.from)?, time.int(between.to)?);
                 (between.events > 1 && end >= start).then(|| end - start)
             };
-            Vector::ints(per_case(scope, grain, None, &mut span))
+            Vector::ints(per_case(scope, grain, None, || Boundaries::new(from, to), span))
         }
         Process::Crop { from, to, value, keeps_values } => {
             let value = scope.operand(value, events);
-            let mut range = Boundaries::new(from, to);
-            let mut inside = vec![false; length];
-            for (_, segment) in frame.segments() {
+            let start = || Boundaries::new(from, to);
+            let inside = frame.fill(false, start, |range, segment, inside| {
+                let first = segment.start;
                 if let Some(between) = range.of(&value, segment).filter(|between| between.from <= between.to) {
-                    inside[between.from..=between.to].fill(true);
+                    inside[between.from - first..=between.to - first].fill(true);
                 }
-            }
+            });
             if !keeps_values {
                 return Vector::ints(inside.into_iter().map(|inside| inside.then_some(1)));
             }
-            let place = |row: usize| if inside[row] { row as u32 } else { NO_ROW };
-            value.spread(length).gather(&(0..length).map(place).collect::<Vec<_>>())
+            let row = |(row, inside): (u32, bool)| if inside { row } else { NO_ROW };
+            value.gather(&(0..).zip(inside).map(row).collect::<Vec<_>>())
         }
         Process::Conformance { value, net, readable } => {
             let value = scope.operand(value, events);
-            let mut replay = Replay::new(net);
-            let mut findings = vec![Finding::Conforms; length];
-            for (_, segment) in frame.segments() {
-                replay.case(&value, segment, |row, finding| findings[row] = finding);
-            }
+            let start = || Replay::new(net);
+            let findings = frame.fill(Finding::Conforms, start, |replay, segment, findings| {
+                let first = segment.start;
+                replay.case(&value, segment, |row, finding| findings[row - first] = finding);
+            });
             if !readable {
                 return Vector::ints(findings.into_iter().map(|finding| Some(finding.number())));
             }
@@ -119,13 +117,14 @@ pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, is_t
         }
         Process::Conforms { value, net } => {
             let value = scope.operand(value, events);
-            let mut replay = Replay::new(net);
-            let nothing = Some(replay.conforms_empty().into());
-            Vector::ints(per_case(scope, grain, nothing, |segment| {
+            let start = || Replay::new(net);
+            let nothing = Some(start().conforms_empty().into());
+            let one = |replay: &mut Replay<'_>, segment: Range<usize>| {
                 let mut conforms = segment.clone().any(|row| !value.is_null(row)) || replay.conforms_empty();
                 replay.case(&value, segment, |_, finding| conforms &= finding == Finding::Conforms);
                 Some(conforms.into())
-            }))
+            };
+            Vector::ints(per_case(scope, grain, nothing, start, one))
         }
         Process::EdgeEnd { value, is_source, filler, .. } => {
             let edges = scope.edges();
@@ -141,31 +140,49 @@ pub(super) fn compute(scope: &InScope<'_>, process: &Process, result: Type, is_t
     }
 }
 
-/// Computes something from the events of each case; `nothing` stands for cases
-/// without events.
-fn per_case<T: Clone>(
+/// Computes something from the events of each case, on several threads.
+/// `nothing` stands for cases without events, `start` makes what a thread needs.
+fn per_case<T: Clone + Send, S>(
     scope: &InScope<'_>,
     grain: Grain,
     nothing: T,
-    mut compute: impl FnMut(Range<usize>) -> T,
+    start: impl Fn() -> S + Sync,
+    compute: impl Fn(&mut S, Range<usize>) -> T + Sync,
 ) -> Vec<T> {
     let mut values = vec![nothing; scope.length(grain)];
-    let Grain::Table(table) = grain else { return values };
-    let (events, cases) = (scope.frame(scope.log().catalog().roles.activity_table), scope.frame(table));
-    for (case, segment) in events.segments() {
-        let row = scope.log().case(case).row;
-        let place = if row == NO_ROW { NO_ROW } else { cases.place(row) };
-        if place != NO_ROW {
-            values[place as usize] = compute(segment);
-        }
+    let found = by_part(scope, grain, |cases| {
+        let mut state = start();
+        cases.map(|(place, segment)| (place, compute(&mut state, segment))).collect::<Vec<_>>()
+    });
+    for (place, value) in found.into_iter().flatten() {
+        values[place as usize] = value;
     }
     values
+}
+
+/// Works on parts of the cases that stand in a grain, each with its place
+/// there, at the same time; the results stand in the order of the parts.
+fn by_part<T: Send>(
+    scope: &InScope<'_>,
+    grain: Grain,
+    work: impl Fn(&mut dyn Iterator<Item = (u32, Range<usize>)>) -> T + Sync,
+) -> Vec<T> {
+    let Grain::Table(table) = grain else { return Vec::new() };
+    let log = scope.log();
+    let (events, cases) = (scope.frame(log.catalog().roles.activity_table), scope.frame(table));
+    let placed = |(case, segment): (u32, Range<usize>)| {
+        let row = log.case_row(case);
+        let place = if row == NO_ROW { NO_ROW } else { cases.place(row) };
+        (place != NO_ROW).then_some((place, segment))
+    };
+    events.by_part(|segments| work(&mut segments.filter_map(placed)))
 }
 
 /// Finds for each event of a case the event `by` values further on. An event
 /// without a value sees what the last one before it with a value sees, or,
 /// backwards, what the next one sees.
 fn neighbours(value: &Operand, segment: Range<usize>, by: i64, present: &mut Vec<usize>, places: &mut [u32]) {
+    let first = segment.start;
     present.clear();
     present.extend(segment.clone().filter(|row| !value.is_null(*row)));
     let mut before = 0_i64;
@@ -173,7 +190,7 @@ fn neighbours(value: &Operand, segment: Range<usize>, by: i64, present: &mut Vec
         let is_present = present.get(before as usize) == Some(&row);
         let own = if by > 0 && !is_present { before - 1 } else { before };
         let wanted = own.checked_add(by).and_then(|place| present.get(usize::try_from(place).ok()?));
-        places[row] = wanted.map_or(NO_ROW, |row| *row as u32);
+        places[row - first] = wanted.map_or(NO_ROW, |row| *row as u32);
         before += i64::from(is_present);
     }
 }

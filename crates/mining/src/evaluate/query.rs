@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use super::aggregation::{Groups, aggregate};
+use super::aggregation::{aggregate, of_rows};
 use super::evaluator::{Evaluator, InScope};
+use super::groups::{Groups, Of};
 use super::keys::{Grouped, group};
-use super::scalar::by_keys;
-use super::vector::{Operand, Places, Vector};
+use super::operand::{Operand, Places};
+use super::order::put_in_order;
+use super::row_list::RowList;
+use super::vector::Vector;
 use super::window::{moving, moving_type};
-use crate::log::{EventLog, NO_ROW};
+use crate::log::{EventLog, NO_ROW, map_ranges};
 use crate::pql::check::type_of;
 use crate::pql::plan::{Aggregate, Aggregation, Global, Grain, Node, QueryPlan, Reduction};
 use crate::value::{Answer, AnswerColumn, Type, Value};
@@ -26,10 +29,13 @@ pub fn answer(log: Arc<EventLog>, plan: &QueryPlan, now: i64) -> Answer {
 }
 
 /// Lists the rows of the common table that the FILTERs keep.
-fn selected(scope: &InScope<'_>, plan: &QueryPlan) -> Vec<u32> {
+fn selected(scope: &InScope<'_>, plan: &QueryPlan) -> RowList {
+    if plan.selection.conditions.is_empty() && plan.selection.target == plan.grain {
+        return RowList::all(scope.length(plan.grain));
+    }
     let kept = scope.selected(plan.selection.target, &plan.selection.conditions);
     if plan.selection.target == plan.grain {
-        return (0..kept.len() as u32).filter(|row| kept[*row as usize]).collect();
+        return RowList::kept(&kept);
     }
     // A combination of a DOMAIN_TABLE stays if one of its rows does.
     let Places::Listed(places) = scope.places(plan.selection.target, plan.grain) else {
@@ -41,7 +47,7 @@ fn selected(scope: &InScope<'_>, plan: &QueryPlan) -> Vec<u32> {
             met[*place as usize] = true;
         }
     }
-    (0..met.len() as u32).filter(|row| met[*row as usize]).collect()
+    RowList::kept(&met)
 }
 
 /// The columns of a result, and which of its rows there are, in order.
@@ -60,21 +66,19 @@ fn in_order(
 ) -> Result {
     let order: Vec<(Operand, bool)> =
         plan.order.iter().map(|(node, descending)| (operand(node), *descending)).collect();
-    if !order.is_empty() {
-        rows.sort_by(|one, other| by_keys(&order, *one as usize, *other as usize));
-    }
+    put_in_order(&mut rows, &order);
     let vectors =
         plan.moving.iter().map(|one| Arc::new(moving(one, &operand(&one.value), &rows, length, moving_type(one))));
     scope.set_moving(vectors.collect());
     Result { columns: plan.columns.iter().map(|(_, node)| operand(node)).collect(), rows }
 }
 
-fn on_rows(scope: &InScope<'_>, plan: &QueryPlan, rows: Vec<u32>) -> Result {
+fn on_rows(scope: &InScope<'_>, plan: &QueryPlan, rows: RowList) -> Result {
     let operand = |node: &Node| scope.operand(node, plan.grain);
-    in_order(scope, plan, rows, scope.length(plan.grain), operand)
+    in_order(scope, plan, rows.into_list(), scope.length(plan.grain), operand)
 }
 
-fn on_groups(scope: &InScope<'_>, plan: &QueryPlan, keys: &[Node], rows: &[u32]) -> Result {
+fn on_groups(scope: &InScope<'_>, plan: &QueryPlan, keys: &[Node], rows: &RowList) -> Result {
     let key_operands: Vec<Operand> = keys.iter().map(|key| scope.operand(key, plan.grain)).collect();
     let Grouped { groups, firsts } = group(rows, &key_operands);
     // Without keys there is one group, even of nothing.
@@ -82,9 +86,10 @@ fn on_groups(scope: &InScope<'_>, plan: &QueryPlan, keys: &[Node], rows: &[u32])
     let key_vectors: Vec<Arc<Vector>> = keys
         .iter()
         .zip(&key_operands)
-        .map(|(key, operand)| Arc::new(Vector::of(type_of(key), firsts.iter().map(|row| operand.value(*row as usize)))))
+        .map(|(key, operand)| Arc::new(of_rows(type_of(key), operand, &firsts)))
         .collect();
-    let grouped = Groups { rows, group_of: &groups, count };
+    let of = if keys.is_empty() { Of::One } else { Of::Each(&groups) };
+    let grouped = Groups { rows, of, count, filter: None };
     let aggregates: Vec<Arc<Vector>> =
         plan.aggregates.iter().map(|one| Arc::new(reduce(scope, plan.grain, one, grouped))).collect();
     let operand = |node: &Node| {
@@ -97,9 +102,8 @@ fn on_groups(scope: &InScope<'_>, plan: &QueryPlan, keys: &[Node], rows: &[u32])
 /// Computes an aggregate of its own, over all that the FILTERs keep.
 pub(super) fn global(scope: &InScope<'_>, global: &Global) -> Vector {
     let kept = scope.selected(global.grain, &global.conditions);
-    let rows: Vec<u32> = (0..kept.len() as u32).filter(|row| kept[*row as usize]).collect();
-    let groups = vec![0; rows.len()];
-    let grouped = Groups { rows: &rows, group_of: &groups, count: 1 };
+    let rows = RowList::kept(&kept);
+    let grouped = Groups { rows: &rows, of: Of::One, count: 1, filter: None };
     let aggregates: Vec<Arc<Vector>> =
         global.aggregates.iter().map(|one| Arc::new(reduce(scope, global.grain, one, grouped))).collect();
     (*scope.on_groups(&global.value, &[], &aggregates, 1)).clone()
@@ -113,26 +117,30 @@ fn reduce(scope: &InScope<'_>, grain: Grain, one: &Aggregate, groups: Groups<'_>
             if order.is_empty() {
                 return aggregate(*aggregation, result, &value, delimiter, groups);
             }
-            let mut group_of = vec![NO_ROW; scope.length(grain)];
-            for (row, group) in groups.rows.iter().zip(groups.group_of) {
-                group_of[*row as usize] = *group;
-            }
-            let mut rows = groups.rows.to_vec();
+            let mut rows: Vec<u32> = groups.rows.iter().collect();
             scope.put_in_order(&mut rows, order, grain);
-            let own: Vec<u32> = rows.iter().map(|row| group_of[*row as usize]).collect();
-            let groups = Groups { rows: &rows, group_of: &own, count: groups.count };
+            let own: Vec<u32> = match groups.of {
+                Of::Each(groups_of_rows) => {
+                    let mut group_of = vec![NO_ROW; scope.length(grain)];
+                    let members = groups.rows.iter().zip(groups_of_rows);
+                    members.for_each(|(row, group)| group_of[row as usize] = *group);
+                    rows.iter().map(|row| group_of[*row as usize]).collect()
+                }
+                _ => Vec::new(),
+            };
+            let of = if own.is_empty() { groups.of } else { Of::Each(&own) };
+            let groups = Groups { rows: &RowList::Listed(rows), of, ..groups };
             aggregate(*aggregation, result, &value, delimiter, groups)
         }
         Aggregate::Rows(table) => {
             let places = scope.places(grain, Grain::Table(*table));
-            let place = |row: usize| match &places {
-                Places::Same => Some(row as i64),
-                Places::First => Some(0),
-                Places::Listed(places) => Some(places[row]).filter(|place| *place != NO_ROW).map(i64::from),
-            };
-            let numbers =
-                Operand { vector: Arc::new(Vector::ints((0..scope.length(grain)).map(place))), places: Places::Same };
-            aggregate(Aggregation::CountDistinct, Type::Int, &numbers, "", groups)
+            // Each row of the grain is one of the table's own.
+            let is_own = matches!(places, Places::Same);
+            let place = |row: usize| places.at(row).map(|place| place as i64);
+            let numbers = Vector::ints_of(scope.length(grain), place);
+            let numbers = Operand { vector: Arc::new(numbers), places: Places::Same };
+            let counting = if is_own { Aggregation::Count } else { Aggregation::CountDistinct };
+            aggregate(counting, Type::Int, &numbers, "", groups)
         }
     }
 }
@@ -141,13 +149,14 @@ fn finish(plan: &QueryPlan, result: &Result) -> Answer {
     let values = |row: u32| -> Vec<Value> { result.columns.iter().map(|column| column.value(row as usize)).collect() };
     let mut rows = result.rows.clone();
     if plan.distinct {
-        rows = group(&rows, &result.columns).firsts;
+        rows = group(&RowList::Listed(rows), &result.columns).firsts;
     }
     let limit = plan.limit.map_or(usize::MAX, |limit| limit as usize);
-    let shown = rows.into_iter().skip(plan.offset as usize).take(limit);
+    let shown: Vec<u32> = rows.into_iter().skip(plan.offset as usize).take(limit).collect();
+    let parts = map_ranges(shown.len(), |part| shown[part].iter().map(|row| values(*row)).collect::<Vec<_>>());
     let columns = plan.columns.iter();
     Answer {
         columns: columns.map(|(name, node)| AnswerColumn { name: name.clone(), column_type: type_of(node) }).collect(),
-        rows: shown.map(values).collect(),
+        rows: parts.into_iter().flatten().collect(),
     }
 }

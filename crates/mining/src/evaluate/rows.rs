@@ -8,11 +8,14 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
+use super::group_key::GroupKey;
+use super::operand::{Operand, Places};
 use super::pattern::Pattern;
 use super::scalar::texts;
-use super::vector::{GroupKey, Operand, Places, Vector};
+use super::threads::fill_runs;
+use super::vector::{Coded, Vector};
 use crate::dates;
-use crate::log::NO_ROW;
+use crate::log::NO_CODE;
 use crate::pql::plan::Function;
 use crate::value::{Type, Value};
 
@@ -21,10 +24,8 @@ pub(super) fn apply(function: Function, result: Type, arguments: &[Operand], len
     let rows = 0..length;
     let first = arguments.first()?;
     Some(match function {
-        Function::Part(part) => Vector::ints(rows.map(|row| dates::part(part, first.date(row)?)).collect::<Vec<_>>()),
-        Function::RoundTime(part) => {
-            Vector::dates(rows.map(|row| dates::round(part, first.date(row)?)).collect::<Vec<_>>())
-        }
+        Function::Part(part) => Vector::ints_of(length, |row| dates::part(part, first.date(row)?)),
+        Function::RoundTime(part) => Vector::dates_of(length, |row| dates::round(part, first.date(row)?)),
         Function::FormatDate => {
             texts(rows.map(|row| dates::write(arguments[1].text(row)?, first.date(row)?).map(Cow::Owned)))
         }
@@ -33,13 +34,13 @@ pub(super) fn apply(function: Function, result: Type, arguments: &[Operand], len
             let zones: Vec<Option<TimeZone>> =
                 arguments[1..].iter().map(|zone| zone.text(0).and_then(dates::zone)).collect();
             let [Some(from), Some(to)] = &zones[..] else { unreachable!("the check knew the zones") };
-            Vector::dates(rows.map(|row| dates::convert(from, to, first.date(row)?)))
+            Vector::dates_of(length, |row| dates::convert(from, to, first.date(row)?))
         }
-        Function::DateBetween => Vector::ints(rows.map(|row| {
+        Function::DateBetween => Vector::ints_of(length, |row| {
             let (date, from, to) = (first.date(row)?, arguments[1].date(row)?, arguments[2].date(row)?);
             Some(i64::from(from <= date && date <= to))
-        })),
-        Function::RoundTo => Vector::floats(rows.map(|row| round_to(first.float(row)?, arguments[1].int(row)?))),
+        }),
+        Function::RoundTo => Vector::floats_of(length, |row| round_to(first.float(row)?, arguments[1].int(row)?)),
         Function::Split => texts(rows.map(|row| {
             let (text, separator) = (first.text(row)?, arguments[1].text(row)?);
             let place = usize::try_from(arguments[2].int(row)?).ok()?;
@@ -58,7 +59,7 @@ pub(super) fn apply(function: Function, result: Type, arguments: &[Operand], len
             }))
         }
         Function::RemapValues(has_default) => remap(arguments, has_default, result, length),
-        Function::UniqueId => Vector::ints(rows.map(|row| Some(unique_id(arguments, row)))),
+        Function::UniqueId => Vector::ints_of(length, |row| Some(unique_id(arguments, row))),
         _ => return None,
     })
 }
@@ -128,29 +129,30 @@ pub(super) struct Distinct {
 impl Distinct {
     /// Lists the distinct texts, if that is what the operand has.
     pub(super) fn of(operand: &Operand, length: usize) -> Option<Self> {
-        if operand.vector.value_type() != Type::String || matches!(operand.places, Places::First) {
+        let Vector::Text(Coded { words, .. }) = &*operand.vector else { return None };
+        if operand.is_constant() {
             return None;
         }
-        let mut by_code: Vec<u32> = Vec::new();
-        let (mut firsts, mut places) = (Vec::new(), Vec::with_capacity(length));
-        for row in 0..length {
-            let Some((code, place)) = operand.code(row).zip(operand.place(row)) else {
-                places.push(NO_ROW);
-                continue;
-            };
-            let code = code as usize;
-            if by_code.len() <= code {
-                by_code.resize(code + 1, NO_ROW);
-            }
-            if by_code[code] == NO_ROW {
-                by_code[code] = firsts.len() as u32;
+        let mut codes: Vec<u32> = fill_runs(length, |rows, into| operand.read_codes(rows, into));
+        if words.len() <= length {
+            // All words, whether there is a row with each or not.
+            let (words, count) = (words.clone(), words.len());
+            let vector = Vector::texts_of(words, count, |code| code as u32);
+            let operand = Operand { vector: Arc::new(vector), places: Places::Same };
+            return Some(Distinct { operand, count, places: codes });
+        }
+        let mut known: HashMap<u32, u32> = HashMap::new();
+        let mut firsts: Vec<u32> = Vec::new();
+        for (row, code) in codes.iter_mut().enumerate().filter(|(_, code)| **code != NO_CODE) {
+            let Some(place) = operand.place(row) else { continue };
+            *code = *known.entry(*code).or_insert_with(|| {
                 firsts.push(place as u32);
-            }
-            places.push(by_code[code]);
+                firsts.len() as u32 - 1
+            });
         }
         let count = firsts.len();
         let operand = Operand { vector: operand.vector.clone(), places: Places::Listed(Arc::new(firsts)) };
-        Some(Distinct { operand, count, places })
+        Some(Distinct { operand, count, places: codes })
     }
 
     /// Brings what was computed per text to the rows.

@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
+use super::group_key;
+use super::operand::Operand;
 use super::pattern::Pattern;
 use super::rows::{self, Distinct};
-use super::vector::{self, Operand, Places, Texts, Vector};
+use super::threads::RUN;
+use super::vector::{self, Texts, UNKNOWN, Vector};
 use crate::dates;
 use crate::pql::check::type_of;
 use crate::pql::plan::{Function, Node, Op};
@@ -31,11 +34,11 @@ pub(super) fn rowwise(node: &Node, operand: &dyn Fn(&Node) -> Operand, length: u
         Op::Or(left, right) => logic(&operand(left), &operand(right), true, length),
         Op::Not(value) => {
             let value = operand(value);
-            Vector::truths((0..length).map(|row| value.truth(row).map(|truth| !truth)))
+            Vector::truths_of(length, |row| value.truth(row).map(|truth| !truth))
         }
         Op::IsNull(value) => {
             let value = operand(value);
-            Vector::truths((0..length).map(|row| Some(value.is_null(row))))
+            Vector::truths_of(length, |row| Some(value.is_null(row)))
         }
         Op::In(value, list) => is_in(&operand(value), list, length),
         Op::Like(value, pattern) => like(&operand(value), &operand(pattern), length),
@@ -52,24 +55,49 @@ pub(super) fn rowwise(node: &Node, operand: &dyn Fn(&Node) -> Operand, length: u
 /// AND and OR of three values: `decisive` decides alone, unknown spoils the
 /// rest.
 fn logic(left: &Operand, right: &Operand, decisive: bool, length: usize) -> Vector {
-    let one = |row| match (left.truth(row), right.truth(row)) {
+    Vector::truths_of(length, |row| match (left.truth(row), right.truth(row)) {
         (Some(truth), _) | (_, Some(truth)) if truth == decisive => Some(decisive),
         (Some(_), Some(_)) => Some(!decisive),
         _ => None,
-    };
-    Vector::truths((0..length).map(one))
+    })
 }
 
 fn compare(comparison: Comparison, own: Type, left: &Operand, right: &Operand, length: usize) -> Vector {
-    let order = |row: usize| -> Option<Ordering> {
-        match own {
-            Type::Int => Some(left.int(row)?.cmp(&right.int(row)?)),
-            Type::Date => Some(left.date(row)?.cmp(&right.date(row)?)),
-            Type::Float => left.float(row)?.partial_cmp(&right.float(row)?),
-            Type::String => Some(left.text(row)?.cmp(right.text(row)?)),
+    let byte = |order: Option<Ordering>| order.map_or(UNKNOWN, |order| comparison.holds(order).into());
+    match own {
+        Type::Int | Type::Date => Vector::truths_in_runs(length, |rows, into| {
+            let (mut lefts, mut rights) = ([None; RUN], [None; RUN]);
+            left.read_numbers(rows.clone(), &mut lefts[..into.len()]);
+            right.read_numbers(rows, &mut rights[..into.len()]);
+            for ((into, left), right) in into.iter_mut().zip(lefts).zip(rights) {
+                *into = byte(left.zip(right).map(|(left, right): (i64, i64)| left.cmp(&right)));
+            }
+        }),
+        Type::Float => Vector::truths_in_runs(length, |rows, into| {
+            let (mut lefts, mut rights) = ([0.0; RUN], [0.0; RUN]);
+            left.read_floats(rows.clone(), &mut lefts[..into.len()]);
+            right.read_floats(rows, &mut rights[..into.len()]);
+            for ((into, left), right) in into.iter_mut().zip(lefts).zip(rights) {
+                *into = byte(left.partial_cmp(&right));
+            }
+        }),
+        // With a constant each distinct text is compared once.
+        Type::String if right.is_constant() || left.is_constant() => {
+            let (texts, other) = if right.is_constant() { (left, right) } else { (right, left) };
+            let turn = |order: Ordering| if right.is_constant() { order } else { order.reverse() };
+            let order = |texts: &Operand, row| Some(turn(texts.text(row)?.cmp(other.text(row)?)));
+            let truths = |texts: &Operand, length: usize| {
+                Vector::truths((0..length).map(|row| order(texts, row).map(|order| comparison.holds(order))))
+            };
+            match Distinct::of(texts, length) {
+                Some(distinct) => distinct.spread(&truths(&distinct.operand, distinct.count)),
+                None => truths(texts, length),
+            }
         }
-    };
-    Vector::truths((0..length).map(|row| order(row).map(|order| comparison.holds(order))))
+        Type::String => Vector::truths_of(length, |row| {
+            Some(comparison.holds(left.text(row)?.cmp(right.text(row)?)))
+        }),
+    }
 }
 
 fn is_in(value: &Operand, list: &[Value], length: usize) -> Vector {
@@ -79,61 +107,72 @@ fn is_in(value: &Operand, list: &[Value], length: usize) -> Vector {
         let found = (0..distinct.count).map(|row| distinct.operand.text(row).map(|text| among.contains(text)));
         return distinct.spread(&Vector::truths(found));
     }
-    let found = |row| {
+    Vector::truths_of(length, |row| {
         let value = value.value(row);
-        (value != Value::Null).then(|| list.iter().any(|item| vector::compare(item, &value).is_eq()))
-    };
-    Vector::truths((0..length).map(found))
+        (value != Value::Null).then(|| list.iter().any(|item| group_key::compare(item, &value).is_eq()))
+    })
 }
 
 fn like(value: &Operand, pattern: &Operand, length: usize) -> Vector {
+    if pattern.is_constant()
+        && let Some(distinct) = Distinct::of(value, length)
+    {
+        return distinct.spread(&like(&distinct.operand, pattern, distinct.count));
+    }
     // A text and a pattern meet often; each pair is matched once.
     let mut known: HashMap<(u32, u32), bool> = HashMap::new();
-    let mut matches = Vec::with_capacity(length);
-    for row in 0..length {
-        let codes = value.code(row).zip(pattern.code(row));
-        let texts = value.text(row).zip(pattern.text(row));
-        matches.push(
-            codes.zip(texts).map(|(codes, (text, pattern))| {
-                *known.entry(codes).or_insert_with(|| Pattern::new(pattern).fits(text))
-            }),
-        );
-    }
-    Vector::truths(matches)
+    Vector::truths((0..length).map(|row| {
+        let codes = value.code(row).zip(pattern.code(row))?;
+        let (text, pattern) = value.text(row).zip(pattern.text(row))?;
+        Some(*known.entry(codes).or_insert_with(|| Pattern::new(pattern).fits(text)))
+    }))
 }
 
 fn case(own: Type, branches: &[(Operand, Operand)], otherwise: Option<&Operand>, length: usize) -> Vector {
-    let value = |row: usize| {
-        for (condition, value) in branches {
+    let chosen = |row: usize| {
+        for (place, (condition, _)) in branches.iter().enumerate() {
             match condition.truth(row) {
-                Some(true) => return value.value(row),
+                Some(true) => return Some(place),
                 Some(false) => {}
                 // Not decidable: not the ELSE branch, as it would be in SQL.
-                None => return Value::Null,
+                None => return None,
             }
         }
-        otherwise.map_or(Value::Null, |otherwise| otherwise.value(row))
+        otherwise.map(|_| branches.len())
     };
-    Vector::of(own, (0..length).map(value))
+    let values: Vec<&Operand> = branches.iter().map(|(_, value)| value).chain(otherwise).collect();
+    choose(own, &values, length, chosen)
 }
 
-/// Orders two rows by keys, NULL first, or last where it goes downwards.
-pub(super) fn by_keys(keys: &[(Operand, bool)], one: usize, other: usize) -> Ordering {
-    for (key, descending) in keys {
-        let order = vector::compare(&key.value(one), &key.value(other));
-        let order = if *descending { order.reverse() } else { order };
-        if order.is_ne() {
-            return order;
+/// Takes for each row the value of one of several operands, or none.
+fn choose(own: Type, values: &[&Operand], length: usize, chosen: impl Fn(usize) -> Option<usize> + Sync) -> Vector {
+    let one = |row: usize| chosen(row).map(|place| values[place]);
+    match own {
+        Type::Int => Vector::ints_of(length, |row| one(row)?.int(row)),
+        Type::Date => Vector::dates_of(length, |row| one(row)?.date(row)),
+        Type::Float => Vector::floats_of(length, |row| one(row)?.float(row)),
+        Type::String => {
+            // Each text of each operand gets its code once.
+            let mut texts = Texts::default();
+            let mut known: HashMap<(usize, u32), u32> = HashMap::new();
+            for row in 0..length {
+                let found = chosen(row).and_then(|place| Some((place, values[place].code(row)?)));
+                let code = found.map(|(place, code)| {
+                    let text = || values[place].text(row).unwrap_or_default();
+                    *known.entry((place, code)).or_insert_with(|| texts.intern(text()))
+                });
+                texts.push_code(code);
+            }
+            texts.finish()
         }
     }
-    Ordering::Equal
 }
 
 fn apply(function: Function, result: Type, arguments: &[Operand], length: usize) -> Vector {
     // Of a text whose other arguments are constants each distinct one is
     // computed once; a column has few, and a log has many rows.
     if let [first, others @ ..] = arguments
-        && others.iter().all(|other| matches!(other.places, Places::First))
+        && others.iter().all(Operand::is_constant)
         && !matches!(function, Function::Coalesce | Function::Greatest | Function::Least | Function::IsNull)
         && function != Function::UniqueId
         && let Some(distinct) = Distinct::of(first, length)
@@ -163,30 +202,46 @@ fn apply_to_rows(function: Function, result: Type, arguments: &[Operand], length
             Type::Float,
         ) => {
             let (left, right) = (&arguments[0], &arguments[1]);
-            let one = |row| floats(function, left.float(row)?, right.float(row)?).filter(|value| value.is_finite());
-            Vector::floats(rows.map(one))
+            Vector::floats_in_runs(length, |rows, into| {
+                let mut rights = [0.0; RUN];
+                left.read_floats(rows.clone(), into);
+                right.read_floats(rows, &mut rights[..into.len()]);
+                for (into, right) in into.iter_mut().zip(rights) {
+                    // What is missing is a NaN here, of which a power may make a number.
+                    let is_there = !into.is_nan() && !right.is_nan();
+                    let value = floats(function, *into, right).filter(|value| is_there && value.is_finite());
+                    *into = value.unwrap_or(f64::NAN);
+                }
+            })
         }
         (Function::Add | Function::Subtract | Function::Multiply | Function::Remainder, _) => {
             let (left, right) = (&arguments[0], &arguments[1]);
-            Vector::ints(rows.map(|row| ints(function, left.int(row)?, right.int(row)?)))
+            Vector::ints_of(length, |row| ints(function, left.int(row)?, right.int(row)?))
         }
         (Function::Between(unit), _) => {
             let (from, to) = (&arguments[0], &arguments[1]);
-            let one = |row| Some((to.date(row)? - from.date(row)?) as f64 / unit.millis());
-            Vector::floats(rows.map(one))
+            Vector::floats_in_runs(length, |rows, into| {
+                let (mut starts, mut ends) = ([None; RUN], [None; RUN]);
+                from.read_numbers(rows.clone(), &mut starts[..into.len()]);
+                to.read_numbers(rows, &mut ends[..into.len()]);
+                for ((into, start), end) in into.iter_mut().zip(starts).zip(ends) {
+                    let both = start.zip(end);
+                    *into = both.map_or(f64::NAN, |(start, end): (i64, i64)| (end - start) as f64 / unit.millis());
+                }
+            })
         }
         (Function::AddTime(unit), _) => {
             let (date, count) = (&arguments[0], &arguments[1]);
-            Vector::dates(rows.map(|row| dates::add(unit, date.date(row)?, count.float(row)?)))
+            Vector::dates_of(length, |row| dates::add(unit, date.date(row)?, count.float(row)?))
         }
         (Function::Remap(unit), _) => {
             let whole = |millis: i64| millis.div_euclid(unit.millis() as i64);
-            Vector::ints(rows.map(|row| a().date(row).map(whole)))
+            Vector::ints_of(length, |row| a().date(row).map(whole))
         }
-        (Function::IsNull, _) => Vector::ints(rows.map(|row| Some(a().is_null(row).into()))),
-        (Function::ToFloat, _) => Vector::floats(rows.map(|row| to_float(&a().value(row)))),
-        (Function::ToInt, _) => Vector::ints(rows.map(|row| to_int(&a().value(row)))),
-        (Function::Len, _) => Vector::ints(rows.map(|row| a().text(row).map(|text| text.chars().count() as i64))),
+        (Function::IsNull, _) => Vector::ints_of(length, |row| Some(a().is_null(row).into())),
+        (Function::ToFloat, _) => Vector::floats_of(length, |row| to_float(&a().value(row))),
+        (Function::ToInt, _) => Vector::ints_of(length, |row| to_int(&a().value(row))),
+        (Function::Len, _) => Vector::ints_of(length, |row| a().text(row).map(|text| text.chars().count() as i64)),
         (Function::Negate | Function::Abs | Function::Round | Function::Floor | Function::Ceil, Type::Int) => {
             let one = |row| match (function, a().vector.value_type()) {
                 (Function::Negate, _) => a().int(row)?.checked_neg(),
@@ -196,7 +251,7 @@ fn apply_to_rows(function: Function, result: Type, arguments: &[Operand], length
                 (Function::Round, Type::Float) => whole(a().float(row)?.round()),
                 _ => a().int(row),
             };
-            Vector::ints(rows.map(one))
+            Vector::ints_of(length, one)
         }
         (Function::Negate | Function::Abs | Function::Sqrt | Function::Log, _) => {
             let one = |row| {
@@ -209,11 +264,14 @@ fn apply_to_rows(function: Function, result: Type, arguments: &[Operand], length
                 };
                 Some(value).filter(|value| value.is_finite())
             };
-            Vector::floats(rows.map(one))
+            Vector::floats_of(length, one)
         }
-        (Function::Coalesce, _) => Vector::of(result, rows.map(|row| extreme(arguments, row, None))),
-        (Function::Greatest, _) => Vector::of(result, rows.map(|row| extreme(arguments, row, Some(Ordering::Greater)))),
-        (Function::Least, _) => Vector::of(result, rows.map(|row| extreme(arguments, row, Some(Ordering::Less)))),
+        (Function::Coalesce, _) => {
+            let values: Vec<&Operand> = arguments.iter().collect();
+            choose(result, &values, length, |row| values.iter().position(|value| !value.is_null(row)))
+        }
+        (Function::Greatest, _) => Vector::of(result, rows.map(|row| extreme(arguments, row, Ordering::Greater))),
+        (Function::Least, _) => Vector::of(result, rows.map(|row| extreme(arguments, row, Ordering::Less))),
         (Function::ToText, _) => texts(rows.map(|row| to_text(&a().value(row)).map(Cow::Owned))),
         (Function::Concat, _) => texts(rows.map(|row| {
             let parts: Option<Vec<&str>> = arguments.iter().map(|argument| argument.text(row)).collect();
@@ -258,16 +316,15 @@ pub(super) fn whole(value: f64) -> Option<i64> {
     (value.abs() < 9.0e18).then_some(value as i64)
 }
 
-/// Returns the first value, or the largest or smallest, ignoring NULL.
-fn extreme(arguments: &[Operand], row: usize, wanted: Option<Ordering>) -> Value {
+/// Returns the largest or smallest value, ignoring NULL.
+fn extreme(arguments: &[Operand], row: usize, wanted: Ordering) -> Value {
     let mut best = Value::Null;
     for argument in arguments {
         let value = argument.value(row);
         let better = match wanted {
             _ if value == Value::Null => false,
             _ if best == Value::Null => true,
-            None => false,
-            Some(wanted) => vector::compare(&value, &best) == wanted,
+            _ => group_key::compare(&value, &best) == wanted,
         };
         if better {
             best = value;

@@ -5,8 +5,11 @@
 //! [`Vector::ints`] and its like, or [`Texts`]; whoever reads one looks through
 //! an [`Operand`].
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::row_list::RowList;
+use super::threads::fill_runs;
 use crate::log::{Base, Bitmap, Column, Ints, NO_CODE, NO_ROW, Narrow, WordBlock, Words, fill};
 use crate::value::{Type, Value};
 
@@ -29,11 +32,12 @@ pub enum Vector {
 #[derive(Clone, Debug)]
 pub struct Truths(Vec<u8>);
 
-const UNKNOWN: u8 = 2;
+/// The byte of a truth that is not known.
+pub(super) const UNKNOWN: u8 = 2;
 
 impl Truths {
     #[inline]
-    fn get(&self, place: usize) -> Option<bool> {
+    pub(super) fn get(&self, place: usize) -> Option<bool> {
         match self.0[place] {
             UNKNOWN => None,
             truth => Some(truth == 1),
@@ -44,7 +48,7 @@ impl Truths {
 /// Whole numbers. An array that is shared may have more than the vector has.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    values: Ints,
+    pub(super) values: Ints,
     length: usize,
 }
 
@@ -54,26 +58,33 @@ impl From<Ints> for Numbers {
     }
 }
 
-/// Doubles; where there is none, a zero.
+/// Doubles. A NaN is none, nor is what a bitmap says is none.
 #[derive(Clone, Debug)]
 pub struct Floats {
-    values: Arc<Vec<f64>>,
-    valid: Option<Arc<Bitmap>>,
+    pub(super) values: Arc<Vec<f64>>,
+    pub(super) valid: Option<Arc<Bitmap>>,
     length: usize,
+}
+
+impl From<Vec<f64>> for Floats {
+    fn from(values: Vec<f64>) -> Self {
+        Floats { length: values.len(), values: Arc::new(values), valid: None }
+    }
 }
 
 impl Floats {
     #[inline]
-    fn get(&self, place: usize) -> Option<f64> {
-        self.valid.as_ref().is_none_or(|valid| valid.get(place)).then(|| self.values[place])
+    pub(super) fn get(&self, place: usize) -> Option<f64> {
+        let is_valid = self.valid.as_ref().is_none_or(|valid| valid.get(place));
+        Some(self.values[place]).filter(|value| is_valid && !value.is_nan())
     }
 }
 
 /// Texts by code.
 #[derive(Clone, Debug)]
 pub struct Coded {
-    codes: Narrow,
-    words: Arc<Words>,
+    pub(super) codes: Narrow,
+    pub(super) words: Arc<Words>,
     length: usize,
 }
 
@@ -110,8 +121,7 @@ impl Vector {
 
     /// Makes a vector of doubles.
     pub(crate) fn floats(values: impl IntoIterator<Item = Option<f64>>) -> Vector {
-        let (values, valid) = apart(values);
-        Vector::Float(Floats { length: values.len(), values: Arc::new(values), valid })
+        Vector::Float(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect::<Vec<_>>().into())
     }
 
     /// Makes a vector of milliseconds since 1970.
@@ -125,49 +135,69 @@ impl Vector {
         Vector::Truth(Truths(fill(length, |place| of(place).map_or(UNKNOWN, u8::from))))
     }
 
+    /// Makes `length` truth values run by run, on several threads.
+    pub(super) fn truths_in_runs(length: usize, of: impl Fn(Range<usize>, &mut [u8]) + Sync) -> Vector {
+        Vector::Truth(Truths(fill_runs(length, of)))
+    }
+
     /// Makes `length` doubles on several threads.
     pub(crate) fn floats_of(length: usize, of: impl Fn(usize) -> Option<f64> + Sync) -> Vector {
-        // Doubles have room for one more sign: a NaN is none of them.
-        let values = fill(length, |place| of(place).unwrap_or(f64::NAN));
-        let valid = values.iter().any(|value| value.is_nan()).then(|| {
-            let values = &values;
-            Arc::new(Bitmap::new(length, |place| !values[place].is_nan()))
-        });
-        Vector::Float(Floats { values: Arc::new(values), valid, length })
+        Vector::Float(fill(length, |place| of(place).unwrap_or(f64::NAN)).into())
+    }
+
+    /// Makes `length` doubles run by run, on several threads; a NaN is none.
+    pub(super) fn floats_in_runs(length: usize, of: impl Fn(Range<usize>, &mut [f64]) + Sync) -> Vector {
+        Vector::Float(fill_runs(length, of).into())
+    }
+
+    /// Makes `length` whole numbers on several threads.
+    pub(crate) fn ints_of(length: usize, of: impl Fn(usize) -> Option<i64> + Sync) -> Vector {
+        Vector::Int(ints_of(length, of).into())
+    }
+
+    /// Makes `length` dates on several threads.
+    pub(crate) fn dates_of(length: usize, of: impl Fn(usize) -> Option<i64> + Sync) -> Vector {
+        Vector::Date(ints_of(length, of).into())
+    }
+
+    /// Makes a vector of texts by their codes, each below the number of words
+    /// or [`NO_CODE`].
+    pub(super) fn texts_of(words: Arc<Words>, length: usize, code: impl Fn(usize) -> u32 + Sync) -> Vector {
+        Vector::Text(Coded { codes: Narrow::new(length, words.len(), code), words, length })
     }
 
     /// Brings the values of a column to rows. If these are the first rows of
     /// the column as it stands, its array is shared.
-    pub(crate) fn of_column(column: &Column, rows: &[u32], is_start: bool) -> Vector {
+    pub(crate) fn of_column(column: &Column, rows: &RowList) -> Vector {
         let (base, base_length) = column.base();
         let length = rows.len();
+        let is_start = matches!(rows, RowList::Start(_));
         let base = (is_start && length <= base_length).then_some(base);
         let millis = |micros: i64| micros.div_euclid(1_000);
         match column.column_type() {
             Type::Int => Vector::Int(match base {
                 Some(Base::Ints(values)) => Numbers { values: values.clone(), length },
-                _ => ints_of(length, |place| column.int(rows[place])).into(),
+                _ => ints_of(length, |place| column.int(rows.get(place))).into(),
             }),
             Type::Date => Vector::Date(match base {
                 Some(Base::Ints(Ints::Steps { low, step, steps })) if low % 1_000 == 0 && step % 1_000 == 0 => {
                     let values = Ints::Steps { low: low / 1_000, step: step / 1_000, steps: steps.clone() };
                     Numbers { values, length }
                 }
-                _ => ints_of(length, |place| column.int(rows[place]).map(millis)).into(),
+                _ => ints_of(length, |place| column.int(rows.get(place)).map(millis)).into(),
             }),
             Type::Float => match base {
                 Some(Base::Floats(values, valid)) => {
                     Vector::Float(Floats { values: values.clone(), valid: valid.clone(), length })
                 }
-                _ => Vector::floats_of(length, |place| column.float(rows[place])),
+                _ => Vector::floats_of(length, |place| column.float(rows.get(place))),
             },
             Type::String => {
                 let words = column.words().clone();
-                let codes = match base {
-                    Some(Base::Codes(codes)) => codes.clone(),
-                    _ => Narrow::new(length, words.len(), |place| column.code(rows[place])),
-                };
-                Vector::Text(Coded { codes, words, length })
+                match base {
+                    Some(Base::Codes(codes)) => Vector::Text(Coded { codes: codes.clone(), words, length }),
+                    _ => Vector::texts_of(words, length, |place| column.code(rows.get(place))),
+                }
             }
         }
     }
@@ -218,11 +248,11 @@ impl Vector {
     }
 
     #[inline]
-    fn is_null(&self, place: usize) -> bool {
+    pub(super) fn is_null(&self, place: usize) -> bool {
         match self {
             Vector::Truth(values) => values.get(place).is_none(),
             Vector::Int(values) | Vector::Date(values) => values.values.get(place).is_none(),
-            Vector::Float(values) => values.valid.as_ref().is_some_and(|valid| !valid.get(place)),
+            Vector::Float(values) => values.get(place).is_none(),
             Vector::Text(values) => values.codes.get(place) == NO_CODE,
         }
     }
@@ -232,7 +262,8 @@ impl Vector {
         self.pick(places.len(), |row| places[row])
     }
 
-    fn pick(&self, length: usize, place: impl Fn(usize) -> u32 + Sync) -> Vector {
+    /// Returns `length` values, each from the place that is told for it.
+    pub(super) fn pick(&self, length: usize, place: impl Fn(usize) -> u32 + Sync) -> Vector {
         let at = |row: usize| Some(place(row)).filter(|place| *place != NO_ROW).map(|place| place as usize);
         match self {
             Vector::Truth(values) => Vector::truths_of(length, |row| values.get(at(row)?)),
@@ -240,8 +271,7 @@ impl Vector {
             Vector::Date(values) => Vector::Date(pick_ints(&values.values, length, at).into()),
             Vector::Float(values) => Vector::floats_of(length, |row| values.get(at(row)?)),
             Vector::Text(Coded { codes, words, .. }) => {
-                let code = |row: usize| at(row).map_or(NO_CODE, |place| codes.get(place));
-                Vector::Text(Coded { codes: Narrow::new(length, words.len(), code), words: words.clone(), length })
+                Vector::texts_of(words.clone(), length, |row| at(row).map_or(NO_CODE, |place| codes.get(place)))
             }
         }
     }
@@ -270,7 +300,9 @@ impl Vector {
 /// Makes whole numbers on several threads.
 fn ints_of(length: usize, of: impl Fn(usize) -> Option<i64> + Sync) -> Ints {
     let values = fill(length, |place| of(place).unwrap_or(i64::MIN));
-    let valid = values.contains(&i64::MIN).then(|| Arc::new(Bitmap::new(length, |place| of(place).is_some())));
+    // The least number may be meant as such.
+    let is_valid = |place: usize| values[place] != i64::MIN || of(place).is_some();
+    let valid = values.contains(&i64::MIN).then(|| Arc::new(Bitmap::new(length, is_valid)));
     Ints::Wide(Arc::new(values), valid)
 }
 
@@ -333,159 +365,5 @@ impl Texts {
         let length = self.codes.len();
         let codes = Narrow::new(length, self.words.len(), |row| self.codes[row]);
         Vector::Text(Coded { codes, words: Arc::new(Words::from(self.words)), length })
-    }
-}
-
-/// Where the value for a row stands in a vector of another grain.
-#[derive(Clone, Debug)]
-pub(crate) enum Places {
-    /// At the same place.
-    Same,
-    /// There is one value for all.
-    First,
-    /// At the place listed, or nowhere.
-    Listed(Arc<Vec<u32>>),
-}
-
-impl Places {
-    /// Returns the place for a row, if there is one.
-    #[inline]
-    pub(crate) fn at(&self, row: usize) -> Option<usize> {
-        match self {
-            Places::Same => Some(row),
-            Places::First => Some(0),
-            Places::Listed(places) => (places[row] != NO_ROW).then_some(places[row] as usize),
-        }
-    }
-}
-
-/// A vector seen from the grain at which it is used.
-#[derive(Clone, Debug)]
-pub(crate) struct Operand {
-    pub(crate) vector: Arc<Vector>,
-    pub(crate) places: Places,
-}
-
-impl Operand {
-    #[inline]
-    pub(crate) fn place(&self, row: usize) -> Option<usize> {
-        self.places.at(row)
-    }
-
-    #[inline]
-    pub(crate) fn truth(&self, row: usize) -> Option<bool> {
-        self.vector.truth(self.place(row)?)
-    }
-
-    #[inline]
-    pub(crate) fn int(&self, row: usize) -> Option<i64> {
-        match &*self.vector {
-            Vector::Int(values) => values.values.get(self.place(row)?),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn float(&self, row: usize) -> Option<f64> {
-        match &*self.vector {
-            Vector::Float(values) => values.get(self.place(row)?),
-            Vector::Int(values) | Vector::Date(values) => values.values.get(self.place(row)?).map(|value| value as f64),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn date(&self, row: usize) -> Option<i64> {
-        match &*self.vector {
-            Vector::Date(values) => values.values.get(self.place(row)?),
-            _ => None,
-        }
-    }
-
-    /// Returns the code of a text; equal texts of one vector have equal codes.
-    #[inline]
-    pub(crate) fn code(&self, row: usize) -> Option<u32> {
-        match &*self.vector {
-            Vector::Text(Coded { codes, .. }) => Some(codes.get(self.place(row)?)).filter(|code| *code != NO_CODE),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn text(&self, row: usize) -> Option<&str> {
-        match &*self.vector {
-            Vector::Text(Coded { words, .. }) => self.code(row).map(|code| words.get(code)),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn value(&self, row: usize) -> Value {
-        self.place(row).map_or(Value::Null, |place| self.vector.value(place))
-    }
-
-    #[inline]
-    pub(crate) fn is_null(&self, row: usize) -> bool {
-        self.place(row).is_none_or(|place| self.vector.is_null(place))
-    }
-
-    /// Brings the values to the places of `length` rows.
-    pub(crate) fn spread(&self, length: usize) -> Arc<Vector> {
-        match &self.places {
-            Places::Same if self.vector.len() == length => self.vector.clone(),
-            Places::Same => Arc::new(self.vector.pick(length, |row| row as u32)),
-            Places::First => Arc::new(self.vector.pick(length, |_| 0)),
-            Places::Listed(places) => Arc::new(self.vector.gather(places)),
-        }
-    }
-}
-
-/// A value as a part of a group's key; NULL is a key of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum GroupKey {
-    Null,
-    Int(i64),
-    Float(u64),
-    Date(i64),
-    Text(Arc<str>),
-}
-
-impl GroupKey {
-    /// Returns the value that is the key.
-    pub(crate) fn value(&self) -> Value {
-        match self {
-            GroupKey::Null => Value::Null,
-            GroupKey::Int(value) => Value::Int(*value),
-            GroupKey::Float(bits) => Value::Float(f64::from_bits(*bits)),
-            GroupKey::Date(value) => Value::Date(*value),
-            GroupKey::Text(value) => Value::Text(value.clone()),
-        }
-    }
-}
-
-impl From<Value> for GroupKey {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Null => GroupKey::Null,
-            Value::Int(value) => GroupKey::Int(value),
-            // Both zeroes are one number.
-            Value::Float(value) => GroupKey::Float((value + 0.0).to_bits()),
-            Value::Date(value) => GroupKey::Date(value),
-            Value::Text(value) => GroupKey::Text(value),
-        }
-    }
-}
-
-/// Orders two values of one type, NULL first.
-pub(crate) fn compare(one: &Value, other: &Value) -> std::cmp::Ordering {
-    use std::cmp::Ordering;
-    match (one, other) {
-        (Value::Null, Value::Null) => Ordering::Equal,
-        (Value::Null, _) => Ordering::Less,
-        (_, Value::Null) => Ordering::Greater,
-        (Value::Int(one), Value::Int(other)) | (Value::Date(one), Value::Date(other)) => one.cmp(other),
-        (Value::Text(one), Value::Text(other)) => one.cmp(other),
-        (one, other) => match (float(one), float(other)) {
-            (Some(one), Some(other)) => one.total_cmp(&other),
-            _ => Ordering::Equal,
-        },
     }
 }

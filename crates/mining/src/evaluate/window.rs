@@ -1,11 +1,14 @@
 //! Values that depend on the rows around: windows over a table, and moving
 //! aggregates over a result.
 
-use super::aggregation::{Groups, Spread, aggregate};
+use super::aggregation::{Spread, aggregate};
 use super::evaluator::InScope;
+use super::groups::{Groups, Of};
 use super::keys::group;
-use super::scalar::by_keys;
-use super::vector::{Operand, Vector};
+use super::operand::Operand;
+use super::order::put_in_order;
+use super::row_list::RowList;
+use super::vector::Vector;
 use crate::log::NO_ROW;
 use crate::pql::check::type_of;
 use crate::pql::plan::{Aggregation, Grain, Moving, Window, WindowKind};
@@ -22,12 +25,9 @@ pub(super) fn window(scope: &InScope<'_>, window: &Window, result: Type, grain: 
     let partition: Vec<Operand> = window.partition.iter().map(|key| scope.operand(key, grain)).collect();
     let order: Vec<(Operand, bool)> =
         window.order.iter().map(|(key, descending)| (scope.operand(key, grain), *descending)).collect();
-    let rows: Vec<u32> = (0..length as u32).collect();
-    let mut sorted = rows.clone();
-    if !order.is_empty() {
-        sorted.sort_by(|one, other| by_keys(&order, *one as usize, *other as usize));
-    }
-    let grouped = group(&rows, &partition);
+    let mut sorted: Vec<u32> = (0..length as u32).collect();
+    put_in_order(&mut sorted, &order);
+    let grouped = group(&RowList::all(length), &partition);
     let sequences = sequences(&sorted, &grouped.groups, grouped.firsts.len());
     let sequences = sequences.iter().map(Vec::as_slice);
     match window.kind {
@@ -181,7 +181,8 @@ pub(super) fn moving(moving: &Moving, value: &Operand, rows: &[u32], length: usi
                 groups.push((place - first) as u32);
             }
         }
-        let members = Groups { rows: &members, group_of: &groups, count: last - first };
+        let members =
+            Groups { rows: &RowList::Listed(members), of: Of::Each(&groups), count: last - first, filter: None };
         let reduced = aggregate(moving.aggregation, result, value, "", members);
         // One value does not spread; here, unlike elsewhere, that is NULL.
         let spreads = matches!(moving.aggregation, Aggregation::Stdev | Aggregation::Var);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::evaluator::InScope;
 use super::given::Group;
-use super::vector::{Operand, Vector};
+use super::operand::Operand;
+use super::vector::Vector;
 use crate::calendar::{Calendar, days_since_1970, years};
 use crate::pql::parse::WEEKDAYS;
 use crate::pql::plan::{CalendarPlan, CalendarRows, CalendarTable, Node, Unit, Work, Worked};

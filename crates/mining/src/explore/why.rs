@@ -513,7 +513,7 @@ fn on<T>(
     let own: Vec<u32> = evaluator.everything(|scope| match target {
         Grain::Table(table) => {
             let frame = scope.frame(table);
-            place.rows.iter().map(|row| frame.rows[*row]).collect()
+            place.rows.iter().map(|row| frame.rows.get(*row)).collect()
         }
         _ => Vec::new(),
     });

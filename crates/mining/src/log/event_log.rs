@@ -7,7 +7,7 @@ use pools::rows::{Cell, Column as RowsColumn};
 use pools::{Change, CommitNumber, Mode, SEQ_COLUMN};
 
 use super::fold::Folding;
-use super::groups::{Events, EventsOfCases, GroupOfRow, RowsOfGroups};
+use super::groups::{Events, EventsOfCases, GroupOfRow, RowsOfGroups, Runs};
 use super::keys::Keys;
 use super::table::{NO_ROW, Table};
 use crate::pql::catalog::Catalog;
@@ -119,6 +119,12 @@ impl EventLog {
     #[inline]
     pub fn events(&self, case: u32) -> Events<'_> {
         self.events.get(case)
+    }
+
+    /// Returns the events of all cases as runs of rows that follow each other
+    /// from the first one, if no case was touched since the base was made.
+    pub(crate) fn runs(&self) -> Option<&Runs> {
+        self.events.untouched()
     }
 
     /// Returns the row of a case in the case table, or [`NO_ROW`].

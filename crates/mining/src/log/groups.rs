@@ -203,6 +203,11 @@ impl EventsOfCases {
         self.count
     }
 
+    /// Returns the runs, if no case was touched since they were made.
+    pub(crate) fn untouched(&self) -> Option<&Runs> {
+        self.touched.is_empty().then_some(&self.base)
+    }
+
     pub(crate) fn get(&self, case: u32) -> Events<'_> {
         if !self.touched.is_empty()
             && let Some(rows) = self.touched.get(case.into())

@@ -50,6 +50,7 @@ pub use table::{NO_CODE, NO_ROW, Table};
 pub use words::Words;
 
 pub(crate) use column::Base;
-pub(crate) use narrow::{Bitmap, Ints, Narrow, fill};
+pub(crate) use groups::Runs;
+pub(crate) use narrow::{Bitmap, Ints, Narrow, PARALLEL_MIN, fill, map_ranges, threads};
 pub(crate) use renumbering::Renumbering;
-pub(crate) use words::WordBlock;
+pub(crate) use words::{WordBlock, hash_number};

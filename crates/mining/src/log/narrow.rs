@@ -76,12 +76,12 @@ pub(crate) struct Bitmap {
 
 impl Bitmap {
     /// Makes `length` bits.
-    pub(crate) fn new(length: usize, of: impl Fn(usize) -> bool) -> Self {
-        let mut words = vec![0; length.div_ceil(64)];
-        for place in 0..length {
-            words[place / 64] |= u64::from(of(place)) << (place % 64);
-        }
-        Bitmap { words }
+    pub(crate) fn new(length: usize, of: impl Fn(usize) -> bool + Sync) -> Self {
+        let word = |word: usize| {
+            let bits = word * 64..length.min(word * 64 + 64);
+            bits.fold(0, |bits, place| bits | u64::from(of(place)) << (place % 64))
+        };
+        Bitmap { words: fill(length.div_ceil(64), word) }
     }
 
     #[inline]
@@ -199,7 +199,7 @@ impl Ints {
 }
 
 /// Rows below which a second thread is not worth its start.
-const PARALLEL_MIN: usize = 1 << 16;
+pub(crate) const PARALLEL_MIN: usize = 1 << 16;
 
 /// Cuts `0..length` into as many ranges as there are processors and works on
 /// them at the same time; the results come in order.

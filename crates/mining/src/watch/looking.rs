@@ -203,7 +203,7 @@ fn identified(text: &str, own: Type) -> Value {
 /// Returns the unit of each row of the target.
 pub(super) fn units_of(scope: &InScope<'_>, trigger: &Trigger) -> Vec<u32> {
     match trigger.target {
-        Grain::Table(table) if !trigger.in_case => scope.frame(table).rows.clone(),
+        Grain::Table(table) if !trigger.in_case => scope.frame(table).rows.iter().collect(),
         target => scope.cases_of(target, scope.log().catalog().roles.case_table),
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 
 use super::codes::PerCode;
-use crate::evaluate::vector::Operand;
+use crate::evaluate::operand::Operand;
 use crate::pql::regex::{Regex, Symbol};
 
 /// Beyond this many states the tables are emptied and begin to grow anew.

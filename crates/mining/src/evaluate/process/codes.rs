@@ -5,8 +5,11 @@
 
 use std::collections::HashMap;
 
-use crate::evaluate::vector::{GroupKey, Operand};
+use crate::evaluate::group_key::GroupKey;
+use crate::evaluate::operand::Operand;
+use crate::evaluate::threads::fill_runs;
 use crate::log::NO_CODE;
+use crate::value::Type;
 
 /// Codes below this are places of a vector. More distinct activities than that
 /// are rare; then a map saves a vector as long as the largest code.
@@ -85,9 +88,8 @@ impl<'n> Names<'n> {
 /// Numbers the values of events so that equal ones have equal numbers; a
 /// missing value is [`NO_CODE`].
 pub(super) fn identities(value: &Operand, rows: usize) -> Vec<u32> {
-    let is_text = (0..rows).find_map(|row| (!value.is_null(row)).then(|| value.code(row).is_some())).unwrap_or(true);
-    if is_text {
-        return (0..rows).map(|row| value.code(row).unwrap_or(NO_CODE)).collect();
+    if value.vector.value_type() == Type::String {
+        return fill_runs(rows, |run, into| value.read_codes(run, into));
     }
     let mut known: HashMap<GroupKey, u32> = HashMap::new();
     let number = |row| match GroupKey::from(value.value(row)) {

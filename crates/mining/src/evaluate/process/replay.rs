@@ -9,7 +9,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::codes::Names;
-use crate::evaluate::vector::Operand;
+use crate::evaluate::operand::Operand;
 use crate::pql::net::{Net, Transition};
 
 /// A set with more markings than this is given up.
