@@ -6,6 +6,7 @@ mod push_jobs;
 mod sql;
 pub(crate) mod data_jobs;
 mod data_models;
+mod memory;
 mod sources;
 mod imports;
 mod packages;
@@ -66,6 +67,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/pools/{pool}/imports/{import}", get(imports::show).put(imports::choose).delete(imports::remove))
         .route("/pools/{pool}/imports/{import}/commit", post(imports::commit))
         .route("/pools/{pool}/data-models/{key}", get(data_models::show).put(data_models::put))
+        .route("/pools/{pool}/data-models/{key}/memory", get(memory::show))
         .route("/pools/{pool}/sources", get(sources::list))
         .route("/pools/{pool}/sources/{key}", get(sources::show).put(sources::put).delete(sources::remove))
         .route("/pools/{pool}/sources/{key}/run", post(sources::run))

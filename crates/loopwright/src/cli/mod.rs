@@ -7,6 +7,7 @@ mod app_key;
 mod check;
 mod deliveries;
 mod explain;
+mod memory;
 mod explore;
 mod listen;
 mod push;
@@ -67,6 +68,7 @@ enum Verb {
     Case(explore::CaseFlags),
     Backtest(explain::BacktestFlags),
     Why(explain::WhyFlags),
+    Memory(memory::MemoryFlags),
     Listen(listen::ListenFlags),
     Deliveries(deliveries::DeliveriesFlags),
     Verify(verify::VerifyFlags),
@@ -193,6 +195,7 @@ impl Arguments {
             Verb::Case(flags) => explore::run_case(flags).await,
             Verb::Backtest(flags) => explain::run_backtest(flags).await,
             Verb::Why(flags) => explain::run_why(flags).await,
+            Verb::Memory(flags) => memory::run(flags).await,
             Verb::Listen(flags) => listen::run(flags).await,
             Verb::Deliveries(flags) => deliveries::run(flags).await,
             Verb::Check(flags) => check::run(&flags.load()?).await,
