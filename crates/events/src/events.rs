@@ -26,13 +26,14 @@ use crate::diagram::Input;
 use crate::error::Error;
 use crate::event::{self, NewEvent, Offset, TriggerRef};
 use crate::log::Appended;
-use crate::notice::Notifier;
+use crate::notice::{NoticeKind, Notifier};
 use crate::outlet::{self, Outlet};
 use crate::policy::{OnError, Policy};
 use crate::roster::{Roster, Slots};
 use crate::signature;
 use crate::subscription::{Subscription, SubscriptionId};
 use crate::tables::{self, Stored, StoredSecret};
+use crate::telling::NewNotice;
 use crate::view::{Listed, Page, Paging, Sort};
 use crate::work::Engine;
 
@@ -219,6 +220,27 @@ impl Events {
         }
         // Fails if nobody looks on.
         self.grew.send(trigger).ok();
+    }
+
+    /// Tells administrators, in the caller's transaction, of something that
+    /// keeps events from coming; `about` names it, and is told once.
+    pub fn tell_administrators(
+        &self,
+        tx: &mut dyn Tx,
+        kind: NoticeKind,
+        about: &str,
+        name: &str,
+        text: &str,
+    ) -> Result<(), base::db::Error> {
+        let about = format!("{}/{about}", kind.word());
+        let notice = NewNotice::for_administrators(kind, about, self.now(), text.to_owned());
+        tables::insert_notices(tx, &[NewNotice { name: name.to_owned(), ..notice }])
+    }
+
+    /// Says that what administrators are told is durable, so that it is sent.
+    pub fn announce_notices(&self) {
+        self.has_told();
+        self.nudged.notify_one();
     }
 
     /// Says that a trigger's log has grown, by whatever way, so that nobody

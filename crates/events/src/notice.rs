@@ -59,11 +59,15 @@ pub enum NoticeKind {
     TooManySubscriptions,
     /// Almost as many events came in today as may come in a day, or as many.
     TooManyEvents,
+    /// A data model is not followed for now, and its triggers do not fire.
+    DataModelRefused,
+    /// A data model is followed again.
+    DataModelBack,
 }
 
 impl NoticeKind {
     /// All of them.
-    pub const ALL: [NoticeKind; 12] = [
+    pub const ALL: [NoticeKind; 14] = [
         NoticeKind::Created,
         NoticeKind::Deleted,
         NoticeKind::Failed,
@@ -76,6 +80,8 @@ impl NoticeKind {
         NoticeKind::RetentionNear,
         NoticeKind::TooManySubscriptions,
         NoticeKind::TooManyEvents,
+        NoticeKind::DataModelRefused,
+        NoticeKind::DataModelBack,
     ];
 
     /// Returns the word for it, as the wire and the database write it.
@@ -93,6 +99,8 @@ impl NoticeKind {
             NoticeKind::RetentionNear => "retention-near",
             NoticeKind::TooManySubscriptions => "too-many-subscriptions",
             NoticeKind::TooManyEvents => "too-many-events",
+            NoticeKind::DataModelRefused => "data-model-refused",
+            NoticeKind::DataModelBack => "data-model-back",
         }
     }
 

@@ -91,6 +91,8 @@ pub(crate) struct Config {
     pub(crate) sql_scratch_bytes_max: u64,
     #[serde(deserialize_with = "number")]
     pub(crate) transform_seconds_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) data_models_bytes_max: u64,
     pub(crate) python: PathBuf,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
@@ -239,6 +241,7 @@ impl Config {
             ("sql_bytes_max", self.sql_bytes_max.to_string()),
             ("sql_scratch_bytes_max", self.sql_scratch_bytes_max.to_string()),
             ("transform_seconds_max", self.transform_seconds_max.to_string()),
+            ("data_models_bytes_max", self.data_models_bytes_max.to_string()),
             ("python", self.python.display().to_string()),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
@@ -375,6 +378,7 @@ mod tests {
             sql_bytes_max = 536870912
             sql_scratch_bytes_max = 4294967296
             transform_seconds_max = 3600
+            data_models_bytes_max = 0
             python = python3
             log = info,buoyant_kernel=warn,deltalake_core=warn,datafusion=warn
             log_format = text

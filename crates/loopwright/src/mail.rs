@@ -228,8 +228,9 @@ fn urgency(kind: NoticeKind) -> usize {
         | NoticeKind::Failed
         | NoticeKind::RetentionNear
         | NoticeKind::TooManySubscriptions
-        | NoticeKind::TooManyEvents => 0,
-        NoticeKind::ActiveAgain => 1,
+        | NoticeKind::TooManyEvents
+        | NoticeKind::DataModelRefused => 0,
+        NoticeKind::ActiveAgain | NoticeKind::DataModelBack => 1,
         NoticeKind::Created | NoticeKind::Deleted | NoticeKind::Paused | NoticeKind::Resumed => 2,
     }
 }
@@ -248,6 +249,8 @@ fn words(kind: NoticeKind) -> &'static str {
         NoticeKind::RetentionNear => "has too many events waiting",
         NoticeKind::TooManySubscriptions => "too many subscriptions",
         NoticeKind::TooManyEvents => "too many events today",
+        NoticeKind::DataModelRefused => "is not followed for now",
+        NoticeKind::DataModelBack => "is followed again",
     }
 }
 

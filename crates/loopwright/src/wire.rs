@@ -21,7 +21,7 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value as Json, json};
 
 use crate::config::Config;
-use crate::tls;
+use crate::{memory, tls};
 
 /// The addresses that the listeners have taken.
 #[derive(Clone, Debug)]
@@ -115,14 +115,9 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
     let events =
         events::Events::open(ports, events_options(config)?).await.context("the subscriptions cannot be read")?;
 
-    let mining = Arc::new(mining::Mining::new(
-        control.clone(),
-        tables,
-        pools.clone(),
-        events.clone(),
-        clock.clone(),
-        chance.clone(),
-    ));
+    let mining =
+        mining::Mining::new(control.clone(), tables, pools.clone(), events.clone(), clock.clone(), chance.clone());
+    let mining = Arc::new(mining.with_memory(memory::for_data_models(config.data_models_bytes_max)));
     flows.set_signals(Arc::new(SignalsOfEvents { events: events.clone(), mining: mining.clone() }));
 
     let workspace = Arc::new(workspace::Workspace::new(

@@ -109,6 +109,14 @@ pub enum Error {
         /// Which table, which column.
         detail: String,
     },
+    /// There is no room in memory for a data model.
+    #[error("data model \"{data_model}\" does not fit into the memory for data models: {detail}")]
+    DataModelTooLarge {
+        /// Its key.
+        data_model: String,
+        /// What it takes, what there is, and the mend.
+        detail: String,
+    },
     /// The clock cannot be set like this.
     #[error("the process clock cannot run at speed {speed}: it takes a number from 0 to 1000000")]
     BadSpeed {
@@ -252,6 +260,7 @@ impl Coded for Error {
             | Error::BadAllowed { .. }
             | Error::BadBacktest { .. } => Kind::Invalid,
             Error::Question(fault) => fault.kind(),
+            Error::DataModelTooLarge { .. } => Kind::TooLarge,
             Error::Overtaken { .. } | Error::Cancelled => Kind::Conflict,
             Error::Broken { .. } => Kind::Internal,
             Error::Tables(error) => error.kind(),
@@ -275,6 +284,7 @@ impl Coded for Error {
             Error::UnknownDataModel { .. } => "data-model-unknown",
             Error::AmbiguousDataModel { .. } => "data-model-ambiguous",
             Error::BadDataModel { .. } => "data-model-unloadable",
+            Error::DataModelTooLarge { .. } => "data-model-too-large",
             Error::BadSpeed { .. } => "clock-speed-invalid",
             Error::Overtaken { .. } => "knowledge-model-overtaken",
             Error::Tables(error) => error.code(),

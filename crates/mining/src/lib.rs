@@ -41,7 +41,9 @@
 //!   no effect elsewhere is [told](Notice).
 //! * A question holds a root, never a lock, while it is answered.
 //! * A data model that cannot be followed is reported, rests, and keeps no
-//!   other one from being followed.
+//!   other one from being followed; what its models match is kept meanwhile.
+//! * What does not fit into the memory for data models is refused with the
+//!   figures.
 //!
 //! What does not hold: where a table was replaced or flushed by hand before
 //! anybody evaluated its last commits, the log is loaded at the head of its
@@ -59,9 +61,10 @@
 //!    a change reaches; `detect`: what PQL cannot say;
 //! 5. `clock`, `matched_set`, `crossings`, `watch`: who matches a trigger, until
 //!    when, and who is asked when a figure moves;
-//! 6. `pace`, `tables`, `live`, `post`, `standing`: what is sent when, what is stored, what
-//!    is in memory, and how the second follows the rows and the first follows
-//!    the second;
+//! 6. `pace`, `tables`, `live`, `post`, `presence`, `standing`: what is sent
+//!    when, what is stored, what is in memory, how the second follows the rows
+//!    and the first follows the second, and what becomes of data that cannot be
+//!    loaded;
 //! 7. `data`, `description`, [`explore`], [`backtest`]: what others ask of a
 //!    model, by its own names;
 //! 8. [`Mining`], the facade, and `work`, which follows in the background.
@@ -92,6 +95,7 @@ mod pace;
 mod tables;
 mod live;
 mod post;
+mod presence;
 mod standing;
 mod views;
 mod difference;
@@ -110,7 +114,8 @@ pub use error::{Error, ModelMistake};
 pub use knowledge_model::{About, ColumnType, Direction, Source};
 pub use mining::Mining;
 pub use notices::Notice;
-pub use ports::{DataModels, Outbox, Reason, Signal};
+pub use ports::{DataModelNews, DataModels, Outbox, Reason, Signal};
+pub use presence::{DataModelState, DataModelView, LoadView};
 pub use standing::Fate;
 pub use value::{Answer, AnswerColumn, Type, Value};
 pub use versions::{Findings, VersionView, Which};

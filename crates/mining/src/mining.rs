@@ -37,6 +37,8 @@ pub struct Mining {
     /// Something was published.
     pub(crate) published: Notify,
     pub(crate) backtests: crate::backtest::BacktestsUnderWay,
+    /// Bytes that all data models may take together.
+    pub(crate) memory: usize,
 }
 
 impl Mining {
@@ -59,6 +61,7 @@ impl Mining {
             posts: parking_lot::Mutex::default(),
             published: Notify::new(),
             backtests: crate::backtest::BacktestsUnderWay::default(),
+            memory: usize::MAX,
         }
     }
 

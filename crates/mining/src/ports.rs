@@ -6,7 +6,7 @@
 use base::db::Tx;
 use base::error::Coded;
 use base::{BoxFuture, Kind, Timestamp};
-use events::{Appended, EventField, Events, NewEvent, TriggerRef};
+use events::{Appended, EventField, Events, NewEvent, NoticeKind, TriggerRef};
 use pools::{DataModel, Pools};
 use serde_json::Value as Json;
 
@@ -103,6 +103,55 @@ pub trait Outbox: Send + Sync {
 
     /// Says, after the transaction is durable, that there is something new.
     fn announce(&self, appended: Appended);
+
+    /// Tells administrators that a data model is not followed, or is again, in
+    /// the caller's transaction.
+    fn tell(&self, tx: &mut dyn Tx, news: &DataModelNews) -> Result<(), Error> {
+        let _ = (tx, news);
+        Ok(())
+    }
+
+    /// Says, after the transaction is durable, that there is something told.
+    fn told(&self) {}
+}
+
+/// That a data model is not followed for now, or is followed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataModelNews {
+    /// The key of the data model.
+    pub data_model: String,
+    /// Names what it tells of; the same is told once.
+    pub about: String,
+    /// Whether it is followed again.
+    pub is_back: bool,
+    /// The news in whole sentences.
+    pub text: String,
+}
+
+impl DataModelNews {
+    /// Writes the news, if there are models that it concerns; `detail` says
+    /// why they are not followed.
+    pub(crate) fn of(data_model: &str, about: &str, detail: Option<&str>, models: &[String]) -> Option<Self> {
+        let named = match models {
+            [] => return None,
+            [one] => format!("The knowledge model \"{one}\" on it"),
+            _ => format!("The knowledge models \"{}\" on it", models.join("\", \"")),
+        };
+        let (is, matches) = if models.len() == 1 { ("is", "it matches") } else { ("are", "they match") };
+        let text = match detail {
+            Some(detail) => {
+                let (first, rest) = detail.split_at(detail.chars().next().map_or(0, char::len_utf8));
+                format!(
+                    "{}{rest}. {named} {is} set aside: what {matches} is kept, nothing fires, and the commit that mends \
+                     this brings all of it back.",
+                    first.to_uppercase()
+                )
+            }
+            None => format!("Data model \"{data_model}\" is followed again. {named} {is} evaluated as before."),
+        };
+        let (data_model, about) = (data_model.to_owned(), about.to_owned());
+        Some(DataModelNews { data_model, about, is_back: detail.is_none(), text })
+    }
 }
 
 impl DataModels for Pools {
@@ -144,5 +193,14 @@ impl Outbox for Events {
 
     fn announce(&self, appended: Appended) {
         Events::announce(self, appended);
+    }
+
+    fn tell(&self, tx: &mut dyn Tx, news: &DataModelNews) -> Result<(), Error> {
+        let kind = if news.is_back { NoticeKind::DataModelBack } else { NoticeKind::DataModelRefused };
+        Ok(self.tell_administrators(tx, kind, &news.about, &news.data_model, &news.text)?)
+    }
+
+    fn told(&self) {
+        self.announce_notices();
     }
 }

@@ -22,6 +22,7 @@ use crate::clock::ProcessClock;
 use crate::live::{Desk, Followed, HandedIn, Live};
 use crate::log::{self, EventLog};
 use crate::mining::Mining;
+use crate::presence::Loading;
 use crate::trigger::OpenCases;
 use crate::watch::Survey;
 use crate::{Error, tables};
@@ -37,6 +38,8 @@ pub(crate) struct Post {
     /// What was evaluated last, for those who need nothing newer.
     shown: parking_lot::Mutex<Option<Shown>>,
     place: parking_lot::Mutex<Place>,
+    /// How it was loaded, or why it was not.
+    pub(crate) loading: parking_lot::Mutex<Loading>,
     /// The clock was set, a model published, or a survey recorded.
     pub(crate) changed: Notify,
     /// Whether a trigger is being looked at whole beside those that are followed.
@@ -84,6 +87,7 @@ impl Post {
             live: Arc::default(),
             shown: parking_lot::Mutex::default(),
             place: parking_lot::Mutex::new(Place::Away),
+            loading: parking_lot::Mutex::default(),
             changed: Notify::new(),
             surveys: tokio::sync::watch::Sender::new(false),
             #[cfg(test)]
@@ -131,6 +135,7 @@ impl Post {
     fn clear(&self, mut guard: OwnedMutexGuard<Option<Live>>) {
         *guard = None;
         *self.shown.lock() = None;
+        *self.loading.lock() = Loading::default();
     }
 }
 
@@ -177,6 +182,17 @@ impl Mining {
     /// that has passed.
     pub(crate) async fn caught_up(&self, post: &Arc<Post>) -> Result<Held, Error> {
         let wanted = self.data_models.find(&post.id.to_string()).await?;
+        if let Some(error) = self.still_refused(post, &wanted) {
+            return Err(error);
+        }
+        // Whatever is committed from now on may mend what is found.
+        let head = self.head_of(&wanted);
+        let caught_up = self.caught_up_with(post, wanted.clone()).await;
+        self.note(post, &wanted, head, caught_up.as_ref().err()).await?;
+        caught_up
+    }
+
+    async fn caught_up_with(&self, post: &Arc<Post>, wanted: DataModel) -> Result<Held, Error> {
         let mut guard = post.live.clone().lock_owned().await;
         let known = guard.as_ref().map(|live| live.model.clone());
         match known {
@@ -278,7 +294,9 @@ impl Mining {
         arrived: Option<Timestamp>,
     ) -> Result<Held, Error> {
         *guard = None;
+        post.loading.lock().begin(self.clock.now());
         let log = self.root_for(&model, arrived.is_some()).await?;
+        post.loading.lock().finish(self.clock.now(), log.number);
         let id = model.id;
         let clock = self.desk.db.read("mining.clock", move |tx| Ok::<_, Error>(tables::clock(tx, id)?)).await?;
         tracing::info!(
@@ -304,15 +322,15 @@ impl Mining {
     /// was committed since is evaluated commit by commit; the head, where that
     /// is not known any more or a table was replaced.
     async fn root_for(&self, model: &DataModel, was_replaced: bool) -> Result<EventLog, Error> {
-        let id = model.id;
+        let (id, room) = (model.id, self.room_for(model.id));
         if !was_replaced
             && let Some(through) =
                 self.desk.db.read("mining.fired_through", move |tx| tables::fired_through(tx, id)).await?
-            && let Some(log) = log::load_at(&*self.tables, model, through).await?
+            && let Some(log) = log::load_at(&*self.tables, model, room, through).await?
         {
             return Ok(log);
         }
-        log::load(&*self.tables, model).await
+        log::load(&*self.tables, model, room).await
     }
 
     /// Works on a loaded data model, as [`work_on`] says.

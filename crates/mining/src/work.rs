@@ -8,7 +8,8 @@
 //! A data model that cannot be followed now is reported and tried again after
 //! a rest, which grows as long as it fails. New commits do not cut the rest
 //! short: a busy pool would make one broken model a busy loop. Publishing and
-//! setting the clock do, for they may be the remedy.
+//! setting the clock do, for they may be the remedy, and so does a commit after
+//! the one at which a data model was refused.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -91,6 +92,7 @@ impl Mining {
                     tokio::select! {
                         () = stop.cancelled() => {}
                         () = post.changed.notified() => {}
+                        () = self.mended(&post) => {}
                         () = tokio::time::sleep(rest) => {}
                     }
                     rest = (rest * 2).min(WAIT_MAX);

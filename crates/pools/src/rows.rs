@@ -288,6 +288,11 @@ impl Rows {
         &self.columns
     }
 
+    /// Takes the rows apart, so that each column can go on its own.
+    pub fn into_columns(self) -> Vec<Column> {
+        self.columns
+    }
+
     /// Returns a column by name, ignoring case.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))

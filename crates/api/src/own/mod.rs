@@ -6,6 +6,7 @@ mod push_jobs;
 mod sql;
 pub(crate) mod data_jobs;
 mod data_models;
+mod memory;
 mod sources;
 mod imports;
 mod packages;
@@ -226,6 +227,12 @@ fn data(surface: Surface) -> Surface {
             ("guessDataModel", "Guesses a data model from the tables there are, and says why."),
         )
         .takes(JSON)
+        .told(
+            Method::GET,
+            "/pools/{pool}/data-models/{key}/memory",
+            memory::show,
+            ("showDataModelInMemory", "Tells how a data model stands in memory, and what it takes."),
+        )
         .told(
             Method::GET,
             "/pools/{pool}/data-models/{key}",

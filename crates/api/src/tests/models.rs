@@ -749,3 +749,20 @@ async fn versions_are_listed_compared_and_taken_back() {
     let audit = house.call("GET /api/v1/audit", "").await;
     assert!(audit.body.contains("roll-back"), "{}", audit.body);
 }
+
+#[tokio::test]
+async fn a_data_model_tells_what_it_takes_in_memory() {
+    let house = House::open().await;
+    house.published().await;
+    let told = house.call("GET /api/v1/pools/Purchasing/data-models/p2p/memory", "").await.json();
+    let load = &told["load"];
+    let figures = ["cases", "events", "rows", "excluded", "loadedCommit", "commit"].map(|name| load[name].as_u64());
+    assert_eq!((told["state"].as_str(), figures), (Some("loaded"), [2, 2, 4, 0, 1, 1].map(Some)), "{told}");
+    let of_columns = |table: &serde_json::Value| {
+        let columns = table["columns"].as_array().expect("columns").iter();
+        columns.map(|column| column["bytes"].as_u64().expect("bytes")).sum::<u64>()
+    };
+    let tables: u64 = load["tables"].as_array().expect("tables").iter().map(of_columns).sum();
+    let bytes = &load["bytes"];
+    assert_eq!(Some(tables), bytes["columns"].as_u64().zip(bytes["texts"].as_u64()).map(|(one, other)| one + other));
+}

@@ -6,6 +6,7 @@
 mod app_key;
 mod check;
 mod deliveries;
+mod memory;
 mod models;
 mod explore;
 mod measure;
@@ -79,6 +80,7 @@ enum Verb {
     Backtest(explain::BacktestFlags),
     Why(explain::WhyFlags),
     RunEvents(run_events::RunEventsFlags),
+    Memory(memory::MemoryFlags),
     Listen(listen::ListenFlags),
     Deliveries(deliveries::DeliveriesFlags),
     Verify(verify::VerifyFlags),
@@ -213,6 +215,7 @@ impl Arguments {
             Verb::Case(flags) => explore::run_case(flags).await,
             Verb::Backtest(flags) => explain::run_backtest(flags).await,
             Verb::Why(flags) => explain::run_why(flags).await,
+            Verb::Memory(flags) => memory::run(flags).await,
             Verb::Listen(flags) => listen::run(flags).await,
             Verb::Deliveries(flags) => deliveries::run(flags).await,
             Verb::Check(flags) => check::run(&flags.load()?).await,

@@ -3,8 +3,10 @@
 //! Cases are numbered as they first appear, events are counted into their
 //! cases and put in order there, and only then are the columns packed, each
 //! straight into its place. So a load reads its rows a few times from end to
-//! end and makes nothing per row.
+//! end and makes nothing per row, and a column that was read goes as soon as it
+//! is packed: hardly anything is in memory twice.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,28 +24,61 @@ use super::table::{NO_ROW, Table};
 use super::words::{WordBlock, Words};
 use crate::pql::catalog::{Catalog, CatalogTable, Roles};
 
+/// A table that was read. Its columns go as they are packed.
+pub(super) struct Loaded<'a> {
+    /// Without the hidden one.
+    pub(super) columns: Vec<Cow<'a, RowsColumn>>,
+    pub(super) length: usize,
+    /// Its push keys.
+    pub(super) keys: Cow<'a, [String]>,
+}
+
+impl Loaded<'_> {
+    /// Finds a column by its name, ignoring case.
+    pub(super) fn column(&self, name: &str) -> Option<&RowsColumn> {
+        self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)).map(Cow::as_ref)
+    }
+}
+
 impl EventLog {
     /// Makes a log of rows that were read at one commit number, one `Rows` per
     /// table of the model, in its order, with the push keys of each.
     pub fn new(model: &DataModel, loaded: &[(Rows, Vec<String>)], number: CommitNumber) -> Result<Self, String> {
-        let model = &*directed(model, loaded)?;
-        let shapes = shapes(model, loaded)?;
-        let roles = &shapes.catalog.roles;
-        let cases = Cases::number(&shapes, loaded);
-        let mut tables = Vec::new();
-        for (place, (name, (rows, keys))) in model.tables.iter().zip(loaded).enumerate() {
-            let order = (place == roles.activity_table).then_some(cases.order.as_slice());
+        let loaded = loaded.iter().map(|(rows, keys)| {
             let columns = rows.columns().iter().filter(|column| column.name != SEQ_COLUMN);
+            Loaded { columns: columns.map(Cow::Borrowed).collect(), length: rows.len(), keys: Cow::Borrowed(keys) }
+        });
+        EventLog::pack(model, loaded.collect(), number)
+    }
+
+    /// Makes the same and gives up each column as soon as it is packed.
+    pub fn of_rows(model: &DataModel, loaded: Vec<(Rows, Vec<String>)>, number: CommitNumber) -> Result<Self, String> {
+        let loaded = loaded.into_iter().map(|(rows, keys)| {
+            let length = rows.len();
+            let columns = rows.into_columns().into_iter().filter(|column| column.name != SEQ_COLUMN);
+            Loaded { columns: columns.map(Cow::Owned).collect(), length, keys: Cow::Owned(keys) }
+        });
+        EventLog::pack(model, loaded.collect(), number)
+    }
+
+    fn pack(model: &DataModel, mut loaded: Vec<Loaded<'_>>, number: CommitNumber) -> Result<Self, String> {
+        let model = &*directed(model, &loaded)?;
+        let shapes = shapes(model, &loaded)?;
+        let roles = &shapes.catalog.roles;
+        let cases = Cases::number(&shapes, &loaded);
+        let mut tables = Vec::new();
+        for (place, (name, read)) in model.tables.iter().zip(&mut loaded).enumerate() {
+            let order = (place == roles.activity_table).then_some(cases.order.as_slice());
+            let columns = std::mem::take(&mut read.columns).into_iter();
             let columns = columns.enumerate().map(|(own, column)| {
-                let groups = cases.groups_of(place, own, &shapes);
-                let packed = match groups {
-                    Some(groups) => Column::of_keys(groups, rows.len(), cases.keys.words.clone()),
-                    None => Column::of_rows(column, order),
+                let packed = match cases.groups_of(place, own, &shapes) {
+                    Some(groups) => Column::of_keys(groups, read.length, cases.keys.words.clone()),
+                    None => Column::of_rows(&column, order),
                 };
                 (Arc::from(column.name.as_str()), packed)
             });
-            let mut table = Table::new(name, columns.collect(), rows.len() as u32);
-            table.set_keys(keys);
+            let mut table = Table::new(name, columns.collect(), read.length as u32);
+            table.set_keys(&read.keys);
             tables.push(table);
         }
         if shapes.made_up {
@@ -181,14 +216,14 @@ struct Cases {
 }
 
 impl Cases {
-    fn number(shapes: &Shapes, loaded: &[(Rows, Vec<String>)]) -> Self {
+    fn number(shapes: &Shapes, loaded: &[Loaded<'_>]) -> Self {
         let roles = &shapes.catalog.roles;
-        let activities = &loaded[roles.activity_table].0;
+        let activities = &loaded[roles.activity_table];
         let [case, activity, time] =
-            [roles.case_column, roles.activity_column, roles.timestamp_column].map(|place| own(activities, place));
+            [roles.case_column, roles.activity_column, roles.timestamp_column].map(|place| &*activities.columns[place]);
         let case_rows = (!shapes.made_up).then(|| {
-            let rows = &loaded[roles.case_table].0;
-            (own(rows, roles.case_table_column), rows.len())
+            let rows = &loaded[roles.case_table];
+            (&*rows.columns[roles.case_table_column], rows.length)
         });
         let is_text = |column: &RowsColumn| column.values.column_type() == ColumnType::Text;
         let plain = is_text(case) && case_rows.is_none_or(|(column, _)| is_text(column));
@@ -199,7 +234,7 @@ impl Cases {
         let (mut of_event, mut of_row) = (Vec::new(), Vec::new());
         for table in 0..loaded.len() {
             if table == roles.activity_table {
-                of_event = number_rows(&mut block, plain, case, activities.len(), is_event);
+                of_event = number_rows(&mut block, plain, case, activities.length, is_event);
             } else if let Some((column, length)) = case_rows.filter(|_| table == roles.case_table) {
                 of_row = number_rows(&mut block, plain, column, length, |_| true);
             }
@@ -224,7 +259,7 @@ impl Cases {
         }
         order[events..].copy_from_slice(&others);
         drop((of_event, next));
-        let sorting = roles.sorting_column.map(|place| own(activities, place));
+        let sorting = roles.sorting_column.map(|place| &*activities.columns[place]);
         sort_events(&mut order[..events], &offsets, time, sorting);
         let mut keys = Keys::new(plain);
         keys.words = Arc::new(Words::from(block));
@@ -257,12 +292,6 @@ impl Cases {
         };
         Table::new(&described.name, vec![(described.columns[0].0.as_str().into(), column)], cases as u32)
     }
-}
-
-/// Returns the column at a place that does not count the hidden one.
-fn own(rows: &Rows, place: usize) -> &RowsColumn {
-    let mut columns = rows.columns().iter().filter(|column| column.name != SEQ_COLUMN);
-    columns.nth(place).expect("places were found in these columns")
 }
 
 fn is_nan(column: &RowsColumn, row: usize) -> bool {
@@ -369,14 +398,14 @@ fn compare(one: Cell<'_>, other: Cell<'_>) -> std::cmp::Ordering {
 }
 
 /// Checks a data model against the columns of its tables.
-fn shapes(model: &DataModel, loaded: &[(Rows, Vec<String>)]) -> Result<Shapes, String> {
+fn shapes(model: &DataModel, loaded: &[Loaded<'_>]) -> Result<Shapes, String> {
     let mut tables: Vec<Table> = Vec::new();
-    for (name, (rows, _)) in model.tables.iter().zip(loaded) {
-        if u32::try_from(rows.len()).is_err() {
+    for (name, read) in model.tables.iter().zip(loaded) {
+        if u32::try_from(read.length).is_err() {
             return Err(format!("table \"{name}\" has more than {} rows", u32::MAX));
         }
-        let columns = rows.schema().columns.into_iter().filter(|column| column.name != SEQ_COLUMN);
-        let columns = columns.map(|column| (Arc::from(column.name), Column::new(column.column_type)));
+        let columns = read.columns.iter();
+        let columns = columns.map(|column| (Arc::from(column.name.as_str()), Column::new(column.values.column_type())));
         tables.push(Table::new(name, columns.collect(), 0));
     }
     let (roles, made_up) = roles(model, &mut tables)?;

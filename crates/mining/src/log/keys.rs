@@ -70,7 +70,7 @@ impl Keys {
 
 /// A part of a key, comparable across columns.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part<'a> {
+pub(super) enum Part<'a> {
     Null,
     /// The kind, and its bits.
     Number(char, i64),
@@ -78,7 +78,7 @@ enum Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn of(cell: Cell<'a>) -> Self {
+    pub(super) fn of(cell: Cell<'a>) -> Self {
         match cell {
             Cell::Null => Part::Null,
             Cell::Integer(value) => Part::Number('i', value),
@@ -172,6 +172,7 @@ impl RowIndex {
     }
 }
 
-fn hash_of<'c>(key: impl Iterator<Item = Cell<'c>>) -> u64 {
+/// Hashes a key, a missing part like any other.
+pub(super) fn hash_of<'c>(key: impl Iterator<Item = Cell<'c>>) -> u64 {
     key.fold(0, |hash: u64, part| mix(hash.rotate_left(17) ^ Part::of(part).hash()))
 }

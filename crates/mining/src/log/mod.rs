@@ -45,7 +45,7 @@ pub use column::Column;
 pub use event_log::{Applied, Case, EventLog, Touched};
 pub use groups::Events;
 pub use load::{load, load_at};
-pub use size::Size;
+pub use size::{ColumnSize, Room, Size, TableSize};
 pub use table::{NO_CODE, NO_ROW, Table};
 pub use words::Words;
 

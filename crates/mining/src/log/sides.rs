@@ -6,26 +6,32 @@
 //! count, and is refused.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use pools::rows::Cell;
-use pools::{DataModel, ForeignKey, Rows};
+use pools::rows::{Cell, Column as RowsColumn, Values};
+use pools::{DataModel, ForeignKey};
+
+use super::build::Loaded;
+use super::keys::Part;
+use super::table::NO_ROW;
 
 /// Returns the data model with each foreign key leading from the N-side to the
-/// 1-side, or says which two tables are joined N:M.
-pub(super) fn directed<'a>(model: &'a DataModel, loaded: &[(Rows, Vec<String>)]) -> Result<Cow<'a, DataModel>, String> {
+/// 1-side, or says which two tables are joined N:M, and by which rows.
+pub(super) fn directed<'a>(model: &'a DataModel, loaded: &[Loaded<'_>]) -> Result<Cow<'a, DataModel>, String> {
     let mut directed = Cow::Borrowed(model);
     for (place, key) in model.foreign_keys.iter().enumerate() {
-        if !repeats(model, loaded, &key.to_table, &key.to_columns) {
-            continue;
-        }
-        if repeats(model, loaded, &key.from_table, &key.from_columns) {
+        let Some(to) = Side::repeated(model, loaded, &key.to_table, &key.to_columns) else { continue };
+        if let Some(from) = Side::repeated(model, loaded, &key.from_table, &key.from_columns) {
             return Err(format!(
-                "tables \"{}\" and \"{}\" are joined N:M, because values of {} occur several times in both; put a \
-                 mapping table between them that has one row per pair, and join both to it",
+                "tables \"{}\" and \"{}\" are joined N:M, because values of {} occur several times in both, such as {} \
+                 and {}; leave one of the rows out, or put a mapping table between them that has one row per pair, and \
+                 join both to it",
                 key.from_table,
                 key.to_table,
-                named(key)
+                named(key),
+                from.told(),
+                to.told()
             ));
         }
         let ForeignKey { from_table, from_columns, to_table, to_columns } = key.clone();
@@ -46,38 +52,99 @@ fn named(key: &ForeignKey) -> String {
     if from == to { from } else { format!("{from} = {to}") }
 }
 
-/// Tells whether a key occurs more than once in a table. Keys with a missing
-/// part join nothing and do not count.
-fn repeats(model: &DataModel, loaded: &[(Rows, Vec<String>)], table: &str, columns: &[String]) -> bool {
-    let place = model.tables.iter().position(|name| name.eq_ignore_ascii_case(table));
-    // A table that is made up, or missing, which others tell.
-    let Some((rows, push_keys)) = place.and_then(|place| loaded.get(place)) else { return false };
-    let is_among = |name: &String| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
-    if !push_keys.is_empty() && push_keys.iter().all(is_among) {
-        return false;
-    }
-    let find = |name: &String| rows.columns().iter().find(|column| column.name.eq_ignore_ascii_case(name));
-    let Some(columns) = columns.iter().map(find).collect::<Option<Vec<_>>>() else { return false };
-    let mut seen: HashSet<Box<[u8]>> = HashSet::with_capacity(rows.len());
-    let mut key = Vec::new();
-    (0..rows.len()).any(|row| {
-        key.clear();
-        let is_whole = columns.iter().all(|column| write(&mut key, &column.cell(row)));
-        is_whole && !seen.insert(key.as_slice().into())
-    })
+/// A side of a join on which a key repeats.
+struct Side<'a> {
+    table: &'a str,
+    read: &'a Loaded<'a>,
+    key: Vec<&'a RowsColumn>,
+    rows: [usize; 2],
 }
 
-/// Adds a cell to a key, unless there is nothing in it.
-fn write(key: &mut Vec<u8>, cell: &Cell<'_>) -> bool {
-    match cell {
-        Cell::Null => return false,
-        Cell::Text(text) => {
-            key.extend((text.len() as u64).to_le_bytes());
-            key.extend(text.as_bytes());
+impl<'a> Side<'a> {
+    /// Finds the first key that occurs more than once in a table. Keys with a
+    /// missing part join nothing and do not count.
+    fn repeated(model: &DataModel, loaded: &'a [Loaded<'a>], table: &'a str, columns: &[String]) -> Option<Self> {
+        let place = model.tables.iter().position(|name| name.eq_ignore_ascii_case(table));
+        // A table that is made up, or missing, which others tell.
+        let read = loaded.get(place?)?;
+        let is_among = |name: &String| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+        if !read.keys.is_empty() && read.keys.iter().all(is_among) {
+            return None;
         }
-        Cell::Integer(value) | Cell::Time(value) => key.extend(value.to_le_bytes()),
-        Cell::Float(value) => key.extend((value + 0.0).to_bits().to_le_bytes()),
-        Cell::Boolean(value) => key.push((*value).into()),
+        let key = columns.iter().map(|name| read.column(name)).collect::<Option<Vec<_>>>()?;
+        let rows = match key[..] {
+            [RowsColumn { values: Values::Text { codes, dictionary }, validity, .. }] => {
+                let is_valid = |row: usize| validity.as_ref().is_none_or(|valid| valid.get(row));
+                repeated_code(codes, dictionary.len(), is_valid)
+            }
+            _ => repeated_key(&key, read.length),
+        };
+        Some(Side { table, read, key, rows: rows? })
     }
-    true
+
+    /// Names the key and two of its rows, by their push keys if there are any.
+    fn told(&self) -> String {
+        let cells = |columns: &[&RowsColumn], row: usize| {
+            let cell = |column: &&RowsColumn| format!("\"{}\" = {}", column.name, written(column.cell(row)));
+            columns.iter().map(cell).collect::<Vec<_>>().join(", ")
+        };
+        let push_keys: Vec<&RowsColumn> = self.read.keys.iter().filter_map(|name| self.read.column(name)).collect();
+        let [one, other] = self.rows.map(|row| match push_keys[..] {
+            [] => (row + 1).to_string(),
+            _ => cells(&push_keys, row),
+        });
+        format!("{} in the rows {one} and {other} of \"{}\"", cells(&self.key, self.rows[0]), self.table)
+    }
+}
+
+fn written(cell: Cell<'_>) -> String {
+    match cell {
+        Cell::Null => "NULL".into(),
+        Cell::Text(text) => format!("'{text}'"),
+        Cell::Integer(value) => value.to_string(),
+        Cell::Float(value) => value.to_string(),
+        Cell::Boolean(value) => value.to_string(),
+        Cell::Time(micros) => base::Timestamp::from_micros(micros).to_string(),
+    }
+}
+
+/// Finds two rows with the same code.
+fn repeated_code(codes: &[u32], end: usize, is_valid: impl Fn(usize) -> bool) -> Option<[usize; 2]> {
+    let mut first = vec![NO_ROW; end];
+    for (row, code) in codes.iter().enumerate().filter(|(row, _)| is_valid(*row)) {
+        match &mut first[*code as usize] {
+            first @ &mut NO_ROW => *first = row as u32,
+            first => return Some([*first as usize, row]),
+        }
+    }
+    None
+}
+
+/// Finds two rows with the same key. Rows are kept by the hash of their keys,
+/// so that nothing is made per row; the few whose hash is that of another key
+/// stand aside.
+fn repeated_key(key: &[&RowsColumn], length: usize) -> Option<[usize; 2]> {
+    let is_missing = |row: usize| key.iter().any(|column| Part::of(column.cell(row)) == Part::Null);
+    let is_same = |one: usize, other: usize| {
+        let mut columns = key.iter();
+        columns.all(|column| Part::of(column.cell(one)) == Part::of(column.cell(other)))
+    };
+    let mut first: HashMap<u64, u32> = HashMap::new();
+    let mut aside: Vec<u32> = Vec::new();
+    for row in 0..length {
+        if is_missing(row) {
+            continue;
+        }
+        match first.entry(super::keys::hash_of(key.iter().map(|column| column.cell(row)))) {
+            Entry::Vacant(vacant) => drop(vacant.insert(row as u32)),
+            Entry::Occupied(known) => {
+                let mut known = std::iter::once(known.get()).chain(&aside).map(|known| *known as usize);
+                if let Some(known) = known.find(|known| is_same(*known, row)) {
+                    return Some([known, row]);
+                }
+                aside.push(row as u32);
+            }
+        }
+    }
+    None
 }

@@ -182,9 +182,14 @@ impl Table {
         columns.iter().map(move |place| self.columns[*place].1.cell(row))
     }
 
-    /// Returns the bytes of columns and of the index.
-    pub(super) fn bytes(&self) -> (usize, usize) {
-        let columns = self.columns.iter().map(|(_, column)| column.bytes()).sum();
-        (columns, self.index.bytes() + self.dead.len() * 24)
+    /// Returns the bytes of the values of each column.
+    pub(super) fn column_bytes(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().map(|(_, column)| column.bytes())
+    }
+
+    /// Returns the bytes of what finds rows by their push keys, and of the list
+    /// of those that are dead.
+    pub(super) fn key_bytes(&self) -> usize {
+        self.index.bytes() + self.dead.len() * 24
     }
 }

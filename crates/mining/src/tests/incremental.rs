@@ -321,7 +321,9 @@ const HOUR: i64 = 3_600_000;
 
 impl Oracle {
     async fn look(&mut self, house: &House, conditions: &Conditions, until: i64, silent: bool) {
-        let root = log::load(&*house.tables as &dyn Tables, &house.data_model.now()).await.expect("it loads");
+        let root = log::load(&*house.tables as &dyn Tables, &house.data_model.now(), log::Room::BOUNDLESS)
+            .await
+            .expect("it loads");
         let root = Arc::new(root);
         let mut instants = vec![if silent { until } else { self.now }];
         let mut hour = self.now.div_euclid(HOUR) * HOUR;

@@ -48,7 +48,7 @@ fn many_to_many_is_refused_with_the_mend() {
         &[("ORDERS", "VENDOR", "VENDOR", "ID")],
         r#""ORDERS"."CASE""#,
         &expect![[
-            r#"tables "ORDERS" and "VENDOR" are joined N:M, because values of "VENDOR" = "ID" occur several times in both; put a mapping table between them that has one row per pair, and join both to it"#
+            r#"tables "ORDERS" and "VENDOR" are joined N:M, because values of "VENDOR" = "ID" occur several times in both, such as "VENDOR" = 'v1' in the rows 1 and 2 of "ORDERS" and "ID" = 'v1' in the rows 1 and 2 of "VENDOR"; leave one of the rows out, or put a mapping table between them that has one row per pair, and join both to it"#
         ]],
     );
     // With it, both hang on the mapping table.

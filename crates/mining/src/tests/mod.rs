@@ -32,6 +32,7 @@ mod pages;
 mod signals;
 mod store;
 mod asking;
+mod presence;
 mod test_tables;
 
 use std::sync::Arc;
@@ -158,6 +159,8 @@ struct TestOutbox {
     calls_left: AtomicU64,
     crashed: AtomicBool,
     nudged: tokio::sync::Notify,
+    /// What administrators were told.
+    told: Mutex<Vec<String>>,
 }
 
 const OUTBOX: &[Migration] = &[Migration {
@@ -200,6 +203,11 @@ impl Outbox for TestOutbox {
     fn announce(&self, _appended: Appended) {
         self.nudged.notify_one();
     }
+
+    fn tell(&self, _tx: &mut dyn Tx, news: &crate::DataModelNews) -> Result<(), Error> {
+        self.told.lock().push(news.text.clone());
+        Ok(())
+    }
 }
 
 struct House {
@@ -239,6 +247,14 @@ impl House {
 
     fn mining(&self) -> Arc<Mining> {
         self.mining.lock().clone()
+    }
+
+    /// Starts anew with so much memory for data models, in bytes.
+    fn restart_with_memory(&self, bytes_max: usize) {
+        self.restart();
+        let mut mining = self.mining.lock();
+        let fresh = start(&self.db, &self.tables, &self.data_model, &self.outbox.lock(), &self.clock);
+        *mining = Arc::new(Arc::into_inner(fresh).expect("nobody else has it").with_memory(bytes_max));
     }
 
     /// Forgets what is in memory, as the end of the process does.

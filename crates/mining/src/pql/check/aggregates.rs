@@ -145,6 +145,15 @@ impl Checker<'_> {
             );
             return Err(Mistake::new(span, detail));
         }
+        let roles = &self.program.catalog.roles;
+        let case_ids = [(roles.activity_table, roles.case_column), (roles.case_table, roles.case_table_column)];
+        let is_case_id =
+            |node: &Node| matches!(node.op, Op::Column { table, column } if case_ids.contains(&(table, column)));
+        let order = match partition.iter().any(is_case_id) {
+            // Only rows of one case see each other.
+            true => order,
+            false => self.settled_order(grain, order, false, span),
+        };
         let op = Op::Window(Box::new(Window { kind, value, order, partition }));
         Ok(self.node(op, Yield::Of(yields), grain, span))
     }
@@ -155,6 +164,37 @@ impl Checker<'_> {
             order.push((self.value_of(&by.key)?, by.descending));
         }
         Ok(order)
+    }
+
+    /// Completes an order in which rows of several cases may stand, so that it
+    /// does not hang on the numbers that cases have in memory: events go by
+    /// time unless something else is asked for, and what is equal by case id.
+    /// Rows of other tables stand in the order of arrival.
+    pub(super) fn settled_order(
+        &mut self,
+        from: Grain,
+        mut order: Vec<(Node, bool)>,
+        by_time: bool,
+        span: Span,
+    ) -> Vec<(Node, bool)> {
+        let catalog = self.program.catalog.clone();
+        let roles = &catalog.roles;
+        let Grain::Table(table) = from else { return order };
+        let mut columns = Vec::new();
+        if table == roles.activity_table {
+            if by_time && order.is_empty() {
+                columns.push(roles.timestamp_column);
+                columns.extend(roles.sorting_column);
+            }
+            columns.push(roles.case_column);
+        } else if table == roles.case_table {
+            columns.push(roles.case_table_column);
+        }
+        for column in columns {
+            let yields = Yield::Of(catalog.tables[table].columns[column].1);
+            order.push((self.node(Op::Column { table, column }, yields, from, span), false));
+        }
+        order
     }
 
     /// Checks `GLOBAL(aggregate)`: a result of its own, with one row.

@@ -45,6 +45,12 @@ impl Checker<'_> {
             let detail = self.not_one_side(target_grain, from);
             return Err(Mistake::new(target.span, detail));
         }
+        // Rows of one case stand in its own order already.
+        let meet = target_grain != Grain::Table(self.program.catalog.roles.case_table) && target_grain != from;
+        let order = match aggregation.is_ordered() && meet {
+            true => self.settled_order(from, order, true, span),
+            false => order,
+        };
         let op = Op::PullUp(Box::new(PullUp { aggregation, value, filter, order, delimiter, from }));
         Ok(self.node(op, Yield::Of(yields), target_grain, span))
     }
@@ -183,6 +189,10 @@ impl Checker<'_> {
         no_more(rest)?;
         let aggregation = if call.distinct { Aggregation::CountDistinct } else { aggregation };
         let (value, result) = self.aggregated(aggregation, value, span)?;
+        let order = match aggregation.is_ordered() {
+            true => self.settled_order(value.grain, order, false, span),
+            false => order,
+        };
         let reduction = Reduction { aggregation, value, order, delimiter };
         self.add_aggregate(call, Aggregate::Of(reduction), result, span)
     }
