@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::db::{Control, Db};
-use base::{Clock, Timestamp};
+use base::{Causes, Clock, Timestamp};
 use pools::{Change, DataModel};
 
 use crate::clock::ProcessClock;
@@ -107,22 +107,26 @@ pub(crate) enum Followed {
 
 impl Live {
     /// Takes over the published models of a data model and evaluates them
-    /// where they stood: at the recorded instant, or at `at`.
+    /// where they stood: at the recorded instant; or, if a commit asked for it,
+    /// at that one's, with what led to it.
     pub(crate) fn open(
         desk: &Desk,
         model: DataModel,
         log: EventLog,
         clock: ProcessClock,
         wall_now: Timestamp,
-        at: Option<Timestamp>,
+        arrived: Option<(Timestamp, Causes)>,
     ) -> Result<Self, Error> {
         let id = model.id;
         let texts = desk.db.read_blocking("mining.published_on", move |tx| tables::published_on(tx, id))?;
         let log = Arc::new(log);
         let mut live = Live { model, figures: Figures::new(log.clone()), log, clock, models: Vec::new() };
+        let (at, news) = match arrived {
+            Some((at, causes)) => (Some(at), News { causes, ..News::of(Reason::Data) }),
+            None => (None, News::of(Reason::CatchUp)),
+        };
         for (id, source) in texts {
-            let reason = if at.is_some() { Reason::Data } else { Reason::CatchUp };
-            match live.take_over(desk, &id, &source, wall_now, at, reason) {
+            match live.take_over(desk, &id, &source, wall_now, at, &news) {
                 Ok(()) => {}
                 // One model that no longer fits must not hold up the others.
                 Err(error @ (Error::Yaml { .. } | Error::InvalidModel { .. } | Error::InvalidModelInPlaces { .. })) => {
@@ -142,7 +146,7 @@ impl Live {
         source: &Source,
         wall_now: Timestamp,
         at: Option<Timestamp>,
-        reason: Reason,
+        news: &News,
     ) -> Result<(), Error> {
         let published = check_model(id, &KnowledgeModel::of(source)?, &self.model, self.log.catalog())?;
         let now = self.clock.now(wall_now);
@@ -197,7 +201,7 @@ impl Live {
         if set_back {
             self.models[place].hush();
         }
-        self.look(desk, place, instant, |_, _| Some(Which::All), true, &News::of(reason))
+        self.look(desk, place, instant, |_, _| Some(Which::All), true, news)
     }
 
     /// Applies a commit and evaluates what it touched, at the clock's time.
@@ -221,8 +225,7 @@ impl Live {
         self.figures.follow(&self.log, &touched);
         let log = self.log.clone();
         let late = late_cases(&log, &touched);
-        // A commit does not name yet what led to it.
-        let news = News { late, ..News::of(Reason::Data) };
+        let news = News { late, causes: change.causes.clone(), ..News::of(Reason::Data) };
         for place in 0..self.models.len() {
             let instant = now.max(self.models[place].progress.at);
             let at = instant.as_millis();
@@ -321,7 +324,7 @@ impl Live {
         let (id, source) = (self.models[place].id.clone(), self.models[place].source.clone());
         let at = self.clock.now(wall).max(self.models[place].progress.at);
         let again = panic::catch_unwind(AssertUnwindSafe(|| {
-            self.take_over(desk, &id, &source, wall, Some(at), Reason::CatchUp)
+            self.take_over(desk, &id, &source, wall, Some(at), &News::of(Reason::CatchUp))
         }));
         match again {
             Ok(result) => {

@@ -16,6 +16,7 @@ use crate::live::Live;
 use crate::mining::Mining;
 use crate::notices::{self, Notice};
 use crate::ports::Reason;
+use crate::watch::News;
 use crate::trigger::{Published, check_model};
 use crate::views::Publication;
 use crate::{Error, tables};
@@ -284,7 +285,7 @@ impl Mining {
         let (desk, id) = (self.desk.clone(), model.to_owned());
         let take_over = move |live: &mut Live| {
             let at = live.clock.now(now);
-            live.take_over(&desk, &id, &source, now, Some(at), Reason::LogicChange)?;
+            live.take_over(&desk, &id, &source, now, Some(at), &News::of(Reason::LogicChange))?;
             let followed = live.models.iter().find(|model| model.id == id);
             Ok(followed.map(|model| model.previews.clone()).unwrap_or_default())
         };

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use base::Timestamp;
+use base::{Causes, Timestamp};
 
 use crate::crossings::{Crossings, Side, Why};
 use crate::detect::{Finding, Findings};
@@ -760,12 +760,12 @@ pub(crate) struct News {
     /// Cases of which something earlier than was known has arrived.
     pub(crate) late: HashSet<u32>,
     /// What led to the rows that arrived, as the commit names it.
-    pub(crate) causes: Vec<String>,
+    pub(crate) causes: Causes,
 }
 
 impl News {
     pub(crate) fn of(reason: Reason) -> Self {
-        News { reason, late: HashSet::new(), causes: Vec::new() }
+        News { reason, late: HashSet::new(), causes: Causes::NONE }
     }
 
     fn reason_of(&self, late: bool) -> Reason {
