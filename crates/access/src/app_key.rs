@@ -1,7 +1,7 @@
 //! App keys: the long-lived credentials of programs.
 
-use base::Timestamp;
 use base::actor::{Actor, ActorKind};
+use base::{Causes, Timestamp};
 
 use crate::credential::Credential;
 use crate::error::Error;
@@ -33,6 +33,7 @@ impl AppKey {
             name: self.name.clone(),
             kind: ActorKind::AppKey,
             administrator: self.administrator,
+            causes: Causes::NONE,
         }
     }
 }

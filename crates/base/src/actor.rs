@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Causes;
+
 /// What sort of someone an actor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -51,6 +53,10 @@ pub struct Actor {
     pub kind: ActorKind,
     /// May do everything.
     pub administrator: bool,
+    /// What made it act, as far as it says so and may be believed. It belongs
+    /// to the act and not to the actor, so it is not written down with it.
+    #[serde(skip)]
+    pub causes: Causes,
 }
 
 impl Actor {
@@ -61,6 +67,7 @@ impl Actor {
             name: format!("Loopwright ({part})"),
             kind: ActorKind::System,
             administrator: true,
+            causes: Causes::NONE,
         }
     }
 }

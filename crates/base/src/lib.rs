@@ -8,7 +8,7 @@
 //!   Nobody below the program reads the wall clock or the operating system's
 //!   random numbers; a test passes a [`time::SimClock`] and a seed instead;
 //! * [`id`]: identifiers that sort by the time they were made;
-//! * [`actor`]: who is doing this now;
+//! * [`actor`]: who is doing this now, and [`causes`]: what led there;
 //! * [`secret`]: text that must not be seen, and the key ring that seals it;
 //! * [`db`]: the control database, one SQL text for SQLite and PostgreSQL;
 //! * [`audit`]: the row that says who changed what, in the change's transaction;
@@ -24,6 +24,7 @@ pub mod error;
 pub mod time;
 pub mod chance;
 pub mod id;
+pub mod causes;
 pub mod actor;
 pub mod secret;
 pub mod db;
@@ -37,6 +38,7 @@ pub mod foreign;
 pub mod testing;
 
 pub use actor::Actor;
+pub use causes::Causes;
 pub use chance::Chance;
 pub use error::{Coded, Kind};
 pub use secret::Secret;

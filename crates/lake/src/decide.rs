@@ -90,6 +90,7 @@ pub(crate) fn decide(
         deletes: deletes(&pieces, &net, &shape),
         upserts,
         at: commit.at,
+        causes: commit.causes.clone(),
     };
     let committed = Committed { number, upserted: net.kept.len() as u64, deleted: net.deleted };
     Ok(Decision { shape, committed, change })

@@ -37,6 +37,7 @@ pub(crate) fn dropped(table: Option<&Table>, commit: &Commit, number: CommitNumb
             upserts: Rows::new(vec![nothing]),
             deletes: Rows::default(),
             at: commit.at,
+            causes: commit.causes.clone(),
         },
     }
 }

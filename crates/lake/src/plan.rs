@@ -103,6 +103,7 @@ impl Plan {
             upserts: no_rows(&columns),
             deletes: no_rows(&key_columns(&self.shape)),
             at: commit.at,
+            causes: commit.causes.clone(),
         };
         let committed = Committed { number, upserted: self.upserted, deleted: self.deleted };
         Decision { shape: self.shape.clone(), committed, change }

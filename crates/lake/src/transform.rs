@@ -165,7 +165,8 @@ impl Lake {
 }
 
 fn commit_of(transform: &Transform, table: String, mode: Mode) -> Commit {
-    Commit { pool: transform.pool, table, job: transform.job, mode, at: transform.at }
+    let causes = transform.causes.clone();
+    Commit { pool: transform.pool, table, job: transform.job, mode, at: transform.at, causes }
 }
 
 /// Lets one token stop another, until what it returns is dropped.

@@ -4,7 +4,7 @@
 //! segment = "loopwal\n", format u32, pool 16 bytes, first commit u64, checksum u32, group*
 //! group   = "WALG", length u64, checksum u32, record*        (length is that of the records)
 //! record  = length u64, commit u64, job 16 bytes, at i64, upserted u64, deleted u64,
-//!           table text, mode, keys of the table, upserts rows, deletes rows, [run]
+//!           table text, mode, keys of the table, upserts rows, deletes rows, [run], [causes text]
 //! run     = count u32, (name text, kind u8, rows u64, bytes u64, columns u16, (name text, type u8)*)*
 //! ```
 //!
@@ -20,7 +20,7 @@
 
 use std::sync::Arc;
 
-use base::Timestamp;
+use base::{Causes, Timestamp};
 use pools::rows::{ColumnSchema, Schema};
 use pools::{Change, CommitNumber, Committed, Mode, PoolId, PushJobId};
 
@@ -202,6 +202,10 @@ pub(crate) fn write_record(record: &Record) -> Vec<u8> {
     if let Some(files) = &record.run {
         write_run(files, &mut out);
     }
+    // A record of old ends here, and so does one that has no cause.
+    if !change.causes.is_empty() {
+        write_text(&change.causes.to_string(), &mut out);
+    }
     out
 }
 
@@ -273,6 +277,8 @@ fn read_record(bytes: &[u8]) -> Result<Record, Malformed> {
     let keys = read_names(&mut reader)?;
     let (upserts, deletes) = (read_rows(&mut reader)?, read_rows(&mut reader)?);
     let run = if in_a_run { Some(read_run(&mut reader)?) } else { None };
-    let change = Arc::new(Change { number, table, mode, upserts, deletes, at });
+    // What only explains must not make a log unreadable.
+    let causes = if reader.0.is_empty() { Causes::NONE } else { Causes::parse(reader.text()?).unwrap_or_default() };
+    let change = Arc::new(Change { number, table, mode, upserts, deletes, at, causes });
     Ok(Record { job, committed: Committed { number, upserted, deleted }, keys, change, run })
 }

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use base::Timestamp;
+use base::{Causes, Timestamp};
 use pools::{Change, DataModel, Mode, Rows};
 
 pub(crate) use self::arrivals::Arrivals;
@@ -389,6 +389,8 @@ fn change(table: &str, rows: Rows, number: u64, at: i64) -> Change {
         upserts: rows,
         deletes: Rows::default(),
         at: Timestamp::from_millis(at),
+        // History is told without what led to it.
+        causes: Causes::NONE,
     }
 }
 

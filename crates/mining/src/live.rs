@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use base::db::{Control, Db};
-use base::{Clock, Timestamp};
+use base::{Causes, Clock, Timestamp};
 use pools::{Change, DataModel};
 
 use self::detached::Detached;
@@ -86,21 +86,25 @@ pub(crate) enum Followed {
 
 impl Live {
     /// Takes over the published models of a data model and evaluates them
-    /// where they stood: at the recorded instant, or at `at`.
+    /// where they stood: at the recorded instant; or, if a commit asked for it,
+    /// at that one's, with what led to it.
     pub(crate) fn open(
         desk: &Desk,
         model: DataModel,
         log: EventLog,
         clock: ProcessClock,
         wall_now: Timestamp,
-        at: Option<Timestamp>,
+        arrived: Option<(Timestamp, Causes)>,
     ) -> Result<Self, Error> {
         let id = model.id;
         let texts = desk.db.read_blocking("mining.published_on", move |tx| tables::published_on(tx, id))?;
         let log = Arc::new(log);
         let mut live = Live { model, figures: Figures::new(log.clone()), log, clock, models: Vec::new() };
+        let (at, news) = match arrived {
+            Some((at, causes)) => (Some(at), News { causes, ..News::of(Reason::Data) }),
+            None => (None, News::of(Reason::CatchUp)),
+        };
         for (id, source) in texts {
-            let news = News::of(if at.is_some() { Reason::Data } else { Reason::CatchUp });
             match live.take_over(desk, &id, &source, wall_now, at, &news) {
                 Ok(()) => {}
                 // One model that no longer fits must not hold up the others.
@@ -198,8 +202,7 @@ impl Live {
         self.figures.follow(&self.log, &touched);
         let log = self.log.clone();
         let late = late_cases(&log, &touched);
-        // A commit does not name yet what led to it.
-        let news = News { late, ..News::of(Reason::Data) };
+        let news = News { late, causes: change.causes.clone(), ..News::of(Reason::Data) };
         for place in 0..self.models.len() {
             let instant = now.max(self.models[place].progress.at);
             let at = instant.as_millis();

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use base::Timestamp;
+use base::{Causes, Timestamp};
 use serde_json::{Value as Json, json};
 
 use crate::ports::{Field, Reason, Signal};
@@ -162,7 +162,7 @@ pub(crate) fn signal(
     enter: &Enter,
     end: End,
     shows_end: bool,
-    causes: &[String],
+    causes: &Causes,
     at: Timestamp,
 ) -> Signal {
     let mut fields = enter.fields.clone();
@@ -179,7 +179,7 @@ pub(crate) fn signal(
         fields.push(own("change", word.to_owned(), Type::String));
     }
     if !causes.is_empty() {
-        fields.push(own("causes", causes.join(" > "), Type::String));
+        fields.push(own("causes", causes.to_string(), Type::String));
     }
     Signal {
         knowledge_model: model.to_owned(),
@@ -190,7 +190,7 @@ pub(crate) fn signal(
         fields,
         evaluated_at: at,
         reason: enter.reason,
-        causes: causes.to_vec(),
+        causes: causes.clone(),
     }
 }
 
@@ -224,7 +224,7 @@ pub(crate) fn read_back(text: &str) -> Option<Signal> {
             is_identifier: field[3].as_bool()?,
         })
     };
-    let causes = json["causes"].as_array()?.iter().filter_map(Json::as_str).map(str::to_owned);
+    let causes = json["causes"].as_str().and_then(|text| Causes::parse(text).ok());
     Some(Signal {
         knowledge_model: text("model")?,
         trigger: text("trigger")?,
@@ -234,7 +234,7 @@ pub(crate) fn read_back(text: &str) -> Option<Signal> {
         fields: json["fields"].as_array()?.iter().map(field).collect::<Option<_>>()?,
         evaluated_at: Timestamp::from_micros(json["at"].as_i64()?),
         reason: Reason::of(json["reason"].as_str()?),
-        causes: causes.collect(),
+        causes: causes.unwrap_or_default(),
     })
 }
 

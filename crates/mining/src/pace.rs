@@ -122,7 +122,7 @@ mod tests {
             fields: Vec::new(),
             evaluated_at: Timestamp::EPOCH,
             reason: Reason::Data,
-            causes: Vec::new(),
+            causes: base::Causes::NONE,
         };
         keys.iter().map(signal).collect()
     }

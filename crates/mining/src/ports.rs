@@ -5,7 +5,7 @@
 
 use base::db::Tx;
 use base::error::Coded;
-use base::{BoxFuture, Kind, Timestamp};
+use base::{BoxFuture, Causes, Kind, Timestamp};
 use events::{Appended, EventField, Events, NewEvent, NoticeKind, TriggerRef};
 use pools::{DataModel, Pools};
 use serde_json::Value as Json;
@@ -50,10 +50,11 @@ pub struct Signal {
     pub evaluated_at: Timestamp,
     /// What made it fire.
     pub reason: Reason,
-    /// The chain of what led to the rows that made it fire, the nearest last,
-    /// as the commit named it; empty if it did not. Whoever acts on the signal
-    /// hands it on, so that a loop that feeds itself is seen.
-    pub causes: Vec<String>,
+    /// The chain of what led to the rows that made it fire, as their commit
+    /// named it; empty if it did not, or if time alone made it fire. Whoever
+    /// acts on the signal hands it on, with the signal itself as its last
+    /// link, so that a loop that feeds itself is seen.
+    pub causes: Causes,
 }
 
 /// What made a signal fire.

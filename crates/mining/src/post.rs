@@ -13,8 +13,8 @@
 
 use std::sync::Arc;
 
-use base::Timestamp;
 use base::error::chain;
+use base::{Causes, Timestamp};
 use pools::{CommitNumber, DataModel, DataModelId, PoolId, TablesError};
 use tokio::sync::{Notify, OwnedMutexGuard};
 
@@ -248,17 +248,19 @@ impl Mining {
             }
             let (desk, wall_now) = (self.desk.clone(), self.clock.now());
             let apply = move |live: &mut Live| {
-                for change in &changes {
+                for (place, change) in changes.iter().enumerate() {
                     if live.commit(&desk, change, wall_now)? == Followed::Reload {
-                        return Ok(Followed::Reload);
+                        // What is loaded anew holds those behind it too.
+                        let causes = Causes::together(changes[place..].iter().map(|change| &change.causes));
+                        return Ok(Some(causes));
                     }
                 }
-                Ok(Followed::Yes)
+                Ok(None)
             };
-            let (followed, back) = self.with_live(guard, post, apply).await?;
+            let (reload, back) = self.with_live(guard, post, apply).await?;
             guard = back;
-            if followed == Followed::Reload {
-                guard = self.load(guard, post, model.clone(), Some(wall_now)).await?;
+            if let Some(causes) = reload {
+                guard = self.load(guard, post, model.clone(), Some((wall_now, causes))).await?;
             }
         }
         let (desk, wall_now) = (self.desk.clone(), self.clock.now());
@@ -285,13 +287,13 @@ impl Mining {
     }
 
     /// Loads a data model and takes over its published models. `arrived` is the
-    /// wall time of the commit that asked for it, if one did.
+    /// wall time of the commit that asked for it and what led to that, if one did.
     async fn load(
         &self,
         mut guard: Held,
         post: &Arc<Post>,
         model: DataModel,
-        arrived: Option<Timestamp>,
+        arrived: Option<(Timestamp, Causes)>,
     ) -> Result<Held, Error> {
         *guard = None;
         post.loading.lock().begin(self.clock.now());
@@ -308,7 +310,7 @@ impl Mining {
             "data model loaded"
         );
         let (desk, wall_now) = (self.desk.clone(), self.clock.now());
-        let at = arrived.map(|wall| clock.now(wall));
+        let at = arrived.map(|(wall, causes)| (clock.now(wall), causes));
         let guard = blocking(move || {
             *guard = Some(Live::open(&desk, model, log, clock, wall_now, at)?);
             Ok(guard)

@@ -16,6 +16,7 @@ use crate::live::Live;
 use crate::mining::Mining;
 use crate::notices::{self, Notice};
 use crate::ports::Reason;
+use crate::watch::News;
 use crate::trigger::{Published, check_model};
 use crate::views::Publication;
 use crate::watch::News;

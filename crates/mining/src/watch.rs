@@ -15,7 +15,7 @@ mod survey;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use base::Timestamp;
+use base::{Causes, Timestamp};
 
 use self::arming::Deadlines;
 use self::members::Members;
@@ -347,12 +347,12 @@ pub(crate) struct News {
     /// Cases of which something earlier than was known has arrived.
     pub(crate) late: HashSet<u32>,
     /// What led to the rows that arrived, as the commit names it.
-    pub(crate) causes: Vec<String>,
+    pub(crate) causes: Causes,
 }
 
 impl News {
     pub(crate) fn of(reason: Reason) -> Self {
-        News { reason, late: HashSet::new(), causes: Vec::new() }
+        News { reason, late: HashSet::new(), causes: Causes::NONE }
     }
 
     /// Adds what led to rows that arrived later.

@@ -115,6 +115,7 @@ impl Pools {
             job_type: PushType::Delta,
             file_type: FileType::Parquet,
             continuous: Some(spec.continuous.clone().unwrap_or_default()),
+            causes: actor.causes.clone(),
             ..spec
         };
         let spec = spec.checked()?;
@@ -356,9 +357,10 @@ impl Pools {
     }
 }
 
-/// Tells whether two files can come in with one commit.
+/// Tells whether two files can come in with one commit. A commit has one chain
+/// of causes, so those with different ones cannot.
 fn go_together(one: &PushJobSpec, other: &PushJobSpec) -> bool {
-    other.continuous.is_some() && one.newest_by == other.newest_by && one.keys == other.keys
+    other.continuous.is_some() && one.newest_by == other.newest_by && one.keys == other.keys && one.causes == other.causes
 }
 
 /// Returns the columns by which rows replace each other.

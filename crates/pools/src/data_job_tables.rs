@@ -1,8 +1,8 @@
 //! The SQL of data jobs, their runs, and views.
 
-use base::Timestamp;
 use base::args;
 use base::db::{Error, Row, Tx};
+use base::{Causes, Timestamp};
 
 use crate::data_run::{Cause, DataRun, RunState, StatementEnd};
 use crate::{CommitNumber, DataJob, DataJobId, DataRunId, PoolId, ViewDefinition};
@@ -126,7 +126,7 @@ pub(crate) fn set_seen(tx: &mut dyn Tx, job: DataJobId, table: &str, number: Com
 
 // Runs.
 
-const RUN: &str = "id, job, pool, state, cause, spec, error, created_at, created_by, started_at, ended_at";
+const RUN: &str = "id, job, pool, state, cause, spec, error, created_at, created_by, started_at, ended_at, causes";
 
 fn run_of(row: &Row) -> Result<DataRun, Error> {
     Ok(DataRun {
@@ -141,13 +141,14 @@ fn run_of(row: &Row) -> Result<DataRun, Error> {
         created_by: row.get(8)?,
         started_at: row.get(9)?,
         ended_at: row.get(10)?,
+        causes: row.get::<Option<String>>(11)?.and_then(|text| Causes::parse(&text).ok()).unwrap_or_default(),
     })
 }
 
 pub(crate) fn insert_run(tx: &mut dyn Tx, run: &DataRun) -> Result<(), Error> {
     tx.execute(
-        "INSERT INTO data_job_runs (id, job, pool, state, cause, spec, created_at, created_by) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO data_job_runs (id, job, pool, state, cause, spec, created_at, created_by, causes) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         args![
             run.id,
             run.job,
@@ -156,7 +157,8 @@ pub(crate) fn insert_run(tx: &mut dyn Tx, run: &DataRun) -> Result<(), Error> {
             run.cause.as_str(),
             json(&run.spec),
             run.created_at,
-            &run.created_by
+            &run.created_by,
+            Some(run.causes.to_string()).filter(|text| !text.is_empty())
         ],
     )?;
     Ok(())

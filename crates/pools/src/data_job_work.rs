@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::Causes;
 use base::error::chain;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -152,12 +153,12 @@ impl Pools {
             .write("pools.start_due", move |tx| {
                 for ((job, table, number), id) in changed.iter().zip(&ids) {
                     let Some(job) = tables::job(tx, *job)? else { continue };
-                    queue_run(tx, &job, *id, Cause::Change, "a change of a table", now)?;
+                    queue_run(tx, &job, *id, Cause::Change, "a change of a table", &Causes::NONE, now)?;
                     tables::set_seen(tx, job.id, table, *number)?;
                 }
                 // What was slept through is made up for by one run.
                 for (job, id) in tables::due_jobs(tx, now)?.iter().zip(&more) {
-                    queue_run(tx, job, *id, Cause::Schedule, "the schedule", now)?;
+                    queue_run(tx, job, *id, Cause::Schedule, "the schedule", &Causes::NONE, now)?;
                     tables::set_next(tx, job.id, next_of(&job.spec, now))?;
                 }
                 Ok::<_, Error>(())
@@ -244,6 +245,7 @@ impl Pools {
             job,
             statement: statement.text.clone(),
             at: self.clock.now(),
+            causes: run.causes.clone(),
             stop: stop.clone(),
         };
         match self.tables.transform(transform).await {

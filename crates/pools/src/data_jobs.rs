@@ -1,7 +1,7 @@
 //! The verbs of data jobs.
 
 use base::db::Tx;
-use base::{Actor, Timestamp, audit};
+use base::{Actor, Causes, Timestamp, audit};
 use serde_json::json;
 
 use crate::data_job::check_for_loops;
@@ -145,7 +145,7 @@ impl Pools {
             .db
             .write("pools.run_data_job", move |tx| {
                 let job = data_job_of(tx, pool, id)?;
-                let run = queue_run(tx, &job, fresh, Cause::Hand, &actor.name, now)?;
+                let run = queue_run(tx, &job, fresh, Cause::Hand, &actor.name, &actor.causes, now)?;
                 let after = json!({ "run": run.id });
                 audit::record(tx, &actor, "run", "data-job", &id.to_string(), None, Some(&after), now)?;
                 Ok::<_, Error>(run)
@@ -271,10 +271,13 @@ pub(crate) fn queue_run(
     fresh: DataRunId,
     cause: Cause,
     by: &str,
+    causes: &Causes,
     now: Timestamp,
 ) -> Result<DataRun, Error> {
     let open = tables::open_runs_of(tx, job.id)?;
-    if let Some(waiting) = open.into_iter().find(|run| run.state == RunState::Queued && run.spec == job.spec) {
+    let is_the_same =
+        |run: &DataRun| run.state == RunState::Queued && run.spec == job.spec && run.causes == *causes;
+    if let Some(waiting) = open.into_iter().find(|run| is_the_same(run)) {
         return Ok(waiting);
     }
     let run = DataRun {
@@ -283,6 +286,7 @@ pub(crate) fn queue_run(
         pool: job.pool,
         state: RunState::Queued,
         cause,
+        causes: causes.clone(),
         spec: job.spec.clone(),
         error: None,
         created_at: now,

@@ -1,6 +1,6 @@
 //! A run of a data job: how far it came, and what each statement did.
 
-use base::Timestamp;
+use base::{Causes, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::transformation::Verb;
@@ -19,6 +19,8 @@ pub struct DataRun {
     pub state: RunState,
     /// What started it.
     pub cause: Cause,
+    /// What led to it, where that is known; its commits carry it on.
+    pub causes: Causes,
     /// The job as it was when the run was asked for.
     pub spec: DataJobSpec,
     /// Why it failed, with the place.

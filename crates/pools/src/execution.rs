@@ -134,6 +134,7 @@ impl Pools {
             job: job.id,
             mode,
             at: job.executed_at.unwrap_or(job.created_at),
+            causes: job.spec.causes.clone(),
         };
         match self.tables.commit(commit).await {
             Ok(committed) => {

@@ -87,7 +87,7 @@ impl Pools {
         let made = PushJob {
             id: PushJobId::new(now, &*self.chance),
             pool,
-            spec: PushJobSpec { target, job_type, instead_of, ..spec }.checked()?,
+            spec: PushJobSpec { target, job_type, instead_of, causes: actor.causes.clone(), ..spec }.checked()?,
             state: push_job::next(State::New, Input::Execute).expect("a new job can be executed"),
             logs: Vec::new(),
             committed: None,

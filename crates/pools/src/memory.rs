@@ -311,6 +311,7 @@ fn apply(
         upserts,
         deletes: keys_as_rows(&table, &gone),
         at: commit.at,
+        causes: commit.causes.clone(),
     };
     Ok((table, change, committed))
 }

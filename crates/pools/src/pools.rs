@@ -202,6 +202,7 @@ impl Pools {
     /// Makes a push job.
     pub async fn create_job(&self, actor: &Actor, pool: PoolId, spec: PushJobSpec) -> Result<PushJob, Error> {
         let now = self.clock.now();
+        let spec = PushJobSpec { causes: actor.causes.clone(), ..spec };
         let job = PushJob {
             id: PushJobId::new(now, &*self.chance),
             pool,
@@ -268,8 +269,16 @@ impl Pools {
                 if tables::chunks(tx, job)?.is_empty() {
                     return Err(Error::NoChunks { job });
                 }
+                let mut spec = known.spec.clone();
                 if newest_by.is_some() {
-                    let spec = PushJobSpec { newest_by: newest_by.clone(), ..known.spec };
+                    spec.newest_by.clone_from(&newest_by);
+                }
+                // Whoever executes it makes the rows visible; if that one does
+                // not say why, whoever made the job did.
+                if !actor.causes.is_empty() {
+                    spec.causes.clone_from(&actor.causes);
+                }
+                if spec != known.spec {
                     push_tables::set_spec(tx, job, &spec)?;
                 }
                 tables::move_job(tx, job, known.state, next, now)?;

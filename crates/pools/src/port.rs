@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::error::{Coded, Kind};
-use base::{BoxFuture, Timestamp};
+use base::{BoxFuture, Causes, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +76,8 @@ pub struct Commit {
     pub mode: Mode,
     /// When the job was executed; goes into `_CELONIS_CHANGE_DATE`.
     pub at: Timestamp,
+    /// What led to it; stays with the commit.
+    pub causes: Causes,
 }
 
 /// A commit that is durable.
@@ -141,6 +143,8 @@ pub struct Change {
     pub deletes: Rows,
     /// When the job was executed.
     pub at: Timestamp,
+    /// What led to it, as [`Commit::causes`] said.
+    pub causes: Causes,
 }
 
 /// A statement of a data job, ready to run.
@@ -154,6 +158,8 @@ pub struct Transform {
     pub statement: String,
     /// When it began; goes into `_CELONIS_CHANGE_DATE`.
     pub at: Timestamp,
+    /// What led to it; stays with its commit.
+    pub causes: Causes,
     /// Breaks it off as long as nothing of it is committed.
     pub stop: CancellationToken,
 }

@@ -14,7 +14,7 @@
 
 use std::fmt;
 
-use base::Timestamp;
+use base::{Causes, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::csv::CsvOptions;
@@ -213,6 +213,10 @@ pub struct PushJobSpec {
     /// How the files are read, where the job is that of an import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import: Option<ImportReading>,
+    /// What led to the job: the caller's ([`base::Actor::causes`]), not
+    /// something to ask for. Its commit carries it on.
+    #[serde(default, skip_serializing_if = "Causes::is_empty")]
+    pub causes: Causes,
 }
 
 impl PushJobSpec {
@@ -233,6 +237,7 @@ impl PushJobSpec {
             continuous: None,
             echo: serde_json::Value::Null,
             import: None,
+            causes: Causes::NONE,
         }
     }
 

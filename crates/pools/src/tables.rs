@@ -15,6 +15,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "pools/0003_data_jobs", sql: include_str!("../migrations/0003_data_jobs.sql") },
     Migration { name: "pools/0004_sources", sql: include_str!("../migrations/0004_sources.sql") },
     Migration { name: "pools/0005_imports", sql: include_str!("../migrations/0005_imports.sql") },
+    Migration { name: "pools/0006_causes", sql: include_str!("../migrations/0006_causes.sql") },
 ];
 
 /// Jobs that a list shows at most.

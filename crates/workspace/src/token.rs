@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use base::actor::ActorKind;
-use base::{Actor, Chance, Secret, Timestamp};
+use base::{Actor, Causes, Chance, Secret, Timestamp};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
@@ -43,6 +43,7 @@ impl Workspace {
             name: "admin".into(),
             kind: ActorKind::ServicePrincipal,
             administrator: true,
+            causes: Causes::NONE,
         };
         let (token, _) = self.new_token(&owner, "bootstrap", None, Some(token));
         self.db

@@ -28,7 +28,7 @@ use base::http::Http;
 use base::secret::KeyRing;
 use base::testing::ScriptedHttp;
 use base::time::SimClock;
-use base::{Actor, Clock, Timestamp};
+use base::{Actor, Causes, Clock, Timestamp};
 use serde_json::json;
 
 use crate::*;
@@ -136,7 +136,7 @@ fn ada() -> Actor {
 }
 
 fn actor(id: &str, administrator: bool) -> Actor {
-    Actor { id: id.into(), name: id.to_uppercase(), kind: ActorKind::User, administrator }
+    Actor { id: id.into(), name: id.to_uppercase(), kind: ActorKind::User, administrator, causes: Causes::NONE }
 }
 
 fn request(name: &str) -> NewSubscription {

@@ -72,6 +72,7 @@ fn a_key_that_comes_to_repeat_asks_for_a_new_look() {
         upserts: rows(text),
         deletes: rows("ID"),
         at: Timestamp::EPOCH,
+        causes: base::Causes::NONE,
     };
     let applied = |change: Change| EventLog::clone(&log).apply(&change);
     assert!(matches!(applied(arriving("VENDOR", "ID | NAME\nv3 | Nobody")), Applied::Touched(_)));

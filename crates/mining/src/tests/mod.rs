@@ -219,6 +219,8 @@ struct House {
     outbox: Mutex<Arc<TestOutbox>>,
     mining: Mutex<Arc<Mining>>,
     jobs: AtomicU64,
+    /// What leads to the commits from now on.
+    causes: Mutex<base::Causes>,
 }
 
 impl House {
@@ -242,6 +244,7 @@ impl House {
             outbox: Mutex::new(outbox),
             mining: Mutex::new(mining),
             jobs: AtomicU64::new(1),
+            causes: Mutex::default(),
         }
     }
 
@@ -271,7 +274,8 @@ impl House {
         for piece in pieces {
             self.tables.stage(pool(), job, piece).await.expect("it is staged");
         }
-        let commit = Commit { pool: pool(), table: table.into(), job, mode, at: Timestamp::EPOCH };
+        let causes = self.causes.lock().clone();
+        let commit = Commit { pool: pool(), table: table.into(), job, mode, at: Timestamp::EPOCH, causes };
         self.tables.commit(commit).await.expect("it is committed");
     }
 

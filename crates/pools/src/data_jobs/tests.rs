@@ -35,7 +35,7 @@ impl Scripted {
         column.push(Cell::Integer(1));
         self.tables.stage(pool, job, Piece::Upsert(Rows::new(vec![column.finish()]))).await?;
         let (table, at) = (table.to_owned(), Timestamp::EPOCH);
-        self.tables.commit(Commit { pool, table, job, mode: Mode::Append, at }).await
+        self.tables.commit(Commit { pool, table, job, mode: Mode::Append, at, causes: base::Causes::NONE }).await
     }
 }
 

@@ -180,6 +180,7 @@ impl Pools {
         let now = self.clock.now();
         let (mut jobs, mut links) = (Vec::new(), Vec::new());
         for spec in specs {
+            let spec = PushJobSpec { causes: actor.causes.clone(), ..spec };
             let job = PushJob {
                 id: PushJobId::new(now, &*self.chance),
                 pool,
