@@ -29,6 +29,8 @@ pub struct Evaluator {
     now: Cell<i64>,
     pub(super) frames: RefCell<HashMap<usize, Arc<Frame>>>,
     pub(super) lifts: RefCell<Lifts>,
+    /// The same per case that has events, where all events of one lead to one place.
+    pub(super) cases_to: RefCell<Lifts>,
     pub(super) domains: RefCell<HashMap<usize, Arc<DomainRows>>>,
     pub(super) edges: RefCell<Option<Arc<EdgeRows>>>,
     /// Costly nodes; those that look at the clock are marked.
@@ -75,6 +77,7 @@ impl Evaluator {
             now: Cell::new(now),
             frames: RefCell::default(),
             lifts: RefCell::default(),
+            cases_to: RefCell::default(),
             domains: RefCell::default(),
             edges: RefCell::default(),
             kept: RefCell::default(),
@@ -99,6 +102,7 @@ impl Evaluator {
     pub(crate) fn rest(&self) {
         self.frames.take();
         self.lifts.take();
+        self.cases_to.take();
         self.domains.take();
         self.edges.take();
         self.kept.take();

@@ -41,10 +41,10 @@ impl<'a> Groups<'a> {
         self.filter.is_none_or(|filter| filter.truth(row) == Some(true))
     }
 
-    /// Goes through the rows that have a value, in order: row and group.
-    pub(super) fn each_present(self, value: &Operand, mut see: impl FnMut(usize, usize)) {
+    /// Goes through the rows that count, in order: row and group.
+    fn each(self, mut see: impl FnMut(usize, usize)) {
         let mut one = |row: usize, group: u32| {
-            if group != NO_ROW && self.counts(row) && !value.is_null(row) {
+            if group != NO_ROW && self.counts(row) {
                 see(row, group as usize);
             }
         };
@@ -57,6 +57,22 @@ impl<'a> Groups<'a> {
                 }
             }
         }
+    }
+
+    /// Counts the rows of each group.
+    pub(super) fn sizes(self) -> Vec<i64> {
+        let mut sizes = vec![0; self.count];
+        self.each(|_, group| sizes[group] += 1);
+        sizes
+    }
+
+    /// Goes through the rows that have a value, in order: row and group.
+    pub(super) fn each_present(self, value: &Operand, mut see: impl FnMut(usize, usize)) {
+        self.each(|row, group| {
+            if !value.is_null(row) {
+                see(row, group);
+            }
+        });
     }
 
     /// Goes through the values in order: row, group and key.
@@ -107,18 +123,31 @@ impl<'a> Groups<'a> {
     }
 
     fn cut_part<T: Copy + Default>(self, places: Range<usize>, keys: Keys<'_>, read: impl Fn(u32, u64) -> T) -> Part<T> {
+        // Room for all rows of a group, whether they have a value or not: that
+        // is known without reading any.
         let mut starts = vec![0_u32; self.count + 1];
-        self.each_key_in(places.clone(), keys, |_, group, _| starts[group + 1] += 1);
+        match self.of {
+            Of::One => starts[1] = places.len() as u32,
+            Of::Each(groups) => {
+                let groups = groups[places.clone()].iter().filter(|group| **group != NO_ROW);
+                groups.for_each(|group| starts[*group as usize + 1] += 1);
+            }
+            Of::Cases(frame, groups) => {
+                let cases = frame.segments().zip(groups).filter(|(_, group)| **group != NO_ROW);
+                cases.for_each(|((_, events), group)| starts[*group as usize + 1] += events.len() as u32);
+            }
+        }
         for group in 0..self.count {
             starts[group + 1] += starts[group];
         }
         let mut items = vec![T::default(); starts[self.count] as usize];
-        let mut next = starts.clone();
+        let mut ends = starts[..self.count].to_vec();
         self.each_key_in(places, keys, |row, group, key| {
-            items[next[group] as usize] = read(row, key);
-            next[group] += 1;
+            let end = &mut ends[group];
+            items[*end as usize] = read(row, key);
+            *end += 1;
         });
-        Part { starts, items }
+        Part { starts, ends, items }
     }
 }
 
@@ -130,12 +159,13 @@ pub(super) struct Cut<T> {
 
 struct Part<T> {
     starts: Vec<u32>,
+    ends: Vec<u32>,
     items: Vec<T>,
 }
 
 impl<T> Part<T> {
     fn of(&self, group: usize) -> Range<usize> {
-        self.starts[group] as usize..self.starts[group + 1] as usize
+        self.starts[group] as usize..self.ends[group] as usize
     }
 }
 

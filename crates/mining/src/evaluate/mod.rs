@@ -10,6 +10,15 @@
 //! Otherwise what depends on more than the cases in scope (a pull-up to a
 //! vendor, a quantile over everything) is asked of the evaluator of the whole, which
 //! keeps it for as long as the root lives.
+//!
+//! * [`evaluator`], [`places`], [`domains`], [`selection`], [`pull_up`]: from
+//!   nodes to vectors, from grain to grain, and who satisfies a filter;
+//! * [`vector`], [`operand`], [`row_list`], [`threads`]: what is read and
+//!   written, in runs and on all processors;
+//! * [`keys`], [`groups`], [`aggregation`], [`order`]: many values to one;
+//! * [`query`]: select, group, order, cut.
+//!
+//! What comes out does not depend on how many threads there are.
 
 mod threads;
 mod row_list;

@@ -113,6 +113,18 @@ impl Operand {
         self.place(row).is_none_or(|place| self.vector.is_null(place))
     }
 
+    /// Tells whether all of some rows have a value.
+    pub(super) fn are_there(&self, rows: Range<usize>) -> bool {
+        match (&*self.vector, &self.places) {
+            (Vector::Int(values) | Vector::Date(values), Places::Same) => match &values.values {
+                Ints::Steps { steps, .. } => is_full(steps, rows),
+                Ints::Wide(_, valid) => valid.as_ref().is_none_or(|valid| rows.clone().all(|row| valid.get(row))),
+            },
+            (Vector::Text(Coded { codes, .. }), Places::Same) => is_full(codes, rows),
+            _ => rows.clone().all(|row| !self.is_null(row)),
+        }
+    }
+
     /// Brings the values to the places of `length` rows.
     pub(crate) fn spread(&self, length: usize) -> Arc<Vector> {
         match &self.places {
@@ -197,6 +209,14 @@ impl Operand {
     }
 }
 
+fn is_full(values: &Narrow, run: Range<usize>) -> bool {
+    match values {
+        Narrow::Bytes(values) => !values[run].contains(&u8::MAX),
+        Narrow::Shorts(values) => !values[run].contains(&u16::MAX),
+        Narrow::Words(values) => !values[run].contains(&NO_CODE),
+    }
+}
+
 fn read_narrow(values: &Narrow, run: Range<usize>, into: &mut [u32]) {
     fn widened<T: Copy + PartialEq + Into<u32>>(values: &[T], none: T, into: &mut [u32]) {
         for (into, value) in into.iter_mut().zip(values) {
@@ -233,5 +253,52 @@ fn read_ints(values: &Ints, run: Range<usize>, into: &mut [Option<i64>]) {
                 *into = valid.get(place).then(|| values[place]);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::threads::RUN;
+    use super::*;
+    use crate::value::Type;
+
+    /// Reads in a run what is asked for one by one.
+    fn check(vector: Vector) {
+        let length = vector.len();
+        let vector = Arc::new(vector);
+        let listed = (0..length as u32).rev().map(|row| if row % 3 == 0 { NO_ROW } else { row }).collect();
+        for places in [Places::Same, Places::First, Places::Listed(Arc::new(listed))] {
+            let operand = Operand { vector: vector.clone(), places };
+            for start in (0..length).step_by(RUN) {
+                let rows = start..length.min(start + RUN);
+                let all = |row: usize| (operand.int(row).or(operand.date(row)), operand.float(row), operand.code(row));
+                let (mut numbers, mut floats, mut codes) = ([None; RUN], [0.0; RUN], [0; RUN]);
+                operand.read_numbers(rows.clone(), &mut numbers[..rows.len()]);
+                operand.read_floats(rows.clone(), &mut floats[..rows.len()]);
+                operand.read_codes(rows.clone(), &mut codes[..rows.len()]);
+                assert_eq!(operand.are_there(rows.clone()), rows.clone().all(|row| !operand.is_null(row)));
+                for (place, row) in rows.enumerate() {
+                    let float = Some(floats[place]).filter(|value| !value.is_nan());
+                    let code = Some(codes[place]).filter(|code| *code != NO_CODE);
+                    assert_eq!((numbers[place], float, code), all(row), "row {row} of {:?}", operand.vector);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_read_in_runs_is_what_stands_there() {
+        let numbers = [Some(3), None, Some(-1), Some(i64::MIN), Some(i64::MAX), None, Some(7)];
+        check(Vector::ints(numbers));
+        check(Vector::ints(numbers.into_iter().flatten().map(Some)));
+        check(Vector::dates(numbers));
+        for step in [1, 1_000, 100_000_000] {
+            let packed = Ints::new(9, |place| (place % 4 != 1).then_some(place as i64 * step));
+            check(Vector::Int(packed.into()));
+        }
+        check(Vector::floats([Some(0.5), None, Some(-0.0), Some(2.0), Some(9.0), None]));
+        check(Vector::truths([Some(true), None, Some(false), Some(true), None]));
+        let texts = ["a", "", "b", "a", "c"].map(|text| Value::Text(text.into()));
+        check(Vector::of(Type::String, texts.into_iter().chain([Value::Null])));
     }
 }

@@ -63,3 +63,52 @@ fn ranks(rows: &[u32], key: &Operand) -> Vec<Rank> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::group_key::compare;
+    use super::super::operand::Places;
+    use super::*;
+    use crate::value::{Type, Value};
+
+    proptest! {
+        #[test]
+        fn rows_stand_as_their_values_compare(
+            rows in prop::collection::vec(
+                (
+                    prop::option::of(prop_oneof![-2..2_i64, Just(i64::MIN), Just(i64::MAX)]),
+                    prop::option::of(prop_oneof![Just(-0.0), Just(0.0), -2.0..2.0, Just(1.5)]),
+                    prop::option::of("[a-c]{0,2}"),
+                ),
+                0..40,
+            ),
+            down: [bool; 3],
+        ) {
+            let texts = rows.iter().map(|row| row.2.clone().map_or(Value::Null, |text| Value::Text(text.into())));
+            let vectors = [
+                Vector::ints(rows.iter().map(|row| row.0)),
+                Vector::floats(rows.iter().map(|row| row.1)),
+                Vector::of(Type::String, texts),
+            ];
+            let operands = vectors.map(|vector| Operand { vector: Arc::new(vector), places: Places::Same });
+            let keys: Vec<(Operand, bool)> = operands.into_iter().zip(down).collect();
+            let chosen: Vec<u32> = (0..rows.len() as u32).rev().collect();
+            for keys in [&keys[..], &keys[..1], &keys[1..2], &keys[2..], &[]] {
+                let mut sorted = chosen.clone();
+                put_in_order(&mut sorted, keys);
+                let mut plainly = chosen.clone();
+                plainly.sort_by(|one, other| {
+                    let order = |(key, down): &(Operand, bool)| {
+                        directed(compare(&key.value(*one as usize), &key.value(*other as usize)), *down)
+                    };
+                    keys.iter().map(order).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+                });
+                prop_assert_eq!(sorted, plainly);
+            }
+        }
+    }
+}

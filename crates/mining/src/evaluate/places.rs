@@ -121,14 +121,18 @@ impl InScope<'_> {
 
     /// Tells where the events of each case lead to, where it is all of them
     /// that lead there by their case.
-    pub(super) fn cases_to(&self, from: Grain, to: Grain) -> Option<(Arc<Frame>, Vec<u32>)> {
-        let (Grain::Table(from), Grain::Table(to)) = (from, to) else { return None };
-        if from == to {
+    pub(super) fn cases_to(&self, from: Grain, to: Grain) -> Option<(Arc<Frame>, Arc<Vec<u32>>)> {
+        let (Grain::Table(table), Grain::Table(target)) = (from, to) else { return None };
+        if table == target {
             return None;
         }
-        let Path::Over(joins) = self.log().catalog().path(from, to) else { return None };
-        let frame = self.frame(from);
-        let targets = self.places_of_cases(&frame, &joins, to)?;
+        let frame = self.frame(table);
+        if let Some(known) = self.own.cases_to.borrow().get(&(from, to)) {
+            return Some((frame, known.clone()));
+        }
+        let Path::Over(joins) = self.log().catalog().path(table, target) else { return None };
+        let targets = Arc::new(self.places_of_cases(&frame, &joins, target)?);
+        self.own.cases_to.borrow_mut().insert((from, to), targets.clone());
         Some((frame, targets))
     }
 

@@ -183,6 +183,13 @@ fn by_part<T: Send>(
 /// backwards, what the next one sees.
 fn neighbours(value: &Operand, segment: Range<usize>, by: i64, present: &mut Vec<usize>, places: &mut [u32]) {
     let first = segment.start;
+    if value.are_there(segment.clone()) {
+        for (place, into) in (0_i64..).zip(places) {
+            let wanted = place.checked_add(by).and_then(|place| usize::try_from(place).ok());
+            *into = wanted.filter(|wanted| *wanted < segment.len()).map_or(NO_ROW, |wanted| (first + wanted) as u32);
+        }
+        return;
+    }
     present.clear();
     present.extend(segment.clone().filter(|row| !value.is_null(*row)));
     let mut before = 0_i64;

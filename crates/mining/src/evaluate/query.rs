@@ -135,12 +135,13 @@ fn reduce(scope: &InScope<'_>, grain: Grain, one: &Aggregate, groups: Groups<'_>
         Aggregate::Rows(table) => {
             let places = scope.places(grain, Grain::Table(*table));
             // Each row of the grain is one of the table's own.
-            let is_own = matches!(places, Places::Same);
+            if matches!(places, Places::Same) {
+                return Vector::ints(groups.sizes().into_iter().map(Some));
+            }
             let place = |row: usize| places.at(row).map(|place| place as i64);
             let numbers = Vector::ints_of(scope.length(grain), place);
             let numbers = Operand { vector: Arc::new(numbers), places: Places::Same };
-            let counting = if is_own { Aggregation::Count } else { Aggregation::CountDistinct };
-            aggregate(counting, Type::Int, &numbers, "", groups)
+            aggregate(Aggregation::CountDistinct, Type::Int, &numbers, "", groups)
         }
     }
 }

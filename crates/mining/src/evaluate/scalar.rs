@@ -114,18 +114,19 @@ fn is_in(value: &Operand, list: &[Value], length: usize) -> Vector {
 }
 
 fn like(value: &Operand, pattern: &Operand, length: usize) -> Vector {
-    if pattern.is_constant()
-        && let Some(distinct) = Distinct::of(value, length)
-    {
-        return distinct.spread(&like(&distinct.operand, pattern, distinct.count));
-    }
     // A text and a pattern meet often; each pair is matched once.
     let mut known: HashMap<(u32, u32), bool> = HashMap::new();
-    Vector::truths((0..length).map(|row| {
+    let mut fits = |value: &Operand, row: usize| {
         let codes = value.code(row).zip(pattern.code(row))?;
         let (text, pattern) = value.text(row).zip(pattern.text(row))?;
         Some(*known.entry(codes).or_insert_with(|| Pattern::new(pattern).fits(text)))
-    }))
+    };
+    if pattern.is_constant()
+        && let Some(distinct) = Distinct::of(value, length)
+    {
+        return distinct.spread(&Vector::truths((0..distinct.count).map(|row| fits(&distinct.operand, row))));
+    }
+    Vector::truths((0..length).map(|row| fits(value, row)))
 }
 
 fn case(own: Type, branches: &[(Operand, Operand)], otherwise: Option<&Operand>, length: usize) -> Vector {

@@ -8,8 +8,9 @@ use std::ops::Range;
 use crate::log::{PARALLEL_MIN, threads};
 
 /// How many rows are read at once: what kind of array it is that they stand in
-/// is asked once per run, not once per row.
-pub(super) const RUN: usize = 512;
+/// is asked once per run, not once per row. Tests have short runs, so that they
+/// see what happens at their ends.
+pub(super) const RUN: usize = if cfg!(test) { 4 } else { 512 };
 
 /// Does several jobs at the same time, one of them on this thread.
 pub(super) fn at_once<T: Send, J: FnOnce() -> T + Send>(jobs: Vec<J>) -> Vec<T> {
@@ -25,9 +26,14 @@ pub(super) fn at_once<T: Send, J: FnOnce() -> T + Send>(jobs: Vec<J>) -> Vec<T> 
     })
 }
 
-/// Returns how many parts `length` rows are worth.
+/// Returns how many parts `length` rows are worth: in tests three, as soon as
+/// there is something to cut.
 pub(super) fn parts(length: usize) -> usize {
-    if length < PARALLEL_MIN { 1 } else { threads() }
+    match length {
+        _ if cfg!(test) => length.div_ceil(16).clamp(1, 3),
+        _ if length < PARALLEL_MIN => 1,
+        _ => threads(),
+    }
 }
 
 /// Fills an array run by run; `of` gets the rows of a run and where their
@@ -45,4 +51,19 @@ pub(super) fn fill_runs<T: Send + Copy + Default>(length: usize, of: impl Fn(Ran
     let jobs = all.chunks_mut(part).enumerate().map(|(number, values)| move || work(number * part, values));
     at_once(jobs.collect());
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_filled_once() {
+        for length in [0, 1, 15, 16, 17, 33, 100] {
+            let filled = fill_runs(length, |rows, into: &mut [usize]| {
+                into.iter_mut().zip(rows).for_each(|(into, row)| *into += row + 1);
+            });
+            assert_eq!(filled, (1..=length).collect::<Vec<_>>());
+        }
+    }
 }
