@@ -66,7 +66,7 @@ impl Mining {
             }),
         };
         let head = *self.tables.head(data_model.pool).borrow();
-        let id = model.to_owned();
+        let (id, on) = (model.to_owned(), data_model.id);
         let stored = self.desk.db.read("mining.standing", move |tx| {
             let unknown = || Error::UnknownModel { model: id.clone() };
             let version = tables::model(tx, &id)?.ok_or_else(unknown)?.published.unwrap_or_default();
@@ -74,9 +74,9 @@ impl Mining {
             for trigger in &published.triggers {
                 views.push(counted(tx, &id, trigger)?);
             }
-            Ok::<_, Error>((version, tables::progress(tx, &id)?, views))
+            Ok::<_, Error>((version, tables::progress(tx, &id)?, tables::clock(tx, on)?, views))
         });
-        let (version, progress, views) = stored.await?;
+        let (version, progress, clock, views) = stored.await?;
         let Progress { through, at, .. } = progress.unwrap_or_default();
         let memory = in_memory.unwrap_or_else(InMemory::none);
         let triggers = views.into_iter().map(|view| {
@@ -92,6 +92,7 @@ impl Mining {
         Ok(ModelStanding {
             model: model.to_owned(),
             version,
+            now: clock.now(self.clock.now()),
             through,
             evaluated_at: at,
             head,

@@ -14,6 +14,7 @@ mod scopes;
 mod windows;
 mod triggers;
 mod wishes;
+mod standing;
 mod incremental;
 mod late_steps;
 mod backtests;
