@@ -46,6 +46,35 @@ pub(crate) async fn apply(path: &Path, target: Target<'_>, say: &mut dyn FnMut(&
     Application { folder, target, say, names: BTreeMap::new() }.run(&manifest).await
 }
 
+/// Says what publishing made of a model: each trigger with its class and cost
+/// and what became of those that match already, and what is strange.
+fn told_of(publication: &Json) -> Vec<String> {
+    let list = |name: &str| publication[name].as_array().cloned().unwrap_or_default();
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    let mut lines = Vec::new();
+    for trigger in list("triggers") {
+        let (id, class, cost) = (text(&trigger["id"]), text(&trigger["class"]), text(&trigger["cost"]));
+        let mut line = format!("trigger \"{id}\" is of class {class}: {cost}");
+        if let Some(preview) = list("previews").iter().find(|preview| preview["trigger"] == id.as_str()) {
+            line += &match (preview["matching"].as_u64(), preview["new"].as_u64(), preview["fires"] == true) {
+                (Some(0), ..) => "; nothing matches yet".to_owned(),
+                (Some(matching), Some(0), _) => format!("; {matching} match, as before"),
+                (matching, new, fires) => {
+                    let fires = if fires { "fire" } else { "are known and do not fire" };
+                    format!("; {} match, {} of them newly: they {fires}", matching.unwrap_or(0), new.unwrap_or(0))
+                }
+            };
+        }
+        lines.push(line);
+    }
+    let note = |notice: &Json| {
+        let (path, detail) = (text(&notice["path"]), text(&notice["detail"]));
+        format!("note: {path} (line {}): {detail}", notice["line"])
+    };
+    lines.extend(list("notices").iter().map(note));
+    lines
+}
+
 /// One application of one manifest.
 struct Application<'a> {
     folder: PathBuf,
@@ -167,6 +196,9 @@ impl Application<'_> {
         if model.publish {
             let publication = self.target.main.post(&format!("{path}/publish"), &json!({})).await?;
             (self.say)(&format!("knowledge model \"{}\" is published, version {}", model.id, publication["version"]));
+            for line in told_of(&publication) {
+                (self.say)(&format!("  {line}"));
+            }
         } else {
             (self.say)(&format!("knowledge model \"{}\" is stored as a draft", model.id));
         }

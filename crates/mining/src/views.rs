@@ -90,9 +90,12 @@ pub struct ModelStanding {
     pub version: u64,
     /// Whether it is followed.
     pub following: Following,
+    /// What its process clock shows.
+    pub now: Timestamp,
     /// Every commit up to this number was evaluated.
     pub through: u64,
-    /// At this instant of the process clock.
+    /// The instant of the process clock at which it was evaluated last: that of a
+    /// commit, or of a deadline. Nothing can have changed since.
     pub evaluated_at: Timestamp,
     /// The last durable commit of the pool; where it is ahead of `through`, the
     /// difference is under way.

@@ -109,7 +109,11 @@ pub(super) struct Standing {
     /// When a model that is detached is tried again, on the wall clock.
     #[schema(value_type = Option<String>, format = DateTime)]
     again_at: Option<Timestamp>,
-    /// The instant of the last evaluation, on the process clock.
+    /// What the process clock shows.
+    #[schema(value_type = String, format = DateTime)]
+    now: Timestamp,
+    /// The instant of the process clock at which it was evaluated last: that of
+    /// a commit, or of a deadline. Nothing can have changed since.
     #[schema(value_type = String, format = DateTime)]
     evaluated_at: Timestamp,
     /// Every commit up to this number was evaluated.
@@ -517,6 +521,7 @@ impl From<ModelStanding> for Standing {
             state,
             reason,
             again_at,
+            now,
             evaluated_at,
             commit: through,
             head,

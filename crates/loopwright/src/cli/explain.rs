@@ -230,21 +230,30 @@ fn backtest_lines(found: &Json) -> Vec<String> {
 }
 
 /// Days that are shown one by one; of more, weeks are.
-const DAYS_SHOWN: usize = 31;
+const DAYS_SHOWN: i64 = 31;
 /// Signs in the longest bar.
 const BAR_SIGNS: u64 = 40;
 
-/// Draws how many signals fired per day or, over a long time, per week.
+/// Draws how many signals fired per day or, over a long time, per week. The
+/// answer has the days on which something fired; those between are quiet.
 fn rate_lines(days: &[Json]) -> Vec<String> {
-    let (name, span) = if days.len() > DAYS_SHOWN { ("week from", 7) } else { ("day", 1) };
-    let counts = days.chunks(span).map(|days| {
-        let fired: u64 = days.iter().filter_map(|day| day["fired"].as_u64()).sum();
-        (text_of(&days[0]["day"]), fired)
-    });
-    let counts: Vec<(String, u64)> = counts.collect();
-    let most = counts.iter().map(|(_, fired)| *fired).max().unwrap_or_default();
-    let row = |(day, fired): &(String, u64)| vec![day.clone(), fired.to_string(), bar(*fired, most)];
-    Table::of(&[(name, false), ("fired", true), ("", false)], &counts.iter().map(row).collect::<Vec<_>>())
+    const DAY_MILLIS: i64 = 86_400_000;
+    let number = |day: &Json| instant(&text_of(&day["day"])).map_or(0, |at| at.as_millis().div_euclid(DAY_MILLIS));
+    let numbered: Vec<(i64, u64)> =
+        days.iter().map(|day| (number(day), day["fired"].as_u64().unwrap_or_default())).collect();
+    let (Some((first, _)), Some((last, _))) = (numbered.first(), numbered.last()) else { return Vec::new() };
+    let (name, span) = if last - first >= DAYS_SHOWN { ("week from", 7) } else { ("day", 1) };
+    let mut counts = vec![0; ((last - first) / span + 1) as usize];
+    for (day, fired) in &numbered {
+        counts[((day - first) / span) as usize] += fired;
+    }
+    let most = counts.iter().copied().max().unwrap_or_default();
+    let row = |(place, fired): (usize, &u64)| {
+        let day = Timestamp::from_millis((first + place as i64 * span) * DAY_MILLIS).to_string();
+        vec![day.chars().take(10).collect(), fired.to_string(), bar(*fired, most)]
+    };
+    let rows: Vec<Vec<String>> = counts.iter().enumerate().map(row).collect();
+    Table::of(&[(name, false), ("fired", true), ("", false)], &rows)
 }
 
 /// Draws a bar; what is there is never drawn as nothing.
@@ -485,5 +494,28 @@ mod tests {
             2026-01-01T08:00:00.000Z  7           time        1
             … and more: see --limit or --json"]]
         .assert_eq(&backtest_lines(&found).join("\n"));
+    }
+
+    #[test]
+    fn quiet_days_count_as_days() {
+        let days = json!([{ "day": "2026-01-01", "fired": 3 }, { "day": "2026-01-03", "fired": 1 }]);
+        expect![[r"
+            day         fired
+            ──────────  ─────  ───
+            2026-01-01      3  ▇▇▇
+            2026-01-02      0
+            2026-01-03      1  ▇"]]
+        .assert_eq(&rate_lines(days.as_array().expect("a list")).join("\n"));
+        let days = json!([{ "day": "2026-01-01", "fired": 50 }, { "day": "2026-01-16", "fired": 1 },
+                          { "day": "2026-02-04", "fired": 1 }]);
+        expect![[r"
+            week from   fired
+            ──────────  ─────  ────────────────────────────────────────
+            2026-01-01     50  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
+            2026-01-08      0
+            2026-01-15      1  ▇
+            2026-01-22      0
+            2026-01-29      1  ▇"]]
+        .assert_eq(&rate_lines(days.as_array().expect("a list")).join("\n"));
     }
 }

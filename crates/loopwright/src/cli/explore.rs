@@ -255,7 +255,7 @@ fn map_lines(map: &Json) -> Vec<String> {
 }
 
 /// Characters of a variant that are shown.
-const VARIANT_CHARS: usize = 110;
+const VARIANT_CHARS: usize = 150;
 
 fn variant_lines(page: &Json) -> Vec<String> {
     let rows: Vec<Vec<String>> = items(&page["variants"])
@@ -338,18 +338,25 @@ fn case_lines(case: &Json) -> Vec<String> {
             }
         }
     }
-    let rows: Vec<Vec<String>> = events
-        .iter()
-        .map(|event| {
-            let mut cells = vec![text_of(&event["at"]), span_words(&event["wait"]), text_of(&event["activity"])];
-            cells.extend(columns.iter().map(|name| short(&text_of(&event["values"][*name]), 40)));
-            cells
-        })
-        .collect();
+    let signals = items(&case["signals"]);
+    let event_cells = |event: &Json| {
+        let mut cells = vec![text_of(&event["at"]), span_words(&event["wait"]), text_of(&event["activity"])];
+        cells.extend(columns.iter().map(|name| short(&text_of(&event["values"][*name]), 40)));
+        cells
+    };
+    let flag_cells = |signal: &Json| {
+        let flag = format!("⚑ {} fires", text_of(&signal["trigger"]));
+        let mut cells = vec![text_of(&signal["at"]), String::new(), flag];
+        cells.resize(3 + columns.len(), String::new());
+        cells
+    };
+    let mut rows: Vec<Vec<String>> = events.iter().map(event_cells).chain(signals.iter().map(flag_cells)).collect();
+    // Instants as text stand in the order of time; of equal ones the event is
+    // the first, for the signal follows from it.
+    rows.sort_by(|one, other| one[0].cmp(&other[0]));
     let head = [("at", false), ("wait", true), ("activity", false)];
     let head: Vec<(&str, bool)> = head.into_iter().chain(columns.iter().map(|name| (*name, false))).collect();
     lines.extend(Table::of(&head, &rows));
-    let signals = items(&case["signals"]);
     if !signals.is_empty() {
         lines.push(String::new());
         let rows: Vec<Vec<String>> = signals.iter().map(signal_cells).collect();
@@ -393,6 +400,9 @@ pub(super) fn percent(share: &Json) -> String {
 pub(super) fn span_words(millis: &Json) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)];
     let Some(millis) = millis.as_i64() else { return String::new() };
+    if millis == 0 {
+        return "0".to_owned();
+    }
     let sign = if millis < 0 { "-" } else { "" };
     let mut left = millis.unsigned_abs();
     let mut parts = Vec::new();
@@ -427,7 +437,7 @@ mod tests {
     #[test]
     fn spans_are_said_in_two_units() {
         for (millis, words) in [
-            (0, "0 ms"),
+            (0, "0"),
             (999, "999 ms"),
             (61_000, "1 min 1 s"),
             (86_400_000, "1 d"),
@@ -467,9 +477,10 @@ mod tests {
             7: 2026-01-01T00:00:00.000Z to 2026-01-02T01:00:00.000Z, 1 d 1 h
             3 of 10 cases take this way
 
-            at                           wait  activity  USER
-            ────────────────────────  ───────  ────────  ────
-            2026-01-01T00:00:00.000Z           Create    ann
+            at                           wait  activity      USER
+            ────────────────────────  ───────  ────────────  ────
+            2026-01-01T00:00:00.000Z           Create        ann
+            2026-01-01T12:00:00.000Z           ⚑ LATE fires
             2026-01-02T01:00:00.000Z  1 d 1 h  Pay
 
             signal at                 trigger  why   event  led to by

@@ -166,7 +166,7 @@ fn model_lines(models: &Json) -> Vec<String> {
 }
 
 fn state_lines(state: &Json) -> Vec<String> {
-    let mut lines = vec![standing_line(state)];
+    let mut lines = standing_lines(state).to_vec();
     if !state["reason"].is_null() {
         let again = state["againAt"].as_str().map_or(String::new(), |at| format!("; it is tried again at {at}"));
         lines.push(format!("{}{again}", text_of(&state["reason"])));
@@ -184,7 +184,6 @@ fn state_lines(state: &Json) -> Vec<String> {
         if one["shadow"] == true {
             cells[0].push_str(" (shadow)");
         }
-        cells.push(text_of(&one["cost"]));
         cells
     };
     let head = [
@@ -196,17 +195,21 @@ fn state_lines(state: &Json) -> Vec<String> {
         ("held", true),
         ("shadowed", true),
         ("next deadline", false),
-        ("at each occasion it looks at", false),
     ];
     lines.extend(Table::of(&head, &triggers.iter().map(row).collect::<Vec<_>>()));
+    lines.push(String::new());
+    lines.extend(triggers.iter().map(|one| format!("{}: {}", text_of(&one["id"]), text_of(&one["cost"]))));
     lines
 }
 
-fn standing_line(state: &Json) -> String {
-    let [model, version, word, at, commit, head] =
-        ["model", "version", "state", "evaluatedAt", "commit", "head"].map(|name| text_of(&state[name]));
+fn standing_lines(state: &Json) -> [String; 2] {
+    let [model, version, word, now, at, commit, head] =
+        ["model", "version", "state", "now", "evaluatedAt", "commit", "head"].map(|name| text_of(&state[name]));
     let word = if word == "notLoaded" { "not loaded" } else { &word };
-    format!("{model}, version {version}, is {word}; evaluated at {at} up to commit {commit} of {head}")
+    [
+        format!("{model}, version {version}, is {word}; its clock shows {now}"),
+        format!("evaluated last at {at}, up to commit {commit} of {head}"),
+    ]
 }
 
 fn trigger_lines(one: &Json) -> Vec<String> {
@@ -296,16 +299,19 @@ mod tests {
     fn triggers_are_listed_and_shown() {
         let state = json!({
             "model": "p.late", "version": 3, "state": "detached", "reason": "a division went wrong",
-            "againAt": "2026-03-09T08:00:04.000Z", "evaluatedAt": "2026-03-09T08:00:00.000Z", "commit": 7, "head": 9,
+            "againAt": "2026-03-09T08:00:04.000Z", "now": "2026-03-09T08:30:00.000Z", "evaluatedAt": "2026-03-09T08:00:00.000Z", "commit": 7, "head": 9,
             "triggers": [trigger()],
         });
         expect![[r"
-            p.late, version 3, is detached; evaluated at 2026-03-09T08:00:00.000Z up to commit 7 of 9
+            p.late, version 3, is detached; its clock shows 2026-03-09T08:30:00.000Z
+            evaluated last at 2026-03-09T08:00:00.000Z, up to commit 7 of 9
             a division went wrong; it is tried again at 2026-03-09T08:00:04.000Z
 
-            trigger    class  matched  waiting  fired  held  shadowed  next deadline             at each occasion it looks at
-            ─────────  ─────  ───────  ───────  ─────  ────  ────────  ────────────────────────  ────────────────────────────
-            LONG_WAIT  T           12        2     40     3         0  2026-03-09T12:00:00.000Z  touched cases"]]
+            trigger    class  matched  waiting  fired  held  shadowed  next deadline
+            ─────────  ─────  ───────  ───────  ─────  ────  ────────  ────────────────────────
+            LONG_WAIT  T           12        2     40     3         0  2026-03-09T12:00:00.000Z
+
+            LONG_WAIT: touched cases"]]
         .assert_eq(&state_lines(&state).join("\n"));
         expect![[r"
             LONG_WAIT

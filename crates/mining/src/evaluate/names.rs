@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Evaluator;
 use super::operand::Operand;
-use crate::log::{EventLog, Words};
+use crate::log::EventLog;
 use crate::pql::operators::hint;
 use crate::pql::plan::{Aggregate, Boundary, Grain, Node, Op, Process, Program, QueryPlan};
 use crate::pql::regex::{Name, Regex, Symbol};
@@ -39,12 +39,10 @@ pub fn unheard<'a>(
     let mut told = Vec::new();
     let mut seen = HashSet::new();
     for (value, names) in asked {
-        if let Some(known) = own_words(log, value)
-            && names.iter().all(|name| matches!(name, Name::Is(name) if known.find(name).is_some()))
-        {
-            continue;
-        }
-        let words = evaluator.everything(|scope| words(&scope.operand(value, events), scope.length(events)));
+        let words = match own_words(log, value) {
+            Some(own) => own,
+            None => evaluator.everything(|scope| words(&scope.operand(value, events), scope.length(events))),
+        };
         for name in names {
             let symbol = Symbol { names: vec![name.clone()], negated: false };
             if words.iter().any(|word| symbol.takes(word)) || !seen.insert(name.clone()) {
@@ -76,11 +74,15 @@ pub fn unheard_in_query(log: &Arc<EventLog>, plan: &QueryPlan, now: i64) -> Vec<
     unheard(log, &Arc::new(plan.program.clone()), nodes, now)
 }
 
-/// Returns the distinct texts of a plain column: who finds a name there need
-/// not look at the rows.
-fn own_words<'a>(log: &'a EventLog, value: &Node) -> Option<&'a Words> {
+/// Returns the distinct texts of a plain column, in the order of the alphabet:
+/// they are known without a look at the rows. Those of rows that have gone are
+/// among them; such a name was borne once, and is no slip.
+fn own_words(log: &EventLog, value: &Node) -> Option<Vec<String>> {
     let Op::Column { table, column } = value.op else { return None };
-    Some(log.table(table).column(column).words())
+    let words = log.table(table).column(column).words();
+    let mut own: Vec<String> = (0..words.len() as u32).map(|code| words.get(code).to_owned()).collect();
+    own.sort_unstable();
+    Some(own)
 }
 
 /// Returns the names that the activity is compared with, as `=`, `!=` and IN do.

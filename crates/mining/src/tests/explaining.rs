@@ -280,3 +280,41 @@ async fn a_question_is_about_some_cases() {
     let map = mining.process_map("p.orders", by(r#""ORDERS"."VALUE" > 90"#), Coverage::default()).await;
     assert_eq!(map.expect("a map").cases, 2);
 }
+
+/// A source that has come every two hours or so, and an activity that has.
+const DETECTORS: &str = r#"
+metadata: { key: orders }
+dataModelId: orders
+triggers:
+  - { id: QUIET, record: MODEL, detector: { kind: SILENCE, column: USER, quantile: 0.5, factor: 30, pausesMin: 1 } }
+  - id: SLOWER
+    record: MODEL
+    detector: { kind: DURATION_DRIFT, windowSteps: 1, referenceSteps: 1, factor: 10 }
+"#;
+
+async fn detect(house: &House, trigger: &str, identifier: &str, expected: &Expect) {
+    let why = house.mining().why("p.orders", trigger, identifier).await.expect("a detector always answers");
+    let detector = why.detector.expect("it stands on one");
+    let mut text = format!("{} at {}: {}\n{}\n", why.identifier, why.now, why.satisfies, detector.parameters);
+    for measure in &detector.measures {
+        let figures = detector.fields.iter().zip(&measure.values);
+        let figures: Vec<String> = figures.map(|(name, value)| format!("{name} {value}")).collect();
+        let due = measure.due.map(|due| format!(", due {due}")).unwrap_or_default();
+        text += &format!("  {}: {}, {}{due}\n", measure.identifier, measure.fires, figures.join(", "));
+    }
+    text += &format!("{:?}\n{}", why.next, why.remarks.join("\n"));
+    expected.assert_eq(&text);
+}
+
+#[tokio::test]
+async fn a_detector_tells_what_it_measures() {
+    let house = house().await;
+    house.publish(DETECTORS).await;
+    // Ann came at 8, 9 and 10: the pauses are an hour each.
+    detect(&house, "QUIET", "ann", &expect![[r#""#]]).await;
+    detect(&house, "QUIET", "an", &expect![[r#""#]]).await;
+    detect(&house, "SLOWER", "Create → Approve", &expect![[r#""#]]).await;
+    detect(&house, "SLOWER", "Approve → Pay", &expect![[r#""#]]).await;
+    house.set_clock("p.orders", "2026-03-02 10:00").await;
+    detect(&house, "QUIET", "ann", &expect![[r#""#]]).await;
+}
