@@ -154,6 +154,21 @@ async fn a_window_of_a_case_is_its_own() {
 }
 
 #[tokio::test]
+async fn a_figure_that_is_made_of_figures_is_told() {
+    let house = house().await;
+    let crowd = r#"PU_COUNT(CONSTANT(), "ORDERS"."CASE",
+        PU_SUM("ORDERS", "EV"."H") > PU_AVG(CONSTANT(), "EV"."H")) > 1000"#;
+    let cost = expect![
+        "at each commit the cases that it touches; those of a group whose shared condition turns; a figure that is made of other figures is computed from scratch when one of them moves"
+    ];
+    publish(&house, crowd, Class::K, &cost).await;
+    // One value per row of what it goes over moves that row alone.
+    let most = r#"PU_MEDIAN(CONSTANT(), PU_COUNT(DOMAIN_TABLE("EV"."ACT"), "EV"."ID")) > 1000"#;
+    let cost = expect!["at each commit the cases that it touches; those of a group whose shared condition turns"];
+    publish(&house, most, Class::K, &cost).await;
+}
+
+#[tokio::test]
 async fn what_looks_further_than_its_case_is_evaluated_whole() {
     let house = house().await;
     let whole = "all cases, in the background after a commit, at most every 5 seconds and at most a twentieth of the time, because it depends on more than can be followed row by row";
