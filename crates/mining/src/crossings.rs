@@ -127,6 +127,11 @@ impl Crossings {
         self.groups.iter().filter(|(key, _)| is_calendar(key)).flat_map(|(_, readers)| readers.everybody()).collect()
     }
 
+    /// Tells whether a group is named by the number of a row.
+    pub(crate) fn name_rows(&self) -> bool {
+        self.groups.keys().any(|(.., group)| matches!(group, Group::Row(_)))
+    }
+
     /// Gives instances and the groups that are rows other numbers. Whoever has
     /// none is forgotten.
     pub(crate) fn renumber(&mut self, unit: impl Fn(u32) -> Option<u32>, row: impl Fn(usize, u32) -> Option<u32>) {

@@ -34,8 +34,8 @@ use std::sync::Arc;
 
 use self::calendars::KeptCalendars;
 use self::figure::{Below, Figure};
-pub(crate) use self::kept::is_followed;
 use self::kept::is_kept;
+pub(crate) use self::kept::{is_followed, is_made_of_figures};
 use self::naming::{text_of, text_of_calendar};
 use self::roots::Roots;
 pub(crate) use self::roots::{dirty_rows, has_case};

@@ -340,10 +340,10 @@ impl Live {
 }
 
 impl LiveModel {
-    /// Returns how many cases were looked at since the model is followed.
+    /// Tells how many cases each trigger looked at since the model is followed.
     #[cfg(test)]
-    pub(crate) fn looked_at(&self) -> u64 {
-        self.watches.iter().map(|watch| watch.looked_at).sum()
+    pub(crate) fn looked_at(&self) -> impl Iterator<Item = (String, u64)> {
+        self.watches.iter().map(|watch| (format!("{}/{}", self.id, watch.trigger.id), watch.looked_at))
     }
 
     /// Tells whether something that is held may be sent now.

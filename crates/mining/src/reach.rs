@@ -11,7 +11,7 @@
 //! be said like this is evaluated whole, at its own pace (F).
 
 use crate::evaluate::{has_shared, is_known, is_shared};
-use crate::figures::is_followed;
+use crate::figures::{is_followed, is_made_of_figures};
 use crate::pql::check::{Checker, type_of};
 use crate::pql::deadline::{CADENCE_MILLIS, ClockUse, Course, slope};
 use crate::pql::plan::{Aggregation, Grain, Node, Op, Program, PullUp, Selection, Way, Yield};
@@ -35,6 +35,8 @@ pub(crate) struct Reach {
     pub(crate) loose: Vec<Node>,
     /// A figure stands in such a condition.
     pub(crate) reads_figures: bool,
+    /// A figure is made of others such that it is computed anew when one moves.
+    pub(crate) makes_anew: bool,
     /// A working calendar that stands in a table has a part in it.
     pub(crate) goes_by_table: bool,
     /// Comparisons with the clock, case by case, each with its slope.
@@ -118,6 +120,7 @@ pub(crate) fn reach(checker: &Checker<'_>, selection: &Selection, clock: &ClockU
         condition.walk(&mut |node| {
             reach.whole |= !is_followed(program, node);
             reach.goes_by_table |= node.reads_calendar();
+            reach.makes_anew |= is_made_of_figures(program, node);
         });
         let mut parts = Vec::new();
         conjuncts(condition, &mut parts);
@@ -266,6 +269,9 @@ impl Reach {
         }
         if self.reads_figures {
             words.push_str("; when a shared figure moves, those that read it");
+        }
+        if self.makes_anew {
+            words.push_str("; a figure that is made of other figures is computed from scratch when one of them moves");
         }
         if self.goes_by_table {
             words.push_str("; when a working calendar changes, those that go by it");

@@ -137,7 +137,9 @@ impl Watch {
             self.waiting.values_mut().for_each(|waiting| *waiting = unit(*waiting));
             self.deadlines.renumber(|before| known(unit(before)));
         }
-        self.crossings.renumber(|before| known(unit(before)), |table, row| known(rows.row(table, row)));
+        if own.is_some() || self.crossings.name_rows() {
+            self.crossings.renumber(|before| known(unit(before)), |table, row| known(rows.row(table, row)));
+        }
     }
 
     /// Tells whom it looks at when it begins. One that is evaluated whole keeps

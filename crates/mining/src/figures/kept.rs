@@ -38,6 +38,25 @@ pub(crate) fn is_kept(program: &Program, node: &Node) -> bool {
         }
 }
 
+/// Tells whether a figure is computed from scratch when another one moves that
+/// it is made of: a figure with one value per row of what it goes over moves
+/// those rows, any other one moves what every row puts in.
+pub(crate) fn is_made_of_figures(program: &Program, node: &Node) -> bool {
+    let from = match &node.op {
+        Op::PullUp(pull_up) => pull_up.from,
+        Op::Lookup(lookup) => lookup.value.grain,
+        _ => return false,
+    };
+    let mut found = false;
+    node.each_child(|child| {
+        child.walk(&mut |below| {
+            let is_of_rows = below.grain == from && matches!(below.op, Op::PullUp(_));
+            found |= is_shared(program, below) && !is_of_rows;
+        });
+    });
+    is_shared(program, node) && found
+}
+
 /// Tells whether the working calendars of a plan can be kept: they stand in the
 /// text, or in tables of their own that no case and no figure has a part in.
 pub(super) fn calendar_is_kept(program: &Program, plan: &CalendarPlan) -> bool {

@@ -154,6 +154,42 @@ async fn a_window_of_a_case_is_its_own() {
 }
 
 #[tokio::test]
+async fn a_figure_that_is_made_of_figures_is_told() {
+    let house = house().await;
+    let crowd = r#"PU_COUNT(CONSTANT(), "ORDERS"."CASE",
+        PU_SUM("ORDERS", "EV"."H") > PU_AVG(CONSTANT(), "EV"."H")) > 1000"#;
+    let cost = expect![
+        "at each commit the cases that it touches; those of a group whose shared condition turns; a figure that is made of other figures is computed from scratch when one of them moves"
+    ];
+    publish(&house, crowd, Class::K, &cost).await;
+    // One value per row of what it goes over moves that row alone.
+    let most = r#"PU_MEDIAN(CONSTANT(), PU_COUNT(DOMAIN_TABLE("EV"."ACT"), "EV"."ID")) > 1000"#;
+    let cost = expect!["at each commit the cases that it touches; those of a group whose shared condition turns"];
+    publish(&house, most, Class::K, &cost).await;
+}
+
+#[tokio::test]
+async fn a_record_of_a_side_table_does_not_keep_the_log_from_being_folded() {
+    let house = house().await;
+    let text = on_orders(r#""LIMITS"."HOURS" > 4"#).replace("ORDERS", "LIMITS").replace("CASE", "LAND");
+    let published = house.publish(&text).await;
+    assert_eq!(published.triggers[0].matched, 1);
+    let mut events = String::from("ID | CASE | ACT | TS:time | H:int\n");
+    for case in 0..80 {
+        writeln!(events, "c{case} | {case} | Pay | 2026-03-02 20:00 | 1").expect("a string takes it");
+    }
+    upsert(&house, "LIMITS", "LAND", "LAND | HOURS:int\nde | 3").await;
+    upsert(&house, "EV", "ID", &events).await;
+    let id = house.data_model.now().id;
+    let root = house.mining().post(id).shown().expect("it is followed").root;
+    assert!(root.is_folding(), "what came is a sixteenth of the base");
+    house.mining().fold(id, true).await;
+    assert_eq!(looks(&house, "LIMITS", "LAND", "LAND | HOURS:int\nfr | 1\nde | 9").await, 2);
+    let matched = house.mining().matched("p.km", "T").await.expect("a trigger");
+    assert_eq!(matched.iter().map(|one| one.identifier.as_str()).collect::<Vec<_>>(), ["de"]);
+}
+
+#[tokio::test]
 async fn what_looks_further_than_its_case_is_evaluated_whole() {
     let house = house().await;
     let whole = "all cases, in the background after a commit, at most every 5 seconds and at most a twentieth of the time, because it depends on more than can be followed row by row";
