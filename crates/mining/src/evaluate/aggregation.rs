@@ -300,11 +300,17 @@ fn linear(fraction: f64, keys: &mut [u64], read: impl Fn(u64) -> f64) -> Option<
 }
 
 /// Returns the mean without the given percents of the values on either side,
-/// each rounded to whole values.
+/// each rounded down to whole values; 0 if that leaves none.
 fn trimmed_mean(low: f64, high: f64, values: &mut [f64]) -> Option<f64> {
+    if values.is_empty() {
+        return None;
+    }
     values.sort_unstable_by(f64::total_cmp);
-    let cut = |percent: f64| (values.len() as f64 * percent / 100.0).round() as usize;
-    let kept = values.get(cut(low)..values.len().saturating_sub(cut(high)))?;
+    let cut = |percent: f64| (values.len() as f64 * percent / 100.0).floor() as usize;
+    let kept = values.get(cut(low)..values.len() - cut(high)).unwrap_or_default();
+    if kept.is_empty() {
+        return Some(0.0);
+    }
     let mean = kept.iter().sum::<f64>() / kept.len() as f64;
     Some(mean).filter(|mean| mean.is_finite())
 }
@@ -337,13 +343,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_trimmed_is_rounded_to_whole_values() {
+    fn what_is_trimmed_is_rounded_down_to_whole_values() {
         let values = || (1..=10).map(f64::from).collect::<Vec<_>>();
-        assert_eq!(trimmed_mean(5.0, 0.0, &mut values()), Some(6.0), "half a value counts as one");
-        assert_eq!(trimmed_mean(4.0, 4.0, &mut values()), Some(5.5));
+        assert_eq!(trimmed_mean(5.0, 0.0, &mut values()), Some(5.5), "half a value is none");
+        assert_eq!(trimmed_mean(19.0, 19.0, &mut values()), Some(5.5));
         assert_eq!(trimmed_mean(20.0, 0.0, &mut values()), Some(6.5));
-        assert_eq!(trimmed_mean(50.0, 50.0, &mut values()), None);
-        assert_eq!(trimmed_mean(60.0, 60.0, &mut values()), None);
+        // The documented examples: three of ten on either side; two of five,
+        // none of one, and all of four.
+        let example = &mut [102.0, 101.0, 100.0, 4.0, 3.0, 2.0, 1.0, -100.0, -101.0, -102.0];
+        assert_eq!(trimmed_mean(30.0, 30.0, example), Some(2.5));
+        assert_eq!(trimmed_mean(50.0, 50.0, &mut [10.0, 3.0, 5.0, 7.0, 1.0]), Some(5.0));
+        assert_eq!(trimmed_mean(50.0, 50.0, &mut [10.0]), Some(10.0));
+        assert_eq!(trimmed_mean(50.0, 50.0, &mut [2.0, 40.0, 1.0, 3.0]), Some(0.0));
+        assert_eq!(trimmed_mean(60.0, 60.0, &mut values()), Some(0.0));
         assert_eq!(trimmed_mean(5.0, 5.0, &mut []), None);
     }
 }

@@ -250,7 +250,7 @@ fn undecidable_is_null() {
     check(
         "MULTI CASE WHEN 1 = 1 THEN 1 END",
         &expect![
-            "line 1, column 1: MULTI CASE WHEN is not understood, for it would make several rows of one; write one CASE WHEN per question"
+            "line 1, column 1: MULTI CASE WHEN is not understood, for it would make several rows of one; write one column with CASE WHEN per condition"
         ],
     );
 }

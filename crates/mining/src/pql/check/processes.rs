@@ -94,10 +94,7 @@ impl Checker<'_> {
         let [range, time, rest @ ..] = &call.arguments[..] else {
             return Err(Mistake::new(span, "CALC_THROUGHPUT takes a range and remapped times"));
         };
-        let ExprKind::Range(from, to) = &range.kind else {
-            return Err(Mistake::new(range.span, "expected a range such as CASE_START TO CASE_END"));
-        };
-        let (from, to) = (self.boundary(from)?, self.boundary(to)?);
+        let (from, to) = self.boundaries(range)?;
         let time = self.value_of(time)?;
         self.on_events(&time)?;
         let time = wanted(time, Want::Int)?;
@@ -113,8 +110,19 @@ impl Checker<'_> {
         self.process(Process::Throughput { from, to, time, value }, Yield::Of(Type::Int), false, span)
     }
 
-    pub(super) fn boundary(&mut self, expr: &Expr) -> Checked<Boundary> {
+    /// Reads `from TO to`, as CALC_THROUGHPUT and CALC_CROP have it.
+    fn boundaries(&mut self, range: &Expr) -> Checked<(Boundary, Boundary)> {
+        let ExprKind::Range(from, to) = &range.kind else {
+            return Err(Mistake::new(range.span, "expected a range such as CASE_START TO CASE_END"));
+        };
+        Ok((self.boundary(from, Boundary::CaseStart)?, self.boundary(to, Boundary::CaseEnd)?))
+    }
+
+    /// Reads a boundary; `outermost` is what the older `ALL_OCCURRENCE['']`
+    /// says in its place, whatever stands in the brackets.
+    fn boundary(&mut self, expr: &Expr, outermost: Boundary) -> Checked<Boundary> {
         match &expr.kind {
+            ExprKind::Bracket { word, .. } if word == "ALL_OCCURRENCE" => Ok(outermost),
             ExprKind::Name { name, .. } if name.eq_ignore_ascii_case("CASE_START") => Ok(Boundary::CaseStart),
             ExprKind::Name { name, .. } if name.eq_ignore_ascii_case("CASE_END") => Ok(Boundary::CaseEnd),
             ExprKind::Bracket { word, items } if items.len() == 1 && word == "FIRST_OCCURRENCE" => {
@@ -197,10 +205,7 @@ impl Checker<'_> {
 
     pub(super) fn crop(&mut self, call: &Call, keeps_values: bool, span: Span) -> Checked<Node> {
         let [range, value] = exactly(call, "a range and a column")?;
-        let ExprKind::Range(from, to) = &range.kind else {
-            return Err(Mistake::new(range.span, "expected a range such as CASE_START TO CASE_END"));
-        };
-        let (from, to) = (self.boundary(from)?, self.boundary(to)?);
+        let (from, to) = self.boundaries(range)?;
         let value = self.event_texts(Some(value), span)?;
         let yields = if keeps_values { value.yields } else { Yield::Of(Type::Int) };
         self.process(Process::Crop { from, to, value, keeps_values }, yields, true, span)

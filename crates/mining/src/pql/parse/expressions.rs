@@ -194,7 +194,7 @@ impl Parser {
             return self.bracket(word.to_ascii_uppercase(), start);
         }
         if !quoted && word.eq_ignore_ascii_case("MULTI") && self.peek_word("CASE") {
-            let detail = "MULTI CASE WHEN is not understood, for it would make several rows of one; write one CASE WHEN per question";
+            let detail = "MULTI CASE WHEN is not understood, for it would make several rows of one; write one column with CASE WHEN per condition";
             return Err(Mistake::new(start, detail));
         }
         Ok(Expr { kind: ExprKind::Name { name: word.to_owned(), quoted }, span: start })
