@@ -102,7 +102,7 @@ impl Difference {
 }
 
 /// Items that one closure moves at most.
-const ITEMS_MAX: usize = 1_000;
+pub(crate) const ITEMS_MAX: usize = 1_000;
 
 /// What one transaction moves, by the place of the trigger in its model.
 pub(crate) type Closure = BTreeMap<usize, Difference>;

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use base::{Actor, Timestamp, audit};
 use serde_json::json;
 
-use crate::live::{Desk, ITEMS_MAX, Live, LiveModel};
+use crate::live::{Desk, Live, LiveModel};
+use crate::matched_set::ITEMS_MAX;
 use crate::mining::{Mining, counted};
 use crate::pql::operators::hint;
 use crate::tables::{self, Progress};
@@ -168,7 +169,7 @@ fn in_memory(model: &LiveModel, wall: Timestamp) -> InMemory {
     let triggers = model.watches.iter().zip(&model.paces).map(|(watch, pace)| TriggerInMemory {
         id: watch.trigger.id.clone(),
         next_deadline: deadline(watch.next_deadline()),
-        rests_until: watch.stale.then_some(watch.rests_until.max(wall)),
+        rests_until: watch.stale.is_some().then_some(watch.rests_until.max(wall)),
         waiting: watch.waiting(),
         sends_at: pace.next(&watch.trigger.wishes.caps, wall),
     });

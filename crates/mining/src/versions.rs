@@ -19,7 +19,6 @@ use crate::ports::Reason;
 use crate::watch::News;
 use crate::trigger::{Published, check_model};
 use crate::views::Publication;
-use crate::watch::News;
 use crate::{Error, tables, unheard};
 
 /// How many models may extend each other.

@@ -115,7 +115,7 @@ impl Watch {
     /// Counts the instances that satisfy the trigger and wait outside the
     /// matched set, because it is full.
     pub(crate) fn waiting(&self) -> u64 {
-        self.waiting.len() as u64
+        self.members.waiting()
     }
 
     /// Moves to a root that says the same with other row numbers.
@@ -128,13 +128,7 @@ impl Watch {
         let unit = |unit: u32| own.map_or(unit, |table| if unit == NO_ROW { unit } else { rows.row(table, unit) });
         let known = |number: u32| (number != NO_ROW).then_some(number);
         if own.is_some() {
-            let mut by_unit: HashMap<u32, Vec<Arc<str>>> = HashMap::new();
-            for (before, identifiers) in std::mem::take(&mut self.by_unit) {
-                // Rows that are gone are together until all are looked at.
-                by_unit.entry(unit(before)).or_default().extend(identifiers);
-            }
-            self.by_unit = by_unit;
-            self.waiting.values_mut().for_each(|waiting| *waiting = unit(*waiting));
+            Arc::make_mut(&mut self.members).renumber(unit);
             self.deadlines.renumber(|before| known(unit(before)));
         }
         if own.is_some() || self.crossings.name_rows() {
@@ -358,12 +352,8 @@ impl News {
     }
 
     /// Adds what led to rows that arrived later.
-    fn led_to_also_by(&mut self, causes: &[String]) {
-        for cause in causes {
-            if !self.causes.contains(cause) {
-                self.causes.push(cause.clone());
-            }
-        }
+    fn led_to_also_by(&mut self, causes: &Causes) {
+        self.causes = Causes::together([&self.causes, causes]);
     }
 
     fn reason_of(&self, late: bool) -> Reason {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
+use base::Clock as _;
 use pools::Piece;
 
 use super::triggers::{CHANGED, STUCK, house, keyed, one_trigger};

@@ -45,6 +45,22 @@ impl Members {
         known.map(|(identifier, _)| identifier)
     }
 
+    /// Counts those that satisfy the trigger and are not stored.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
+    /// Gives the units other numbers. Those that are gone are together until
+    /// all are looked at.
+    pub(super) fn renumber(&mut self, unit: impl Fn(u32) -> u32) {
+        let mut by_unit: HashMap<u32, Vec<Arc<str>>> = HashMap::new();
+        for (before, identifiers) in std::mem::take(&mut self.by_unit) {
+            by_unit.entry(unit(before)).or_default().extend(identifiers);
+        }
+        self.by_unit = by_unit;
+        self.waiting.values_mut().for_each(|waiting| *waiting = unit(*waiting));
+    }
+
     fn standing(&self, identifier: &Arc<str>) -> Standing {
         self.stored.get(identifier).map_or(Standing::Out, |stored| stored.standing)
     }
