@@ -372,7 +372,9 @@ impl Checking<'_> {
         let selection = over_figures(checker.program(), selection);
         let clock = ClockUse::of(selection.conditions.iter().map(|(condition, _)| condition));
         let mut reach = reach(&checker, &selection, &clock);
-        reach.whole |= on_model;
+        // The model has one instance, which no case and no deadline of its own
+        // stands for; what moves it are the figures of all.
+        reach.whole |= on_model && (text.detector.is_some() || !clock.is_none());
         let program = Arc::new(checker.finish());
         let in_case = program.is_in_case(target);
         Ok(Trigger {

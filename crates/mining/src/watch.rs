@@ -162,7 +162,11 @@ impl Watch {
             self.stale.get_or_insert_with(|| News::of(Reason::Data));
             return Which::Units(Vec::new());
         }
-        let Grain::Table(table) = self.trigger.target else { return Which::All };
+        let Grain::Table(table) = self.trigger.target else {
+            // The model as a whole: it reads nothing but figures.
+            let is_moved = !figures.moved(&self.links).is_empty() || figures.turned(&self.links);
+            return if is_moved { Which::All } else { Which::Units(Vec::new()) };
+        };
         let mut units: BTreeSet<u32> = BTreeSet::new();
         if self.trigger.in_case {
             units.extend(&touched.cases);

@@ -169,6 +169,33 @@ async fn a_figure_that_is_made_of_figures_is_told() {
 }
 
 #[tokio::test]
+async fn the_model_as_a_whole_is_looked_at_when_its_figures_move() {
+    let house = house().await;
+    let on_model = |condition: &str| on_orders(condition).replace("record: ORDER", "record: MODEL");
+    let crowd = r#"PU_COUNT(CONSTANT(), "EV"."ID", "EV"."ACT" = 'Pay') > 1"#;
+    let trigger = house.publish(&on_model(crowd)).await.triggers.remove(0);
+    assert_eq!((trigger.class, trigger.matched), (Class::K, 0));
+    expect!["at each commit the records that it touches; those of a group whose shared condition turns"]
+        .assert_eq(&trigger.cost);
+    let paid = |case: u8| format!("ID | CASE | ACT | TS:time | H:int\nc{case} | {case} | Pay | 2026-03-02 20:00 | 1");
+    assert_eq!(looks(&house, "EV", "ID", &paid(1)).await, 1);
+    assert_eq!(looks(&house, "EV", "ID", &paid(1)).await, 0, "the same again");
+    assert_eq!(house.fired().await.len(), 0);
+    assert_eq!(looks(&house, "EV", "ID", &paid(2)).await, 1);
+    assert_eq!(house.fired().await.len(), 1, "at once, without a rest");
+    // An order that has been paid for is a figure of the model too.
+    let any = r#""EV"."ACT" = 'Pay' AND "EV"."H" > 1"#;
+    let trigger = house.publish(&on_model(any)).await.triggers.remove(0);
+    assert_eq!((trigger.class, trigger.matched), (Class::K, 0));
+    looks(&house, "EV", "ID", &paid(3).replace("| 1", "| 2")).await;
+    let matched = house.mining().matched("p.km", "T").await.expect("a trigger");
+    assert_eq!(matched.iter().map(|one| one.identifier.as_str()).collect::<Vec<_>>(), ["orders"]);
+    // The clock has no case here whose deadline it could be.
+    let late = r#"PU_MAX(CONSTANT(), "EV"."TS") < NOW()"#;
+    assert_eq!(house.publish(&on_model(late)).await.triggers[0].class, Class::F);
+}
+
+#[tokio::test]
 async fn a_record_of_a_side_table_does_not_keep_the_log_from_being_folded() {
     let house = house().await;
     let text = on_orders(r#""LIMITS"."HOURS" > 4"#).replace("ORDERS", "LIMITS").replace("CASE", "LAND");
@@ -184,7 +211,11 @@ async fn a_record_of_a_side_table_does_not_keep_the_log_from_being_folded() {
     let root = house.mining().post(id).shown().expect("it is followed").root;
     assert!(root.is_folding(), "what came is a sixteenth of the base");
     house.mining().fold(id, true).await;
-    assert_eq!(looks(&house, "LIMITS", "LAND", "LAND | HOURS:int\nfr | 1\nde | 9").await, 2);
+    assert_eq!(
+        looks(&house, "LIMITS", "LAND", "LAND | HOURS:int\nfr | 1\nde | 9").await,
+        4,
+        "the rows before and after"
+    );
     let matched = house.mining().matched("p.km", "T").await.expect("a trigger");
     assert_eq!(matched.iter().map(|one| one.identifier.as_str()).collect::<Vec<_>>(), ["de"]);
 }

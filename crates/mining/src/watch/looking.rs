@@ -65,6 +65,7 @@ impl Watch {
         {
             self.looked_at += match which {
                 Which::Units(units) => units.len() as u64,
+                Which::All if trigger.target == Grain::Constant => 1,
                 Which::All => u64::from(self.evaluator.log().case_count()),
             };
         }
