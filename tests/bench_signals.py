@@ -74,6 +74,7 @@ import duckdb
 base = duckdb.connect()
 base.execute("SET threads = 2")
 base.execute("SET memory_limit = '14GB'")
+base.execute("SET enable_progress_bar = false")
 load(lambda: base.execute("CREATE TABLE ev AS SELECT * FROM source"))
 del source
 ask = lambda text: lambda: [row[-1] for row in base.execute(text).fetchall()]

@@ -95,7 +95,9 @@ pub(super) fn aggregate(
                 let parts: Vec<&str> = rows.iter().filter_map(|row| value.text(*row as usize)).collect();
                 (!parts.is_empty()).then(|| parts.join(delimiter))
             });
-            joined.iter().for_each(|text| texts.push(text.as_deref()));
+            for text in &joined {
+                texts.push(text.as_deref());
+            }
             texts.finish()
         }
     }
@@ -133,8 +135,7 @@ fn whole_product(value: &Operand, groups: Groups<'_>) -> Vector {
 
 /// Finds the row of each group with the least or the largest value.
 fn best(aggregation: Aggregation, result: Type, value: &Operand, keys: Keys<'_>, groups: Groups<'_>) -> Vector {
-    let wanted =
-        if aggregation == Aggregation::Min { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
+    let wanted = if aggregation == Aggregation::Min { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
     let mut chosen = vec![(NO_ROW, 0_u64); groups.count];
     groups.each_key(keys, |row, group, key| {
         let (known, best) = &mut chosen[group];

@@ -113,7 +113,7 @@ impl Frame {
             let wanted = self.rows.len() * part / parts;
             let (mut low, mut high) = (0, count);
             while low < high {
-                let middle = (low + high) / 2;
+                let middle = usize::midpoint(low, high);
                 if self.segment(middle).1.start < wanted { low = middle + 1 } else { high = middle }
             }
             low

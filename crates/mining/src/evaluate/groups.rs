@@ -34,7 +34,7 @@ pub(super) enum Of<'a> {
     Cases(&'a Frame, &'a [u32]),
 }
 
-impl<'a> Groups<'a> {
+impl Groups<'_> {
     /// Tells whether a row counts.
     #[inline]
     pub(super) fn counts(self, row: usize) -> bool {
@@ -122,7 +122,12 @@ impl<'a> Groups<'a> {
         Cut { parts: at_once((0..count).map(job).collect()), count: self.count }
     }
 
-    fn cut_part<T: Copy + Default>(self, places: Range<usize>, keys: Keys<'_>, read: impl Fn(u32, u64) -> T) -> Part<T> {
+    fn cut_part<T: Copy + Default>(
+        self,
+        places: Range<usize>,
+        keys: Keys<'_>,
+        read: impl Fn(u32, u64) -> T,
+    ) -> Part<T> {
         // Room for all rows of a group, whether they have a value or not: that
         // is known without reading any.
         let mut starts = vec![0_u32; self.count + 1];
@@ -180,7 +185,7 @@ impl<T: Copy + Send + Sync> Cut<T> {
             let wanted = all * part / count;
             let (mut low, mut high) = (0, self.count);
             while low < high {
-                let middle = (low + high) / 2;
+                let middle = usize::midpoint(low, high);
                 if before(middle) < wanted { low = middle + 1 } else { high = middle }
             }
             if part == count { self.count } else { low }

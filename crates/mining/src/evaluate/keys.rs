@@ -156,7 +156,9 @@ impl Hasher for Mixed {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+        for byte in bytes {
+            self.write_u64((*byte).into());
+        }
     }
 
     fn write_u64(&mut self, number: u64) {
@@ -235,8 +237,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::group_key::GroupKey;
-use super::super::operand::Places;
-use super::super::vector::Vector;
+    use super::super::operand::Places;
+    use super::super::vector::Vector;
     use super::*;
 
     fn operand(vector: Vector) -> Operand {

@@ -10,8 +10,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::evaluator::InScope;
-use super::scalar::{floats, ints, whole};
 use super::operand::Operand;
+use super::scalar::{floats, ints, whole};
 use super::worked::{self, Calendars};
 use crate::dates;
 use crate::pql::check::type_of;

@@ -94,9 +94,7 @@ fn compare(comparison: Comparison, own: Type, left: &Operand, right: &Operand, l
                 None => truths(texts, length),
             }
         }
-        Type::String => Vector::truths_of(length, |row| {
-            Some(comparison.holds(left.text(row)?.cmp(right.text(row)?)))
-        }),
+        Type::String => Vector::truths_of(length, |row| Some(comparison.holds(left.text(row)?.cmp(right.text(row)?)))),
     }
 }
 

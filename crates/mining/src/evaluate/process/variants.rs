@@ -45,7 +45,9 @@ pub(super) fn variants(scope: &InScope<'_>, value: &Operand, run_max: Option<u32
             variants[place as usize] = numbers.get(way as usize).copied();
         }
     }
-    variants.into_iter().for_each(|variant| texts.push_code(variant));
+    for variant in variants {
+        texts.push_code(variant);
+    }
     texts.finish()
 }
 
