@@ -124,12 +124,11 @@ fn measure_log(events: usize, rounds: usize, folder: Option<&Path>) -> Result<()
     let rows = process::events(&generated);
     drop(generated);
     let loaded = [rows, process::orders(SEED, cases), process::vendors()].map(|rows| (rows, Vec::new()));
-    let (log, seconds, processors) = timed(|| EventLog::new(&data_model(), &loaded, 1));
+    let (log, seconds, processors) = timed(|| EventLog::of_rows(&data_model(), loaded.into(), 1));
     let log = Arc::new(log.map_err(anyhow::Error::msg)?);
     figure("load", seconds, "s", Some(processors));
     figure("load rate", events as f64 / seconds / 1e6, "M events/s", None);
     figure("peak while loading", memory("VmHWM") / events as f64, "bytes/event", None);
-    drop(loaded);
     let size = log.size();
     figure("columns", size.columns as f64 / events as f64, "bytes/event", None);
     figure("texts", size.words as f64 / events as f64, "bytes/event", None);

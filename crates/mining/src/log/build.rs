@@ -18,10 +18,10 @@ use super::column::Column;
 use super::event_log::{EventLog, Join};
 use super::groups::{EventsOfCases, GroupOf, GroupOfRow, RowsOfGroups, Runs};
 use super::keys::Keys;
-use super::narrow::{Narrow, threads};
+use super::narrow::{Narrow, fill, threads};
 use super::sides::directed;
 use super::table::{NO_ROW, Table};
-use super::words::{WordBlock, Words};
+use super::words::{WordBlock, Words, hash};
 use crate::pql::catalog::{Catalog, CatalogTable, Roles};
 
 /// A table that was read. Its columns go as they are packed.
@@ -307,13 +307,30 @@ fn number_rows(
     length: usize,
     is_in: impl Fn(usize) -> bool,
 ) -> Vec<u32> {
-    let mut number = |cell: Cell<'_>| Keys::write(plain, [cell], |key| block.code(key)).unwrap_or(NO_ROW);
     let valid = |row: usize| is_in(row) && column.validity.as_ref().is_none_or(|valid| valid.get(row));
     let mut numbers = vec![NO_ROW; length];
     let rows = (0..length).filter(|row| valid(*row));
     match &column.values {
-        Values::Text { codes, dictionary } => {
+        Values::Text { codes, dictionary } if plain && block.len() == 0 => {
+            // The texts of a dictionary are all different, so none of them is
+            // looked for.
             let mut known = vec![NO_ROW; dictionary.len()];
+            for row in rows {
+                let known = &mut known[codes[row] as usize];
+                if *known == NO_ROW {
+                    *known = block.push_new(dictionary.text(codes[row]));
+                }
+                numbers[row] = *known;
+            }
+            block.index();
+        }
+        Values::Text { codes, dictionary } => {
+            let find = |text: &str| block.find(text, hash(text)).unwrap_or(NO_ROW);
+            let mut known = match plain {
+                true => fill(dictionary.len(), |code| find(dictionary.text(code as u32))),
+                false => vec![NO_ROW; dictionary.len()],
+            };
+            let mut number = |cell: Cell<'_>| Keys::write(plain, [cell], |key| block.code(key)).unwrap_or(NO_ROW);
             for row in rows {
                 let known = &mut known[codes[row] as usize];
                 if *known == NO_ROW {
@@ -323,6 +340,7 @@ fn number_rows(
             }
         }
         Values::Integer(values) | Values::Time(values) => {
+            let mut number = |cell: Cell<'_>| Keys::write(plain, [cell], |key| block.code(key)).unwrap_or(NO_ROW);
             let mut known = HashMap::new();
             for row in rows {
                 numbers[row] = *known.entry(values[row]).or_insert_with(|| number(column.cell(row)));
@@ -330,7 +348,7 @@ fn number_rows(
         }
         Values::Float(_) | Values::Boolean(_) => {
             for row in rows {
-                numbers[row] = number(column.cell(row));
+                numbers[row] = Keys::write(plain, [column.cell(row)], |key| block.code(key)).unwrap_or(NO_ROW);
             }
         }
     }

@@ -88,9 +88,11 @@ impl Column {
             }),
             Values::Text { codes, dictionary } => {
                 let mut block = WordBlock::default();
+                // The texts of a dictionary are all different.
                 for code in 0..dictionary.len() as u32 {
-                    block.code(dictionary.text(code));
+                    block.push_new(dictionary.text(code));
                 }
+                block.index();
                 words = Arc::new(Words::from(block));
                 Base::Codes(Narrow::new(length, dictionary.len(), |place| {
                     let row = row(place);

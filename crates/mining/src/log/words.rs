@@ -3,11 +3,15 @@
 use std::sync::{Arc, OnceLock};
 
 use super::blocks::{Chunked, Map, mix};
+use super::narrow::fill;
 use super::table::NO_CODE;
 
 /// Up to so many words are kept as values too, which are handed out without
 /// being made.
 const SHARED_MAX: usize = 1 << 14;
+
+/// Words that are hashed at once, on several threads.
+const INDEXED_AT_ONCE: usize = 1 << 20;
 
 /// Words that are all different, by code, and the code of each; a clone shares
 /// them all.
@@ -124,7 +128,7 @@ impl WordBlock {
         all[code as usize].clone()
     }
 
-    fn find(&self, word: &str, hash: u64) -> Option<u32> {
+    pub(crate) fn find(&self, word: &str, hash: u64) -> Option<u32> {
         let last = self.slots.len().checked_sub(1)?;
         let mut place = hash as usize & last;
         loop {
@@ -146,11 +150,9 @@ impl WordBlock {
         if let Some(code) = self.find(word, hash) {
             return code;
         }
-        let code = self.ends.len() as u32;
-        self.text.push_str(word);
-        self.ends.push(u32::try_from(self.text.len()).expect("the words of a column have at most 4 GiB"));
+        let code = self.push_new(word);
         if self.ends.len() * 3 > self.slots.len() * 2 {
-            self.rebuild();
+            self.rebuild((self.ends.len() * 2).next_power_of_two());
         } else {
             self.enter(code, hash);
         }
@@ -166,12 +168,32 @@ impl WordBlock {
         self.slots[place] = code;
     }
 
-    fn rebuild(&mut self) {
-        let wider = (self.ends.len() * 2).next_power_of_two().max(16);
+    /// Adds a word that is not among them, and is not found before
+    /// [`WordBlock::index`].
+    pub(crate) fn push_new(&mut self, word: &str) -> u32 {
+        let code = self.ends.len() as u32;
+        self.text.push_str(word);
+        self.ends.push(u32::try_from(self.text.len()).expect("the words of a column have at most 4 GiB"));
+        code
+    }
+
+    /// Sees to it that all words are found. To enter many at once is much
+    /// faster than one by one, for none is looked for.
+    pub(crate) fn index(&mut self) {
+        if !self.ends.is_empty() {
+            self.rebuild((self.ends.len() * 3 / 2 + 1).next_power_of_two());
+        }
+    }
+
+    fn rebuild(&mut self, slots: usize) {
         self.slots = Vec::new();
-        self.slots.resize(wider, NO_CODE);
-        for code in 0..self.ends.len() as u32 {
-            self.enter(code, hash(self.get(code)));
+        self.slots.resize(slots.max(16), NO_CODE);
+        for start in (0..self.ends.len()).step_by(INDEXED_AT_ONCE) {
+            let length = (self.ends.len() - start).min(INDEXED_AT_ONCE);
+            let hashes = fill(length, |place| hash(self.get((start + place) as u32)));
+            for (place, hash) in hashes.into_iter().enumerate() {
+                self.enter((start + place) as u32, hash);
+            }
         }
     }
 
@@ -212,6 +234,19 @@ fn seed() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_that_are_added_at_once_are_found() {
+        let mut block = WordBlock::default();
+        block.index();
+        assert_eq!(block.bytes(), 0, "nothing takes no room");
+        for number in 0..1_000 {
+            assert_eq!(block.push_new(&format!("word {number}")), number);
+        }
+        block.index();
+        assert_eq!((block.code("word 999"), block.code("word 0"), block.code("another")), (999, 0, 1_000));
+        assert_eq!(block.find("nothing", hash("nothing")), None);
+    }
 
     #[test]
     fn words_keep_their_codes() {

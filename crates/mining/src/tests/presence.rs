@@ -71,7 +71,7 @@ async fn refused(house: &House, expected: &Expect) -> Error {
 
 async fn matched(house: &House) -> Vec<String> {
     let matched = house.mining().matched("p.km", "T").await.expect("a trigger");
-    matched.into_iter().map(|one| one.identifier.to_string()).collect()
+    matched.into_iter().map(|one| one.identifier).collect()
 }
 
 fn told(house: &House) -> String {
@@ -90,7 +90,7 @@ async fn a_key_that_comes_to_repeat_on_both_sides_sets_models_aside_until_it_is_
         r#"data model "orders" cannot be loaded: tables "ORDERS" and "VENDOR" are joined N:M, because values of "VENDOR" = "ID" occur several times in both, such as "VENDOR" = 'v1' in the rows 1 and 2 of "ORDERS" and "ID" = 'v1' in the rows "K" = '1' and "K" = '3' of "VENDOR"; leave one of the rows out, or put a mapping table between them that has one row per pair, and join both to it"#
     ]];
     refused(&house, &said).await;
-    expect![[r#"Data model "orders" is not followed for now: data model "orders" cannot be loaded: tables "ORDERS" and "VENDOR" are joined N:M, because values of "VENDOR" = "ID" occur several times in both, such as "VENDOR" = 'v1' in the rows 1 and 2 of "ORDERS" and "ID" = 'v1' in the rows "K" = '1' and "K" = '3' of "VENDOR"; leave one of the rows out, or put a mapping table between them that has one row per pair, and join both to it. The knowledge model "p.km" on it is set aside: what it matches is kept, nothing fires, and the commit that mends this brings all of it back."#]].assert_eq(&told(&house));
+    expect![[r#"Data model "orders" cannot be loaded: tables "ORDERS" and "VENDOR" are joined N:M, because values of "VENDOR" = "ID" occur several times in both, such as "VENDOR" = 'v1' in the rows 1 and 2 of "ORDERS" and "ID" = 'v1' in the rows "K" = '1' and "K" = '3' of "VENDOR"; leave one of the rows out, or put a mapping table between them that has one row per pair, and join both to it. The knowledge model "p.km" on it is set aside: what it matches is kept, nothing fires, and the commit that mends this brings all of it back."#]].assert_eq(&told(&house));
     assert_eq!((matched(&house).await.join(" "), house.fired().await.len()), ("2".into(), 0), "it is kept");
     // Asking again loads nothing, and tells nothing.
     refused(&house, &said).await;
@@ -105,9 +105,9 @@ async fn a_key_that_comes_to_repeat_on_both_sides_sets_models_aside_until_it_is_
     house.mining().catch_up().await.expect("it was mended");
     expect![[r#"Data model "orders" is followed again. The knowledge model "p.km" on it is evaluated as before."#]]
         .assert_eq(&told(&house));
-    expect![[r#"
+    expect![[r"
         2026-03-01T00:00:00.000Z 1 T/1/1
-    "#]]
+    "]]
     .assert_eq(&house.fired_text().await);
     assert_eq!((matched(&house).await.join(" "), state(&house).await), ("1 2".into(), DataModelState::Loaded));
 }
@@ -167,7 +167,7 @@ async fn a_reload_that_does_not_fit_sets_models_aside_until_there_is_less() {
     let header = "ID | CASE | ACT | TS:time | USER";
     house.push("EV", Mode::Replace, vec![Piece::Upsert(rows(&format!("{header}{many}")))]).await;
     refused(&house, &expect![[r#"data model "orders" does not fit into the memory for data models: it takes 8.6 KiB for 400 rows, 200 of them events (columns 1000 bytes, texts 6.9 KiB, joins 820 bytes, push keys 0 bytes), and the memory for data models is 2.0 KiB; its largest columns are "EV"."ID" 3.7 KiB, "EV"."CASE" 3.3 KiB, "EV"."ACT" 274 bytes, "EV"."USER" 271 bytes, "EV"."TS" 200 bytes: leave columns or tables out, or raise the setting "data_models_bytes_max""#]]).await;
-    expect![[r#"Data model "orders" is not followed for now: data model "orders" does not fit into the memory for data models: it takes 8.6 KiB for 400 rows, 200 of them events (columns 1000 bytes, texts 6.9 KiB, joins 820 bytes, push keys 0 bytes), and the memory for data models is 2.0 KiB; its largest columns are "EV"."ID" 3.7 KiB, "EV"."CASE" 3.3 KiB, "EV"."ACT" 274 bytes, "EV"."USER" 271 bytes, "EV"."TS" 200 bytes: leave columns or tables out, or raise the setting "data_models_bytes_max". The knowledge model "p.km" on it is set aside: what it matches is kept, nothing fires, and the commit that mends this brings all of it back."#]].assert_eq(&told(&house));
+    expect![[r#"Data model "orders" does not fit into the memory for data models: it takes 8.6 KiB for 400 rows, 200 of them events (columns 1000 bytes, texts 6.9 KiB, joins 820 bytes, push keys 0 bytes), and the memory for data models is 2.0 KiB; its largest columns are "EV"."ID" 3.7 KiB, "EV"."CASE" 3.3 KiB, "EV"."ACT" 274 bytes, "EV"."USER" 271 bytes, "EV"."TS" 200 bytes: leave columns or tables out, or raise the setting "data_models_bytes_max". The knowledge model "p.km" on it is set aside: what it matches is kept, nothing fires, and the commit that mends this brings all of it back."#]].assert_eq(&told(&house));
     assert_eq!(matched(&house).await, ["2"]);
     house
         .push(

@@ -298,6 +298,53 @@ fn answers(log: &EventLog, has_cases: bool) -> Vec<Vec<String>> {
     ORDERED.iter().chain(above).map(answered).collect()
 }
 
+/// Loads a thousand events or orders, or none, and counts cases with a row,
+/// events, rows that are no events, orders with a vendor, and orders of which
+/// the one vendor knows. A log that is folded says the same.
+fn check_thousands(events: Option<&str>, orders: Option<&str>, vendor: &str, expected: [usize; 5]) {
+    let data_model = model(&TABLES, Some("ORDERS"), &[("ORDERS", "VENDOR", "VENDOR", "ID")]);
+    let many = |line: Option<&str>| -> Vec<Line> {
+        let written = |line: &str, number: usize| line.replace('#', &number.to_string());
+        let cells = |line: String| line.split('|').map(|cell| cell.trim().to_owned()).collect();
+        line.into_iter().flat_map(|line| (0..1_000).map(move |number| cells(written(line, number)))).collect()
+    };
+    let vendors = if vendor.is_empty() { Vec::new() } else { vec![vec![vendor.to_owned(), "1".to_owned()]] };
+    let loaded = [(0, many(events)), (1, many(orders)), (2, vendors)]
+        .map(|(place, lines)| (rows(place, ColumnType::Text, &lines), Vec::new()));
+    let log = EventLog::new(&data_model, &loaded, 1).expect("it loads");
+    let owned = EventLog::of_rows(&data_model, loaded.into(), 1).expect("it loads");
+    for log in [&log, &owned, &log.folded()] {
+        let with_row = (0..log.case_count()).filter(|case| log.case(*case).row != NO_ROW).count();
+        let joined = log.table(1).rows().filter(|row| log.partner(1, *row).is_some()).count();
+        let known = log.table(2).rows().map(|row| log.children(1, row).count()).sum();
+        assert_eq!([with_row, log.event_count(), log.excluded(), joined, known], expected);
+        let told = tell(log, true);
+        assert_eq!(told.cases.len(), log.case_count() as usize);
+        let columns =
+            log.size_by_table().iter().flat_map(|table| &table.columns).map(|column| column.bytes).sum::<usize>();
+        assert!(columns <= log.size().bytes());
+    }
+}
+
+#[test]
+fn tables_without_rows_and_cases_without_events_are_a_log() {
+    let event = Some("e# | c# | A | 2026-03-01 08:00 | 1");
+    let order = Some("c# | v | 1.5");
+    check_thousands(event, order, "v", [1_000, 1_000, 0, 1_000, 1_000]);
+    check_thousands(None, None, "", [0, 0, 0, 0, 0]);
+    // Cases without events, events without a row for their case.
+    check_thousands(None, order, "v", [1_000, 0, 0, 1_000, 1_000]);
+    check_thousands(event, None, "v", [0, 1_000, 0, 0, 0]);
+    check_thousands(event, Some("d# | v | 1.5"), "v", [1_000, 1_000, 0, 1_000, 1_000]);
+    // Orders of a vendor that is not there, or without one; rows that are no events.
+    check_thousands(event, order, "", [1_000, 1_000, 0, 0, 0]);
+    check_thousands(event, Some("c# | - | 1.5"), "v", [1_000, 1_000, 0, 0, 0]);
+    check_thousands(Some("e# | c# | A | - | 1"), order, "v", [1_000, 0, 1_000, 1_000, 1_000]);
+    check_thousands(Some("e# | - | A | 2026-03-01 08:00 | 1"), order, "", [1_000, 0, 1_000, 0, 0]);
+    // One case for all of them.
+    check_thousands(Some("e# | c | A | 2026-03-01 08:00 | 1"), order, "v", [1_000, 1_000, 0, 1_000, 1_000]);
+}
+
 #[test]
 fn a_fold_in_the_background_misses_nothing() {
     let data_model = model(&TABLES, Some("ORDERS"), &[("ORDERS", "VENDOR", "VENDOR", "ID")]);
