@@ -318,11 +318,18 @@ impl Mining {
         guard.as_mut().is_some_and(|live| live.fold(now))
     }
 
-    /// Returns how many cases the triggers of a data model have looked at.
+    /// Returns how many instances the triggers of a data model have looked at.
     #[cfg(test)]
     pub(crate) async fn looked_at(&self, id: DataModelId) -> u64 {
+        self.looked_at_by_trigger(id).await.values().sum()
+    }
+
+    /// Returns how many instances each trigger of a data model has looked at.
+    #[cfg(test)]
+    pub(crate) async fn looked_at_by_trigger(&self, id: DataModelId) -> std::collections::BTreeMap<String, u64> {
         let guard = self.post(id).live.clone().lock_owned().await;
-        guard.as_ref().map_or(0, |live| live.models.iter().map(crate::live::LiveModel::looked_at).sum())
+        let models = guard.iter().flat_map(|live| &live.models);
+        models.flat_map(crate::live::LiveModel::looked_at).collect()
     }
 
     pub(crate) async fn checked(&self, model: &str) -> Result<Published, Error> {

@@ -1,6 +1,7 @@
 //! Which rows of a table take part, and in which order.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use crate::log::{EventLog, Events, NO_ROW};
 use crate::pql::catalog::{Catalog, Path};
@@ -22,7 +23,8 @@ pub(crate) struct Frame {
 enum Inverse {
     Same,
     Dense(Vec<u32>),
-    Sparse(HashMap<u32, u32>),
+    /// Made when somebody asks: most frames of a commit are only gone through.
+    Sparse(OnceLock<HashMap<u32, u32>>),
 }
 
 impl Frame {
@@ -37,7 +39,7 @@ impl Frame {
                 }
                 Inverse::Dense(places)
             }
-            None => Inverse::Sparse(rows.iter().enumerate().map(|(place, row)| (*row, place as u32)).collect()),
+            None => Inverse::Sparse(OnceLock::new()),
         };
         Frame { rows, cases, is_start, places }
     }
@@ -53,7 +55,10 @@ impl Frame {
                 }
             }
             Inverse::Dense(places) => places[row as usize],
-            Inverse::Sparse(places) => places.get(&row).copied().unwrap_or(NO_ROW),
+            Inverse::Sparse(places) => {
+                let numbered = || self.rows.iter().enumerate().map(|(place, row)| (*row, place as u32)).collect();
+                places.get_or_init(numbered).get(&row).copied().unwrap_or(NO_ROW)
+            }
         }
     }
 
