@@ -80,7 +80,7 @@ pub(crate) struct LiveModel {
 
 /// From so many looks at a case on, the triggers of a model look side by side:
 /// below that, waking another thread takes longer than they do.
-const SIDE_BY_SIDE_MIN: usize = if cfg!(test) { 0 } else { 1_000 };
+const SIDE_BY_SIDE_MIN: usize = if cfg!(test) { 1 } else { 1_000 };
 
 /// Whether a commit could be applied in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

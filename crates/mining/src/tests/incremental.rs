@@ -319,7 +319,12 @@ async fn play(steps: Vec<Step>, conditions: &Conditions) -> Result<(), TestCaseE
     house.set_clock("p.km", "2026-03-01 00:30").await;
     let published = mining.publish(&actor(), "p.km").await.expect("it fits");
     for trigger in &published.triggers {
-        prop_assert_eq!(trigger.class, looked_at::class(&looked_at::reads(&trigger.id)), "{}", &trigger.id);
+        prop_assert_eq!(
+            trigger.class,
+            looked_at::class(&trigger.id, &looked_at::reads(&trigger.id)),
+            "{}",
+            &trigger.id
+        );
     }
     let mut oracle = Oracle::default();
     oracle.look(&house, conditions, at("2026-03-01 00:30").as_millis(), true).await;

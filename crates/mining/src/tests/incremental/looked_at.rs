@@ -70,9 +70,11 @@ pub(super) fn reads(trigger: &str) -> Vec<Reads> {
 }
 
 /// Returns the class that follows from what is read.
-pub(super) fn class(reads: &[Reads]) -> Class {
+pub(super) fn class(trigger: &str, reads: &[Reads]) -> Class {
     match reads {
         [] => Class::L,
+        // Each event stands against a figure; the bound goes by who reads it.
+        _ if ["FEW_EVENTS", "LATEST"].contains(&trigger) => Class::T,
         reads if reads.iter().any(|read| matches!(read, Against(..))) => Class::T,
         _ => Class::K,
     }
@@ -142,7 +144,9 @@ impl Touched {
         let mut of_event = |id: &u8| cases.extend(before.events.get(&format!("e{id}")).cloned());
         match step {
             Step::Events(events) => {
-                events.iter().for_each(|(id, ..)| of_event(id));
+                for (id, ..) in events {
+                    of_event(id);
+                }
                 cases.extend(events.iter().map(|(_, case, ..)| format!("c{case}")));
             }
             Step::DeleteEvents(events) => events.iter().for_each(of_event),
