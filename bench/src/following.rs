@@ -174,7 +174,7 @@ pub(crate) fn tick(cases: u32, due: u32) -> Result<()> {
     let filter = r#"DAYS_BETWEEN(PU_LAST("ORDERS", "EV"."TS"), NOW()) > 30"#;
     let text = head()
         + &format!("filters:\n  - {{ id: F, pql: '{filter}' }}\n")
-        + "triggers:\n  - { id: T, record: ORDER, filterIds: [F], itemLimit: 100000000 }\n";
+        + "triggers:\n  - { id: T, record: ORDER, filterIds: [F], itemLimit: 100000000, caps: { perCommit: null, perMinute: null } }\n";
     runtime()?.block_on(async {
         let now = START + 30 * DAY - 1_000_000;
         let start = Instant::now();

@@ -15,6 +15,8 @@ mod record;
 mod whole;
 mod detached;
 
+#[cfg(test)]
+use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -37,7 +39,7 @@ use crate::post::Shown;
 use crate::tables::{self, Progress};
 use crate::trigger::{OpenCases, Published, check_model};
 use crate::views::Preview;
-use crate::watch::{News, Watch, Which};
+use crate::watch::{self, News, Watch, Which};
 
 /// What is needed to record.
 #[derive(Clone)]
@@ -75,6 +77,10 @@ pub(crate) struct LiveModel {
     #[cfg(test)]
     pub(crate) breaks: bool,
 }
+
+/// From so many looks at a case on, the triggers of a model look side by side:
+/// below that, waking another thread takes longer than they do.
+const SIDE_BY_SIDE_MIN: usize = if cfg!(test) { 1 } else { 1_000 };
 
 /// Whether a commit could be applied in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +208,8 @@ impl Live {
         self.figures.follow(&self.log, &touched);
         let log = self.log.clone();
         let late = late_cases(&log, &touched);
-        let news = News { late, causes: change.causes.clone(), ..News::of(Reason::Data) };
+        let news =
+            News { late, touched: touched.cases.len(), causes: change.causes.clone(), ..News::of(Reason::Data) };
         for place in 0..self.models.len() {
             let instant = now.max(self.models[place].progress.at);
             let at = instant.as_millis();
@@ -311,23 +318,27 @@ impl Live {
         desk: &Desk,
         place: usize,
         instant: Timestamp,
-        which: impl Fn(&mut Watch, &Figures) -> Option<Which>,
+        which: impl Fn(&mut Watch, &Figures) -> Option<Which> + Sync,
         always: bool,
         news: &News,
     ) -> Result<(), Error> {
+        let side_by_side = news.touched * self.models[place].watches.len() >= SIDE_BY_SIDE_MIN;
         let through = self.log.number;
         let model = &mut self.models[place];
         #[cfg(test)]
         assert!(!std::mem::take(&mut model.breaks), "a test broke it");
-        let mut differences = Vec::new();
-        let mut previews = Vec::new();
-        for watch in &mut model.watches {
-            let looked = which(watch, &self.figures);
-            let looked = looked.map(|which| watch.advance(&which, instant.as_millis(), &self.figures, news));
+        let figures = &self.figures;
+        let looks = |watch: &mut Watch| {
+            let looked = which(watch, figures);
+            let looked = looked.map(|which| watch.advance(&which, instant.as_millis(), figures, news));
             let difference = looked.unwrap_or_default();
-            previews.push(watch.told_of(&difference));
-            differences.push(difference);
-        }
+            (watch.told_of(&difference), difference)
+        };
+        let (previews, differences): (Vec<_>, Vec<_>) = if side_by_side {
+            watch::side_by_side(&mut model.watches, looks).into_iter().unzip()
+        } else {
+            model.watches.iter_mut().map(looks).unzip()
+        };
         if news.reason == Reason::LogicChange {
             model.previews = previews;
         }

@@ -328,7 +328,7 @@ impl Mining {
         guard.as_mut().expect("it is followed").fold(now);
     }
 
-    /// Returns how many cases the triggers of a data model have looked at.
+    /// Returns how many instances the triggers of a data model have looked at.
     #[cfg(test)]
     pub(crate) async fn looked_at(&self, id: DataModelId) -> u64 {
         self.looked_at_by_trigger(id).await.into_values().sum()

@@ -268,7 +268,7 @@ impl Mining {
             live.walk(&desk, live.clock.now(wall_now))?;
             live.settle(&desk)
         };
-        let (_, mut guard) = self.with_live(guard, post, walk).await?;
+        let ((), mut guard) = self.with_live(guard, post, walk).await?;
         self.begin_survey(&mut guard, post);
         Ok(guard)
     }

@@ -11,6 +11,7 @@ mod looking;
 mod arming;
 mod members;
 mod survey;
+mod side_by_side;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use base::{Causes, Timestamp};
 
 use self::arming::Deadlines;
 use self::members::Members;
+pub(crate) use self::side_by_side::side_by_side;
 pub(crate) use self::survey::{Survey, SurveyFault, Surveyed, Ticket};
 use crate::crossings::{Crossings, Why};
 use crate::detect::Findings;
@@ -346,13 +348,15 @@ pub(crate) struct News {
     pub(crate) reason: Reason,
     /// Cases of which something earlier than was known has arrived.
     pub(crate) late: HashSet<u32>,
+    /// How many cases the commit touched.
+    pub(crate) touched: usize,
     /// What led to the rows that arrived, as the commit names it.
     pub(crate) causes: Causes,
 }
 
 impl News {
     pub(crate) fn of(reason: Reason) -> Self {
-        News { reason, late: HashSet::new(), causes: Causes::NONE }
+        News { reason, late: HashSet::new(), touched: 0, causes: Causes::NONE }
     }
 
     /// Adds what led to rows that arrived later.

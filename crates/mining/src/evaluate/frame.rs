@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::row_list::RowList;
 use super::threads::{at_once, parts};
@@ -31,7 +32,8 @@ enum Segments {
 enum Inverse {
     Same,
     Dense(Vec<u32>),
-    Sparse(HashMap<u32, u32>),
+    /// Made when somebody asks: most frames of a commit are only gone through.
+    Sparse(OnceLock<HashMap<u32, u32>>),
 }
 
 impl Frame {
@@ -45,7 +47,7 @@ impl Frame {
                 numbered().for_each(|(row, place)| places[row as usize] = place);
                 Inverse::Dense(places)
             }
-            (_, None) => Inverse::Sparse(numbered().collect()),
+            (_, None) => Inverse::Sparse(OnceLock::new()),
         };
         Frame { rows, segments: Segments::Listed(cases), places }
     }
@@ -61,7 +63,10 @@ impl Frame {
                 }
             }
             Inverse::Dense(places) => places[row as usize],
-            Inverse::Sparse(places) => places.get(&row).copied().unwrap_or(NO_ROW),
+            Inverse::Sparse(places) => {
+                let numbered = || self.rows.iter().zip(0_u32..).collect();
+                places.get_or_init(numbered).get(&row).copied().unwrap_or(NO_ROW)
+            }
         }
     }
 

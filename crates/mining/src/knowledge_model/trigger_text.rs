@@ -115,14 +115,23 @@ pub enum OnLogicChange {
     Fire,
 }
 
-/// How many signals are sent at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// How many signals are sent at most; `null` lifts a cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Caps {
     /// At one commit or deadline.
     pub per_commit: Option<u64>,
     /// In one minute of the wall clock.
     pub per_minute: Option<u64>,
+}
+
+/// A trigger that nobody has thought about must not flood those who listen: a
+/// backfill of ten thousand comes in portions, and a loop that feeds itself is
+/// seen before it has done much.
+impl Default for Caps {
+    fn default() -> Self {
+        Caps { per_commit: Some(1_000), per_minute: Some(10_000) }
+    }
 }
 
 fn item_limit() -> u64 {

@@ -77,7 +77,7 @@ impl Live {
         desk: &Desk,
         place: usize,
         instant: Timestamp,
-        which: impl Fn(&mut Watch, &Figures) -> Option<Which>,
+        which: impl Fn(&mut Watch, &Figures) -> Option<Which> + Sync,
         always: bool,
         news: &News,
     ) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 //! each signal once. A gate holds a survey up; nothing here sleeps.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
@@ -9,10 +10,10 @@ use expect_test::expect;
 use pools::Piece;
 use tokio::sync::oneshot;
 
-use super::triggers::{CHANGED, house, keyed, one_trigger};
+use super::triggers::{CHANGED, UNCAPPED, house, keyed, one_trigger};
 use super::{House, actor, at, rows};
 use crate::Class;
-use crate::post::Gate;
+use crate::post::{Gate, Post};
 
 /// Cases that wait for more than two hours, if there are at least two.
 const CROWD: &str = r#"PU_COUNT(CONSTANT(), "EV_CASES"."CASE", HOURS_BETWEEN(ORDER.SINCE, NOW()) > 2) > 1"#;
@@ -37,22 +38,25 @@ async fn published(more: &str) -> House {
 }
 
 /// A survey that has begun and waits.
-struct HeldUp(mpsc::Sender<bool>);
+struct HeldUp {
+    post: Arc<Post>,
+    go: mpsc::Sender<bool>,
+}
 
 impl HeldUp {
     async fn begin(house: &House) -> Self {
         let ((begun, has_begun), (go, gone)) = (oneshot::channel(), mpsc::channel());
-        *house.mining().post(house.data_model.now().id).gate.lock() = Some(Gate { begun, go: gone });
+        let post = house.mining().post(house.data_model.now().id);
+        *post.gate.lock() = Some(Gate { begun, go: gone });
         look(house).await;
         has_begun.await.expect("a survey is due");
-        HeldUp(go)
+        HeldUp { post, go }
     }
 
     /// Lets it come to its end.
-    async fn end(self, house: &House, well: bool) {
-        self.0.send(well).expect("it waits");
-        let post = house.mining().post(house.data_model.now().id);
-        post.surveys.subscribe().wait_for(|busy| !busy).await.expect("the post is there");
+    async fn end(self, well: bool) {
+        self.go.send(well).expect("it waits");
+        self.post.surveys.subscribe().wait_for(|busy| !busy).await.expect("the post is there");
     }
 }
 
@@ -80,7 +84,7 @@ async fn commits_go_on_and_fire_while_everything_is_looked_at() {
     "]]
     .assert_eq(&house.fired_text().await);
     // Case 5 was not there yet; it comes with the next survey, after a rest.
-    survey.end(&house, true).await;
+    survey.end(true).await;
     expect![[r"
         2026-03-01T12:30:00.000Z 1 F/1/1
         2026-03-01T12:30:00.000Z 1 T/1/1
@@ -105,7 +109,7 @@ async fn what_nobody_waits_for_any_more_is_dropped() {
     let house = published("").await;
     let survey = HeldUp::begin(&house).await;
     house.publish(&two_triggers("").replace("NOW()) > 2) > 1", "NOW()) > 1) > 1")).await;
-    survey.end(&house, true).await;
+    survey.end(true).await;
     house.mining().catch_up().await.expect("it follows");
     assert_eq!(house.fired().await, []);
     assert_eq!(house.mining().matched("p.km", "F").await.expect("a trigger").len(), 2);
@@ -114,7 +118,7 @@ async fn what_nobody_waits_for_any_more_is_dropped() {
     let house = published("").await;
     let survey = HeldUp::begin(&house).await;
     house.set_clock("p.km", "2026-03-01 09:00").await;
-    survey.end(&house, true).await;
+    survey.end(true).await;
     assert_eq!(house.fired().await, []);
     assert_eq!(house.mining().matched("p.km", "F").await.expect("a trigger"), []);
 
@@ -124,14 +128,13 @@ async fn what_nobody_waits_for_any_more_is_dropped() {
     house.restart();
     house.mining().catch_up().await.expect("it goes on");
     assert_eq!(house.fired().await.len(), 2);
-    survey.0.send(true).expect("it waits");
-    look(&house).await;
+    survey.end(true).await;
     assert_eq!(house.fired().await.len(), 2, "who was overtaken writes nothing");
 }
 
 #[tokio::test]
 async fn a_crash_between_the_closures_of_a_survey_loses_and_doubles_nothing() {
-    let house = published(", fireOn: BOTH").await;
+    let house = published(&format!("{UNCAPPED}, fireOn: BOTH")).await;
     let mut text = String::from("ID | CASE | ACT | TS:time | USER\n");
     for case in 1_000..3_498 {
         writeln!(text, "n{case} | {case} | Create | 2026-03-01 08:00 | ann").expect("a string takes it");
@@ -160,7 +163,7 @@ async fn a_crash_between_the_closures_of_a_survey_loses_and_doubles_nothing() {
 #[tokio::test]
 async fn a_survey_that_fails_stops_its_trigger_alone() {
     let house = published("").await;
-    HeldUp::begin(&house).await.end(&house, false).await;
+    HeldUp::begin(&house).await.end(false).await;
     change(&house, "1").await;
     expect!["2026-03-01T12:30:00.000Z 1 T/1/1\n"].assert_eq(&house.fired_text().await);
     let told = "trigger \"F\": the evaluation stopped unexpectedly: a test broke it";

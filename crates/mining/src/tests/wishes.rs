@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use expect_test::expect;
 use pools::Piece;
 
-use super::triggers::{CHANGED, STUCK, house, keyed, one_trigger};
+use super::triggers::{CHANGED, STUCK, UNCAPPED, house, keyed, one_trigger};
 use super::{House, actor, at, rows};
 use crate::Class;
 
@@ -135,6 +135,32 @@ async fn what_is_beyond_a_cap_is_held_and_sent_later_in_order() {
     house.mining().catch_up().await.expect("it goes on");
     let expected: Vec<String> = (10..18).map(|case| format!("T/{case}/1")).collect();
     assert_eq!((keys(&house).await, held().await), (expected, 0));
+}
+
+#[tokio::test]
+async fn a_backfill_comes_in_portions_unless_the_caps_are_lifted() {
+    let mut lines = String::new();
+    for case in 1_000..3_500 {
+        writeln!(lines, "n{case} | {case} | Change | 2026-03-01 11:00 | ann").expect("a string takes it");
+    }
+    let backfill = async |more: &str| {
+        let house = house().await;
+        upsert(&house, &lines).await;
+        house.publish(&one_trigger(CHANGED, &format!(", fireExisting: true{more}"))).await;
+        let mut seen = Vec::new();
+        for second in 0..4 {
+            house.clock.set(at(&format!("2026-03-01 00:00:0{second}Z")));
+            house.mining().catch_up().await.expect("it follows");
+            let held = house.mining().triggers("p.km").await.expect("it is published").remove(0).held;
+            seen.push((house.fired().await.len() as u64, held));
+        }
+        seen
+    };
+    // One of those that were there before the backfill matches too.
+    assert_eq!(backfill("").await, [(1_000, 1_501), (2_000, 501), (2_501, 0), (2_501, 0)]);
+    assert_eq!(backfill(UNCAPPED).await, [(2_501, 0); 4]);
+    let capped = backfill(", caps: { perMinute: 1200 }").await;
+    assert_eq!(capped, [(1_000, 1_501), (1_200, 1_301), (1_200, 1_301), (1_200, 1_301)], "the other cap stays");
 }
 
 #[tokio::test]
