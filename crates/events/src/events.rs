@@ -26,13 +26,14 @@ use crate::diagram::Input;
 use crate::error::Error;
 use crate::event::{self, NewEvent, Offset, TriggerRef};
 use crate::log::Appended;
-use crate::notice::Notifier;
+use crate::notice::{NoticeKind, Notifier};
 use crate::outlet::{self, Outlet};
 use crate::policy::{OnError, Policy};
 use crate::roster::{Roster, Slots};
 use crate::signature;
 use crate::subscription::{Subscription, SubscriptionId};
 use crate::tables::{self, Stored, StoredSecret};
+use crate::telling::NewNotice;
 use crate::view::{Listed, Page, Paging, Sort};
 use crate::work::Engine;
 
@@ -404,6 +405,25 @@ impl Events {
 
     pub(crate) fn roster(&self) -> MutexGuard<'_, Roster> {
         self.roster.lock()
+    }
+
+    /// Tells administrators that a flow was paused. The same pause may be told
+    /// again: there is one notice of it.
+    pub async fn flow_paused(&self, flow: &str, at: Timestamp, text: &str) -> Result<(), Error> {
+        let notice = NewNotice {
+            name: flow.to_owned(),
+            ..NewNotice::for_administrators(
+                NoticeKind::FlowPaused,
+                format!("{}/{flow}/{}", NoticeKind::FlowPaused.word(), at.as_micros()),
+                at,
+                text.to_owned(),
+            )
+        };
+        let write =
+            self.ports.db.write("events.flow_paused", move |tx| Ok::<_, Error>(tables::insert_notices(tx, std::slice::from_ref(&notice))?));
+        write.await?;
+        self.has_told();
+        Ok(())
     }
 
     /// Sees to it that notices which were just written are sent.

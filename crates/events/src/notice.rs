@@ -22,7 +22,8 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// To which subscription; nothing if it concerns all of them.
     pub subscription: Option<SubscriptionId>,
-    /// What the subscription was called then; empty if there is none.
+    /// What the subscription, or the flow, was called then; empty if there is
+    /// none.
     pub name: String,
     /// Whose it is; nothing if it is for administrators.
     pub owner: Option<Owner>,
@@ -59,11 +60,13 @@ pub enum NoticeKind {
     TooManySubscriptions,
     /// Almost as many events came in today as may come in a day, or as many.
     TooManyEvents,
+    /// A flow feeds itself and was paused.
+    FlowPaused,
 }
 
 impl NoticeKind {
     /// All of them.
-    pub const ALL: [NoticeKind; 12] = [
+    pub const ALL: [NoticeKind; 13] = [
         NoticeKind::Created,
         NoticeKind::Deleted,
         NoticeKind::Failed,
@@ -76,6 +79,7 @@ impl NoticeKind {
         NoticeKind::RetentionNear,
         NoticeKind::TooManySubscriptions,
         NoticeKind::TooManyEvents,
+        NoticeKind::FlowPaused,
     ];
 
     /// Returns the word for it, as the wire and the database write it.
@@ -93,6 +97,7 @@ impl NoticeKind {
             NoticeKind::RetentionNear => "retention-near",
             NoticeKind::TooManySubscriptions => "too-many-subscriptions",
             NoticeKind::TooManyEvents => "too-many-events",
+            NoticeKind::FlowPaused => "flow-paused",
         }
     }
 

@@ -228,7 +228,8 @@ fn urgency(kind: NoticeKind) -> usize {
         | NoticeKind::Failed
         | NoticeKind::RetentionNear
         | NoticeKind::TooManySubscriptions
-        | NoticeKind::TooManyEvents => 0,
+        | NoticeKind::TooManyEvents
+        | NoticeKind::FlowPaused => 0,
         NoticeKind::ActiveAgain => 1,
         NoticeKind::Created | NoticeKind::Deleted | NoticeKind::Paused | NoticeKind::Resumed => 2,
     }
@@ -248,6 +249,7 @@ fn words(kind: NoticeKind) -> &'static str {
         NoticeKind::RetentionNear => "has too many events waiting",
         NoticeKind::TooManySubscriptions => "too many subscriptions",
         NoticeKind::TooManyEvents => "too many events today",
+        NoticeKind::FlowPaused => "was paused: it feeds itself",
     }
 }
 

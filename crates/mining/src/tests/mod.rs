@@ -14,6 +14,7 @@ mod scopes;
 mod windows;
 mod triggers;
 mod wishes;
+mod causes;
 mod incremental;
 mod late_steps;
 mod backtests;
