@@ -419,8 +419,9 @@ impl Events {
                 text.to_owned(),
             )
         };
-        let write =
-            self.ports.db.write("events.flow_paused", move |tx| Ok::<_, Error>(tables::insert_notices(tx, std::slice::from_ref(&notice))?));
+        let write = self.ports.db.write("events.flow_paused", move |tx| {
+            Ok::<_, Error>(tables::insert_notices(tx, std::slice::from_ref(&notice))?)
+        });
         write.await?;
         self.has_told();
         Ok(())

@@ -14,12 +14,13 @@ use flows::{FLOW_COLUMNS, flow_row};
 
 pub(crate) use flows::{
     FlowRow, add_return, add_version, connection, connections, delete_connection, flow, flows, forget_returns,
-    move_schedule, pause, put_connection, put_draft, put_text, returns, set_active, set_told, set_variables, text, untold,
+    move_schedule, pause, put_connection, put_draft, put_text, returns, set_active, set_told, set_variables, text,
+    untold,
 };
 pub(crate) use hooks::{Item, add_item, has_item, make_hook, take_items, waiting, waiting_items};
 pub(crate) use runs::{
-    Asked, Barrier, NewRun, Then, abandon, counts, has_open_run, insert_run, insert_unstarted, journal, operations, record, release, run,
-    runs, set_begun,
+    Asked, Barrier, NewRun, Then, abandon, counts, has_open_run, insert_run, insert_unstarted, journal, operations,
+    record, release, run, runs, set_begun,
 };
 
 /// What there is to do.

@@ -177,7 +177,8 @@ async fn push(house: &House, step: &str, causes: Option<&str>) {
     let made = called(format!("POST {JOBS}"), Body::from(spec), None).await.json();
     let job = format!("{JOBS}/{}", made["id"].as_str().expect("an id"));
     let csv = format!("CASE,STEP,AT\n1,{step},2026-01-02T00:00:00Z");
-    let form = format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"e\"\r\n\r\n{csv}\r\n--b--\r\n");
+    let form =
+        format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"e\"\r\n\r\n{csv}\r\n--b--\r\n");
     let kind = Some("multipart/form-data; boundary=b");
     called(format!("POST {job}/chunks/upserted"), Body::from(form), kind).await;
     called(format!("POST {job}"), Body::empty(), None).await;
@@ -212,10 +213,7 @@ async fn a_loop_that_feeds_itself_is_seen_and_stopped() {
     let stop = CancellationToken::new();
     let house = at_work("EVENTS", &stop).await;
     push(&house, "Ask", None).await;
-    until("the pause", async || {
-        house.call("GET /api/v1/flows/answer", "").await.json()["state"] == "paused"
-    })
-    .await;
+    until("the pause", async || house.call("GET /api/v1/flows/answer", "").await.json()["state"] == "paused").await;
     let link = "purchasing.asks/ASKED/1";
     let chain = |length: usize| vec![link; length].join(" > ");
     assert_eq!(causes_of_runs(&house).await, [chain(0), chain(1), chain(2), chain(3)], "it came back three times");

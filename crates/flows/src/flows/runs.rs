@@ -47,13 +47,7 @@ impl Flows {
 
     /// The same for an item of which it is known what led to it; the item
     /// itself is the last link.
-    pub async fn accept_caused(
-        &self,
-        hook: &str,
-        key: &str,
-        payload: Json,
-        causes: Causes,
-    ) -> Result<Accepted, Error> {
+    pub async fn accept_caused(&self, hook: &str, key: &str, payload: Json, causes: Causes) -> Result<Accepted, Error> {
         let (hook, key, payload) = (hook.to_owned(), key.to_owned(), payload.to_string());
         let (now, waiting_max) = (self.clock.now(), self.options.hook_queue_max);
         let accepted = self

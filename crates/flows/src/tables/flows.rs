@@ -32,7 +32,8 @@ impl FlowRow {
     }
 }
 
-pub(super) const FLOW_COLUMNS: &str = "key, name, draft, published, version, active, next_at, variables, updated_at, paused";
+pub(super) const FLOW_COLUMNS: &str =
+    "key, name, draft, published, version, active, next_at, variables, updated_at, paused";
 
 pub(super) fn flow_row(row: &Row) -> Result<FlowRow, Error> {
     Ok(FlowRow {

@@ -38,10 +38,10 @@ async fn signals_show_what_led_to_their_commit_and_to_no_other() {
     // They are evaluated after a restart, and all at once.
     house.restart();
     house.mining().catch_up().await.expect("it follows");
-    assert_eq!(shown(&house).await, [
-        ("T/1/1".into(), "p.km/T/1 > p.km/OTHER/a%20%3E%20b".into()),
-        ("T/3/1".into(), String::new())
-    ]);
+    assert_eq!(
+        shown(&house).await,
+        [("T/1/1".into(), "p.km/T/1 > p.km/OTHER/a%20%3E%20b".into()), ("T/3/1".into(), String::new())]
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-use base::{Causes, Timestamp};
 use base::testing::{ScriptedHttp, reply};
+use base::{Causes, Timestamp};
 use expect_test::{Expect, expect};
 use serde_json::{Value as Json, json};
 

@@ -151,11 +151,7 @@ async fn each_bundle_has_its_own_causes_and_an_aggregate_has_all() {
         let headers: Vec<_> = sent.iter().map(|request| header(request).unwrap_or_default()).collect();
         assert_eq!(
             headers,
-            [
-                "p.k/LATE/far > p.k/LATE/1",
-                "p.k/LATE/far > p.k/LATE/2",
-                "p.k/LATE/far > p.k/LATE/2 > p.k/LATE/1"
-            ],
+            ["p.k/LATE/far > p.k/LATE/1", "p.k/LATE/far > p.k/LATE/2", "p.k/LATE/far > p.k/LATE/2 > p.k/LATE/1"],
             "{engine}"
         );
         let run = only_run(&flows, "f").await;
