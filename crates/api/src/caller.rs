@@ -7,7 +7,7 @@
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use base::Actor;
+use base::{Actor, Causes};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -33,7 +33,9 @@ pub(crate) async fn sign_in(State(app): State<App>, mut request: Request, next: 
     let authenticated = app.access.authenticate(authorization(request.headers())).await;
     match authenticated {
         Ok(actor) => {
-            request.extensions_mut().insert(Caller(actor));
+            // Only somebody who is known is believed.
+            let causes = Causes::of_headers(request.headers());
+            request.extensions_mut().insert(Caller(Actor { causes, ..actor }));
             next.run(request).await
         }
         Err(error) => Fault::from(error).into_response(),

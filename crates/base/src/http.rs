@@ -13,6 +13,10 @@ pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use crate::BoxFuture;
 use crate::error::{Coded, Kind};
 
+/// Begins the address of one of our own listeners, by name: `loopwright://this`
+/// and `loopwright://workspace`.
+pub const OURSELVES: &str = "loopwright://";
+
 /// A request to be sent.
 #[derive(Clone)]
 pub struct Request {

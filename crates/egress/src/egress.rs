@@ -17,7 +17,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base::BoxFuture;
-use base::http::{Http, HttpError, Request, Response};
+use base::causes;
+use base::http::{Http, HttpError, OURSELVES, Request, Response};
 use bytes::Bytes;
 use http::{HeaderValue, Uri, header};
 use http_body_util::Full;
@@ -101,7 +102,7 @@ impl Egress {
     async fn call_once(&self, request: Request) -> Result<Response, HttpError> {
         let Request { method, url, headers, body, response_bytes_max, .. } = request;
         let bad_address = || HttpError::BadAddress { url: without_query(&url) };
-        let (uri, ours) = match url.strip_prefix("loopwright://") {
+        let (uri, ours) = match url.strip_prefix(OURSELVES) {
             Some(rest) => (format!("{}://{rest}", self.inside_scheme).parse::<Uri>().map_err(|_| bad_address())?, true),
             None => (url.parse::<Uri>().map_err(|_| bad_address())?, false),
         };
@@ -138,8 +139,8 @@ impl Http for Egress {
 }
 
 /// Returns the request that a redirect asks for. As browsers do: 307 and 308
-/// repeat the call, the others become a GET without a body. Credentials do not
-/// travel to another host.
+/// repeat the call, the others become a GET without a body. Credentials, and
+/// what led to the call, do not travel to another host.
 fn redirect_of(request: &Request, response: &Response) -> Option<Request> {
     if !response.status.is_redirection() {
         return None;
@@ -151,6 +152,7 @@ fn redirect_of(request: &Request, response: &Response) -> Option<Request> {
     if from.host() != to.host() || from.port_or_known_default() != to.port_or_known_default() {
         next.headers.remove(header::AUTHORIZATION);
         next.headers.remove(header::COOKIE);
+        next.headers.remove(causes::HEADER);
     }
     if !matches!(response.status.as_u16(), 307 | 308) {
         next.method = http::Method::GET;

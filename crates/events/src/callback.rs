@@ -7,8 +7,9 @@
 
 use std::fmt;
 
+use base::causes::Link;
 use base::http::{HeaderMap, HeaderName, HeaderValue};
-use base::{BoxFuture, Secret, Timestamp};
+use base::{BoxFuture, Causes, Secret, Timestamp};
 use bytes::Bytes;
 use url::Url;
 
@@ -171,6 +172,21 @@ pub struct LocalDelivery {
     pub at: Timestamp,
     /// The same JSON text that a callback would receive.
     pub body: Bytes,
+}
+
+impl LocalDelivery {
+    /// Returns what led to whatever is done because of this event: what led to
+    /// the event, as its field `causes` says, and the event itself.
+    pub fn causes(&self) -> Causes {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let event = &body["event"];
+        // The record may have an attribute of that name; ours stands behind it.
+        let mut fields = event["fields"].as_array().into_iter().flatten().rev();
+        let chain = fields.find(|field| field["id"] == "causes").and_then(|field| field["value"].as_str());
+        let before = chain.and_then(|text| Causes::parse(text).ok()).unwrap_or_default();
+        let record = event["identifier"].as_str().unwrap_or_default();
+        before.then(Link::new([&self.trigger.knowledge_model, &self.trigger.trigger, record]))
+    }
 }
 
 /// Says that a hook's queue has no room now. The delivery is tried again

@@ -428,6 +428,26 @@ impl Events {
         self.roster.lock()
     }
 
+    /// Tells administrators that a flow was paused. The same pause may be told
+    /// again: there is one notice of it.
+    pub async fn flow_paused(&self, flow: &str, at: Timestamp, text: &str) -> Result<(), Error> {
+        let notice = NewNotice {
+            name: flow.to_owned(),
+            ..NewNotice::for_administrators(
+                NoticeKind::FlowPaused,
+                format!("{}/{flow}/{}", NoticeKind::FlowPaused.word(), at.as_micros()),
+                at,
+                text.to_owned(),
+            )
+        };
+        let write = self.ports.db.write("events.flow_paused", move |tx| {
+            Ok::<_, Error>(tables::insert_notices(tx, std::slice::from_ref(&notice))?)
+        });
+        write.await?;
+        self.has_told();
+        Ok(())
+    }
+
     /// Sees to it that notices which were just written are sent.
     pub(crate) fn has_told(&self) {
         let due = self.now().plus(self.options.notice_every);

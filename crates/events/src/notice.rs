@@ -22,7 +22,8 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// To which subscription; nothing if it concerns all of them.
     pub subscription: Option<SubscriptionId>,
-    /// What the subscription was called then; empty if there is none.
+    /// What the subscription, or the flow, was called then; empty if there is
+    /// none.
     pub name: String,
     /// Whose it is; nothing if it is for administrators.
     pub owner: Option<Owner>,
@@ -63,11 +64,13 @@ pub enum NoticeKind {
     DataModelRefused,
     /// A data model is followed again.
     DataModelBack,
+    /// A flow feeds itself and was paused.
+    FlowPaused,
 }
 
 impl NoticeKind {
     /// All of them.
-    pub const ALL: [NoticeKind; 14] = [
+    pub const ALL: [NoticeKind; 15] = [
         NoticeKind::Created,
         NoticeKind::Deleted,
         NoticeKind::Failed,
@@ -82,6 +85,7 @@ impl NoticeKind {
         NoticeKind::TooManyEvents,
         NoticeKind::DataModelRefused,
         NoticeKind::DataModelBack,
+        NoticeKind::FlowPaused,
     ];
 
     /// Returns the word for it, as the wire and the database write it.
@@ -101,6 +105,7 @@ impl NoticeKind {
             NoticeKind::TooManyEvents => "too-many-events",
             NoticeKind::DataModelRefused => "data-model-refused",
             NoticeKind::DataModelBack => "data-model-back",
+            NoticeKind::FlowPaused => "flow-paused",
         }
     }
 

@@ -12,6 +12,9 @@ pub enum FlowState {
     Inactive,
     /// Its schedule or hook is on.
     Active,
+    /// It was on, and was stopped because it feeds itself. Its items wait until
+    /// somebody activates it.
+    Paused,
 }
 
 /// A flow in a list.
@@ -36,6 +39,9 @@ pub struct FlowInfo {
     pub next_at: Option<Timestamp>,
     /// When its draft was last put.
     pub updated_at: Timestamp,
+    /// Why it is paused, in whole sentences, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
 }
 
 /// Everything about a flow.

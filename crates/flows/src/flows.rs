@@ -20,6 +20,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::sync::Notify;
 
 use crate::error::Error;
+use crate::feedback::Notices;
 use crate::flow::{FlowDetails, FlowInfo, FlowState, Notice};
 use crate::program::{Program, Start, hash_of};
 use crate::tables::{self, FlowRow};
@@ -63,6 +64,9 @@ pub struct Options {
     pub operations_kept_max: u64,
     /// Runs that sleep and are kept in memory, so that they need no replay.
     pub warm_max: usize,
+    /// How often a flow may come back to the same signal of the same record
+    /// within an hour before it is paused; see [`crate::feedback`].
+    pub returns_per_hour_max: u64,
     /// How long effects in flight may take after the engine was told to stop.
     pub grace: Duration,
 }
@@ -85,6 +89,7 @@ impl Default for Options {
             capture_bytes_max: 16 << 10,
             operations_kept_max: 10_000,
             warm_max: 1_024,
+            returns_per_hour_max: 3,
             grace: Duration::from_secs(10),
         }
     }
@@ -99,6 +104,7 @@ pub struct Flows {
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) options: Options,
     pub(crate) signals: OnceLock<Arc<dyn Signals>>,
+    pub(crate) notices: OnceLock<Arc<dyn Notices>>,
     /// Wakes the engine when there may be something to do.
     pub(crate) nudge: Notify,
     /// Compiled texts by their hash.
@@ -129,6 +135,7 @@ impl Flows {
             chance,
             options,
             signals: OnceLock::new(),
+            notices: OnceLock::new(),
             nudge: Notify::new(),
             programs: Mutex::default(),
         }
@@ -138,6 +145,12 @@ impl Flows {
     /// the other side of it calls [`Flows::accept`]. A second call is ignored.
     pub fn set_signals(&self, signals: Arc<dyn Signals>) {
         let _ = self.signals.set(signals);
+    }
+
+    /// Hands in the port to people; until then what there is to tell goes into
+    /// the log. A second call is ignored.
+    pub fn set_notices(&self, notices: Arc<dyn Notices>) {
+        let _ = self.notices.set(notices);
     }
 
     /// Stores the text of a flow as its draft; makes the flow if it is new.
@@ -210,7 +223,7 @@ impl Flows {
                 }
                 let number = flow.version.unwrap_or(0) + 1;
                 tables::add_version(tx, &flow_key, number, &hash, &actor.id, now)?;
-                if flow.active && !keeps_time {
+                if flow.takes_items() && !keeps_time {
                     tables::set_active(tx, &flow_key, true, next_at)?;
                 }
                 if let Some(hook) = &hook {
@@ -235,7 +248,8 @@ impl Flows {
 
     /// Switches the schedule or hook of the published version on. Where it is
     /// on already its schedule goes on as it went: whoever activates every
-    /// hour must not put off what is due every two.
+    /// hour must not put off what is due every two. A flow that is paused goes
+    /// on, with what waits on its hook first.
     pub async fn activate(&self, actor: &Actor, key: &str) -> Result<(), Error> {
         let flow = self.flow(key).await?;
         let Some(hash) = &flow.published else { return Err(Error::NotPublished { key: key.to_owned() }) };
@@ -246,12 +260,14 @@ impl Flows {
         self.db
             .write("flows.activate", move |tx| {
                 let flow = known(tx, &key)?;
-                if flow.active {
+                if flow.takes_items() {
                     return Ok(());
                 }
                 tables::set_active(tx, &key, true, next_at)?;
-                let state = |active: bool| json!({"active": active});
-                audit::record(tx, &actor, "activate", "flow", &key, Some(&state(false)), Some(&state(true)), now)?;
+                tables::forget_returns(tx, &key)?;
+                let before = json!({"active": flow.active, "paused": flow.paused});
+                let after = json!({"active": true});
+                audit::record(tx, &actor, "activate", "flow", &key, Some(&before), Some(&after), now)?;
                 Ok::<_, Error>(())
             })
             .await?;
@@ -335,7 +351,11 @@ impl Flows {
             None => None,
         };
         Ok(FlowInfo {
-            state: if flow.active { FlowState::Active } else { FlowState::Inactive },
+            state: match (flow.active, &flow.paused) {
+                (true, None) => FlowState::Active,
+                (true, Some(_)) => FlowState::Paused,
+                (false, _) => FlowState::Inactive,
+            },
             draft_ahead: flow.published.as_ref() != Some(&flow.draft),
             key: flow.key,
             name: flow.name,
@@ -344,6 +364,7 @@ impl Flows {
             waiting: waiting.unwrap_or(0),
             next_at: flow.next_at,
             updated_at: flow.updated_at,
+            paused: flow.paused,
         })
     }
 

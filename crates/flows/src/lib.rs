@@ -17,6 +17,7 @@
 //!   time, and stops at every effect;
 //! * [`connection`]: sealed credentials, named by flows and never inside them;
 //! * [`hook`]: queues of data that start runs;
+//! * [`feedback`]: flows that start themselves, and are paused;
 //! * [`run`]: what a run looks like from outside;
 //! * [`flows`]: the verbs, and `work`, the loop that performs effects.
 //!
@@ -40,6 +41,7 @@ pub mod modules;
 pub mod engine;
 pub mod connection;
 pub mod hook;
+pub mod feedback;
 pub mod run;
 pub mod flow;
 mod tables;
@@ -48,6 +50,7 @@ mod work;
 
 pub use connection::{ConnectionInfo, ConnectionSpec, Credentials};
 pub use error::Error;
+pub use feedback::{Notices, PauseNotice};
 pub use flow::{FlowDetails, FlowInfo, FlowState, Notice, Severity};
 pub use flows::{Decision, Flows, Options, Signals, SignalsError};
 pub use hook::Accepted;
@@ -56,5 +59,7 @@ pub use run::{Counts, Operation, OperationStatus, Outcome, RunDetails, RunId, Ru
 use base::db::Migration;
 
 /// The tables of this crate, in the file `flows`.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "flows/0001_flows", sql: include_str!("../migrations/0001_flows.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "flows/0001_flows", sql: include_str!("../migrations/0001_flows.sql") },
+    Migration { name: "flows/0002_causes", sql: include_str!("../migrations/0002_causes.sql") },
+];

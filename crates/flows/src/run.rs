@@ -1,6 +1,6 @@
 //! A run as it is seen from outside, and its operations.
 
-use base::Timestamp;
+use base::{Causes, Timestamp};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -117,6 +117,8 @@ pub struct RunDetails {
     pub info: RunInfo,
     /// Start bundles.
     pub input: Vec<Json>,
+    /// What led to each of them; empty if nothing is known of any.
+    pub causes: Vec<Causes>,
     /// What happened, in order.
     pub operations: Vec<Operation>,
 }

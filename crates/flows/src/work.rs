@@ -18,17 +18,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::Timestamp;
+use base::db::Tx;
 use base::error::chain;
+use base::{Actor, Timestamp, audit};
+use serde_json::json;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::feedback::{self, PauseNotice};
 use crate::flows::{Flows, hook_of};
 use crate::program::{Program, Start};
 use crate::run::{RunId, RunState};
-use crate::tables::{self, Agenda, Barrier, FlowRow, Then};
+use crate::tables::{self, Agenda, Barrier, FlowRow, NewRun, Then};
 
 use advance::Held;
 
@@ -219,7 +222,7 @@ impl Flows {
                     if is_sequential && tables::has_open_run(tx, &run.flow)? {
                         return Ok(false);
                     }
-                    tables::insert_run(tx, &run, "[{}]")?;
+                    tables::insert_run(tx, &run, "[{}]", &[])?;
                     Ok::<_, Error>(true)
                 })
                 .await?;
@@ -237,7 +240,7 @@ impl Flows {
             let is_sequential = program.is_sequential;
             let starts = if is_sequential { 1 } else { STARTS_AT_ONCE.min(2 * self.options.concurrency) };
             let runs: Vec<_> = (0..starts).map(|_| self.new_run(flow, &program, "signal")).collect();
-            let hook = hook.clone();
+            let (hook, returns_max) = (hook.clone(), self.options.returns_per_hour_max);
             started |= self
                 .db
                 .write("flows.start_from_hook", move |tx| {
@@ -246,12 +249,22 @@ impl Flows {
                         if is_sequential && tables::has_open_run(tx, &run.flow)? {
                             break;
                         }
-                        let payloads = tables::take_items(tx, &hook, run.id, results_max)?;
-                        if payloads.is_empty() {
+                        let (items, found) =
+                            feedback::starting(tx, &run.flow, &hook, results_max, returns_max, run.now)?;
+                        if !items.is_empty() {
+                            tables::take_items(tx, &hook, run.id, &items)?;
+                            let (payloads, causes): (Vec<_>, Vec<_>) =
+                                items.into_iter().map(|item| (item.payload, item.causes)).unzip();
+                            tables::insert_run(tx, run, &format!("[{}]", payloads.join(",")), &causes)?;
+                            started = true;
+                        } else if let Some(found) = found {
+                            // What came before it has started with another run.
+                            let waiting = tables::waiting(tx, &hook)?.unwrap_or(0);
+                            pause(tx, run, &found.text(&run.flow, waiting))?;
+                            break;
+                        } else {
                             break;
                         }
-                        tables::insert_run(tx, run, &format!("[{}]", payloads.join(",")))?;
-                        started = true;
                     }
                     Ok::<_, Error>(started)
                 })
@@ -261,7 +274,22 @@ impl Flows {
             // More may wait than was started at once.
             self.nudge.notify_one();
         }
+        self.tell_of_pauses().await?;
         Ok(started)
+    }
+
+    /// Tells people of flows that were paused, until they are told.
+    async fn tell_of_pauses(&self) -> Result<(), Error> {
+        for (flow, at, text) in self.db.read("flows.untold", tables::untold).await? {
+            tracing::warn!(flow.key = flow, text, "a flow feeds itself and is paused");
+            if let Some(notices) = self.notices.get()
+                && !notices.tell(PauseNotice { flow: flow.clone(), at, text }).await
+            {
+                continue;
+            }
+            self.db.write("flows.told", move |tx| tables::set_told(tx, &flow, at)).await?;
+        }
+        Ok(())
     }
 
     /// Holds a run. While the database refuses that, the run stays in hand.
@@ -292,6 +320,16 @@ impl Flows {
             }
         }
     }
+}
+
+/// Pauses the flow of a run that is not started.
+fn pause(tx: &mut dyn Tx, run: &NewRun, why: &str) -> Result<(), Error> {
+    tables::pause(tx, &run.flow, why, run.now)?;
+    tables::insert_unstarted(tx, run, why)?;
+    let actor = Actor::system("flows");
+    let (before, after) = (json!({"active": true}), json!({"active": true, "paused": why}));
+    audit::record(tx, &actor, "pause", "flow", &run.flow, Some(&before), Some(&after), run.now)?;
+    Ok(())
 }
 
 async fn sleep_until(time: Option<Instant>) {

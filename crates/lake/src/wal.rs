@@ -282,3 +282,43 @@ fn read_record(bytes: &[u8]) -> Result<Record, Malformed> {
     let change = Arc::new(Change { number, table, mode, upserts, deletes, at, causes });
     Ok(Record { job, committed: Committed { number, upserted, deleted }, keys, change, run })
 }
+
+#[cfg(test)]
+mod tests {
+    use base::causes::Link;
+    use pools::rows::Rows;
+
+    use super::*;
+
+    fn record(causes: Causes, run: Option<Vec<RunFile>>) -> Record {
+        let change = Change {
+            number: 7,
+            table: "Orders".into(),
+            mode: Mode::Append,
+            upserts: Rows::default(),
+            deletes: Rows::default(),
+            at: Timestamp::from_millis(1_000),
+            causes,
+        };
+        let committed = Committed { number: 7, upserted: 0, deleted: 0 };
+        Record { job: PushJobId::from_bytes([7; 16]), committed, keys: Vec::new(), change: Arc::new(change), run }
+    }
+
+    #[test]
+    fn a_record_keeps_what_led_to_it_and_one_of_old_has_nothing_to_say() {
+        let causes = Causes::NONE.then(Link::new(["orders.late", "LATE", "4711"]));
+        let file = RunFile { name: "1".into(), kind: Kind::Upsert, schema: Schema::default(), rows: 1, bytes: 2 };
+        for run in [None, Some(vec![file])] {
+            // What no cause led to is written as it was before there were causes.
+            let plain = write_record(&record(Causes::NONE, run.clone()));
+            let caused = write_record(&record(causes.clone(), run.clone()));
+            assert!(caused.starts_with(&plain) && caused.len() > plain.len());
+            let read = |bytes: &[u8]| read_record(bytes).expect("it reads").change.causes.clone();
+            assert_eq!((read(&plain), read(&caused)), (Causes::NONE, causes.clone()));
+            // What only explains is passed over where it is not understood.
+            let mut strange = plain;
+            write_text("from a later version", &mut strange);
+            assert_eq!(read(&strange), Causes::NONE);
+        }
+    }
+}

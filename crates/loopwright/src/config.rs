@@ -105,6 +105,8 @@ pub(crate) struct Config {
     #[serde(deserialize_with = "number")]
     pub(crate) intelligence_requests_per_day: u64,
     #[serde(deserialize_with = "number")]
+    pub(crate) flow_returns_per_hour_max: u64,
+    #[serde(deserialize_with = "number")]
     pub(crate) chunk_bytes_max: u64,
     #[serde(deserialize_with = "number")]
     pub(crate) keep_chunks_hours: u64,
@@ -249,6 +251,7 @@ impl Config {
             ("management_requests_max", self.management_requests_max.to_string()),
             ("intelligence_requests_per_second", self.intelligence_requests_per_second.to_string()),
             ("intelligence_requests_per_day", self.intelligence_requests_per_day.to_string()),
+            ("flow_returns_per_hour_max", self.flow_returns_per_hour_max.to_string()),
             ("chunk_bytes_max", self.chunk_bytes_max.to_string()),
             ("keep_chunks_hours", self.keep_chunks_hours.to_string()),
             ("keep_chunks_bytes", self.keep_chunks_bytes.to_string()),
@@ -386,6 +389,7 @@ mod tests {
             management_requests_max = 50
             intelligence_requests_per_second = 20
             intelligence_requests_per_day = 6000
+            flow_returns_per_hour_max = 3
             chunk_bytes_max = 1073741824
             keep_chunks_hours = 24
             keep_chunks_bytes = 4294967296
@@ -432,7 +436,7 @@ mod tests {
         ];
         let told = environments.map(|variable| load_from(&[variable], &[]).err().expect("a refusal").to_string());
         expect![[r#"
-            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `intelligence_requests_per_second`, `intelligence_requests_per_day`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
+            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `intelligence_requests_per_second`, `intelligence_requests_per_day`, `flow_returns_per_hour_max`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
             the configuration is wrong: listen: "8080" is not an address such as 127.0.0.1:8080 (in the environment)
             the configuration is wrong: egress_allow: "lan" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000 (in the environment)
             the configuration is wrong: callback_http: "yes" is not "true" or "false" (in the environment)"#]].assert_eq(&told.join("\n"));

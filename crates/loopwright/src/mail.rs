@@ -229,7 +229,8 @@ fn urgency(kind: NoticeKind) -> usize {
         | NoticeKind::RetentionNear
         | NoticeKind::TooManySubscriptions
         | NoticeKind::TooManyEvents
-        | NoticeKind::DataModelRefused => 0,
+        | NoticeKind::DataModelRefused
+        | NoticeKind::FlowPaused => 0,
         NoticeKind::ActiveAgain | NoticeKind::DataModelBack => 1,
         NoticeKind::Created | NoticeKind::Deleted | NoticeKind::Paused | NoticeKind::Resumed => 2,
     }
@@ -251,6 +252,7 @@ fn words(kind: NoticeKind) -> &'static str {
         NoticeKind::TooManyEvents => "too many events today",
         NoticeKind::DataModelRefused => "is not followed for now",
         NoticeKind::DataModelBack => "is followed again",
+        NoticeKind::FlowPaused => "was paused: it feeds itself",
     }
 }
 

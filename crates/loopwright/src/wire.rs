@@ -100,7 +100,7 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         keys.clone(),
         clock.clone(),
         chance.clone(),
-        flows::Options::default(),
+        flows::Options { returns_per_hour_max: config.flow_returns_per_hour_max, ..flows::Options::default() },
     ));
 
     let ports = events::Ports {
@@ -119,6 +119,7 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         mining::Mining::new(control.clone(), tables, pools.clone(), events.clone(), clock.clone(), chance.clone());
     let mining = Arc::new(mining.with_memory(memory::for_data_models(config.data_models_bytes_max)));
     flows.set_signals(Arc::new(SignalsOfEvents { events: events.clone(), mining: mining.clone() }));
+    flows.set_notices(Arc::new(NoticesOfEvents(events.clone())));
 
     let workspace = Arc::new(workspace::Workspace::new(
         control,
@@ -251,7 +252,7 @@ impl events::LocalSink for HooksOfFlows {
         let hook = hook.to_owned();
         Box::pin(async move {
             let key = format!("{}/{}/{}", delivery.trigger.knowledge_model, delivery.trigger.trigger, delivery.offset);
-            match self.0.accept(&hook, &key, payload_of(&delivery)).await {
+            match self.0.accept_caused(&hook, &key, payload_of(&delivery), delivery.causes()).await {
                 Ok(_) => Ok(()),
                 Err(error) => {
                     if !matches!(error.kind(), Kind::TooMany | Kind::Unavailable) {
@@ -280,6 +281,21 @@ fn payload_of(delivery: &events::LocalDelivery) -> Json {
         "identifier": body["event"]["identifier"],
         "fields": named,
     })
+}
+
+/// Takes what there is to tell of flows to where the other notices go.
+struct NoticesOfEvents(Arc<events::Events>);
+
+impl flows::Notices for NoticesOfEvents {
+    fn tell(&self, notice: flows::PauseNotice) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let told = self.0.flow_paused(&notice.flow, notice.at, &notice.text).await;
+            if let Err(error) = &told {
+                tracing::warn!(error = %base::error::chain(error), "a notice of a flow cannot be written; it is tried again");
+            }
+            told.is_ok()
+        })
+    }
 }
 
 /// Lets flows ask for signals: they exist if the published model has them.

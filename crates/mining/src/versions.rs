@@ -16,9 +16,9 @@ use crate::live::Live;
 use crate::mining::Mining;
 use crate::notices::{self, Notice};
 use crate::ports::Reason;
-use crate::watch::News;
 use crate::trigger::{Published, check_model};
 use crate::views::Publication;
+use crate::watch::News;
 use crate::{Error, tables, unheard};
 
 /// How many models may extend each other.

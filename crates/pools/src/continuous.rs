@@ -360,7 +360,10 @@ impl Pools {
 /// Tells whether two files can come in with one commit. A commit has one chain
 /// of causes, so those with different ones cannot.
 fn go_together(one: &PushJobSpec, other: &PushJobSpec) -> bool {
-    other.continuous.is_some() && one.newest_by == other.newest_by && one.keys == other.keys && one.causes == other.causes
+    other.continuous.is_some()
+        && one.newest_by == other.newest_by
+        && one.keys == other.keys
+        && one.causes == other.causes
 }
 
 /// Returns the columns by which rows replace each other.

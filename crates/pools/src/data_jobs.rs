@@ -275,8 +275,7 @@ pub(crate) fn queue_run(
     now: Timestamp,
 ) -> Result<DataRun, Error> {
     let open = tables::open_runs_of(tx, job.id)?;
-    let is_the_same =
-        |run: &DataRun| run.state == RunState::Queued && run.spec == job.spec && run.causes == *causes;
+    let is_the_same = |run: &DataRun| run.state == RunState::Queued && run.spec == job.spec && run.causes == *causes;
     if let Some(waiting) = open.into_iter().find(|run| is_the_same(run)) {
         return Ok(waiting);
     }

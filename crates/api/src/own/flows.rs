@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use base::Timestamp;
+use base::{Causes, Timestamp};
 use flows::{
     Decision, FlowDetails, FlowInfo, FlowState, Notice, Operation, OperationStatus, Outcome, RunDetails, RunId,
     RunInfo, RunState, Severity,
@@ -36,6 +36,8 @@ pub(super) struct Flow {
     waiting: u64,
     next_at: Option<Timestamp>,
     updated_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<String>,
 }
 
 /// A flow with its texts.
@@ -83,6 +85,8 @@ pub(super) struct RunWithOperations {
     #[serde(flatten)]
     run: Run,
     input: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<Causes>,
     operations: Vec<Step>,
 }
 
@@ -257,12 +261,13 @@ fn read_id(run: &str) -> Result<RunId, Fault> {
 
 impl From<FlowInfo> for Flow {
     fn from(info: FlowInfo) -> Self {
-        let FlowInfo { key, name, state, version, draft_ahead, hook, waiting, next_at, updated_at } = info;
+        let FlowInfo { key, name, state, version, draft_ahead, hook, waiting, next_at, updated_at, paused } = info;
         let state = match state {
             FlowState::Inactive => "inactive",
             FlowState::Active => "active",
+            FlowState::Paused => "paused",
         };
-        Flow { key, name, state, version, draft_ahead, hook, waiting, next_at, updated_at }
+        Flow { key, name, state, version, draft_ahead, hook, waiting, next_at, updated_at, paused }
     }
 }
 
@@ -314,8 +319,9 @@ impl From<RunInfo> for Run {
 
 impl From<RunDetails> for RunWithOperations {
     fn from(details: RunDetails) -> Self {
-        let RunDetails { info, input, operations } = details;
-        RunWithOperations { run: info.into(), input, operations: operations.into_iter().map(Step::from).collect() }
+        let RunDetails { info, input, causes, operations } = details;
+        let operations = operations.into_iter().map(Step::from).collect();
+        RunWithOperations { run: info.into(), input, causes, operations }
     }
 }
 

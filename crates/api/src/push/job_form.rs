@@ -161,6 +161,8 @@ pub(crate) fn read(text: &str) -> Result<PushJobSpec, Fault> {
         continuous: None,
         echo: Value::Object(echo),
         import: None,
+        // Not the form says so, but the call.
+        causes: base::Causes::NONE,
     })
 }
 

@@ -17,6 +17,7 @@ mod contract;
 mod openapi;
 mod workspace;
 mod door;
+mod feedback;
 
 use std::collections::HashMap;
 use std::fmt::Write;

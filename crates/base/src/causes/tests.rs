@@ -16,10 +16,7 @@ fn a_chain_reads_from_far_to_near() {
     check(&[], expect![[""]]);
     check(&["4711"], expect![["orders.late/LATE/4711"]]);
     check(&["1", "2", "1"], expect![["orders.late/LATE/1 > orders.late/LATE/2 > orders.late/LATE/1"]]);
-    check(
-        &["PO 4711/10 > ä%", ""],
-        expect![["orders.late/LATE/PO%204711%2F10%20%3E%20%C3%A4%25 > orders.late/LATE/"]],
-    );
+    check(&["PO 4711/10 > ä%", ""], expect![["orders.late/LATE/PO%204711%2F10%20%3E%20%C3%A4%25 > orders.late/LATE/"]]);
 }
 
 #[test]

@@ -91,12 +91,13 @@ async fn a_redirect_is_an_answer_unless_asked_to_follow_and_credentials_stay_at_
     let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")], Origins::default());
     let mut request = Request::new(Method::POST, format!("http://{first}/"));
     request.headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+    request.headers.insert(causes::HEADER, HeaderValue::from_static("a/b/c"));
     request.redirects_max = 1;
     let answer = egress.send(request).await.expect("an answer");
     assert_eq!(answer.status, StatusCode::OK);
     let asked = second_asked.await.expect("the second server ran");
     assert!(asked.starts_with("GET /there "), "{asked}");
-    assert!(!asked.contains("Bearer"), "{asked}");
+    assert!(!asked.contains("Bearer") && !asked.contains("a/b/c"), "{asked}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The verbs about runs, and the door through which items come.
 
-use base::{Actor, audit};
+use base::{Actor, Causes, audit};
 use serde_json::{Value as Json, json};
 
 use super::{Decision, Flows, known};
@@ -28,7 +28,7 @@ impl Flows {
         let (id, actor, now) = (run.id, actor.clone(), run.now);
         self.db
             .write("flows.run_once", move |tx| {
-                tables::insert_run(tx, &run, &json!([input]).to_string())?;
+                tables::insert_run(tx, &run, &json!([input]).to_string(), std::slice::from_ref(&actor.causes))?;
                 let after = json!({"run": run.id});
                 audit::record(tx, &actor, "run", "flow", &run.flow, None, Some(&after), now)?;
                 Ok::<_, Error>(())
@@ -42,6 +42,12 @@ impl Flows {
     /// stored once. Refused with [`Error::Busy`] while the queue is full, and
     /// with [`Error::UnknownHook`] where no flow has ever had that hook.
     pub async fn accept(&self, hook: &str, key: &str, payload: Json) -> Result<Accepted, Error> {
+        self.accept_caused(hook, key, payload, Causes::NONE).await
+    }
+
+    /// The same for an item of which it is known what led to it; the item
+    /// itself is the last link.
+    pub async fn accept_caused(&self, hook: &str, key: &str, payload: Json, causes: Causes) -> Result<Accepted, Error> {
         let (hook, key, payload) = (hook.to_owned(), key.to_owned(), payload.to_string());
         let (now, waiting_max) = (self.clock.now(), self.options.hook_queue_max);
         let accepted = self
@@ -56,7 +62,7 @@ impl Flows {
                 if waiting >= waiting_max {
                     return Err(Error::Busy { hook: hook.clone(), waiting });
                 }
-                tables::add_item(tx, &hook, &key, &payload, now)?;
+                tables::add_item(tx, &hook, &key, &payload, &causes, now)?;
                 Ok(Accepted::Stored)
             })
             .await?;
@@ -81,7 +87,8 @@ impl Flows {
             .read("flows.run_details", move |tx| {
                 let row = tables::run(tx, id)?.ok_or(Error::UnknownRun { id })?;
                 let input = serde_json::from_str(&row.input).unwrap_or_default();
-                Ok(RunDetails { info: row.info, input, operations: tables::operations(tx, id)? })
+                let operations = tables::operations(tx, id)?;
+                Ok(RunDetails { info: row.info, input, causes: row.causes, operations })
             })
             .await
     }

@@ -2,6 +2,7 @@
 
 use base::Timestamp;
 use base::args;
+use base::causes::Link;
 use base::db::{Error, Row, Tx};
 
 use crate::connection::ConnectionInfo;
@@ -20,9 +21,19 @@ pub(crate) struct FlowRow {
     pub(crate) next_at: Option<Timestamp>,
     pub(crate) variables: String,
     pub(crate) updated_at: Timestamp,
+    /// Why it is paused, if it is.
+    pub(crate) paused: Option<String>,
 }
 
-pub(super) const FLOW_COLUMNS: &str = "key, name, draft, published, version, active, next_at, variables, updated_at";
+impl FlowRow {
+    /// Tells whether items of its hook start runs.
+    pub(crate) fn takes_items(&self) -> bool {
+        self.active && self.paused.is_none()
+    }
+}
+
+pub(super) const FLOW_COLUMNS: &str =
+    "key, name, draft, published, version, active, next_at, variables, updated_at, paused";
 
 pub(super) fn flow_row(row: &Row) -> Result<FlowRow, Error> {
     Ok(FlowRow {
@@ -35,6 +46,7 @@ pub(super) fn flow_row(row: &Row) -> Result<FlowRow, Error> {
         next_at: row.get(6)?,
         variables: row.get(7)?,
         updated_at: row.get(8)?,
+        paused: row.get(9)?,
     })
 }
 
@@ -89,7 +101,54 @@ pub(crate) fn add_version(
 }
 
 pub(crate) fn set_active(tx: &mut dyn Tx, key: &str, active: bool, next_at: Option<Timestamp>) -> Result<(), Error> {
-    tx.execute("UPDATE flows SET active = $2, next_at = $3 WHERE key = $1", args![key, active, next_at])?;
+    tx.execute(
+        "UPDATE flows SET active = $2, next_at = $3, paused = NULL, paused_at = NULL, told = 1 WHERE key = $1",
+        args![key, active, next_at],
+    )?;
+    Ok(())
+}
+
+/// Pauses a flow; people are to be told.
+pub(crate) fn pause(tx: &mut dyn Tx, key: &str, why: &str, now: Timestamp) -> Result<(), Error> {
+    tx.execute("UPDATE flows SET paused = $2, paused_at = $3, told = 0 WHERE key = $1", args![key, why, now])?;
+    Ok(())
+}
+
+/// Lists the flows that are paused and of which nobody was told: key, time and
+/// reason.
+pub(crate) fn untold(tx: &mut dyn Tx) -> Result<Vec<(String, Timestamp, String)>, Error> {
+    let sql = "SELECT key, paused_at, paused FROM flows WHERE told = 0 AND paused IS NOT NULL ORDER BY key";
+    tx.query(sql, args![])?.iter().map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).collect()
+}
+
+/// Remembers that people were told of a pause.
+pub(crate) fn set_told(tx: &mut dyn Tx, key: &str, paused_at: Timestamp) -> Result<(), Error> {
+    tx.execute("UPDATE flows SET told = 1 WHERE key = $1 AND paused_at = $2", args![key, paused_at])?;
+    Ok(())
+}
+
+/// Counts how often a flow has come back to a link since then.
+pub(crate) fn returns(tx: &mut dyn Tx, flow: &str, link: &Link, since: Timestamp) -> Result<u64, Error> {
+    let sql = "SELECT COUNT(*) FROM flow_returns WHERE flow = $1 AND link = $2 AND at > $3";
+    tx.query_one(sql, args![flow, link.to_string(), since])?.map_or(Ok(0), |row| row.get(0))
+}
+
+/// Notes that a flow has come back to a link, and forgets what is older.
+pub(crate) fn add_return(
+    tx: &mut dyn Tx,
+    flow: &str,
+    link: &Link,
+    now: Timestamp,
+    older_than: Timestamp,
+) -> Result<(), Error> {
+    tx.execute("DELETE FROM flow_returns WHERE flow = $1 AND at <= $2", args![flow, older_than])?;
+    tx.execute("INSERT INTO flow_returns (flow, link, at) VALUES ($1, $2, $3)", args![flow, link.to_string(), now])?;
+    Ok(())
+}
+
+/// Begins to count the returns of a flow anew.
+pub(crate) fn forget_returns(tx: &mut dyn Tx, flow: &str) -> Result<(), Error> {
+    tx.execute("DELETE FROM flow_returns WHERE flow = $1", args![flow])?;
     Ok(())
 }
 

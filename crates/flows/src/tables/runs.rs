@@ -1,8 +1,8 @@
 //! Runs, their journals and their operations.
 
-use base::Timestamp;
 use base::args;
 use base::db::{Error, Row, Tx};
+use base::{Causes, Timestamp};
 use serde_json::Value as Json;
 
 use crate::run::{Counts, Operation, OperationStatus, Outcome, RunId, RunInfo, RunState};
@@ -20,12 +20,26 @@ pub(crate) struct NewRun {
     pub(crate) now: Timestamp,
 }
 
-/// Inserts a run that is due at once; `input` is a JSON array of start bundles.
-pub(crate) fn insert_run(tx: &mut dyn Tx, run: &NewRun, input: &str) -> Result<(), Error> {
+/// Inserts a run that is due at once; `input` is a JSON array of start bundles,
+/// and `causes` are what led to each of them.
+pub(crate) fn insert_run(tx: &mut dyn Tx, run: &NewRun, input: &str, causes: &[Causes]) -> Result<(), Error> {
+    let is_known = causes.iter().any(|causes| !causes.is_empty());
+    let causes = is_known.then(|| serde_json::to_string(causes).expect("chains are texts"));
     tx.execute(
-        "INSERT INTO runs (id, flow, version, started_by, state, wakes_at, input, variables, seed, operations, started_at) \
-         VALUES ($1, $2, $3, $4, 'live', $5, $6, $7, $8, 0, $5)",
-        args![run.id, &run.flow, &run.version, run.started_by, run.now, input, &run.variables, run.seed],
+        "INSERT INTO runs (id, flow, version, started_by, state, wakes_at, input, variables, seed, operations, started_at, \
+         causes) VALUES ($1, $2, $3, $4, 'live', $5, $6, $7, $8, 0, $5, $9)",
+        args![run.id, &run.flow, &run.version, run.started_by, run.now, input, &run.variables, run.seed, causes],
+    )?;
+    Ok(())
+}
+
+/// Inserts a run that was not started, so that whoever looks for it reads why.
+pub(crate) fn insert_unstarted(tx: &mut dyn Tx, run: &NewRun, reason: &str) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO runs (id, flow, version, started_by, state, outcome, reason, wakes_at, input, variables, seed, \
+         operations, started_at, ended_at) \
+         VALUES ($1, $2, $3, $4, 'ended', 'warning', $5, $6, '[]', $7, $8, 0, $6, $6)",
+        args![run.id, &run.flow, &run.version, run.started_by, reason, run.now, &run.variables, run.seed],
     )?;
     Ok(())
 }
@@ -81,13 +95,22 @@ pub(crate) struct RunRow {
     pub(crate) input: String,
     pub(crate) variables: String,
     pub(crate) seed: u64,
+    /// What led to each start bundle; empty if nothing is known of any.
+    pub(crate) causes: Vec<Causes>,
 }
 
 pub(crate) fn run(tx: &mut dyn Tx, id: RunId) -> Result<Option<RunRow>, Error> {
-    let sql = format!("SELECT {RUN_COLUMNS}, input, variables, seed FROM runs WHERE id = $1");
+    let sql = format!("SELECT {RUN_COLUMNS}, input, variables, seed, causes FROM runs WHERE id = $1");
     let Some(row) = tx.query_one(&sql, args![id])? else { return Ok(None) };
     let seed: i64 = row.get(13)?;
-    Ok(Some(RunRow { info: run_row(&row)?, input: row.get(11)?, variables: row.get(12)?, seed: seed as u64 }))
+    let causes: Option<String> = row.get(14)?;
+    Ok(Some(RunRow {
+        info: run_row(&row)?,
+        input: row.get(11)?,
+        variables: row.get(12)?,
+        seed: seed as u64,
+        causes: causes.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+    }))
 }
 
 pub(crate) fn counts(tx: &mut dyn Tx) -> Result<Counts, Error> {

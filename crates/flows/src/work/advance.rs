@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::Timestamp;
 use base::error::chain;
 use base::work::Backoff;
+use base::{Causes, Timestamp};
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,25 @@ pub(super) struct Held {
     machine: Machine,
     program: Arc<Program>,
     asked: Option<InFlight>,
+    /// What led to each start bundle.
+    causes: Vec<Causes>,
+}
+
+impl Held {
+    /// Returns what led to an effect: to the start bundle below which it is, or
+    /// to all of them where these were brought together.
+    fn causes_of(&self, intent: &Intent) -> Causes {
+        let start = self.program.start_step().map(|step| self.program.steps[step].id);
+        let first = intent.path.split('/').next().and_then(|place| place.split_once('.'));
+        let bundle = first.and_then(|(module, number)| {
+            let is_start = module.parse().ok() == start;
+            number.parse::<usize>().ok().filter(|_| is_start)
+        });
+        match bundle.and_then(|number| self.causes.get(number.checked_sub(1)?)) {
+            Some(causes) => causes.clone(),
+            None => Causes::together(&self.causes),
+        }
+    }
 }
 
 struct InFlight {
@@ -91,7 +110,8 @@ impl Flows {
                     return Some(held);
                 }
                 Some(asked) => {
-                    let (settled, may_help) = self.perform(&asked.intent).await;
+                    let causes = held.causes_of(&asked.intent);
+                    let (settled, may_help) = self.perform(&asked.intent, &causes).await;
                     let tries_again = may_help && asked.intent.is_safe && asked.attempt <= held.program.retries;
                     if tries_again {
                         let at = BETWEEN_ATTEMPTS.retry_at(asked.attempt, self.clock.now(), &*self.chance);
@@ -209,11 +229,11 @@ impl Flows {
             // What led here was recorded in the barrier of its intent.
             machine.take_operations();
         }
-        Ok(Held { run, machine, program, asked })
+        Ok(Held { run, machine, program, asked, causes: row.causes })
     }
 
     /// Performs an effect. The second part tells that trying again may help.
-    async fn perform(&self, intent: &Intent) -> (Settled, bool) {
+    async fn perform(&self, intent: &Intent, causes: &Causes) -> (Settled, bool) {
         let done = |result| (Settled { result, status_code: None }, false);
         let call = match &intent.plan {
             Plan::Nothing(bundles) => return done(Ok(bundles.clone())),
@@ -227,7 +247,7 @@ impl Flows {
                 Err(error) => return done(Err(error)),
             },
         };
-        http::send(call, &*self.http, connection.as_ref(), &intent.key, self.clock.now()).await
+        http::send(call, &*self.http, connection.as_ref(), &intent.key, causes, self.clock.now()).await
     }
 
     async fn unseal(&self, name: &str) -> Result<Unsealed, ModuleError> {

@@ -2,6 +2,7 @@
 //! test's hands.
 
 mod crash;
+mod feedback;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -160,7 +160,14 @@ impl Pond {
     }
 
     fn commit(&self, table: &str, job: PushJobId, mode: Mode) -> Commit {
-        Commit { pool: self.pool, table: table.into(), job, mode, at: Timestamp::from_millis(1_767_225_600_000), causes: base::Causes::NONE }
+        Commit {
+            pool: self.pool,
+            table: table.into(),
+            job,
+            mode,
+            at: Timestamp::from_millis(1_767_225_600_000),
+            causes: base::Causes::NONE,
+        }
     }
 
     /// Pushes a job into the lake alone.

@@ -10,7 +10,8 @@ use super::*;
 impl Pond {
     async fn transform_as(&self, job: PushJobId, statement: &str) -> Result<Transformed, TablesError> {
         let (at, stop) = (Timestamp::from_millis(1_767_225_600_000), CancellationToken::new());
-        let transform = Transform { pool: self.pool, job, statement: statement.into(), at, causes: base::Causes::NONE, stop };
+        let transform =
+            Transform { pool: self.pool, job, statement: statement.into(), at, causes: base::Causes::NONE, stop };
         let done = self.lake().transform(transform).await?;
         let mut views: Vec<ViewDefinition> = self.lake().asking.views(self.pool).values().cloned().collect();
         match &done {
@@ -287,7 +288,14 @@ async fn a_statement_that_is_stopped_leaves_nothing() {
     let stop = CancellationToken::new();
     let statement = "CREATE TABLE x AS SELECT a.value FROM generate_series(1, 100000000) AS a, generate_series(1, 1000) AS b WHERE a.value < 0";
     let at = Timestamp::EPOCH;
-    let transform = Transform { pool: pond.pool, job: pond.job(), statement: statement.into(), at, causes: base::Causes::NONE, stop: stop.clone() };
+    let transform = Transform {
+        pool: pond.pool,
+        job: pond.job(),
+        statement: statement.into(),
+        at,
+        causes: base::Causes::NONE,
+        stop: stop.clone(),
+    };
     let lake = pond.lake().clone();
     let running = lake.transform(transform);
     let stopping = async { stop.cancel() };

@@ -15,6 +15,7 @@ mod windows;
 mod triggers;
 mod surveys;
 mod wishes;
+mod causes;
 mod standing;
 mod incremental;
 mod late_steps;

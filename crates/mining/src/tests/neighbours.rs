@@ -21,7 +21,8 @@ use crate::{DataModels, Mining};
 async fn push(tables: &MemTables, pool: PoolId, job: u8, text: &str) {
     let job = PushJobId::from_bytes([job; 16]);
     tables.stage(pool, job, Piece::Upsert(rows(text))).await.expect("it is staged");
-    let commit = Commit { pool, table: "EV".into(), job, mode: Mode::Append, at: Timestamp::EPOCH, causes: base::Causes::NONE };
+    let commit =
+        Commit { pool, table: "EV".into(), job, mode: Mode::Append, at: Timestamp::EPOCH, causes: base::Causes::NONE };
     tables.commit(commit).await.expect("it is committed");
 }
 

@@ -180,7 +180,15 @@ fn tell(log: &EventLog, has_cases: bool) -> Told {
 }
 
 fn change(number: u64, place: usize, mode: Mode, upserts: Rows, deletes: Rows) -> Change {
-    Change { number, table: TABLES[place].into(), mode, upserts, deletes, at: Timestamp::EPOCH, causes: base::Causes::NONE }
+    Change {
+        number,
+        table: TABLES[place].into(),
+        mode,
+        upserts,
+        deletes,
+        at: Timestamp::EPOCH,
+        causes: base::Causes::NONE,
+    }
 }
 
 /// Applies a step to both, and returns what it touched.

@@ -76,7 +76,9 @@ impl Pond {
             self.tables.stage(self.pool, job, piece).await?;
         }
         let at = Timestamp::from_millis(1_000);
-        self.tables.commit(Commit { pool: self.pool, table: "Orders".into(), job, mode, at, causes: base::Causes::NONE }).await
+        self.tables
+            .commit(Commit { pool: self.pool, table: "Orders".into(), job, mode, at, causes: base::Causes::NONE })
+            .await
     }
 
     async fn see(&self, expected: Expect) {
@@ -185,7 +187,14 @@ async fn a_replacement_leaves_nothing_of_before() {
 async fn one_job_counts_once_and_a_refused_one_leaves_no_trace() {
     let pond = Pond::new();
     let job = pond.job();
-    let commit = Commit { pool: pond.pool, table: "Orders".into(), job, mode: Mode::Append, at: Timestamp::EPOCH, causes: base::Causes::NONE };
+    let commit = Commit {
+        pool: pond.pool,
+        table: "Orders".into(),
+        job,
+        mode: Mode::Append,
+        at: Timestamp::EPOCH,
+        causes: base::Causes::NONE,
+    };
     pond.tables.stage(pond.pool, job, Piece::Upsert(rows("Id:integer\n1"))).await.unwrap();
     assert_eq!(pond.tables.outcome(pond.pool, job).await.unwrap(), None);
     let first = pond.tables.commit(commit.clone()).await.unwrap();

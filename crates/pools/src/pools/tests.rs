@@ -1,6 +1,7 @@
 //! Data integration from the outside: the verbs on every database engine, and
 //! a process that ends between any two steps.
 
+mod causes;
 mod continuous;
 mod kept;
 

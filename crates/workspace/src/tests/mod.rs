@@ -47,7 +47,13 @@ fn supervisor() -> Vec<OsString> {
 }
 
 fn admin() -> Actor {
-    Actor { id: "u-1".into(), name: "ada".into(), kind: ActorKind::User, administrator: true, causes: base::Causes::NONE }
+    Actor {
+        id: "u-1".into(),
+        name: "ada".into(),
+        kind: ActorKind::User,
+        administrator: true,
+        causes: base::Causes::NONE,
+    }
 }
 
 /// A workspace on a folder, with its loop running.

@@ -1,7 +1,7 @@
 //! From a planned request to what the journal keeps of its answer.
 
-use base::Timestamp;
-use base::http::{HeaderName, HeaderValue, Http, HttpError, Request, Response};
+use base::http::{HeaderName, HeaderValue, Http, HttpError, OURSELVES, Request, Response};
+use base::{Causes, Timestamp, causes};
 use serde_json::Value as Json;
 
 use super::HttpCall;
@@ -12,7 +12,8 @@ use crate::value::Value;
 /// Header that tells a receiver that a repeated request is the same one.
 const KEY_HEADER: &str = "idempotency-key";
 
-/// Sends a request with the key of its operation. `connection` is the one that
+/// Sends a request with the key of its operation, and to ourselves with what
+/// led to it. `connection` is the one that
 /// the call names, opened. The second part of the answer tells whether trying
 /// again may help: nobody answered, or somebody asked for patience where a bad
 /// status is an error.
@@ -21,9 +22,10 @@ pub async fn send(
     http: &dyn Http,
     connection: Option<&Unsealed>,
     key: &str,
+    causes: &Causes,
     now: Timestamp,
 ) -> (Settled, bool) {
-    let request = match request(call, connection, key, now) {
+    let request = match request(call, connection, key, causes, now) {
         Ok(request) => request,
         Err(error) => return (Settled { result: Err(error), status_code: None }, false),
     };
@@ -44,7 +46,13 @@ pub async fn send(
     }
 }
 
-fn request(call: &HttpCall, connection: Option<&Unsealed>, key: &str, now: Timestamp) -> Result<Request, ModuleError> {
+fn request(
+    call: &HttpCall,
+    connection: Option<&Unsealed>,
+    key: &str,
+    causes: &Causes,
+    now: Timestamp,
+) -> Result<Request, ModuleError> {
     let mut request = Request::new(call.method.clone(), call.url.clone());
     request.body = call.body.clone();
     request.timeout = call.timeout;
@@ -58,6 +66,15 @@ fn request(call: &HttpCall, connection: Option<&Unsealed>, key: &str, now: Times
     request.headers.entry(KEY_HEADER).or_insert(key);
     if let Some(connection) = connection {
         connection.apply(&mut request, now)?;
+    }
+    if request.url.starts_with(OURSELVES) {
+        // Only we ourselves learn why, and only from here: what a flow's author
+        // wrote into that header is not what happened.
+        request.headers.remove(causes::HEADER);
+        if !causes.is_empty() {
+            let text = HeaderValue::from_str(&causes.to_string()).expect("a chain is written in plain letters");
+            request.headers.insert(causes::HEADER, text);
+        }
     }
     Ok(request)
 }

@@ -1,5 +1,5 @@
-use base::Timestamp;
 use base::testing::{ScriptedHttp, reply};
+use base::{Causes, Timestamp};
 use expect_test::{Expect, expect};
 use serde_json::{Value as Json, json};
 
@@ -115,7 +115,7 @@ fn what_cannot_be_sent_is_said() {
 async fn answered(module: &Module, parameters: Json, mapper: Json, status: u16, body: &str) -> String {
     let call = planned(module, &parameters, mapper).expect("a call");
     let http = ScriptedHttp::new([Ok(reply(status, body))]);
-    let (settled, may_help) = send(&call, &http, None, "0a1b", Timestamp::EPOCH).await;
+    let (settled, may_help) = send(&call, &http, None, "0a1b", &Causes::NONE, Timestamp::EPOCH).await;
     assert_eq!(may_help, status == 429, "a receiver that asks for patience may be asked again");
     match settled.result {
         Ok(bundles) => bundles.iter().map(|bundle| bundle.to_json().to_string()).collect(),
