@@ -282,7 +282,7 @@ async fn a_question_is_about_some_cases() {
 }
 
 /// A source that has come every two hours or so, and an activity that has.
-const DETECTORS: &str = r#"
+const DETECTORS: &str = r"
 metadata: { key: orders }
 dataModelId: orders
 triggers:
@@ -290,7 +290,7 @@ triggers:
   - id: SLOWER
     record: MODEL
     detector: { kind: DURATION_DRIFT, windowSteps: 1, referenceSteps: 1, factor: 10 }
-"#;
+";
 
 async fn detect(house: &House, trigger: &str, identifier: &str, expected: &Expect) {
     let why = house.mining().why("p.orders", trigger, identifier).await.expect("a detector always answers");
