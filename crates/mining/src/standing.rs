@@ -17,6 +17,7 @@ use crate::pql::operators::hint;
 use crate::tables::{self, Progress};
 use crate::trigger::Trigger;
 use crate::views::{Following, Held, ModelStanding, Preview, TriggerStanding};
+use crate::watch::Watch;
 use crate::{Error, Signal};
 
 /// What becomes of signals that a cap holds back, when a person decides.
@@ -174,7 +175,7 @@ fn in_memory(model: &LiveModel, wall: Timestamp) -> InMemory {
         sends_at: pace.next(&watch.trigger.wishes.caps, wall),
     });
     InMemory {
-        next_deadline: deadline(model.watches.iter().filter_map(|watch| watch.next_deadline()).min()),
+        next_deadline: deadline(model.watches.iter().filter_map(Watch::next_deadline).min()),
         previews: model.previews.clone(),
         triggers: triggers.collect(),
         following,

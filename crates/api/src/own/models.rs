@@ -496,8 +496,18 @@ impl From<Matched> for MatchedInstance {
 
 impl From<ModelStanding> for Standing {
     fn from(standing: ModelStanding) -> Self {
-        let ModelStanding { model, version, following, through, evaluated_at, head, next_deadline, triggers, previews } =
-            standing;
+        let ModelStanding {
+            model,
+            version,
+            following,
+            now,
+            through,
+            evaluated_at,
+            head,
+            next_deadline,
+            triggers,
+            previews,
+        } = standing;
         let (state, reason, again_at) = match following {
             Following::Followed => ("followed", None, None),
             Following::Detached { detail, again_at } => ("detached", Some(detail), Some(again_at)),

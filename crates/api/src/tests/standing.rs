@@ -39,6 +39,7 @@ async fn a_model_tells_how_it_stands() {
               "state": "followed",
               "reason": null,
               "againAt": null,
+              "now": "2026-01-01T00:00:00.000Z",
               "evaluatedAt": "2026-01-01T00:00:00.000Z",
               "commit": 2,
               "head": 2,

@@ -282,7 +282,7 @@ async fn a_question_is_about_some_cases() {
 }
 
 /// A source that has come every two hours or so, and an activity that has.
-const DETECTORS: &str = r#"
+const DETECTORS: &str = r"
 metadata: { key: orders }
 dataModelId: orders
 triggers:
@@ -290,7 +290,7 @@ triggers:
   - id: SLOWER
     record: MODEL
     detector: { kind: DURATION_DRIFT, windowSteps: 1, referenceSteps: 1, factor: 10 }
-"#;
+";
 
 async fn detect(house: &House, trigger: &str, identifier: &str, expected: &Expect) {
     let why = house.mining().why("p.orders", trigger, identifier).await.expect("a detector always answers");
@@ -311,10 +311,53 @@ async fn a_detector_tells_what_it_measures() {
     let house = house().await;
     house.publish(DETECTORS).await;
     // Ann came at 8, 9 and 10: the pauses are an hour each.
-    detect(&house, "QUIET", "ann", &expect![[r#""#]]).await;
-    detect(&house, "QUIET", "an", &expect![[r#""#]]).await;
-    detect(&house, "SLOWER", "Create → Approve", &expect![[r#""#]]).await;
-    detect(&house, "SLOWER", "Approve → Pay", &expect![[r#""#]]).await;
+    detect(
+        &house,
+        "QUIET",
+        "ann",
+        &expect![[r#"
+        ann at 2026-03-03T09:00:00.000Z: true
+        {"kind":"SILENCE","column":"USER","quantile":0.5,"factor":30.0,"pausesMin":1}
+          ann: true, LAST_EVENT 2026-03-01T10:00:00.000Z, SILENT_HOURS 47.0, LONGEST_PAUSE_HOURS 1.0
+        Never
+    "#]],
+    )
+    .await;
+    detect(
+        &house,
+        "QUIET",
+        "an",
+        &expect![[r#"
+        an at 2026-03-03T09:00:00.000Z: false
+        {"kind":"SILENCE","column":"USER","quantile":0.5,"factor":30.0,"pausesMin":1}
+          ann: true, LAST_EVENT 2026-03-01T10:00:00.000Z, SILENT_HOURS 47.0, LONGEST_PAUSE_HOURS 1.0
+        NoClock
+        the detector has no figure for "an": a source is judged after 1 pauses; did you mean "ann"?"#]],
+    )
+    .await;
+    detect(
+        &house,
+        "SLOWER",
+        "Create → Approve",
+        &expect![[r#"
+        Create → Approve at 2026-03-03T09:00:00.000Z: true
+        {"kind":"DURATION_DRIFT","windowSteps":1,"referenceSteps":1,"quantile":0.5,"factor":10.0,"bothWays":false}
+          Create → Approve: true, SOURCE Create, TARGET Approve, HOURS_BEFORE 1.0, HOURS_NOW 24.0, FACTOR 24.0
+        NoClock
+    "#]],
+    )
+    .await;
+    detect(&house, "SLOWER", "Approve → Pay", &expect![[r#"
+        Approve → Pay at 2026-03-03T09:00:00.000Z: false
+        {"kind":"DURATION_DRIFT","windowSteps":1,"referenceSteps":1,"quantile":0.5,"factor":10.0,"bothWays":false}
+          Create → Approve: true, SOURCE Create, TARGET Approve, HOURS_BEFORE 1.0, HOURS_NOW 24.0, FACTOR 24.0
+        NoClock
+        the detector has no figure for "Approve → Pay": a pair of activities needs 2 steps, and is written SOURCE → TARGET"#]]).await;
     house.set_clock("p.orders", "2026-03-02 10:00").await;
-    detect(&house, "QUIET", "ann", &expect![[r#""#]]).await;
+    detect(&house, "QUIET", "ann", &expect![[r#"
+        ann at 2026-03-02T10:00:00.000Z: false
+        {"kind":"SILENCE","column":"USER","quantile":0.5,"factor":30.0,"pausesMin":1}
+          ann: false, LAST_EVENT 2026-03-01T10:00:00.000Z, SILENT_HOURS 24.0, LONGEST_PAUSE_HOURS 1.0, due 2026-03-02T16:00:00.001Z
+        At(2026-03-02T16:00:00.001Z, true)
+    "#]]).await;
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
-use base::Clock as _;
+use base::Clock;
 use pools::Piece;
 
 use super::triggers::{CHANGED, STUCK, house, keyed, one_trigger};
@@ -42,7 +42,7 @@ async fn a_trigger_tells_when_it_looks_next() {
     assert_eq!(shown.evaluated_at, at("2026-03-01 08:30"));
     let trigger = &shown.triggers[0];
     assert_eq!(trigger.next_deadline, shown.next_deadline);
-    assert_eq!(trigger.next_deadline.map(|at| at.to_string()).as_deref(), Some("2026-03-01T10:00:00.001Z"));
+    assert_eq!(trigger.next_deadline.map(|at| at.to_string()).as_deref(), Some("2026-03-01T10:00:00.000Z"));
     assert_eq!(trigger.trigger.cadence, "at each commit and at the instant at which time alone changes an answer");
     // Asking loads nothing.
     house.restart();
@@ -71,24 +71,25 @@ async fn a_model_that_is_detached_tells_why_and_until_when() {
 async fn what_is_held_is_sent_or_dropped_once_over_a_crash() {
     let house = house().await;
     house.publish(&one_trigger(CHANGED, ", caps: { perCommit: 1, perMinute: 1 }")).await;
-    change(&house, 10..17).await;
+    change(&house, 10..18).await;
     let held = house.mining().held("p.km", "T", 2).await.expect("a trigger");
     assert_eq!(held.iter().map(|one| one.signal.key.as_str()).collect::<Vec<_>>(), ["T/11/1", "T/12/1"]);
 
     house.outbox.lock().crashed.store(true, Ordering::SeqCst);
     let release = house.mining().settle_held(&actor(), "p.km", "T", Fate::Release, Some(2)).await;
     release.expect_err("the outbox is broken");
+    // After the restart a new minute begins, with room for one.
     house.restart();
     assert_eq!(settle(&house, Fate::Release, Some(2)).await, 2);
-    assert_eq!(keys(&house).await, ["T/10/1", "T/11/1", "T/12/1"]);
+    assert_eq!(keys(&house).await, ["T/10/1", "T/11/1", "T/12/1", "T/13/1"]);
     assert_eq!(settle(&house, Fate::Drop, Some(3)).await, 3);
     assert_eq!(standing(&house).await.triggers[0].trigger.held, 1);
 
     // What is left goes on as the cap says, behind what was passed.
     house.clock.set(at("2026-03-01 00:02"));
     house.mining().catch_up().await.expect("it follows");
-    assert_eq!(keys(&house).await, ["T/10/1", "T/11/1", "T/12/1", "T/16/1"]);
+    assert_eq!(keys(&house).await, ["T/10/1", "T/11/1", "T/12/1", "T/13/1", "T/17/1"]);
     assert_eq!(settle(&house, Fate::Release, None).await, 0);
     let trigger = standing(&house).await.triggers.remove(0).trigger;
-    assert_eq!((trigger.fired, trigger.held, trigger.matched), (4, 0, 8), "who was dropped still matches");
+    assert_eq!((trigger.fired, trigger.held, trigger.matched), (5, 0, 9), "who was dropped still matches");
 }
