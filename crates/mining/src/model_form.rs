@@ -22,6 +22,11 @@ impl<'a> Object<'a> {
         Object { tree: &tree.value, at: tree.referenced, path }
     }
 
+    /// Tells whether there is more than nothing under a key.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
     fn get(&self, key: &str) -> Option<&'a Spanned<Tree>> {
         self.tree.get(key).filter(|value| !value.value.is_empty())
     }

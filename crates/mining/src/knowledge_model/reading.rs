@@ -44,20 +44,8 @@ pub(super) fn read(source: &Source) -> Result<KnowledgeModel, Error> {
     let model = Object::new(&tree, "");
     let is_extension = reading.one_of(model, "kind", &[("BASE", false), ("EXTENSION", true)]).unwrap_or(false);
     let base = reading.object(model, "base", base);
-    match (&base, is_extension) {
-        (None, true) => {
-            let detail = "an EXTENSION says what it extends; write base: { key: PACKAGE.KEY }";
-            reading.mistake("base", model.at, detail);
-        }
-        (Some(base), false) => {
-            reading.mistake("base", base.key.referenced, "only a model of kind: EXTENSION has a base; write that");
-        }
-        _ => {}
-    }
     let metadata_key = if tree.value.get("metadata").is_some() { "metadata" } else { "Metadata" };
-    if tree.value.get(metadata_key).is_none_or(|metadata| metadata.value.is_empty()) {
-        reading.mistake("metadata", model.at, "the key \"metadata\" is missing; write metadata: { key: KEY }");
-    }
+    heading(&mut reading, model, metadata_key, base.as_ref(), is_extension);
     let metadata = reading.object(model, metadata_key, metadata);
     let data_model_id = if is_extension && source.bases.is_empty() {
         reading.text(model, "dataModelId").or_else(|| Some(Spanned::new(String::new(), model.at, model.at)))
@@ -70,50 +58,16 @@ pub(super) fn read(source: &Source) -> Result<KnowledgeModel, Error> {
         with_id(reading, object, "variable", off, |_, id| Some(Variable { id, value }))
     });
     let records = reading.list(model, "records", |reading, object, path| record(reading, object, path, off));
-    let filters = reading.list(model, "filters", |reading, object, path| {
-        with_id(reading, object, "filter", off, |reading, id| {
-            Some(Filter {
-                about: about(reading, object, path),
-                pql: reading.needed(object, "pql")?,
-                filter_ids: reading.texts(object, "filterIds"),
-                global: reading.truth(object, "global"),
-                id,
-            })
-        })
-    });
+    let filters = reading.list(model, "filters", |reading, object, path| filter(reading, object, path, off));
     let kpis = reading.list(model, "kpis", |reading, object, path| kpi(reading, object, path, off));
-    let event_logs = reading.list(model, "eventLogs", |reading, object, _| {
-        with_id(reading, object, "event log", off, |reading, id| {
-            Some(EventLogText {
-                pql: reading.needed(object, "pql")?,
-                record_id: reading.text(object, "recordId"),
-                is_default: reading.truth(object, "defaultEventLog"),
-                id,
-            })
-        })
-    });
+    let event_logs = reading.list(model, "eventLogs", |reading, object, _| event_log(reading, object, off));
     for second in event_logs.iter().filter(|log| log.is_default).skip(1) {
         let path = format!("eventLogs.{}", second.id.value);
         reading.mistake(&path, second.id.referenced, "a second event log is the default; leave one");
     }
     let event_log_references = reading.object(model, "eventLogsMetadata", event_logs_metadata).unwrap_or_default();
-    let anomalies = reading.list(model, "anomalies", |reading, object, _| {
-        with_id(reading, object, "anomaly", off, |reading, id| {
-            let mut kpi_ids = reading.texts(object, "kpiIds");
-            kpi_ids.extend(reading.list(object, "kpis", |reading, object, _| reading.needed(object, "kpiId")));
-            Some(Anomaly { id, kpi_ids })
-        })
-    });
-    let actions = reading.list(model, "actions", |reading, object, _| {
-        with_id(reading, object, "action", off, |reading, id| {
-            let inputs = reading.list(object, "inputs", |reading, object, _| {
-                let name = reading.needed(object, "name");
-                Some((name?, reading.needed(object, "attribute")?))
-            });
-            let records = reading.texts(object, "records");
-            Some(Action { id, records, filters: reading.texts(object, "filters"), inputs })
-        })
-    });
+    let anomalies = reading.list(model, "anomalies", |reading, object, _| anomaly(reading, object, off));
+    let actions = reading.list(model, "actions", |reading, object, _| action(reading, object, off));
     reading.list(model, "activities", |reading, object, _| {
         reading.text(object, "value");
         with_id(reading, object, "activity", off, |_, id| Some(id))
@@ -139,6 +93,69 @@ pub(super) fn read(source: &Source) -> Result<KnowledgeModel, Error> {
     };
     doubles(&mut reading, &model);
     if reading.mistakes.is_empty() { Ok(model) } else { Err(refused(&model.metadata.key.value, reading.mistakes)) }
+}
+
+/// What is switched off: kind and id, in upper case.
+type Off = HashSet<(&'static str, String)>;
+
+/// Notes what is wrong with the first lines of a model: what it is, what it
+/// extends, how it is called.
+fn heading(reading: &mut Reading, model: Object<'_>, metadata_key: &str, base: Option<&Base>, is_extension: bool) {
+    match (base, is_extension) {
+        (None, true) => {
+            let detail = "an EXTENSION says what it extends; write base: { key: PACKAGE.KEY }";
+            reading.mistake("base", model.at, detail);
+        }
+        (Some(base), false) => {
+            reading.mistake("base", base.key.referenced, "only a model of kind: EXTENSION has a base; write that");
+        }
+        _ => {}
+    }
+    if !model.has(metadata_key) {
+        reading.mistake("metadata", model.at, "the key \"metadata\" is missing; write metadata: { key: KEY }");
+    }
+}
+
+fn filter(reading: &mut Reading, object: Object<'_>, path: &str, off: &mut Off) -> Option<Filter> {
+    with_id(reading, object, "filter", off, |reading, id| {
+        Some(Filter {
+            about: about(reading, object, path),
+            pql: reading.needed(object, "pql")?,
+            filter_ids: reading.texts(object, "filterIds"),
+            global: reading.truth(object, "global"),
+            id,
+        })
+    })
+}
+
+fn event_log(reading: &mut Reading, object: Object<'_>, off: &mut Off) -> Option<EventLogText> {
+    with_id(reading, object, "event log", off, |reading, id| {
+        Some(EventLogText {
+            pql: reading.needed(object, "pql")?,
+            record_id: reading.text(object, "recordId"),
+            is_default: reading.truth(object, "defaultEventLog"),
+            id,
+        })
+    })
+}
+
+fn anomaly(reading: &mut Reading, object: Object<'_>, off: &mut Off) -> Option<Anomaly> {
+    with_id(reading, object, "anomaly", off, |reading, id| {
+        let mut kpi_ids = reading.texts(object, "kpiIds");
+        kpi_ids.extend(reading.list(object, "kpis", |reading, object, _| reading.needed(object, "kpiId")));
+        Some(Anomaly { id, kpi_ids })
+    })
+}
+
+fn action(reading: &mut Reading, object: Object<'_>, off: &mut Off) -> Option<Action> {
+    with_id(reading, object, "action", off, |reading, id| {
+        let inputs = reading.list(object, "inputs", |reading, object, _| {
+            let name = reading.needed(object, "name");
+            Some((name?, reading.needed(object, "attribute")?))
+        });
+        let records = reading.texts(object, "records");
+        Some(Action { id, records, filters: reading.texts(object, "filters"), inputs })
+    })
 }
 
 /// Reads key and name alone.
@@ -179,7 +196,7 @@ fn with_id<T>(
     reading: &mut Reading,
     object: Object<'_>,
     kind: &'static str,
-    off: &mut HashSet<(&'static str, String)>,
+    off: &mut Off,
     read: impl FnOnce(&mut Reading, Spanned<String>) -> Option<T>,
 ) -> Option<T> {
     let is_off = reading.one_of(object, "scope", &[("ENABLED", false), ("DISABLED", true)]).unwrap_or(false);
@@ -207,12 +224,7 @@ fn about(reading: &mut Reading, object: Object<'_>, path: &str) -> About {
     }
 }
 
-fn record(
-    reading: &mut Reading,
-    object: Object<'_>,
-    path: &str,
-    off: &mut HashSet<(&'static str, String)>,
-) -> Option<Record> {
+fn record(reading: &mut Reading, object: Object<'_>, path: &str, off: &mut Off) -> Option<Record> {
     let mut attributes = Vec::new();
     let mut attributes_off = HashSet::new();
     for (key, kind) in [
@@ -272,7 +284,7 @@ fn attribute(
     object: Object<'_>,
     path: &str,
     kind: AttributeKind,
-    off: &mut HashSet<(&'static str, String)>,
+    off: &mut Off,
 ) -> Option<Attribute> {
     let column_type = reading.one_of(object, "columnType", &COLUMN_TYPES);
     let column_type = column_type.zip(reading.text(object, "columnType"));
@@ -310,12 +322,7 @@ fn object_has(reading: &mut Reading, object: Object<'_>, key: &str) -> bool {
     reading.text(object, key).is_some()
 }
 
-fn kpi(
-    reading: &mut Reading,
-    object: Object<'_>,
-    path: &str,
-    off: &mut HashSet<(&'static str, String)>,
-) -> Option<Kpi> {
+fn kpi(reading: &mut Reading, object: Object<'_>, path: &str, off: &mut Off) -> Option<Kpi> {
     let parameters = reading.list(object, "parameters", |reading, object, _| {
         const TYPES: [(&str, bool); 5] =
             [("VARIABLE", false), ("TABLE", false), ("INTEGER", false), ("TEXT", true), ("PQL", false)];
@@ -388,7 +395,7 @@ fn triggers(
     source: &Source,
     model: Object<'_>,
     at_base: Location,
-    off: &mut HashSet<(&'static str, String)>,
+    off: &mut Off,
 ) -> Vec<TriggerText> {
     #[derive(Deserialize)]
     struct Triggers {

@@ -8,6 +8,7 @@
 mod values;
 mod calls;
 mod processes;
+mod pairs;
 mod patterns;
 mod nets;
 mod reductions;
@@ -201,36 +202,18 @@ impl<'a> Checker<'a> {
         self.filters(query).map_err(place)?;
         let more = self.more(more).map_err(|mistake| place(vec![mistake]))?;
         self.place = Place::Result;
-        let mut mistakes = Vec::new();
         let shown = query.columns.iter().map(|column| &column.value);
         let shown: Vec<&Expr> = shown.chain(query.order_by.iter().map(|by| &by.key)).collect();
         let grouped = shown.iter().any(|value| self.has_aggregate(value));
         let moves = query.columns.iter().any(|column| self.has_moving(&column.value));
-        let mut keys = Vec::new();
-        let mut named_keys = Vec::new();
-        if grouped {
-            for column in &query.columns {
-                if self.has_aggregate(&column.value) || self.has_moving(&column.value) {
-                    continue;
-                }
-                match self.value_of(&column.value) {
-                    Ok(node) => {
-                        named_keys.push((column.value.clone(), node.yields));
-                        keys.push(node);
-                    }
-                    Err(mistake) => mistakes.push(mistake),
-                }
-            }
-            if !mistakes.is_empty() {
-                return Err(place(mistakes));
-            }
-        }
-        let groups = grouped.then_some(keys);
+        let keys = if grouped { self.group_keys(query).map_err(place)? } else { Vec::new() };
+        let named: Vec<(Expr, Yield)> = keys.iter().map(|(written, node)| (written.clone(), node.yields)).collect();
+        let groups = grouped.then(|| keys.into_iter().map(|(_, node)| node).collect::<Vec<_>>());
         // Rows of a result move along the common table, which is known only
         // once all columns are: so they are checked twice.
         let mut rows = moves.then(ResultRows::default);
         loop {
-            self.grouping = grouped.then(|| Grouping { keys: named_keys.clone(), ..Grouping::default() });
+            self.grouping = grouped.then(|| Grouping { keys: named.clone(), ..Grouping::default() });
             let first = rows.as_ref().is_some_and(|rows| rows.grain.is_none());
             self.result_rows = rows.take();
             let (columns, order) = self.shown(query).map_err(place)?;
@@ -261,6 +244,23 @@ impl<'a> Checker<'a> {
                 moving,
             });
         }
+    }
+
+    /// Checks the columns that a result is grouped by: those without
+    /// aggregates. Each comes with how it is written, for it may be written
+    /// again inside another column.
+    fn group_keys(&mut self, query: &Query) -> Result<Vec<(Expr, Node)>, Vec<Mistake>> {
+        let (mut keys, mut mistakes) = (Vec::new(), Vec::new());
+        for column in &query.columns {
+            if self.has_aggregate(&column.value) || self.has_moving(&column.value) {
+                continue;
+            }
+            match self.value_of(&column.value) {
+                Ok(node) => keys.push((column.value.clone(), node)),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        if mistakes.is_empty() { Ok(keys) } else { Err(mistakes) }
     }
 
     /// Checks the FILTERs: first those that stand for themselves, then the one

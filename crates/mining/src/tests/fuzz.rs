@@ -8,7 +8,7 @@ use proptest::sample::Index;
 
 use super::{pages, signals};
 use crate::evaluate::answer;
-use crate::knowledge_model::KnowledgeModel;
+use crate::knowledge_model::{KnowledgeModel, Record};
 use crate::log::EventLog;
 use crate::pql::check::{Checker, Vocabulary};
 use crate::pql::operators::OPERATORS;
@@ -205,7 +205,7 @@ fn what_is_printed_is_read_back_on_all_pages_and_in_all_templates() {
     assert!(read > 150, "{read} queries of the pages can be read");
     for (name, text) in signals::templates() {
         let model = KnowledgeModel::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let attributes = model.records.iter().flat_map(|record| record.all_attributes());
+        let attributes = model.records.iter().flat_map(Record::all_attributes);
         let expressions = attributes.map(|attribute| &attribute.written.value);
         for text in expressions.chain(model.kpis.iter().map(|kpi| &kpi.written.value)) {
             let expression = parse::expression(text).unwrap_or_else(|faults| panic!("{name}: {text}: {faults}"));

@@ -280,7 +280,7 @@ async fn what_is_switched_off_is_gone_and_missed() {
     check(
         &format!("{WHOLE}{}", trigger.replace("scope: DISABLED, ", "").replace("LONG", "OFF")),
         expect![[r#"
-            60 triggers.T: filter "OFF" is switched off; take scope: DISABLED away there, or the reference here
+            61 triggers.T: filter "OFF" is switched off; take scope: DISABLED away there, or the reference here
         "#]],
     )
     .await;

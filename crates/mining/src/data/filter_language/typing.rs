@@ -15,77 +15,76 @@ pub struct Known {
 }
 
 impl Filter {
-    /// Gives every literal the type of its field.
+    /// Gives every literal the type of its field, as `known` tells it.
     pub fn condition(&self, known: &mut impl FnMut(&Field) -> Result<Known, FilterMistake>) -> Parsed<Condition> {
-        match self {
-            Filter::Compare(field, comparison, literal) => {
-                let field = known(field)?;
-                if !literal.quoted && literal.text == "null" {
-                    let is_null = Condition::IsNull(field.expr);
-                    return match comparison {
-                        Comparison::Equal => Ok(is_null),
-                        Comparison::NotEqual => Ok(Condition::Not(Box::new(is_null))),
-                        _ => mistake(literal.at, "null has no order; write eq null or ne null"),
-                    };
-                }
-                let value = literal.value(field.field_type)?;
-                Ok(Condition::Compare(field.expr, *comparison, value))
-            }
-            Filter::In(field, literals) => {
-                let field = known(field)?;
-                let mut values = Vec::new();
-                for literal in literals {
-                    if !literal.quoted && literal.text == "null" {
-                        return mistake(literal.at, "null is no value of a list; add \"or FIELD eq null\"");
-                    }
-                    values.push(literal.value(field.field_type)?);
-                }
-                // A list has one type: with one number that has a point, all do.
-                if field.field_type == Type::Int && values.iter().any(|value| matches!(value, Value::Float(_))) {
-                    let mut any: Option<Condition> = None;
-                    for value in values {
-                        let one = Condition::Compare(field.expr.clone(), Comparison::Equal, value);
-                        any = Some(match any {
-                            None => one,
-                            Some(before) => Condition::Or(Box::new(before), Box::new(one)),
-                        });
-                    }
-                    return any.map_or_else(|| mistake(0, "in needs at least one value"), Ok);
-                }
-                Ok(Condition::In(field.expr, values))
-            }
-            Filter::Text(part, field, literal) => {
-                let at = field.at;
-                let name = &field.name;
-                let field = known(field)?;
-                if field.field_type != Type::String {
-                    let detail = format!("\"{name}\" is no text; compare it with eq, ne, gt, ge, lt, le or in");
-                    return mistake(at, detail);
-                }
-                let escaped: String = literal.text.chars().fold(String::new(), |mut text, letter| {
-                    if matches!(letter, '%' | '_' | '\\') {
-                        text.push('\\');
-                    }
-                    text.push(letter);
-                    text
-                });
-                let pattern = match part {
-                    Part::Contains => format!("%{escaped}%"),
-                    Part::StartsWith => format!("{escaped}%"),
-                    Part::EndsWith => format!("%{escaped}"),
-                };
-                Ok(Condition::Like(field.expr, pattern))
-            }
-            Filter::And(one, two) => {
-                Ok(Condition::And(Box::new(one.condition(known)?), Box::new(two.condition(known)?)))
-            }
-            Filter::Or(one, two) => Ok(Condition::Or(Box::new(one.condition(known)?), Box::new(two.condition(known)?))),
-            Filter::Not(inner) => Ok(Condition::Not(Box::new(inner.condition(known)?))),
-        }
+        Ok(match self {
+            Filter::Compare(field, comparison, literal) => compared(known(field)?, *comparison, literal)?,
+            Filter::In(field, literals) => one_of(known(field)?, literals)?,
+            Filter::Text(part, field, literal) => with_part(known(field)?, field, *part, literal)?,
+            Filter::And(one, two) => Condition::And(Box::new(one.condition(known)?), Box::new(two.condition(known)?)),
+            Filter::Or(one, two) => Condition::Or(Box::new(one.condition(known)?), Box::new(two.condition(known)?)),
+            Filter::Not(inner) => Condition::Not(Box::new(inner.condition(known)?)),
+        })
     }
 }
 
+fn compared(field: Known, comparison: Comparison, literal: &Literal) -> Parsed<Condition> {
+    if !literal.is_null() {
+        let value = literal.value(field.field_type)?;
+        return Ok(Condition::Compare(field.expr, comparison, value));
+    }
+    let is_null = Condition::IsNull(field.expr);
+    match comparison {
+        Comparison::Equal => Ok(is_null),
+        Comparison::NotEqual => Ok(Condition::Not(Box::new(is_null))),
+        _ => mistake(literal.at, "null has no order; write eq null or ne null"),
+    }
+}
+
+fn one_of(field: Known, literals: &[Literal]) -> Parsed<Condition> {
+    let mut values = Vec::new();
+    for literal in literals {
+        if literal.is_null() {
+            return mistake(literal.at, "null is no value of a list; add \"or FIELD eq null\"");
+        }
+        values.push(literal.value(field.field_type)?);
+    }
+    // A list has one type: with one number that has a point, all do.
+    let is_mixed = field.field_type == Type::Int && values.iter().any(|value| matches!(value, Value::Float(_)));
+    if !is_mixed {
+        return Ok(Condition::In(field.expr, values));
+    }
+    let equal = |value| Condition::Compare(field.expr.clone(), Comparison::Equal, value);
+    let either = |one, two| Condition::Or(Box::new(one), Box::new(two));
+    let any = values.into_iter().map(equal).reduce(either);
+    any.map_or_else(|| mistake(0, "in needs at least one value"), Ok)
+}
+
+fn with_part(known: Known, field: &Field, part: Part, literal: &Literal) -> Parsed<Condition> {
+    if known.field_type != Type::String {
+        let detail = format!("\"{}\" is no text; compare it with eq, ne, gt, ge, lt, le or in", field.name);
+        return mistake(field.at, detail);
+    }
+    let mut escaped = String::new();
+    for letter in literal.text.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    let pattern = match part {
+        Part::Contains => format!("%{escaped}%"),
+        Part::StartsWith => format!("{escaped}%"),
+        Part::EndsWith => format!("%{escaped}"),
+    };
+    Ok(Condition::Like(known.expr, pattern))
+}
+
 impl Literal {
+    fn is_null(&self) -> bool {
+        !self.quoted && self.text == "null"
+    }
+
     /// Reads the literal as a value of a type.
     pub fn value(&self, wanted: Type) -> Parsed<Value> {
         let text = self.text.as_str();

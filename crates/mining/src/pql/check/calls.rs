@@ -2,11 +2,11 @@
 
 use super::super::Mistake;
 use super::super::operators::{self, Gives, OPERATORS, Operator, Role, Takes, Want, hint};
-use super::super::plan::{Aggregate, Function, Grain, Node, Op, Process, Unit, WindowKind, Yield};
+use super::super::plan::{Aggregate, Function, Grain, Node, Op, Unit, WindowKind, Yield};
 use super::super::syntax::{Call, Expr, ExprKind, Span};
 use super::values::wanted;
 use super::{Checked, Checker, type_of};
-use crate::value::{Type, Value};
+use crate::value::Type;
 
 impl Checker<'_> {
     pub(super) fn call(&mut self, call: &Call, span: Span) -> Checked<Node> {
@@ -25,16 +25,7 @@ impl Checker<'_> {
         }
         match operator {
             Operator::Scalar { function, takes, gives } => self.scalar(call, function, takes, gives, span),
-            Operator::DateDiff => {
-                let [unit, from, to] = exactly(call, "a unit and two dates")?;
-                let unit = unit_of(unit)?;
-                let mut dates = Vec::new();
-                for date in [from, to] {
-                    let node = self.value_of(date)?;
-                    dates.push(wanted(node, Want::Date)?);
-                }
-                self.apply(Function::Between(unit), dates, Type::Float, span)
-            }
+            Operator::DateDiff => self.date_diff(call, span),
             Operator::Now => {
                 let [] = exactly(call, "nothing")?;
                 Ok(self.node(Op::Now, Yield::Of(Type::Date), Grain::Constant, span))
@@ -54,35 +45,8 @@ impl Checker<'_> {
             Operator::DomainTable | Operator::Constant => {
                 Err(Mistake::new(span, format!("{} can stand only as the first argument of a PU operator", call.name)))
             }
-            Operator::Bind => {
-                let [table, value] = exactly(call, "a table and a value")?;
-                let grain = Grain::Table(self.table_of(table)?);
-                let value = self.value_of(value)?;
-                if !self.program.reaches(grain, value.grain) {
-                    let (own, other) = (self.program.name(value.grain), self.program.name(grain));
-                    let ambiguous = self.are_ambiguous(value.grain, grain);
-                    let how = if ambiguous { "on the 1-side in more than one way" } else { "not on the 1-side" };
-                    let detail = format!(
-                        "{own} is {how} of {other}; pull the value up with a PU operator, or bind it to a table in between first"
-                    );
-                    return Err(Mistake::new(span, detail));
-                }
-                let yields = value.yields;
-                Ok(self.node(Op::Bind(Box::new(value)), yields, grain, span))
-            }
-            Operator::Neighbour(direction) => {
-                let (value, rest) = self.event_value(call)?;
-                let steps = match rest {
-                    [] => 1,
-                    [steps] => match self.value_of(steps)?.op {
-                        Op::Constant(Value::Int(steps)) if steps > 0 => steps,
-                        _ => return Err(Mistake::new(steps.span, "expected a whole number above 0")),
-                    },
-                    [_, more, ..] => return Err(Mistake::new(more.span, "expected at most two arguments")),
-                };
-                let yields = value.yields;
-                self.process(Process::Neighbour { value, by: steps * direction }, yields, true, span)
-            }
+            Operator::Bind => self.bind(call, span),
+            Operator::Neighbour(direction) => self.neighbour(call, direction, span),
             Operator::Position(counting, reverse) => self.position(call, counting, reverse, span),
             Operator::Variant => self.variant(call, span),
             Operator::Shortened => self.shortened(call, span),
@@ -96,13 +60,7 @@ impl Checker<'_> {
             Operator::MatchActivities => self.match_activities(call, span),
             Operator::CalcRework => self.rework(call, span),
             Operator::CalcThroughput => self.throughput(call, span),
-            Operator::RemapTimestamps => {
-                let [time, unit] = exactly(call, "a date and a unit")?;
-                let time = self.value_of(time)?;
-                let time = wanted(time, Want::Date)?;
-                let unit = unit_of(unit)?;
-                self.apply(Function::Remap(unit), vec![time], Type::Int, span)
-            }
+            Operator::RemapTimestamps => self.whole_units(call, span),
             Operator::Kpi => {
                 let kpi = self.kpi(call, span)?;
                 let name = format!("KPI \"{}\"", kpi.name);
@@ -120,6 +78,37 @@ impl Checker<'_> {
             Operator::PlainVariable => self.plain_variable(call),
             Operator::Rowwise(_) => unreachable!("answered above"),
         }
+    }
+
+    fn date_diff(&mut self, call: &Call, span: Span) -> Checked<Node> {
+        let [unit, from, to] = exactly(call, "a unit and two dates")?;
+        let unit = unit_of(unit)?;
+        let dates = vec![self.wanted_value(from, Want::Date)?, self.wanted_value(to, Want::Date)?];
+        self.apply(Function::Between(unit), dates, Type::Float, span)
+    }
+
+    /// Checks `REMAP_TIMESTAMPS(date, unit)`.
+    fn whole_units(&mut self, call: &Call, span: Span) -> Checked<Node> {
+        let [time, unit] = exactly(call, "a date and a unit")?;
+        let time = self.wanted_value(time, Want::Date)?;
+        self.apply(Function::Remap(unit_of(unit)?), vec![time], Type::Int, span)
+    }
+
+    fn bind(&mut self, call: &Call, span: Span) -> Checked<Node> {
+        let [table, value] = exactly(call, "a table and a value")?;
+        let grain = Grain::Table(self.table_of(table)?);
+        let value = self.value_of(value)?;
+        if !self.program.reaches(grain, value.grain) {
+            let (own, other) = (self.program.name(value.grain), self.program.name(grain));
+            let ambiguous = self.are_ambiguous(value.grain, grain);
+            let how = if ambiguous { "on the 1-side in more than one way" } else { "not on the 1-side" };
+            let detail = format!(
+                "{own} is {how} of {other}; pull the value up with a PU operator, or bind it to a table in between first"
+            );
+            return Err(Mistake::new(span, detail));
+        }
+        let yields = value.yields;
+        Ok(self.node(Op::Bind(Box::new(value)), yields, grain, span))
     }
 
     pub(super) fn scalar(

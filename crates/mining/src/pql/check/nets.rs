@@ -79,7 +79,7 @@ impl Checker<'_> {
             return Err(Mistake::new(empty.span, "expected at least one place"));
         }
         let process = Process::Conformance { value, net, readable: false };
-        self.process(process, Yield::Of(Type::Int), true, span)
+        self.per_event(process, Yield::Of(Type::Int), span)
     }
 
     pub(super) fn readable(&mut self, call: &Call, span: Span) -> Checked<Node> {
@@ -89,7 +89,7 @@ impl Checker<'_> {
             && let Process::Conformance { value, net, .. } = *process
         {
             let process = Process::Conformance { value, net, readable: true };
-            return self.process(process, Yield::Of(Type::String), true, span);
+            return self.per_event(process, Yield::Of(Type::String), span);
         }
         Err(Mistake::new(inner.span, "expected CONFORMANCE(…), which it explains"))
     }
@@ -123,7 +123,7 @@ impl Checker<'_> {
             }
         }
         let net = net_of(&known, edges.len(), vertices.span)?;
-        self.process(Process::Conforms { value, net }, Yield::Of(Type::Int), false, span)
+        self.per_case(Process::Conforms { value, net }, Yield::Of(Type::Int), span)
     }
 
     fn vertex(&mut self, line: &Expr) -> Checked<Vertex> {

@@ -25,7 +25,7 @@ impl Checker<'_> {
         }
         parts.extend(process.to_end.then_some(Regex::End));
         let process = Process::Pattern { value, pattern: Regex::Sequence(parts), negated: process.negated };
-        self.process(process, Yield::Truth, false, span)
+        self.per_case(process, Yield::Truth, span)
     }
 
     fn symbol(&mut self, names: &[ActivityName], negated: bool) -> Checked<Symbol> {
@@ -57,7 +57,7 @@ impl Checker<'_> {
         if pattern.size() > SYMBOLS_MAX {
             return Err(Mistake::new(span, format!("the pattern {}", too_large(&pattern))));
         }
-        self.process(Process::Pattern { value, pattern, negated: false }, Yield::Of(Type::Int), false, span)
+        self.per_case(Process::Pattern { value, pattern, negated: false }, Yield::Of(Type::Int), span)
     }
 
     fn regex(&mut self, pattern: &Pattern, known: &[(&str, Regex)]) -> Checked<Regex> {

@@ -2,7 +2,7 @@
 
 use super::super::Mistake;
 use super::super::operators::{self, Counting, Role, Want, hint};
-use super::super::plan::{Boundary, Edges, Grain, Node, Op, Pairing, Process, Yield};
+use super::super::plan::{Boundary, Grain, Node, Op, Process, Yield};
 use super::super::syntax::{Call, Expr, ExprKind, Span};
 use super::calls::{exactly, no_more};
 use super::values::{constant_value, wanted};
@@ -33,10 +33,16 @@ impl Checker<'_> {
         Err(Mistake::new(node.span, detail))
     }
 
-    pub(super) fn process(&mut self, process: Process, yields: Yield, per_event: bool, span: Span) -> Checked<Node> {
-        let roles = &self.program.catalog.roles;
-        let table = if per_event { roles.activity_table } else { roles.case_table };
-        Ok(self.node(Op::Process(Box::new(process)), yields, Grain::Table(table), span))
+    /// Makes a node with a value for each event.
+    pub(super) fn per_event(&mut self, process: Process, yields: Yield, span: Span) -> Checked<Node> {
+        let events = Grain::Table(self.program.catalog.roles.activity_table);
+        Ok(self.node(Op::Process(Box::new(process)), yields, events, span))
+    }
+
+    /// Makes a node with a value for each case.
+    pub(super) fn per_case(&mut self, process: Process, yields: Yield, span: Span) -> Checked<Node> {
+        let cases = Grain::Table(self.program.catalog.roles.case_table);
+        Ok(self.node(Op::Process(Box::new(process)), yields, cases, span))
     }
 
     pub(super) fn activity_column(&mut self, span: Span) -> Checked<Node> {
@@ -50,6 +56,22 @@ impl Checker<'_> {
         let op = Op::Column { table: roles.activity_table, column: roles.activity_column };
         let node = self.node(op, Yield::Of(yields), Grain::Table(roles.activity_table), span);
         wanted(node, Want::Text)
+    }
+
+    /// Checks `ACTIVITY_LEAD(x [, n])`, and `ACTIVITY_LAG` with a direction of
+    /// -1.
+    pub(super) fn neighbour(&mut self, call: &Call, direction: i64, span: Span) -> Checked<Node> {
+        let (value, rest) = self.event_value(call)?;
+        let steps = match rest {
+            [] => 1,
+            [steps] => match self.value_of(steps)?.op {
+                Op::Constant(Value::Int(steps)) if steps > 0 => steps,
+                _ => return Err(Mistake::new(steps.span, "expected a whole number above 0")),
+            },
+            [_, more, ..] => return Err(Mistake::new(more.span, "expected at most two arguments")),
+        };
+        let yields = value.yields;
+        self.per_event(Process::Neighbour { value, by: steps * direction }, yields, span)
     }
 
     pub(super) fn match_activities(&mut self, call: &Call, span: Span) -> Checked<Node> {
@@ -79,7 +101,7 @@ impl Checker<'_> {
             Some(value) => value,
             None => self.activity_column(span)?,
         };
-        self.process(Process::Match { value, conditions }, Yield::Of(Type::Int), false, span)
+        self.per_case(Process::Match { value, conditions }, Yield::Of(Type::Int), span)
     }
 
     pub(super) fn activity_name(&mut self, expr: &Expr) -> Checked<String> {
@@ -107,7 +129,7 @@ impl Checker<'_> {
             }
             [_, more, ..] => return Err(Mistake::new(more.span, "expected the end of the arguments")),
         };
-        self.process(Process::Throughput { from, to, time, value }, Yield::Of(Type::Int), false, span)
+        self.per_case(Process::Throughput { from, to, time, value }, Yield::Of(Type::Int), span)
     }
 
     /// Reads `from TO to`, as CALC_THROUGHPUT and CALC_CROP have it.
@@ -149,14 +171,14 @@ impl Checker<'_> {
     pub(super) fn position(&mut self, call: &Call, counting: Counting, reverse: bool, span: Span) -> Checked<Node> {
         let (value, rest) = self.event_value(call)?;
         no_more(rest)?;
-        self.process(Process::Position { value, counting, reverse }, Yield::Of(Type::Int), true, span)
+        self.per_event(Process::Position { value, counting, reverse }, Yield::Of(Type::Int), span)
     }
 
     pub(super) fn variant(&mut self, call: &Call, span: Span) -> Checked<Node> {
         let (value, rest) = self.event_value(call)?;
         no_more(rest)?;
         let value = wanted(value, Want::Text)?;
-        self.process(Process::Variant { value, run_max: None }, Yield::Of(Type::String), false, span)
+        self.per_case(Process::Variant { value, run_max: None }, Yield::Of(Type::String), span)
     }
 
     pub(super) fn shortened(&mut self, call: &Call, span: Span) -> Checked<Node> {
@@ -179,7 +201,7 @@ impl Checker<'_> {
             Op::Process(process) => match *process {
                 Process::Variant { value, run_max: None } => {
                     let process = Process::Variant { value, run_max: Some(run_max) };
-                    self.process(process, Yield::Of(Type::String), false, span)
+                    self.per_case(process, Yield::Of(Type::String), span)
                 }
                 _ => Err(Mistake::new(inner.span, "expected a variant, as in VARIANT(\"TABLE\".\"COLUMN\")")),
             },
@@ -200,7 +222,7 @@ impl Checker<'_> {
         for node in [&filter, &value].into_iter().flatten() {
             self.on_events(node)?;
         }
-        self.process(Process::Rework { filter, value }, Yield::Of(Type::Int), false, span)
+        self.per_case(Process::Rework { filter, value }, Yield::Of(Type::Int), span)
     }
 
     pub(super) fn crop(&mut self, call: &Call, keeps_values: bool, span: Span) -> Checked<Node> {
@@ -208,90 +230,7 @@ impl Checker<'_> {
         let (from, to) = self.boundaries(range)?;
         let value = self.event_texts(Some(value), span)?;
         let yields = if keeps_values { value.yields } else { Yield::Of(Type::Int) };
-        self.process(Process::Crop { from, to, value, keeps_values }, yields, true, span)
-    }
-
-    pub(super) fn edge_end(&mut self, call: &Call, is_source: bool, span: Span) -> Checked<Node> {
-        let (mut value, rest) = self.event_value(call)?;
-        let mut filter = None;
-        let mut pairing = Pairing::Neighbours;
-        let mut filler = None;
-        for (place, argument) in rest.iter().enumerate() {
-            let is_last = place + 1 == rest.len();
-            match &argument.kind {
-                ExprKind::Range(from, to) if is_last => pairing = pairing_of(from, to)?,
-                ExprKind::Edges { path, start, end } if is_last => {
-                    match path.as_ref().map(|path| (&path.kind, path.span)) {
-                        None => {}
-                        Some((ExprKind::Range(from, to), _)) => pairing = pairing_of(from, to)?,
-                        Some((_, span)) => return Err(Mistake::new(span, PAIRINGS)),
-                    }
-                    let (own, other) = if is_source { (start, end) } else { (end, start) };
-                    if other.is_some() {
-                        let detail = "WITH START belongs into SOURCE, WITH END into TARGET";
-                        return Err(Mistake::new(argument.span, detail));
-                    }
-                    filler.clone_from(own);
-                }
-                _ if place == 0 => {
-                    let node = self.value_of(argument)?;
-                    self.on_events(&node)?;
-                    if node.is_clocked() {
-                        let detail = "the column that says which events are left out cannot look at the clock";
-                        return Err(Mistake::new(argument.span, detail));
-                    }
-                    filter = Some((node, argument.to_string()));
-                }
-                _ => return Err(Mistake::new(argument.span, PAIRINGS)),
-            }
-        }
-        let has_extra = filler.is_some();
-        let filler = match filler.as_deref() {
-            Some([filler]) => {
-                let node = self.value_of(filler)?;
-                let (mut nodes, own) = self.alike(vec![value, node], span)?;
-                let node = nodes.remove(1);
-                value = nodes.remove(0);
-                value.yields = Yield::Of(own);
-                let Some(constant) = constant_value(&node) else {
-                    return Err(Mistake::new(filler.span, "expected a constant, as in 'Start'"));
-                };
-                constant
-            }
-            _ => Value::Null,
-        };
-        let text = Expr { kind: ExprKind::Call(call.clone()), span }.to_string();
-        let own = Edges {
-            pairing,
-            filter_text: filter.as_ref().map(|(_, text)| text.clone()),
-            filter: filter.map(|(node, _)| node),
-            with_start: is_source && has_extra,
-            with_end: !is_source && has_extra,
-            text,
-        };
-        let filter = match &mut self.program.edges {
-            Some(known) if known.pairing != own.pairing || known.filter_text != own.filter_text => {
-                let detail = format!(
-                    "{} pairs other events than {}; all SOURCE and TARGET of a query need the same filter column and \
-                     the same edge configuration",
-                    own.text, known.text
-                );
-                return Err(Mistake::new(span, detail));
-            }
-            Some(known) => {
-                known.with_start |= own.with_start;
-                known.with_end |= own.with_end;
-                known.filter.clone()
-            }
-            none => {
-                let filter = own.filter.clone();
-                *none = Some(own);
-                filter
-            }
-        };
-        let yields = value.yields;
-        let process = Process::EdgeEnd { value, filter, is_source, filler };
-        Ok(self.node(Op::Process(Box::new(process)), yields, Grain::Edges, span))
+        self.per_event(Process::Crop { from, to, value, keeps_values }, yields, span)
     }
 
     /// Finds the table that a role names.
@@ -342,26 +281,4 @@ impl Checker<'_> {
         let yields = Yield::Of(self.program.catalog.tables[table].columns[column].1);
         Ok(self.node(Op::Column { table, column }, yields, Grain::Table(table), span))
     }
-}
-
-const PAIRINGS: &str = "expected an edge configuration such as ANY_OCCURRENCE[] TO ANY_OCCURRENCE[]";
-
-fn pairing_of(from: &Expr, to: &Expr) -> Checked<Pairing> {
-    let word = |end: &Expr| match &end.kind {
-        ExprKind::Bracket { word, items } if items.is_empty() => word.clone(),
-        _ => String::new(),
-    };
-    Ok(match (&*word(from), &*word(to)) {
-        ("ANY_OCCURRENCE", "ANY_OCCURRENCE") => Pairing::Neighbours,
-        ("FIRST_OCCURRENCE", "ANY_OCCURRENCE") => Pairing::FirstToAny,
-        ("FIRST_OCCURRENCE", "ANY_OCCURRENCE_WITH_SELF") => Pairing::FirstToAnyWithSelf,
-        ("ANY_OCCURRENCE", "LAST_OCCURRENCE") => Pairing::AnyToLast,
-        ("FIRST_OCCURRENCE", "LAST_OCCURRENCE") => Pairing::FirstToLast,
-        _ => {
-            let known = "ANY_OCCURRENCE[] TO ANY_OCCURRENCE[], FIRST_OCCURRENCE[] TO ANY_OCCURRENCE[], \
-                         FIRST_OCCURRENCE[] TO ANY_OCCURRENCE_WITH_SELF[], ANY_OCCURRENCE[] TO LAST_OCCURRENCE[] or \
-                         FIRST_OCCURRENCE[] TO LAST_OCCURRENCE[]";
-            return Err(Mistake::new(from.span.to(to.span), format!("expected {known}")));
-        }
-    })
 }

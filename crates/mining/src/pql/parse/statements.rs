@@ -10,58 +10,52 @@ impl Parser {
         let mut query = Query::default();
         loop {
             while self.take_sign(";") {}
-            if self.at_default() {
-                if let Some(column) = self.recovering(Parser::default_activity_column) {
-                    query.activity_column = Some(column);
-                }
-                if !self.at_end() && !self.take_sign(";") {
-                    let mistake = self.unexpected("\";\" after the DEFAULT ACTIVITY_COLUMN");
-                    self.give_up(mistake);
-                }
-                continue;
-            }
-            if self.take_word("FILTER") {
-                self.skip_forced();
-                if let Some(condition) = self.recovering(Parser::expression) {
-                    query.filters.push(condition);
-                }
-                if !self.at_end() && !self.take_sign(";") {
-                    let mistake = self.unexpected("\";\" after the FILTER");
-                    self.give_up(mistake);
-                }
-                continue;
-            }
-            if self.peek_if() {
-                match self.recovering(Parser::static_filter) {
-                    Some(filter) => query.static_filters.push(filter),
-                    // The semicolons inside are not its end.
-                    None => self.skip_behind_end(),
-                }
-                if !self.at_end() && !self.take_sign(";") {
-                    let mistake = self.unexpected("\";\" after END");
-                    self.give_up(mistake);
-                }
-                continue;
-            }
             if self.at_end() {
                 break;
             }
-            if !query.columns.is_empty() {
-                let mistake = self.unexpected("the end of the query");
-                self.give_up(mistake);
-                continue;
-            }
-            self.recovering(|parser| parser.result(&mut query));
-            if !self.at_end() && !self.take_sign(";") {
-                let mistake = self.unexpected("the end of the query");
-                self.give_up(mistake);
-            }
+            self.statement(&mut query);
         }
         if query.columns.is_empty() && self.mistakes.is_empty() {
             let at = self.peek().span;
             self.mistakes.push(Mistake::new(at, "the query has no columns"));
         }
         Some(query)
+    }
+
+    /// Reads a statement and the semicolon behind it.
+    fn statement(&mut self, query: &mut Query) {
+        if self.at_default() {
+            if let Some(column) = self.recovering(Parser::default_activity_column) {
+                query.activity_column = Some(column);
+            }
+            return self.end_statement("\";\" after the DEFAULT ACTIVITY_COLUMN");
+        }
+        if self.take_word("FILTER") {
+            self.skip_forced();
+            query.filters.extend(self.recovering(Parser::expression));
+            return self.end_statement("\";\" after the FILTER");
+        }
+        if self.peek_if() {
+            match self.recovering(Parser::static_filter) {
+                Some(filter) => query.static_filters.push(filter),
+                // The semicolons inside are not its end.
+                None => self.skip_behind_end(),
+            }
+            return self.end_statement("\";\" after END");
+        }
+        if query.columns.is_empty() {
+            self.recovering(|parser| parser.result(query));
+            return self.end_statement("the end of the query");
+        }
+        let mistake = self.unexpected("the end of the query");
+        self.give_up(mistake);
+    }
+
+    fn end_statement(&mut self, expected: &str) {
+        if !self.at_end() && !self.take_sign(";") {
+            let mistake = self.unexpected(expected);
+            self.give_up(mistake);
+        }
     }
 
     fn result(&mut self, query: &mut Query) -> Parsed<()> {

@@ -31,7 +31,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Returns how long it is.
+    /// Returns how many milliseconds it lasts; of months and years the mean.
     pub fn millis(self) -> f64 {
         match self {
             Unit::Millis => 1.0,

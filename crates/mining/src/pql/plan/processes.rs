@@ -13,7 +13,7 @@ pub enum Process {
     Neighbour {
         /// The values.
         value: Node,
-        /// How far.
+        /// How many values further on, below 0 back.
         by: i64,
     },
     /// 1-based position among values of the case.
