@@ -16,7 +16,6 @@ mod whole;
 mod detached;
 
 #[cfg(test)]
-use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -208,8 +207,7 @@ impl Live {
         self.figures.follow(&self.log, &touched);
         let log = self.log.clone();
         let late = late_cases(&log, &touched);
-        let news =
-            News { late, touched: touched.cases.len(), causes: change.causes.clone(), ..News::of(Reason::Data) };
+        let news = News { late, touched: touched.cases.len(), causes: change.causes.clone(), ..News::of(Reason::Data) };
         for place in 0..self.models.len() {
             let instant = now.max(self.models[place].progress.at);
             let at = instant.as_millis();

@@ -368,7 +368,8 @@ fn instants(from: i64, until: i64) -> Vec<i64> {
 
 /// Returns a freshly loaded log with what stands in it.
 async fn picture(house: &House, now: i64) -> Picture {
-    let root = log::load(&*house.tables as &dyn Tables, &house.data_model.now()).await.expect("it loads");
+    let model = house.data_model.now();
+    let root = log::load(&*house.tables as &dyn Tables, &model, log::Room::BOUNDLESS).await.expect("it loads");
     Picture::new(Arc::new(root), now)
 }
 
