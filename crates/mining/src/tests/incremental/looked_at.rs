@@ -227,7 +227,9 @@ pub(super) fn most(
     }
     let touched = Touched::of(step, before, after);
     if is_of_vendor {
-        return touched.vendors.len() as u64;
+        // Its rows are named by number: one that is written anew is gone under the
+        // old number and there under another.
+        return 2 * touched.vendors.len() as u64;
     }
     let mut cases = touched.cases;
     for read in reads {
