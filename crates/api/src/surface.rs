@@ -58,7 +58,7 @@ enum Gives {
     Text(&'static str),
     /// JSON whose form is known.
     Form {
-        schema: RefOr<Schema>,
+        schema: Box<RefOr<Schema>>,
         parts: Vec<(String, RefOr<Schema>)>,
     },
 }
@@ -121,7 +121,7 @@ impl Surface {
         self.with(|outline| {
             let mut parts = Vec::new();
             B::schemas(&mut parts);
-            outline.gives = Gives::Form { schema: B::schema(), parts };
+            outline.gives = Gives::Form { schema: Box::new(B::schema()), parts };
         })
     }
 
@@ -193,7 +193,7 @@ impl Outline {
                     assert!(other.is_none(), "two forms are called \"{name}\"; name one of them by #[schema(as = …)]");
                     components.schemas.insert(name, part);
                 }
-                let content = Content::new(Some(schema));
+                let content = Content::new(Some(*schema));
                 ResponseBuilder::new().description("The answer.").content("application/json", content)
             }
         };

@@ -126,7 +126,9 @@ impl Which {
             let (head, rows) = csv(answer);
             print_csv(&head, &rows)?;
         } else {
-            lines(answer).iter().for_each(|line| say(line));
+            for line in &lines(answer) {
+                say(line);
+            }
         }
         let cases = answer["cases"].as_u64().or(answer["total"].as_u64());
         if cases == Some(0) {
@@ -176,7 +178,9 @@ pub(super) async fn run_case(flags: CaseFlags) -> Result<()> {
         say(&serde_json::to_string_pretty(&case)?);
         return Ok(());
     }
-    case_lines(&case).iter().for_each(|line| say(line));
+    for line in &case_lines(&case) {
+        say(line);
+    }
     Ok(())
 }
 

@@ -75,7 +75,9 @@ pub(super) async fn run_models(flags: ModelsFlags) -> Result<()> {
         remark("there is no knowledge model yet: `loopwright apply FOLDER` makes what a folder describes");
         return Ok(());
     }
-    model_lines(&models).iter().for_each(|line| say(line));
+    for line in &model_lines(&models) {
+        say(line);
+    }
     Ok(())
 }
 
@@ -87,7 +89,9 @@ pub(super) async fn run_triggers(flags: TriggersFlags) -> Result<()> {
         if flags.json {
             say(&serde_json::to_string_pretty(&one)?);
         } else {
-            trigger_lines(&one).iter().for_each(|line| say(line));
+            for line in &trigger_lines(&one) {
+                say(line);
+            }
         }
         return Ok(());
     }
@@ -96,7 +100,9 @@ pub(super) async fn run_triggers(flags: TriggersFlags) -> Result<()> {
     if flags.json {
         say(&serde_json::to_string_pretty(&state)?);
     } else {
-        state_lines(&state).iter().for_each(|line| say(line));
+        for line in &state_lines(&state) {
+            say(line);
+        }
     }
     for notice in items(&notices) {
         let [path, line, detail] = ["path", "line", "detail"].map(|name| text_of(&notice[name]));
@@ -124,7 +130,9 @@ pub(super) async fn run_held(flags: HeldFlags) -> Result<()> {
         say(&serde_json::to_string_pretty(&page)?);
         return Ok(());
     }
-    held_lines(&page).iter().for_each(|line| say(line));
+    for line in &held_lines(&page) {
+        say(line);
+    }
     Ok(())
 }
 

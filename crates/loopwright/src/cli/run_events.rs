@@ -60,7 +60,7 @@ pub(super) async fn run(flags: RunEventsFlags) -> Result<()> {
     let path = format!("/api/v1/{of}/events.csv?{}", query.finish());
     let answer = flags.client.client().call(Method::GET, &path, None, bytes::Bytes::new()).await?;
     let csv = answer.successful(&Method::GET, &path)?;
-    let events = csv.iter().filter(|byte| **byte == b'\n').count().saturating_sub(1);
+    let events = csv.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count().saturating_sub(1);
     match &flags.out {
         Some(file) => {
             std::fs::write(file, &csv).with_context(|| format!("{} cannot be written", file.display()))?;
