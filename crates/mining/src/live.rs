@@ -15,7 +15,6 @@ mod record;
 mod whole;
 mod detached;
 
-#[cfg(test)]
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -169,7 +169,7 @@ impl From<Signal> for SignalShown {
             at: signal.evaluated_at,
             reason: signal.reason.word(),
             fields: signal.fields.into_iter().map(|field| (field.id, field.value)).collect(),
-            causes: signal.causes,
+            causes: signal.causes.links().iter().map(ToString::to_string).collect(),
         }
     }
 }

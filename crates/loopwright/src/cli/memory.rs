@@ -4,7 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::explore::{tabulated, text_of};
+use super::explore::text_of;
+use super::table::Table;
 use super::{ClientFlags, say};
 use crate::client::segment;
 
@@ -83,7 +84,7 @@ fn lines(told: &Json) -> Vec<String> {
         }
     }
     let head = [("table", false), ("column", false), ("type", false), ("rows", true), ("bytes", true)];
-    lines.extend(tabulated(&head, &rows));
+    lines.extend(Table::of(&head, &rows));
     lines
 }
 
