@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use base::{BoxFuture, Timestamp};
+use base::{BoxFuture, Causes, Timestamp};
 use pools::rows::Schema;
 use pools::{
     Change, Commit, CommitNumber, Committed, Mode, Piece, PoolId, PushJobId, Rows, Snapshot, TableInfo, Tables,
@@ -41,7 +41,15 @@ impl Generated {
     pub(crate) fn push(&self, rows: Rows) {
         let number = *self.head.borrow() + 1;
         let (upserts, deletes) = (rows, Rows::default());
-        let change = Change { number, table: "EV".into(), mode: Mode::Append, upserts, deletes, at: Timestamp::EPOCH };
+        let change = Change {
+            number,
+            table: "EV".into(),
+            mode: Mode::Append,
+            upserts,
+            deletes,
+            at: Timestamp::EPOCH,
+            causes: Causes::NONE,
+        };
         self.changes.lock().expect("nobody panics here").push(change);
         self.head.send_replace(number);
     }
