@@ -35,8 +35,10 @@ pub(super) struct InMemory {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Load {
-    loaded_at: Timestamp,
-    load_ms: u64,
+    #[serde(rename = "loadedAt")]
+    at: Timestamp,
+    #[serde(rename = "loadMs")]
+    took_ms: u64,
     loaded_commit: u64,
     /// The commit up to which it has followed since.
     commit: u64,
@@ -73,8 +75,7 @@ struct Table {
 #[serde(rename_all = "camelCase")]
 struct Column {
     name: String,
-    #[serde(rename = "type")]
-    column_type: String,
+    r#type: String,
     /// Of its values and its distinct texts.
     bytes: usize,
 }
@@ -115,15 +116,14 @@ impl From<LoadView> for Load {
         };
         let (events, rows) = (size.events, size.rows);
         let tables = tables.into_iter().map(Table::from).collect();
-        Load { loaded_at, load_ms, loaded_commit, commit, cases, events, rows, excluded, bytes, tables }
+        Load { at: loaded_at, took_ms: load_ms, loaded_commit, commit, cases, events, rows, excluded, bytes, tables }
     }
 }
 
 impl From<TableSize> for Table {
     fn from(size: TableSize) -> Self {
         let bytes = size.keys + size.columns.iter().map(|column| column.bytes).sum::<usize>();
-        let column =
-            |ColumnSize { name, column_type, bytes }| Column { name, column_type: column_type.to_string(), bytes };
+        let column = |ColumnSize { name, column_type, bytes }| Column { name, r#type: column_type.to_string(), bytes };
         Table { name: size.name, rows: size.rows, bytes, columns: size.columns.into_iter().map(column).collect() }
     }
 }

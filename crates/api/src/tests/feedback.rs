@@ -185,7 +185,7 @@ async fn push(house: &House, step: &str, causes: Option<&str>) {
 }
 
 async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let waited = tokio::time::timeout(std::time::Duration::from_secs(120), async {
+    let waited = tokio::time::timeout(std::time::Duration::from_mins(2), async {
         while !is_so().await {
             tokio::task::yield_now().await;
         }

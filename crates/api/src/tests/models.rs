@@ -764,5 +764,7 @@ async fn a_data_model_tells_what_it_takes_in_memory() {
     };
     let tables: u64 = load["tables"].as_array().expect("tables").iter().map(of_columns).sum();
     let bytes = &load["bytes"];
-    assert_eq!(Some(tables), bytes["columns"].as_u64().zip(bytes["texts"].as_u64()).map(|(one, other)| one + other));
+    // The texts of joined keys belong to no column.
+    let of_values = bytes["columns"].as_u64().zip(bytes["texts"].as_u64()).map(|(values, texts)| values + texts);
+    assert!(tables > 0 && Some(tables) <= of_values, "{told}");
 }

@@ -165,8 +165,9 @@ impl Touched {
                 vendors.extend(ids.filter_map(|id| before.budgets.get(&id).cloned()));
             }
             // Nobody whose looks are reckoned here names these tables.
-            Step::Limits(_) | Step::DeleteLimits(_) | Step::Shifts(_) | Step::DeleteShifts(_) => {}
-            Step::Clock(_) | Step::Restart | Step::Fold(_) => {}
+            Step::Limits(_) | Step::DeleteLimits(_) | Step::Shifts(_) | Step::DeleteShifts(_)
+            // And these touch no row.
+            | Step::Clock(_) | Step::Restart | Step::Fold(_) => {}
         }
         if matches!(step, Step::Vendors(_) | Step::DeleteVendors(_)) {
             cases.extend(members(&vendors, before, after));
