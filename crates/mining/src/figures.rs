@@ -40,7 +40,7 @@ use self::naming::{text_of, text_of_calendar};
 use self::roots::Roots;
 pub(crate) use self::roots::{dirty_rows, has_case};
 pub(crate) use self::tally::{double_of, ordered};
-use crate::evaluate::{Calendars, Given, Group, is_shared};
+use crate::evaluate::{Calendars, Given, Group, Sight, Sights, is_shared};
 use crate::log::{EventLog, Renumbering, Touched};
 use crate::pql::plan::{Aggregation, CalendarPlan, Grain, Node, Op, Program, PullUp, Yield};
 use crate::pql::syntax::Span;
@@ -54,6 +54,8 @@ pub(crate) struct Figures {
     by_text: HashMap<String, usize>,
     /// Working calendars that stand in tables.
     calendars: Vec<KeptCalendars>,
+    /// What is in scope after a commit, for all who look then.
+    sights: Sights,
 }
 
 /// From the nodes of a program to the figures that are kept for them.
@@ -93,6 +95,10 @@ impl Given for Seen<'_> {
         let place = self.links.calendars.get(&node)?;
         Some(self.below.calendars[*place].whole().on(self.tense).clone())
     }
+
+    fn sight(&self, log: &Arc<EventLog>, cases: &[u32]) -> Option<Arc<Sight>> {
+        self.below.sights.of(log, cases)
+    }
 }
 
 impl Links {
@@ -114,7 +120,8 @@ impl Links {
 
 impl Figures {
     pub(crate) fn new(log: Arc<EventLog>) -> Self {
-        Figures { log, list: Vec::new(), by_text: HashMap::new(), calendars: Vec::new() }
+        let sights = Sights::new(log.clone());
+        Figures { log, list: Vec::new(), by_text: HashMap::new(), calendars: Vec::new(), sights }
     }
 
     /// Keeps the shared figures below some nodes from here on.
@@ -149,7 +156,7 @@ impl Figures {
     }
 
     fn below(&self) -> Below<'_> {
-        Below { figures: &self.list, calendars: &self.calendars }
+        Below { figures: &self.list, calendars: &self.calendars, sights: &self.sights }
     }
 
     fn keep_below(&mut self, program: &Arc<Program>, node: &Node, links: &mut Links) {
@@ -232,6 +239,7 @@ impl Figures {
     /// Follows a commit to the new root.
     pub(crate) fn follow(&mut self, log: &Arc<EventLog>, touched: &Touched) {
         let before = std::mem::replace(&mut self.log, log.clone());
+        self.sights = Sights::new(log.clone());
         let roots = Roots::new(before, log.clone(), touched);
         for kept in self.calendars.iter_mut().filter(|kept| !kept.rests && !kept.is_broken) {
             let followed = panic::catch_unwind(AssertUnwindSafe(|| kept.follow(&roots)));
@@ -239,7 +247,7 @@ impl Figures {
         }
         for place in 0..self.list.len() {
             let (figures, rest) = self.list.split_at_mut(place);
-            let (below, figure) = (Below { figures, calendars: &self.calendars }, &mut rest[0]);
+            let (below, figure) = (Below { figures, calendars: &self.calendars, sights: &self.sights }, &mut rest[0]);
             if figure.rests || figure.is_broken {
                 continue;
             }
@@ -256,6 +264,7 @@ impl Figures {
         for figure in self.list.iter_mut().filter(|figure| !figure.rests && !figure.is_broken) {
             figure.renumber(rows, &folded);
         }
+        self.sights = Sights::new(folded.clone());
         self.log = folded;
     }
 

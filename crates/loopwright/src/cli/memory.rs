@@ -44,8 +44,8 @@ fn lines(told: &Json) -> Vec<String> {
         None => text_of(&told["state"]),
     }];
     lines.extend(told["detail"].as_str().map(str::to_owned));
-    let limit = told["bytesMax"].as_u64().map_or("no limit".to_owned(), mebibytes);
-    let others = mebibytes(told["bytesOfOthers"].as_u64().unwrap_or(0));
+    let limit = told["bytesMax"].as_u64().map_or("no limit".to_owned(), amount);
+    let others = amount(told["bytesOfOthers"].as_u64().unwrap_or(0));
     lines.push(format!("memory for data models: {limit}, of which others take {others}"));
     let load = &told["load"];
     let number = |name: &str| load[name].as_u64().unwrap_or(0);
@@ -64,7 +64,7 @@ fn lines(told: &Json) -> Vec<String> {
         number("rows"),
         number("excluded"),
     ));
-    let bytes = |name: &str| mebibytes(load["bytes"][name].as_u64().unwrap_or(0));
+    let bytes = |name: &str| amount(load["bytes"][name].as_u64().unwrap_or(0));
     lines.push(format!(
         "it takes {}: columns {}, texts {}, joins {}, push keys {}",
         bytes("all"),
@@ -79,7 +79,7 @@ fn lines(told: &Json) -> Vec<String> {
         columns.sort_by_key(|column| std::cmp::Reverse(column["bytes"].as_u64()));
         for column in columns {
             let cells = [&table["name"], &column["name"], &column["type"], &table["rows"]].map(text_of);
-            let bytes = mebibytes(column["bytes"].as_u64().unwrap_or(0));
+            let bytes = amount(column["bytes"].as_u64().unwrap_or(0));
             rows.push(cells.into_iter().chain([bytes]).collect());
         }
     }
@@ -88,8 +88,13 @@ fn lines(told: &Json) -> Vec<String> {
     lines
 }
 
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+/// Bytes as people read them.
+fn amount(bytes: u64) -> String {
+    match bytes {
+        0 => "0".to_owned(),
+        1..0x10_0000 => format!("{:.1} KiB", bytes as f64 / 1_024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+    }
 }
 
 #[cfg(test)]
@@ -119,7 +124,7 @@ mod tests {
             "memory for data models: 8192.0 MiB, of which others take 1.0 MiB",
             "loaded at 2026-03-01T08:00:00.000Z in 2100 ms at commit 7, now at commit 9: 100000 cases, 1000000 events, \
              1100000 rows (3 without case, activity or time)",
-            "it takes 8.0 MiB: columns 5.0 MiB, texts 2.0 MiB, joins 1.0 MiB, push keys 0.0 MiB",
+            "it takes 8.0 MiB: columns 5.0 MiB, texts 2.0 MiB, joins 1.0 MiB, push keys 0",
             "table  column  type       rows    bytes",
             "─────  ──────  ──────  ───────  ───────",
             "EV     TS      DATE    1000000  4.0 MiB",
@@ -137,7 +142,7 @@ mod tests {
         let expected = [
             "refused since 2026-03-01T08:00:00.000Z",
             "data model \"orders\" cannot be loaded",
-            "memory for data models: no limit, of which others take 0.0 MiB",
+            "memory for data models: no limit, of which others take 0",
         ];
         assert_eq!(lines(&told), expected);
     }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::domains::DomainRows;
-use super::frame::Frame;
 use super::given::Given;
 use super::operand::{Operand, Places};
 use super::process::EdgeRows;
 use super::reads::stays_in_case;
+use super::sight::Sight;
 use super::vector::Vector;
 use super::worked::{self, Calendars};
 use super::{lookup, process, query, scalar, window};
@@ -27,10 +27,10 @@ pub struct Evaluator {
     pub(super) program: Arc<Program>,
     pub(super) scope: Scope,
     now: Cell<i64>,
-    pub(super) frames: RefCell<HashMap<usize, Arc<Frame>>>,
+    /// Rows in scope, and where their partners stand.
+    pub(super) sight: Arc<Sight>,
+    /// Where the partners of what the program makes itself stand.
     pub(super) lifts: RefCell<Lifts>,
-    /// The same per case that has events, where all events of one lead to one place.
-    pub(super) cases_to: RefCell<Lifts>,
     pub(super) domains: RefCell<HashMap<usize, Arc<DomainRows>>>,
     pub(super) edges: RefCell<Option<Arc<EdgeRows>>>,
     /// Costly nodes; those that look at the clock are marked.
@@ -66,18 +66,17 @@ pub(crate) struct InScope<'a> {
 impl Evaluator {
     /// Stands on a root at an instant, for all rows.
     pub fn new(log: Arc<EventLog>, program: Arc<Program>, now: i64) -> Self {
-        Evaluator::with_scope(log, program, now, Scope::Whole)
+        Evaluator::with_scope(log, program, now, Scope::Whole, Arc::default())
     }
 
-    fn with_scope(log: Arc<EventLog>, program: Arc<Program>, now: i64, scope: Scope) -> Self {
+    fn with_scope(log: Arc<EventLog>, program: Arc<Program>, now: i64, scope: Scope, sight: Arc<Sight>) -> Self {
         Evaluator {
             log,
             program,
             scope,
             now: Cell::new(now),
-            frames: RefCell::default(),
+            sight,
             lifts: RefCell::default(),
-            cases_to: RefCell::default(),
             domains: RefCell::default(),
             edges: RefCell::default(),
             kept: RefCell::default(),
@@ -100,9 +99,8 @@ impl Evaluator {
 
     /// Forgets what was computed; it can be computed again.
     pub(crate) fn rest(&self) {
-        self.frames.take();
+        self.sight.forget();
         self.lifts.take();
-        self.cases_to.take();
         self.domains.take();
         self.edges.take();
         self.kept.take();
@@ -116,7 +114,8 @@ impl Evaluator {
     /// Evaluates over everything, with figures that are kept elsewhere. What was
     /// kept of them before is forgotten.
     pub(crate) fn everything_given<T>(&self, given: &dyn Given, run: impl FnOnce(&InScope<'_>) -> T) -> T {
-        let own = Evaluator::with_scope(self.log.clone(), self.program.clone(), self.now.get(), Scope::Whole);
+        let (log, program) = (self.log.clone(), self.program.clone());
+        let own = Evaluator::with_scope(log, program, self.now.get(), Scope::Whole, Arc::default());
         run(&InScope { own: &own, whole: &own, given: Some(given) })
     }
 
@@ -155,7 +154,12 @@ impl Evaluator {
     }
 
     fn scoped<T>(&self, scope: Scope, now: i64, given: Option<&dyn Given>, run: impl FnOnce(&InScope<'_>) -> T) -> T {
-        let own = Evaluator::with_scope(self.log.clone(), self.program.clone(), now, scope);
+        let sight = match (&scope, given) {
+            (Scope::Cases(cases), Some(given)) => given.sight(&self.log, cases),
+            _ => None,
+        };
+        let (log, program) = (self.log.clone(), self.program.clone());
+        let own = Evaluator::with_scope(log, program, now, scope, sight.unwrap_or_default());
         run(&InScope { own: &own, whole: self, given })
     }
 }

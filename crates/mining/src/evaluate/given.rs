@@ -8,7 +8,9 @@
 use std::sync::Arc;
 
 use super::group_key::GroupKey;
+use super::sight::Sight;
 use super::worked::Calendars;
+use crate::log::EventLog;
 use crate::value::Value;
 
 /// What a shared figure has one value for.
@@ -46,4 +48,8 @@ pub(crate) trait Given {
 
     /// Returns the working calendars that a node goes by, if they are kept.
     fn calendars(&self, node: u32) -> Option<Arc<Calendars>>;
+
+    /// Returns what is in scope with some cases of a root, if others look at
+    /// the same.
+    fn sight(&self, log: &Arc<EventLog>, cases: &[u32]) -> Option<Arc<Sight>>;
 }

@@ -49,6 +49,7 @@ mod names;
 mod given;
 mod contributions;
 mod reads;
+mod sight;
 
 pub(crate) use aggregation::{aggregate_list, quantile_place, sum_or_mean};
 pub(crate) use contributions::Contribution;
@@ -61,5 +62,6 @@ pub use names::{unheard, unheard_in_query};
 pub(crate) use operand::Places;
 pub use query::answer;
 pub(crate) use reads::{has_shared, is_known, is_shared, stays_in_case};
+pub(crate) use sight::{Sight, Sights};
 pub use vector::Vector;
 pub(crate) use worked::Calendars;

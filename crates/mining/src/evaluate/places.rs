@@ -32,12 +32,7 @@ impl InScope<'_> {
     }
 
     pub(crate) fn frame(&self, table: usize) -> Arc<Frame> {
-        if let Some(frame) = self.own.frames.borrow().get(&table) {
-            return frame.clone();
-        }
-        let frame = Arc::new(self.make_frame(table));
-        self.own.frames.borrow_mut().insert(table, frame.clone());
-        frame
+        self.own.sight.frame(table, || self.make_frame(table))
     }
 
     fn make_frame(&self, table: usize) -> Frame {
@@ -66,16 +61,16 @@ impl InScope<'_> {
         match (from, to) {
             _ if from == to => Places::Same,
             (_, Grain::Constant) => Places::First,
+            (Grain::Table(from), Grain::Table(to)) => {
+                Places::Listed(self.own.sight.lift(from, to, || self.partner_places(from, to)))
+            }
             (Grain::Table(_) | Grain::Edges, _) => {
                 if let Some(known) = self.own.lifts.borrow().get(&(from, to)) {
                     return Places::Listed(known.clone());
                 }
                 let listed = Arc::new(match to {
                     Grain::Domain(domain) => self.domain_places(from, domain),
-                    Grain::Table(table) => match from {
-                        Grain::Table(from) => self.partner_places(from, table),
-                        _ => self.places_of_edges(table),
-                    },
+                    Grain::Table(table) => self.places_of_edges(table),
                     Grain::Constant | Grain::Group | Grain::Edges => unreachable!("handled above, or never lifted"),
                 });
                 self.own.lifts.borrow_mut().insert((from, to), listed.clone());
@@ -127,12 +122,10 @@ impl InScope<'_> {
             return None;
         }
         let frame = self.frame(table);
-        if let Some(known) = self.own.cases_to.borrow().get(&(from, to)) {
-            return Some((frame, known.clone()));
-        }
-        let Path::Over(joins) = self.log().catalog().path(table, target) else { return None };
-        let targets = Arc::new(self.places_of_cases(&frame, &joins, target)?);
-        self.own.cases_to.borrow_mut().insert((from, to), targets.clone());
+        let targets = self.own.sight.case_lift(table, target, || {
+            let Path::Over(joins) = self.log().catalog().path(table, target) else { return None };
+            self.places_of_cases(&frame, &joins, target)
+        })?;
         Some((frame, targets))
     }
 

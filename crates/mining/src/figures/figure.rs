@@ -7,7 +7,7 @@ use super::calendars::KeptCalendars;
 use super::roots::{Roots, has_case};
 use super::tally::{Kind, Tally};
 use super::{Links, Seen, Tense};
-use crate::evaluate::{Contribution, Evaluator, Group, InScope};
+use crate::evaluate::{Contribution, Evaluator, Group, InScope, Sights};
 use crate::log::{EventLog, NO_ROW, Renumbering};
 use crate::pql::check::type_of;
 use crate::pql::plan::{Aggregation, Grain, Lookup, Node, Op, Program, PullUp};
@@ -44,6 +44,8 @@ pub(super) struct Figure {
 pub(super) struct Below<'a> {
     pub(super) figures: &'a [Figure],
     pub(super) calendars: &'a [KeptCalendars],
+    /// What is in scope on the root of now.
+    pub(super) sights: &'a Sights,
 }
 
 impl Figure {
