@@ -32,6 +32,7 @@
 
 pub mod error;
 pub mod value;
+mod pattern;
 pub mod mapping;
 pub mod filter;
 pub mod blueprint;
