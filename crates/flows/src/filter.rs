@@ -8,14 +8,12 @@
 
 use std::cmp::Ordering;
 
-use fancy_regex::RegexBuilder;
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use crate::mapping::{Problem, Surroundings, Template, to_date};
-use crate::value::Value;
-
-/// Steps that a pattern may take before it counts as one that never ends.
-const BACKTRACKS_MAX: usize = 100_000;
+use crate::pattern::Pattern;
+use crate::value::{Value, read_time_of_day};
 
 /// A filter, compiled.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,7 +158,7 @@ impl Condition {
             Some(template) => template.evaluate(around)?,
             None => Value::Absent,
         };
-        if holds(&self.operator, &left, &right) {
+        if holds(&self.operator, &left, &right, &around.zone()) {
             return Ok(None);
         }
         let shown = |value: &Value| match value {
@@ -177,8 +175,9 @@ impl Condition {
     }
 }
 
-/// Tells whether `left operator right` holds.
-pub fn holds(operator: &str, left: &Value, right: &Value) -> bool {
+/// Tells whether `left operator right` holds. Dates and times without an
+/// offset are those of `zone`.
+pub fn holds(operator: &str, left: &Value, right: &Value, zone: &TimeZone) -> bool {
     let (operator, ignore_case) = match operator.strip_suffix(":ci") {
         Some(operator) => (operator, true),
         None => (operator, false),
@@ -197,11 +196,11 @@ pub fn holds(operator: &str, left: &Value, right: &Value) -> bool {
             }
             _ => false,
         },
-        ("date", comparison) => match (to_date(left), to_date(right)) {
+        ("date", comparison) => match (to_date(left, zone), to_date(right, zone)) {
             (Some(left), Some(right)) => ordered(comparison, left.cmp(&right)),
             _ => false,
         },
-        ("time", comparison) => match (time_of_day(left), time_of_day(right)) {
+        ("time", comparison) => match (time_of_day(left, zone), time_of_day(right, zone)) {
             (Some(left), Some(right)) => ordered(comparison, left.cmp(&right)),
             _ => false,
         },
@@ -225,6 +224,12 @@ fn ordered(comparison: &str, ordering: Ordering) -> bool {
 }
 
 fn text_holds(comparison: &str, left: &Value, right: &Value, ignore_case: bool) -> bool {
+    if let "pattern" | "notpattern" = comparison {
+        let flags = if ignore_case { "i" } else { "" };
+        let found = Pattern::read(&right.to_text(), flags).and_then(|pattern| pattern.is_in(&left.to_text()));
+        // A pattern that cannot be read matches neither way.
+        return found == Ok(comparison == "pattern");
+    }
     let text = |value: &Value| if ignore_case { value.to_text().to_lowercase() } else { value.to_text() };
     let (left, right) = (text(left), text(right));
     match comparison {
@@ -234,23 +239,10 @@ fn text_holds(comparison: &str, left: &Value, right: &Value, ignore_case: bool) 
         "notstartwith" => !left.starts_with(&right),
         "endwith" => left.ends_with(&right),
         "notendwith" => !left.ends_with(&right),
-        "pattern" => matches(&left, &right, ignore_case) == Some(true),
-        "notpattern" => matches(&left, &right, ignore_case) == Some(false),
         "isempty" => left.is_empty(),
         "isnotempty" => !left.is_empty(),
         comparison => ordered(comparison, left.cmp(&right)),
     }
-}
-
-/// A pattern that cannot be read matches neither way.
-fn matches(text: &str, pattern: &str, ignore_case: bool) -> Option<bool> {
-    RegexBuilder::new(pattern)
-        .case_insensitive(ignore_case)
-        .backtrack_limit(BACKTRACKS_MAX)
-        .build()
-        .ok()?
-        .is_match(text)
-        .ok()
 }
 
 fn array_holds(comparison: &str, left: &Value, right: &Value, ignore_case: bool) -> bool {
@@ -279,15 +271,12 @@ fn truth(value: &Value) -> Option<bool> {
 }
 
 /// Seconds since midnight of `hours:minutes[:seconds]`, or of a date.
-fn time_of_day(value: &Value) -> Option<i64> {
-    if let Some(date) = to_date(value) {
-        return Some(date.as_millis().div_euclid(1_000).rem_euclid(86_400));
+fn time_of_day(value: &Value, zone: &TimeZone) -> Option<i64> {
+    if let Some(date) = to_date(value, zone) {
+        let time = jiff::Timestamp::from_microsecond(date.as_micros()).ok()?.to_zoned(zone.clone());
+        return Some((i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second()));
     }
-    let text = value.to_text();
-    let mut parts = text.trim().split(':').map(|part| part.parse::<i64>().ok());
-    let (hours, minutes) = (parts.next()??, parts.next()??);
-    let seconds = parts.next().unwrap_or(Some(0))?;
-    Some((hours * 60 + minutes) * 60 + seconds)
+    read_time_of_day(&value.to_text())
 }
 
 #[cfg(test)]

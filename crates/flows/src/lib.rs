@@ -33,6 +33,7 @@
 
 pub mod error;
 pub mod value;
+mod pattern;
 pub mod mapping;
 pub mod filter;
 pub mod blueprint;

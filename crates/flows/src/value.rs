@@ -4,6 +4,8 @@
 //! that never pass through a double (run ids have 18 digits), and *absent*,
 //! which is not null: an absent field is left out of what is built from it.
 
+mod conversion;
+
 use std::sync::Arc;
 
 use base::Timestamp;
@@ -12,6 +14,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::{Map, Number, Value as Json};
+
+pub(crate) use conversion::read_time_of_day;
+pub use conversion::{FieldType, convert};
 
 /// Named values in the order in which they were set.
 pub type Collection = IndexMap<String, Value>;

@@ -42,7 +42,11 @@ fn every_operator_has_its_meaning() {
         (json!(["a", "b"]), "array:greaterorequal", json!("3"), false),
         (json!("abc"), "text:startswith", json!("ab"), false),
     ] {
-        assert_eq!(holds(operator, &value(left.clone()), &value(right.clone())), expected, "{left} {operator} {right}");
+        assert_eq!(
+            holds(operator, &value(left.clone()), &value(right.clone()), &TimeZone::UTC),
+            expected,
+            "{left} {operator} {right}"
+        );
     }
 }
 

@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 
 use base::{Chance, Timestamp};
+use jiff::tz::TimeZone;
 
 use super::Problem;
 use super::expression::{Binary, Expression, Form, Root, Segment};
@@ -24,6 +25,10 @@ pub trait Surroundings {
     fn now(&self) -> Timestamp;
     /// Returns the recorded source of chance.
     fn chance(&self) -> &dyn Chance;
+    /// Returns the time zone of the flow, for dates that do not name one.
+    fn zone(&self) -> TimeZone {
+        TimeZone::UTC
+    }
 }
 
 /// Comes to the value of an expression.
@@ -37,20 +42,9 @@ pub fn evaluate(expression: &Expression, around: &dyn Surroundings) -> Result<Va
             };
             follow(start, path, around)
         }
-        Form::Call { name, function, arguments } => match name.as_str() {
-            "if" => branch(arguments, around),
-            "ifempty" => {
-                let first = argument(arguments, 0, around)?;
-                if first.is_empty() { argument(arguments, 1, around) } else { Ok(first) }
-            }
-            "switch" => switch(arguments, around),
-            _ => {
-                let Some(function) = function else {
-                    return Err(Problem { at: expression.at, text: functions::unknown(name) });
-                };
-                let values = arguments.iter().map(|each| evaluate(each, around)).collect::<Result<Vec<_>, _>>()?;
-                function.call(&values, around).map_err(|text| Problem { at: expression.at, text })
-            }
+        Form::Call { name, function, arguments } => match function {
+            Some(function) => function.call(arguments, around, expression.at),
+            None => Err(Problem { at: expression.at, text: functions::unknown(name) }),
         },
         Form::Negative(operand) => {
             let value = evaluate(operand, around)?;
@@ -62,29 +56,6 @@ pub fn evaluate(expression: &Expression, around: &dyn Surroundings) -> Result<Va
         }
         Form::Binary(operator, left, right) => binary(*operator, left, right, around),
     }
-}
-
-fn argument(arguments: &[Expression], place: usize, around: &dyn Surroundings) -> Result<Value, Problem> {
-    arguments.get(place).map_or(Ok(Value::Absent), |expression| evaluate(expression, around))
-}
-
-/// `if` looks only at the branch that is taken, so that the other one may be
-/// one that cannot be evaluated.
-fn branch(arguments: &[Expression], around: &dyn Surroundings) -> Result<Value, Problem> {
-    let taken = if argument(arguments, 0, around)?.truth() { 1 } else { 2 };
-    argument(arguments, taken, around)
-}
-
-fn switch(arguments: &[Expression], around: &dyn Surroundings) -> Result<Value, Problem> {
-    let subject = argument(arguments, 0, around)?;
-    let mut place = 1;
-    while place + 1 < arguments.len() {
-        if equal(&subject, &argument(arguments, place, around)?) {
-            return argument(arguments, place + 1, around);
-        }
-        place += 2;
-    }
-    argument(arguments, place, around)
 }
 
 fn named(name: &str, around: &dyn Surroundings) -> Value {
@@ -181,14 +152,16 @@ fn binary(
         _ => {}
     }
     let right = evaluate(right, around)?;
+    let zone = around.zone();
+    let compare = || compare(&left, &right, &zone);
     Ok(match operator {
         Binary::Or | Binary::And => Value::Bool(right.truth()),
-        Binary::Equal => Value::Bool(equal(&left, &right)),
-        Binary::NotEqual => Value::Bool(!equal(&left, &right)),
-        Binary::Less => Value::Bool(compare(&left, &right).is_some_and(Ordering::is_lt)),
-        Binary::LessOrEqual => Value::Bool(compare(&left, &right).is_some_and(Ordering::is_le)),
-        Binary::Greater => Value::Bool(compare(&left, &right).is_some_and(Ordering::is_gt)),
-        Binary::GreaterOrEqual => Value::Bool(compare(&left, &right).is_some_and(Ordering::is_ge)),
+        Binary::Equal => Value::Bool(equal(&left, &right, &zone)),
+        Binary::NotEqual => Value::Bool(!equal(&left, &right, &zone)),
+        Binary::Less => Value::Bool(compare().is_some_and(Ordering::is_lt)),
+        Binary::LessOrEqual => Value::Bool(compare().is_some_and(Ordering::is_le)),
+        Binary::Greater => Value::Bool(compare().is_some_and(Ordering::is_gt)),
+        Binary::GreaterOrEqual => Value::Bool(compare().is_some_and(Ordering::is_ge)),
         Binary::Add => add(&left, &right),
         Binary::Subtract => calculate(&left, &right, i64::checked_sub, |a, b| a - b),
         Binary::Multiply => calculate(&left, &right, i64::checked_mul, |a, b| a * b),
@@ -225,25 +198,26 @@ fn calculate(
 }
 
 /// Compares loosely: numbers where both read as numbers, dates by time, else
-/// texts. Nothing equals only nothing.
-pub(crate) fn equal(left: &Value, right: &Value) -> bool {
+/// texts. Nothing equals only nothing. A text that is compared with a date and
+/// has no offset is a time in `zone`.
+pub(crate) fn equal(left: &Value, right: &Value, zone: &TimeZone) -> bool {
     match (left, right) {
         (Value::Absent | Value::Null, _) | (_, Value::Absent | Value::Null) => !left.exists() && !right.exists(),
         (Value::Bool(truth), Value::Text(text)) | (Value::Text(text), Value::Bool(truth)) => {
             **text == *truth.to_string()
         }
         (Value::Array(_) | Value::Collection(_), _) | (_, Value::Array(_) | Value::Collection(_)) => left == right,
-        _ => compare(left, right) == Some(Ordering::Equal),
+        _ => compare(left, right, zone) == Some(Ordering::Equal),
     }
 }
 
 /// Orders two values as [`equal`] does; not at all where one is nothing.
-pub(crate) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
+pub(crate) fn compare(left: &Value, right: &Value, zone: &TimeZone) -> Option<Ordering> {
     if !left.exists() || !right.exists() {
         return None;
     }
     if let (Value::Date(_), _) | (_, Value::Date(_)) = (left, right)
-        && let (Some(left), Some(right)) = (functions::to_date(left), functions::to_date(right))
+        && let (Some(left), Some(right)) = (functions::to_date(left, zone), functions::to_date(right, zone))
     {
         return Some(left.cmp(&right));
     }

@@ -88,7 +88,15 @@ impl Parser<'_, '_> {
                 let root = name.parse().map_or(Root::Name(name), Root::Module);
                 Form::Reference(root, self.path()?)
             }
-            Token::Word(word) if self.tokens.accept("(")? => self.call(word, at)?,
+            Token::Word(word) if self.tokens.accept("(")? => {
+                let call = self.call(word)?;
+                if self.a_path_follows()? {
+                    let at = self.tokens.peek()?.1;
+                    let text = "a path cannot follow a call; use get(call; \"path\")".to_owned();
+                    return Err(Problem { at, text });
+                }
+                call
+            }
             Token::Word(word) => Form::Reference(Root::Name(word), self.path()?),
             Token::Sign("(") => {
                 let inner = self.deeper(at, |parser| parser.binary(0))?;
@@ -102,7 +110,7 @@ impl Parser<'_, '_> {
         Ok(Expression { at, form })
     }
 
-    fn call(&mut self, name: String, at: usize) -> Result<Form, Problem> {
+    fn call(&mut self, name: String) -> Result<Form, Problem> {
         let mut arguments = Vec::new();
         if !self.tokens.accept(")")? {
             loop {
@@ -124,7 +132,6 @@ impl Parser<'_, '_> {
                 }
             }
         }
-        let _ = at;
         let function = functions::find(&name);
         Ok(Form::Call { name, function, arguments })
     }

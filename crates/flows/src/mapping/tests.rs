@@ -1,3 +1,7 @@
+mod documented;
+mod moment;
+mod pages;
+
 use std::sync::Arc;
 
 use base::chance::SeededChance;
@@ -173,12 +177,16 @@ fn problems_tell_their_place_and_the_fix() {
     check("{{1.n", expect![[r#"error: the expression is not closed by "}}" (at position 6)"#]]);
     check("{{add(1, 2)}}", expect![[r#"error: "," does not separate arguments, use ";" (at position 8)"#]]);
     check("{{1.n +}}", expect![[r#"error: a value is missing before "}}" (at position 8)"#]]);
-    check("{{multiply(2; 3)}}", expect![[r#"error: function "multiply" does not exist (at position 3)"#]]);
+    check("{{multiply(2; 3)}}", expect![[r#"error: function "multiply" does not exist; use a * b (at position 3)"#]]);
     check(
         "{{format(now)}}",
         expect![[
             r#"error: function "format" does not exist, perhaps formatNumber(number; decimals; [decimal separator]; [thousand separator]) is meant (at position 3)"#
         ]],
+    );
+    check(
+        "{{last(1.rows).id}}",
+        expect![[r#"error: a path cannot follow a call; use get(call; "path") (at position 15)"#]],
     );
     check("{{split(1.text)}}", expect!["error: split(text; separator) was given 1 arguments (at position 3)"]);
     check("{{lower(\u{201c}x\u{201d})}}", expect![[r#"error: “ is a typographic quote, use " (at position 9)"#]]);

@@ -300,8 +300,8 @@ flow:
 "#,
         &[json!({})],
         expect![[r#"
-            1 error (BundleValidationError: value: function "multiply" does not exist (at position 3)) 
-            error: module 1 (util:setvariable2) failed: bundlevalidationerror: value: function "multiply" does not exist (at position 3)
+            1 error (BundleValidationError: value: function "multiply" does not exist; use a * b (at position 3)) 
+            error: module 1 (util:setvariable2) failed: bundlevalidationerror: value: function "multiply" does not exist; use a * b (at position 3)
         "#]],
     );
 }

@@ -1,9 +1,13 @@
 //! Arrays and collections.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
+use jiff::tz::TimeZone;
+
+use super::general::followed;
 use super::{ANY, Function, array_at, at, function, text_at, whole_at};
-use crate::mapping::evaluate::{compare, equal};
+use crate::mapping::evaluate::{compare, element, equal};
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -22,9 +26,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         };
         let mut values = array_at(arguments, 0)?;
         if !filter.is_empty() {
-            values.retain(|value| wanted.contains(&dotted(value, &filter).to_text()));
+            values.retain(|value| wanted.contains(&followed(value, &filter).to_text()));
         }
-        Ok(Value::array(values.iter().map(|value| dotted(value, &key)).filter(Value::exists).collect()))
+        Ok(Value::array(values.iter().map(|value| followed(value, &key)).filter(Value::exists).collect()))
     }),
     function("join", "join(array; separator)", 2, 2, |arguments, _| {
         let texts: Vec<String> = array_at(arguments, 0)?.iter().map(Value::to_text).collect();
@@ -35,25 +39,28 @@ pub(super) const FUNCTIONS: &[Function] = &[
         values.extend_from_slice(&arguments[1..]);
         Ok(Value::array(values))
     }),
-    function("remove", "remove(array; value; …)", 2, ANY, |arguments, _| {
+    function("remove", "remove(array; value; …)", 2, ANY, |arguments, around| {
         let mut values = array_at(arguments, 0)?;
-        values.retain(|value| !arguments[1..].iter().any(|removed| equal(value, removed)));
+        let zone = around.zone();
+        values.retain(|value| !arguments[1..].iter().any(|removed| equal(value, removed, &zone)));
         Ok(Value::array(values))
     }),
-    function("sort", "sort(array; [asc, desc, asc ci or desc ci]; [key])", 1, 3, |arguments, _| {
+    function("sort", "sort(array; [asc, desc, asc ci or desc ci]; [key])", 1, 3, |arguments, around| {
         let mut values = array_at(arguments, 0)?;
+        let zone = around.zone();
         let (mut order, mut key) = (text_at(arguments, 1), text_at(arguments, 2));
         if !["", "asc", "desc", "asc ci", "desc ci"].contains(&order.as_str()) {
             // The documentation also shows the key in second place.
             (order, key) = (key, order);
         }
-        let of = |value: &Value| if key.is_empty() { value.clone() } else { dotted(value, &key) };
+        let of = |value: &Value| if key.is_empty() { value.clone() } else { followed(value, &key) };
         values.sort_by(|left, right| {
             let (left, right) = (of(left), of(right));
             let ordering = if order.ends_with("ci") {
-                left.to_text().to_lowercase().cmp(&right.to_text().to_lowercase())
+                let lower = |value: &Value| value.to_text().to_lowercase();
+                lower(&left).cmp(&lower(&right)).then_with(|| left.to_text().cmp(&right.to_text()))
             } else {
-                compare(&left, &right).unwrap_or(Ordering::Equal)
+                in_order(&left, &right, &zone)
             };
             if order.starts_with("desc") { ordering.reverse() } else { ordering }
         });
@@ -95,27 +102,43 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     function("distinct", "distinct(array; [key])", 1, 2, |arguments, _| {
         let key = text_at(arguments, 1);
-        let of = |value: &Value| if key.is_empty() { value.clone() } else { dotted(value, &key) };
-        let mut kept: Vec<Value> = Vec::new();
-        for value in array_at(arguments, 0)? {
-            if !kept.iter().any(|earlier| of(earlier) == of(&value)) {
-                kept.push(value);
-            }
-        }
+        let of = |value: &Value| if key.is_empty() { value.clone() } else { followed(value, &key) };
+        let mut seen = HashSet::new();
+        let mut kept = array_at(arguments, 0)?;
+        kept.retain(|value| seen.insert(of(value).to_stored().to_string()));
         Ok(Value::array(kept))
     }),
     function("deduplicate", "deduplicate(array)", 1, 1, |arguments, _| {
-        let mut kept: Vec<Value> = Vec::new();
-        for value in array_at(arguments, 0)? {
-            if !kept.contains(&value) {
-                kept.push(value);
-            }
-        }
+        let mut seen = HashSet::new();
+        let mut kept = array_at(arguments, 0)?;
+        kept.retain(|value| seen.insert(value.to_stored().to_string()));
         Ok(Value::array(kept))
     }),
-    function("keys", "keys(collection)", 1, 1, |arguments, _| {
-        let Value::Collection(fields) = &arguments[0] else { return Ok(Value::array(Vec::new())) };
-        Ok(Value::array(fields.keys().map(Value::text).collect()))
+    function("arrayDifference", "arrayDifference(array; array; [classic or symmetric])", 2, 3, |arguments, _| {
+        let (left, right) = (array_at(arguments, 0)?, array_at(arguments, 1)?);
+        let without = |values: &[Value], others: &[Value]| {
+            values.iter().filter(|value| !others.contains(value)).cloned().collect::<Vec<_>>()
+        };
+        let mut difference = without(&left, &right);
+        match text_at(arguments, 2).as_str() {
+            "" | "classic" => {}
+            "symmetric" => difference.extend(without(&right, &left)),
+            other => return Err(format!("\"{other}\" is neither classic nor symmetric")),
+        }
+        Ok(Value::array(difference))
+    }),
+    function("arrayElement", "arrayElement(array; number)", 2, 2, |arguments, _| {
+        let number = whole_at(arguments, 1)?;
+        let found = if number < 1 { Value::Absent } else { element(&Value::array(array_at(arguments, 0)?), number) };
+        Ok(if found == Value::Absent { Value::Null } else { found })
+    }),
+    function("keys", "keys(collection or array)", 1, 1, |arguments, _| {
+        Ok(Value::array(match &arguments[0] {
+            Value::Collection(fields) => fields.keys().map(Value::text).collect(),
+            // What JavaScript calls the keys of an array.
+            Value::Array(values) => (0..values.len()).map(|place| Value::text(place.to_string())).collect(),
+            _ => Vec::new(),
+        }))
     }),
     function("toArray", "toArray(collection)", 1, 1, |arguments, _| {
         let Value::Collection(fields) = &arguments[0] else { return Ok(Value::array(Vec::new())) };
@@ -131,8 +154,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-fn dotted(value: &Value, path: &str) -> Value {
-    path.split('.').fold(value.clone(), |value, segment| value.field(segment))
+/// Numbers before texts, and nothing before both, so that any mixture has an
+/// order.
+fn in_order(left: &Value, right: &Value, zone: &TimeZone) -> Ordering {
+    let rank = |value: &Value| match value {
+        Value::Absent | Value::Null => 0,
+        Value::Text(_) if value.to_number().is_none() => 2,
+        _ => 1,
+    };
+    rank(left).cmp(&rank(right)).then_with(|| compare(left, right, zone).unwrap_or(Ordering::Equal))
 }
 
 fn flat(values: Vec<Value>, depth: i64) -> Vec<Value> {

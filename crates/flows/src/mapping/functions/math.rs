@@ -39,6 +39,49 @@ pub(super) const FUNCTIONS: &[Function] = &[
             _ => Value::number(f64::midpoint(numbers[middle - 1], numbers[middle])),
         })
     }),
+    function("stdevS", "stdevS(array or numbers)", 1, ANY, |arguments, _| deviation(&numbers(arguments)?, 1)),
+    function("stdevP", "stdevP(array or numbers)", 1, ANY, |arguments, _| deviation(&numbers(arguments)?, 0)),
+    function("prod", "prod(number; number; …)", 1, ANY, |arguments, _| {
+        Ok(Value::number(numbers(arguments)?.iter().product()))
+    }),
+    function("sub", "sub(number; number; …)", 1, ANY, |arguments, _| {
+        Ok(numbers(arguments)?.into_iter().reduce(|left, right| left - right).map_or(Value::Absent, Value::number))
+    }),
+    function("div", "div(number; number; …)", 1, ANY, |arguments, _| {
+        let numbers = numbers(arguments)?;
+        if numbers.iter().skip(1).any(|number| *number == 0.0) {
+            return Err("division by zero".to_owned());
+        }
+        Ok(numbers.into_iter().reduce(|left, right| left / right).map_or(Value::Absent, Value::number))
+    }),
+    function("power", "power(number; exponent)", 2, 2, |arguments, _| {
+        real(number_at(arguments, 0)?.powf(number_at(arguments, 1)?))
+    }),
+    function("sqrt", "sqrt(number)", 1, 1, |arguments, _| real(number_at(arguments, 0)?.sqrt())),
+    function("ln", "ln(number)", 1, 1, |arguments, _| real(number_at(arguments, 0)?.ln())),
+    function("log", "log(base; number)", 2, 2, |arguments, _| {
+        let (base, number) = (number_at(arguments, 0)?, number_at(arguments, 1)?);
+        // The exact ones of the two bases that people use stay exact.
+        real(match base {
+            10.0 => number.log10(),
+            2.0 => number.log2(),
+            _ => number.log(base),
+        })
+    }),
+    function("number", "number(text)", 1, 1, |arguments, _| {
+        let value = at(arguments, 0);
+        value.to_number().ok_or_else(|| format!("\"{}\" is not a number", value.to_text()))
+    }),
+    function("sortAscNum", "sortAscNum(number; number; …)", 1, ANY, |arguments, _| {
+        let mut numbers = numbers(arguments)?;
+        numbers.sort_by(f64::total_cmp);
+        Ok(Value::array(numbers.into_iter().map(Value::number).collect()))
+    }),
+    function("sortDescNum", "sortDescNum(number; number; …)", 1, ANY, |arguments, _| {
+        let mut numbers = numbers(arguments)?;
+        numbers.sort_by(|left, right| right.total_cmp(left));
+        Ok(Value::array(numbers.into_iter().map(Value::number).collect()))
+    }),
     function("parseNumber", "parseNumber(text; [decimal separator])", 1, 2, |arguments, _| {
         let separator = if arguments.len() > 1 { text_at(arguments, 1) } else { ".".into() };
         let text = text_at(arguments, 0);
@@ -68,6 +111,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     ),
 ];
+
+/// A result that is no number is an error, not a value that poisons the rest.
+fn real(number: f64) -> Result<Value, String> {
+    if number.is_finite() { Ok(Value::number(number)) } else { Err("the result is not a number".to_owned()) }
+}
+
+/// Standard deviation; `less` is 1 for a sample and 0 for all there is.
+fn deviation(numbers: &[f64], less: usize) -> Result<Value, String> {
+    if numbers.len() <= less {
+        return Ok(Value::Absent);
+    }
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+    real((squares / (numbers.len() - less) as f64).sqrt())
+}
 
 fn scaled(arguments: &[Value], apply: impl Fn(f64) -> f64) -> Result<Value, String> {
     let decimals = if arguments.len() > 1 { whole_at(arguments, 1)?.clamp(0, 15) } else { 0 };

@@ -4,19 +4,28 @@
 //! found in any letter case, because hand-written flows mix them up.
 
 mod array;
+mod bytes;
+mod calendar;
 mod date;
 mod general;
 mod math;
 mod text;
 
-use super::evaluate::Surroundings;
+use super::Problem;
+use super::evaluate::{Surroundings, evaluate};
+use super::expression::Expression;
 use crate::value::Value;
 
 pub(crate) use date::to_date;
 
-/// What computes a function: its arguments and what it can see. The error is
-/// a sentence without the position, which the caller knows.
-type Body = fn(&[Value], &dyn Surroundings) -> Result<Value, String>;
+/// What computes a function.
+enum Body {
+    /// From the values of its arguments. The error is a sentence without the
+    /// position, which the caller knows.
+    Values(fn(&[Value], &dyn Surroundings) -> Result<Value, String>),
+    /// From the arguments that it chooses to look at.
+    Expressions(fn(&[Expression], &dyn Surroundings) -> Result<Value, Problem>),
+}
 
 /// A function.
 pub struct Function {
@@ -49,40 +58,98 @@ const fn function(
     signature: &'static str,
     arguments_min: usize,
     arguments_max: usize,
-    body: Body,
+    body: fn(&[Value], &dyn Surroundings) -> Result<Value, String>,
 ) -> Function {
-    Function { name, signature, arguments_min, arguments_max, body }
+    Function { name, signature, arguments_min, arguments_max, body: Body::Values(body) }
 }
 
-/// All functions, by family.
-pub static FUNCTIONS: [&[Function]; 5] =
-    [general::FUNCTIONS, text::FUNCTIONS, math::FUNCTIONS, array::FUNCTIONS, date::FUNCTIONS];
+const fn lazy(
+    name: &'static str,
+    signature: &'static str,
+    arguments_min: usize,
+    arguments_max: usize,
+    body: fn(&[Expression], &dyn Surroundings) -> Result<Value, Problem>,
+) -> Function {
+    Function { name, signature, arguments_min, arguments_max, body: Body::Expressions(body) }
+}
+
+/// All functions by family: the name of the family, and its functions.
+pub static FUNCTIONS: [(&str, &[Function]); 7] = [
+    ("general", general::FUNCTIONS),
+    ("text", text::FUNCTIONS),
+    ("bytes", bytes::FUNCTIONS),
+    ("numbers", math::FUNCTIONS),
+    ("arrays", array::FUNCTIONS),
+    ("dates", date::FUNCTIONS),
+    ("calendar", calendar::FUNCTIONS),
+];
+
+fn all() -> impl Iterator<Item = &'static Function> {
+    FUNCTIONS.iter().flat_map(|(_, family)| family.iter())
+}
 
 /// Finds a function by its name.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
-    FUNCTIONS.iter().flat_map(|family| family.iter()).find(|function| function.name.eq_ignore_ascii_case(name))
+    all().find(|function| function.name.eq_ignore_ascii_case(name))
 }
+
+/// Words of JavaScript and of spreadsheets, and what says the same here.
+const ELSEWHERE: [(&str, &str); 14] = [
+    ("JSON.stringify", "the module json:TransformToJSON"),
+    ("stringify", "the module json:TransformToJSON"),
+    ("JSON.parse", "the module json:ParseJSON"),
+    ("parseJSON", "the module json:ParseJSON"),
+    ("multiply", "a * b"),
+    ("divide", "a / b"),
+    ("subtract", "a - b"),
+    ("toLowerCase", "lower(text)"),
+    ("toUpperCase", "upper(text)"),
+    ("concatenate", "a + b, or text with {{…}} inside"),
+    ("filter", "map(array; key; filter key; filter values)"),
+    ("today", "now"),
+    ("coalesce", "ifempty(value; otherwise)"),
+    ("count", "length(array)"),
+];
 
 /// Says that there is no such function, and what may have been meant.
 pub(super) fn unknown(name: &str) -> String {
+    if let Some((_, here)) = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere.eq_ignore_ascii_case(name)) {
+        return format!("function \"{name}\" does not exist; use {here}");
+    }
     let lower = name.to_ascii_lowercase();
-    let near = FUNCTIONS.iter().flat_map(|family| family.iter()).find(|function| {
+    let likeness = |function: &Function| {
         let known = function.name.to_ascii_lowercase();
-        lower.len() > 2 && (known.starts_with(&lower) || lower.starts_with(&known))
-    });
+        let begins = lower.len() > 2 && (known.starts_with(&lower) || lower.starts_with(&known));
+        if begins { 1.0 } else { strsim::damerau_levenshtein(&known, &lower) as f64 }
+    };
+    let near = all().map(|function| (likeness(function), function)).min_by(|left, right| left.0.total_cmp(&right.0));
     match near {
-        Some(function) => format!("function \"{name}\" does not exist, perhaps {} is meant", function.signature),
-        None => format!("function \"{name}\" does not exist"),
+        Some((likeness, function)) if likeness <= 2.0 && lower.len() > 2 => {
+            format!("function \"{name}\" does not exist, perhaps {} is meant", function.signature)
+        }
+        _ => format!("function \"{name}\" does not exist"),
     }
 }
 
 impl Function {
-    /// Computes the function.
-    pub fn call(&self, arguments: &[Value], around: &dyn Surroundings) -> Result<Value, String> {
+    /// Computes the function; `place` is the byte at which its call begins.
+    pub(super) fn call(
+        &self,
+        arguments: &[Expression],
+        around: &dyn Surroundings,
+        place: usize,
+    ) -> Result<Value, Problem> {
+        let problem = |text| Problem { at: place, text };
         if arguments.len() < self.arguments_min || arguments.len() > self.arguments_max {
-            return Err(format!("{} was given {} arguments", self.signature, arguments.len()));
+            return Err(problem(format!("{} was given {} arguments", self.signature, arguments.len())));
         }
-        (self.body)(arguments, around).map_err(|problem| format!("{}: {problem}", self.name))
+        match self.body {
+            Body::Expressions(body) => body(arguments, around),
+            Body::Values(body) => {
+                let values = arguments.iter().map(|each| evaluate(each, around)).collect::<Result<Vec<_>, _>>()?;
+                body(&values, around).map_err(|text| problem(format!("{}: {text}", self.name)))
+            }
+        }
     }
 }
 

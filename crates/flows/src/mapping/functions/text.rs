@@ -1,14 +1,12 @@
-//! Texts and bytes.
+//! Texts.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use fancy_regex::RegexBuilder;
-use hmac::{Hmac, KeyInit, Mac};
-use md5::Md5;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use sha2::{Digest, Sha256, Sha512};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
-use super::{Function, at, function, text_at, whole_at};
+use super::{ANY, Function, at, function, text_at, whole_at};
+use crate::mapping::evaluate::equal;
+use crate::pattern::Pattern;
 use crate::value::Value;
 
 /// What `encodeURIComponent` leaves alone.
@@ -22,9 +20,6 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'\'')
     .remove(b'(')
     .remove(b')');
-
-/// Steps that a pattern may take before it counts as one that never ends.
-const BACKTRACKS_MAX: usize = 100_000;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     function("length", "length(text, bytes or array)", 1, 1, |arguments, _| {
@@ -68,22 +63,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
             None => -1,
         }))
     }),
-    function("contains", "contains(text or array; part)", 2, 2, |arguments, _| {
+    function("contains", "contains(text or array; part)", 2, 2, |arguments, around| {
+        let zone = around.zone();
         Ok(Value::Bool(match &arguments[0] {
-            Value::Array(values) => values.iter().any(|value| crate::mapping::evaluate::equal(value, &arguments[1])),
+            Value::Array(values) => values.iter().any(|value| equal(value, &arguments[1], &zone)),
             other => other.to_text().contains(&text_at(arguments, 1)),
         }))
-    }),
-    function("toString", "toString(value)", 1, 1, |arguments, _| Ok(Value::text(text_at(arguments, 0)))),
-    function("toBinary", "toBinary(value; [hex or base64])", 1, 2, |arguments, _| {
-        let text = text_at(arguments, 0);
-        let bytes = match text_at(arguments, 1).as_str() {
-            "hex" => hex::decode(&text).map_err(|_| "the text is not hexadecimal")?,
-            "base64" => BASE64.decode(&text).map_err(|_| "the text is not Base64")?,
-            "" => return Ok(Value::Buffer(arguments[0].to_bytes())),
-            other => return Err(format!("\"{other}\" is neither hex nor base64")),
-        };
-        Ok(Value::Buffer(bytes.into()))
     }),
     function("encodeURL", "encodeURL(text)", 1, 1, |arguments, _| {
         Ok(Value::text(utf8_percent_encode(&text_at(arguments, 0), COMPONENT).to_string()))
@@ -105,27 +90,68 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
         Ok(Value::text(html))
     }),
-    function("base64", "base64(text)", 1, 1, |arguments, _| Ok(Value::text(BASE64.encode(arguments[0].to_bytes())))),
-    function("md5", "md5(text)", 1, 1, |arguments, _| {
-        Ok(Value::text(hex::encode(Md5::digest(arguments[0].to_bytes()))))
+    function("stripHTML", "stripHTML(text)", 1, 1, |arguments, _| {
+        Ok(Value::text(without_tags(&text_at(arguments, 0))))
     }),
-    function("sha256", "sha256(text; [encoding]; [key]; [key encoding])", 1, 4, |arguments, _| {
-        let bytes = arguments[0].to_bytes();
-        let hash = match key(arguments)? {
-            Some(key) => keyed(Hmac::<Sha256>::new_from_slice(&key), &bytes)?,
-            None => Sha256::digest(bytes).to_vec(),
+    function("escapeMarkdown", "escapeMarkdown(text)", 1, 1, |arguments, _| {
+        let escaped = |letter: char| {
+            if MARKDOWN.contains(letter) { format!("&#{};", u32::from(letter)) } else { letter.to_string() }
         };
-        encoded(&hash, arguments)
+        Ok(Value::text(text_at(arguments, 0).chars().map(escaped).collect::<String>()))
     }),
-    function("sha512", "sha512(text; [encoding]; [key]; [key encoding])", 1, 4, |arguments, _| {
-        let bytes = arguments[0].to_bytes();
-        let hash = match key(arguments)? {
-            Some(key) => keyed(Hmac::<Sha512>::new_from_slice(&key), &bytes)?,
-            None => Sha512::digest(bytes).to_vec(),
-        };
-        encoded(&hash, arguments)
+    function("ascii", "ascii(text; [remove diacritics])", 1, 2, |arguments, _| {
+        let text = text_at(arguments, 0);
+        let text = if at(arguments, 1).truth() { without_accents(&text) } else { text };
+        Ok(Value::text(text.chars().filter(char::is_ascii).collect::<String>()))
+    }),
+    function("removeAccents", "removeAccents(text)", 1, 1, |arguments, _| {
+        Ok(Value::text(without_accents(&text_at(arguments, 0))))
+    }),
+    function("replaceEmojiCharacters", "replaceEmojiCharacters(text; new)", 2, 2, |arguments, _| {
+        let new = text_at(arguments, 1).replace('$', "$$");
+        Ok(Value::text(Pattern::read(EMOJI, "g")?.replace(&text_at(arguments, 0), &new)?))
+    }),
+    function("replacePattern", "replacePattern(text; pattern; new)", 3, 3, |arguments, _| {
+        let pattern = Pattern::read(&text_at(arguments, 1), "g")?;
+        Ok(Value::text(pattern.replace(&text_at(arguments, 0), &text_at(arguments, 2))?))
+    }),
+    function("concat", "concat(separator; text; …)", 2, ANY, |arguments, _| {
+        let texts: Vec<String> = arguments[1..].iter().map(Value::to_text).collect();
+        Ok(Value::text(texts.join(&text_at(arguments, 0))))
+    }),
+    function("left", "left(text; length)", 2, 2, |arguments, _| {
+        let length = usize::try_from(whole_at(arguments, 1)?).unwrap_or(0);
+        Ok(Value::text(text_at(arguments, 0).chars().take(length).collect::<String>()))
+    }),
+    function("right", "right(text; length)", 2, 2, |arguments, _| {
+        let (text, length) = (text_at(arguments, 0), usize::try_from(whole_at(arguments, 1)?).unwrap_or(0));
+        let skipped = text.chars().count().saturating_sub(length);
+        Ok(Value::text(text.chars().skip(skipped).collect::<String>()))
+    }),
+    function("pascal", "pascal(text)", 1, 1, |arguments, _| {
+        let text = text_at(arguments, 0);
+        let words = text.split(|letter: char| !letter.is_alphanumeric()).map(|word| capital(word, true));
+        Ok(Value::text(words.collect::<String>()))
+    }),
+    function("sortAscString", "sortAscString(text; text; …)", 1, ANY, |arguments, _| {
+        let mut texts = texts(arguments);
+        texts.sort();
+        Ok(Value::array(texts.into_iter().map(Value::text).collect()))
+    }),
+    function("sortDescString", "sortDescString(text; text; …)", 1, ANY, |arguments, _| {
+        let mut texts = texts(arguments);
+        texts.sort_by(|left, right| right.cmp(left));
+        Ok(Value::array(texts.into_iter().map(Value::text).collect()))
     }),
 ];
+
+/// Collects the texts of an array, or of all arguments.
+fn texts(arguments: &[Value]) -> Vec<String> {
+    match arguments {
+        [Value::Array(values)] => values.iter().map(Value::to_text).collect(),
+        _ => arguments.iter().map(Value::to_text).collect(),
+    }
+}
 
 fn capital(word: &str, rest_lower: bool) -> String {
     let mut letters = word.chars();
@@ -139,75 +165,60 @@ fn capital(word: &str, rest_lower: bool) -> String {
 /// without the flag `g` a pattern replaces its first match only.
 fn replace(arguments: &[Value]) -> Result<Value, String> {
     let (text, search, new) = (text_at(arguments, 0), text_at(arguments, 1), text_at(arguments, 2));
-    let pattern = search.strip_prefix('/').and_then(|rest| rest.rsplit_once('/'));
-    let Some((pattern, flags)) = pattern.filter(|(_, flags)| flags.chars().all(|flag| "gimsu".contains(flag))) else {
-        return Ok(Value::text(if search.is_empty() { text } else { text.replace(&search, &new) }));
-    };
-    let regex = RegexBuilder::new(pattern)
-        .case_insensitive(flags.contains('i'))
-        .multi_line(flags.contains('m'))
-        .dot_matches_new_line(flags.contains('s'))
-        .backtrack_limit(BACKTRACKS_MAX)
-        .build()
-        .map_err(|problem| format!("the pattern {search} cannot be read: {problem}"))?;
-    // JavaScript writes `$&` for the whole match, and `$1x` means group 1.
-    let new = javascript_groups(&new);
-    let times = usize::from(!flags.contains('g'));
-    let replaced = regex
-        .try_replacen(&text, times, new.as_str())
-        .map_err(|problem| format!("the pattern {search} gave up: {problem}"))?;
-    Ok(Value::text(replaced))
+    match Pattern::written(&search) {
+        Some(pattern) => Ok(Value::text(pattern?.replace(&text, &new)?)),
+        None if search.is_empty() => Ok(Value::text(text)),
+        None => Ok(Value::text(text.replace(&search, &new))),
+    }
 }
 
-fn javascript_groups(new: &str) -> String {
+/// Takes the marks off letters: `é` becomes `e`.
+fn without_accents(text: &str) -> String {
+    text.nfd().filter(|letter| !is_combining_mark(*letter)).nfc().collect()
+}
+
+/// Takes everything between `<` and `>` out, comments and quoted `>` included.
+fn without_tags(html: &str) -> String {
     let mut out = String::new();
-    let mut rest = new;
-    while let Some(place) = rest.find('$') {
-        out.push_str(&rest[..place]);
-        rest = &rest[place + 1..];
-        if let Some(after) = rest.strip_prefix('&') {
-            out.push_str("${0}");
-            rest = after;
+    let mut rest = html;
+    while let Some(place) = rest.find('<') {
+        let behind = &rest[place + 1..];
+        // A `<` that no name follows is a sign of its own, as in `a < b`.
+        if !behind.starts_with(|letter: char| letter.is_ascii_alphabetic() || "/!?".contains(letter)) {
+            out.push_str(&rest[..=place]);
+            rest = behind;
             continue;
         }
-        let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
-        if digits == 0 {
-            out.push_str("$$");
-        } else {
-            let digits = digits.min(2);
-            out.push_str("${");
-            out.push_str(&rest[..digits]);
-            out.push('}');
-            rest = &rest[digits..];
-        }
+        out.push_str(&rest[..place]);
+        rest = match behind.strip_prefix("!--") {
+            Some(comment) => comment.find("-->").map_or("", |end| &comment[end + 3..]),
+            None => behind_tag(behind),
+        };
     }
     out + rest
 }
 
-fn key(arguments: &[Value]) -> Result<Option<Vec<u8>>, String> {
-    let value = at(arguments, 2);
-    if value.is_empty() {
-        return Ok(None);
+fn behind_tag(tag: &str) -> &str {
+    let mut quote = None;
+    for (place, letter) in tag.char_indices() {
+        match (quote, letter) {
+            (None, '>') => return &tag[place + 1..],
+            (None, '"' | '\'') => quote = Some(letter),
+            (Some(open), letter) if open == letter => quote = None,
+            _ => {}
+        }
     }
-    let text = value.to_text();
-    match text_at(arguments, 3).as_str() {
-        "" | "text" => Ok(Some(value.to_bytes().to_vec())),
-        "hex" => hex::decode(&text).map(Some).map_err(|_| "the key is not hexadecimal".into()),
-        "base64" => BASE64.decode(&text).map(Some).map_err(|_| "the key is not Base64".into()),
-        other => Err(format!("\"{other}\" is not an encoding of keys: text, hex or base64")),
-    }
+    ""
 }
 
-fn keyed<M: Mac, E>(mac: Result<M, E>, bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let mut mac = mac.map_err(|_| "the key cannot be used")?;
-    mac.update(bytes);
-    Ok(mac.finalize().into_bytes().to_vec())
-}
+/// Letters with a meaning in Markdown, which `escapeMarkdown` writes as
+/// references to their numbers.
+const MARKDOWN: &str = "\\`*_{}[]()#+-.!|<>~";
 
-fn encoded(hash: &[u8], arguments: &[Value]) -> Result<Value, String> {
-    match text_at(arguments, 1).as_str() {
-        "" | "hex" => Ok(Value::text(hex::encode(hash))),
-        "base64" => Ok(Value::text(BASE64.encode(hash))),
-        other => Err(format!("\"{other}\" is not an encoding: hex or base64")),
-    }
-}
+/// Pictures, with all that joins or colours them; flags; keys such as 1️⃣.
+const EMOJI: &str = concat!(
+    r"(?:\p{Regional_Indicator}{2}",
+    r"|[0-9#*]\x{FE0F}?\x{20E3}",
+    r"|(?:\p{Emoji_Presentation}|\p{Extended_Pictographic})\x{FE0F}?\p{Emoji_Modifier}?",
+    r"(?:\x{200D}(?:\p{Emoji_Presentation}|\p{Extended_Pictographic})\x{FE0F}?\p{Emoji_Modifier}?)*)"
+);
