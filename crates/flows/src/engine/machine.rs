@@ -269,7 +269,8 @@ impl Machine {
             // The first module took its bundles when the run began.
             Behaviour::Start(_) => {}
             Behaviour::Pure(compute) | Behaviour::Loop(compute) => {
-                let mut call = Call { parameters: &step.parameters, input: &input, variables: &mut self.variables };
+                let parameters = &step.parameters;
+                let mut call = Call { module: step.id, parameters, input: &input, variables: &mut self.variables };
                 match compute(&mut call) {
                     Ok(bundles) => {
                         self.tell(step, &path, OperationStatus::Success, &input, &bundles, None, None, self.now);
@@ -279,7 +280,8 @@ impl Machine {
                 }
             }
             Behaviour::Effect(plan) => {
-                let mut call = Call { parameters: &step.parameters, input: &input, variables: &mut self.variables };
+                let parameters = &step.parameters;
+                let mut call = Call { module: step.id, parameters, input: &input, variables: &mut self.variables };
                 match plan(&mut call) {
                     Ok(Plan::Nothing(bundles)) => {
                         self.tell(step, &path, OperationStatus::Success, &input, &bundles, None, None, self.now);

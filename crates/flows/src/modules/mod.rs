@@ -1,16 +1,35 @@
 //! The kinds of steps.
 //!
-//! A module is a name, a JSON Schema of its settings from which the editor
-//! draws a form, and a behaviour. Behaviours are *pure* (the same input gives
-//! the same bundles, so a replay may compute them again) or *effects*: those
-//! only plan here what is to be done outside, and the engine does it between
-//! two commits.
+//! A module is a folder: its code, a JSON Schema of its settings from which the
+//! editor draws a form, its icon, and its page of the reference, whose example
+//! is a test. Behaviours are *pure* (the same input gives the same bundles, so
+//! a replay may compute them again) or *effects*: those only plan here what is
+//! to be done outside, and the engine does it between two commits.
+
+/// Puts a module together from the files of its folder.
+macro_rules! module {
+    ($name:literal, versions $versions:expr, $behaviour:expr) => {
+        module!($name, versions $versions, $behaviour, json $crate::modules::nothing_is_json)
+    };
+    ($name:literal, versions $versions:expr, $behaviour:expr, json $is_json:expr) => {
+        $crate::modules::Module {
+            name: $name,
+            versions: &$versions,
+            schema: include_str!("schema.json"),
+            icon: include_str!("icon.svg"),
+            page: include_str!("page.md"),
+            behaviour: $behaviour,
+            is_json: $is_json,
+        }
+    };
+}
 
 pub mod builtin;
+pub mod csv;
 pub mod http;
 pub mod json;
 pub mod loopwright;
-pub mod tools;
+pub mod util;
 
 use std::time::Duration;
 
@@ -27,6 +46,10 @@ pub struct Module {
     pub versions: &'static [u32],
     /// JSON Schema of parameters and mapper.
     pub schema: &'static str,
+    /// An SVG of 24 by 24, in the colour of the text around it.
+    pub icon: &'static str,
+    /// Its page of the reference, in Markdown.
+    pub page: &'static str,
     /// What it does.
     pub behaviour: Behaviour,
     /// Tells whether a field of the mapper holds JSON text, in which mapped
@@ -46,7 +69,7 @@ pub enum Behaviour {
     /// It plans something outside.
     Effect(fn(&mut Call<'_>) -> Result<Plan, ModuleError>),
     /// It collects the bundles of its feeder's operation, and makes one of them.
-    Aggregator(fn(&Map<String, Json>, Vec<Value>) -> Value),
+    Aggregator(fn(&Gathered<'_>) -> Result<Value, ModuleError>),
     /// It sends a bundle along each route whose filter lets it pass.
     Router,
     /// It repeats the modules inside until a condition holds.
@@ -68,8 +91,20 @@ pub enum Directive {
     Rollback,
 }
 
+/// What an aggregator is given when it closes.
+pub struct Gathered<'a> {
+    /// Static settings.
+    pub parameters: &'a Map<String, Json>,
+    /// Names of the fields in the mapper, in their order.
+    pub fields: &'a [String],
+    /// The mapper, evaluated for each bundle.
+    pub items: &'a [Value],
+}
+
 /// What a module is given for one operation.
 pub struct Call<'a> {
+    /// Id of the module in the flow.
+    pub module: u32,
     /// Static settings.
     pub parameters: &'a Map<String, Json>,
     /// The mapper, evaluated.
@@ -198,27 +233,40 @@ impl Settled {
 
 /// All modules that run.
 pub static MODULES: &[&Module] = &[
-    &loopwright::SIGNAL,
-    &loopwright::MANUAL,
-    &loopwright::REPEAT_UNTIL,
-    &loopwright::FAIL,
-    &http::SEND_DATA,
-    &http::MAKE_REQUEST,
-    &json::PARSE,
-    &json::TRANSFORM,
-    &tools::SET_VARIABLES,
-    &tools::SET_VARIABLE,
-    &tools::GET_VARIABLE,
-    &tools::SLEEP,
-    &tools::TEXT_AGGREGATOR,
-    &builtin::ROUTER,
-    &builtin::ITERATOR,
-    &builtin::REPEATER,
-    &builtin::AGGREGATOR,
-    &builtin::IGNORE,
-    &builtin::RESUME,
-    &builtin::COMMIT,
-    &builtin::ROLLBACK,
+    &loopwright::signal::SIGNAL,
+    &loopwright::manual::MANUAL,
+    &loopwright::repeat_until::REPEAT_UNTIL,
+    &loopwright::fail::FAIL,
+    &http::send_data::SEND_DATA,
+    &http::make_request::MAKE_REQUEST,
+    &json::parse::PARSE,
+    &json::create::CREATE,
+    &json::transform::TRANSFORM,
+    &json::aggregate::AGGREGATE,
+    &csv::create::CREATE,
+    &csv::create::CREATE_ADVANCED,
+    &csv::parse::PARSE,
+    &util::set_variables::SET_VARIABLES,
+    &util::set_variable::SET_VARIABLE,
+    &util::set_variable::SET_VARIABLE_1,
+    &util::get_variables::GET_VARIABLES,
+    &util::get_variable::GET_VARIABLE,
+    &util::get_variable::GET_VARIABLE_1,
+    &util::sleep::SLEEP,
+    &util::increment::INCREMENT,
+    &util::compose::COMPOSE,
+    &util::switch::SWITCH,
+    &util::text_aggregator::TEXT_AGGREGATOR,
+    &util::numeric_aggregator::NUMERIC_AGGREGATOR,
+    &util::table_aggregator::TABLE_AGGREGATOR,
+    &builtin::router::ROUTER,
+    &builtin::iterator::ITERATOR,
+    &builtin::repeater::REPEATER,
+    &builtin::aggregator::AGGREGATOR,
+    &builtin::ignore::IGNORE,
+    &builtin::resume::RESUME,
+    &builtin::commit::COMMIT,
+    &builtin::rollback::ROLLBACK,
 ];
 
 /// Finds a module by its name.

@@ -286,7 +286,7 @@ impl Compiler {
             return Start::Nothing;
         };
         let step = &self.steps[first];
-        if step.module_name != modules::loopwright::SIGNAL.name {
+        if step.module_name != modules::loopwright::signal::SIGNAL.name {
             return Start::Nothing;
         }
         let id = step.id;

@@ -36,6 +36,15 @@ impl Mapper {
         }
     }
 
+    /// Returns the names of the fields, in their order.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Mapper::Collection(fields) => fields.iter().map(|(name, _)| name.clone()).collect(),
+            Mapper::Fixed(Value::Collection(fields)) => fields.keys().cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Returns all templates with the paths of their fields.
     pub fn templates(&self) -> Vec<(String, &Template)> {
         let mut found = Vec::new();

@@ -4,7 +4,7 @@
 use super::{Machine, Todo};
 use crate::engine::scope::Scope;
 use crate::filter::Verdict;
-use crate::modules::{Behaviour, Class, Module, ModuleError};
+use crate::modules::{Behaviour, Class, Gathered, Module, ModuleError};
 use crate::program::{Next, StepIndex};
 use crate::run::OperationStatus;
 use crate::value::Value;
@@ -75,18 +75,23 @@ impl Machine {
             groups.push((Value::Absent, Vec::new()));
         }
         let grouped = step.group_by.is_some();
-        let bundle = |(key, group): (Value, Vec<Value>)| {
-            let bundle = aggregate(&step.parameters, group);
-            match bundle {
-                Value::Collection(fields) if grouped => {
+        let fields = step.mapper.names();
+        let mut bundles = Vec::with_capacity(groups.len());
+        for (key, items) in &groups {
+            match aggregate(&Gathered { parameters: &step.parameters, fields: &fields, items }) {
+                Ok(Value::Collection(fields)) if grouped => {
                     let mut fields = (*fields).clone();
-                    fields.insert("key".into(), key);
-                    Value::collection(fields)
+                    fields.insert("key".into(), key.clone());
+                    bundles.push(Value::collection(fields));
                 }
-                other => other,
+                Ok(bundle) => bundles.push(bundle),
+                Err(error) => {
+                    let input = Value::array(items.clone());
+                    self.fail(index, scope, &input, error, None, self.now);
+                    return;
+                }
             }
-        };
-        let bundles: Vec<Value> = groups.into_iter().map(bundle).collect();
+        }
         self.tell(step, &scope.path(), OperationStatus::Success, &Value::Absent, &bundles, None, None, self.now);
         self.emit(index, bundles, scope);
     }

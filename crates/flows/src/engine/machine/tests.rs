@@ -1,3 +1,5 @@
+mod pages;
+
 use std::fmt::Write as _;
 
 use base::http::StatusCode;

@@ -6,6 +6,8 @@
 //! `connection` names, and are added in the moment of sending, so that neither
 //! the flow nor the history ever holds them.
 
+pub mod send_data;
+pub mod make_request;
 mod body;
 mod request;
 mod send;
@@ -15,32 +17,9 @@ use std::time::Duration;
 use base::http::Method;
 use bytes::Bytes;
 
-use super::{Behaviour, Module};
-
 pub(crate) use request::repeats_in_doubt;
 pub use request::{has_safe_method, redacted_input, redacted_output};
 pub use send::send;
-
-/// "Make a request", version 3.
-pub const SEND_DATA: Module = Module {
-    name: "http:ActionSendData",
-    versions: &[3],
-    schema: include_str!("send-data.json"),
-    behaviour: Behaviour::Effect(request::send_data),
-    is_json: |node, field| {
-        let content_type = node.mapper["contentType"].as_str().unwrap_or_default();
-        field == "data" && content_type.contains("json")
-    },
-};
-
-/// "Make a request", version 4.
-pub const MAKE_REQUEST: Module = Module {
-    name: "http:MakeRequest",
-    versions: &[4],
-    schema: include_str!("make-request.json"),
-    behaviour: Behaviour::Effect(request::make_request),
-    is_json: |_, field| field == "jsonStringBodyContent",
-};
 
 /// Names of both generations, for the check of flows.
 pub const NAMES: [&str; 2] = ["http:ActionSendData", "http:MakeRequest"];

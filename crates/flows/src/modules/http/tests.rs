@@ -3,7 +3,10 @@ use base::{Causes, Timestamp};
 use expect_test::{Expect, expect};
 use serde_json::{Value as Json, json};
 
+use super::make_request::MAKE_REQUEST;
+use super::send_data::SEND_DATA;
 use super::*;
+use crate::modules::{Behaviour, Module};
 use crate::modules::{Call, ModuleError, Plan};
 use crate::value::{Collection, Value};
 
@@ -12,7 +15,7 @@ fn planned(module: &Module, parameters: &Json, mapper: Json) -> Result<HttpCall,
     let input = Value::from_json(mapper);
     let parameters = parameters.as_object().cloned().unwrap_or_default();
     let mut variables = Collection::new();
-    match plan(&mut Call { parameters: &parameters, input: &input, variables: &mut variables })? {
+    match plan(&mut Call { module: 1, parameters: &parameters, input: &input, variables: &mut variables })? {
         Plan::Http(call) => Ok(*call),
         Plan::Wait(_) | Plan::Nothing(_) => unreachable!("HTTP plans HTTP"),
     }
