@@ -12,7 +12,8 @@
 //! * [`filter`]: conditions at the entrance of a step;
 //! * [`blueprint`]: the stored document;
 //! * [`program`]: the document compiled to a flat, immutable list of steps;
-//! * [`modules`]: the kinds of steps, *pure* ones and *effects*;
+//! * [`modules`]: the kinds of steps, *pure* ones and *effects*; [`coverage`]:
+//!   which of the original there are;
 //! * [`engine`]: the machine that walks through a program, one bundle at a
 //!   time, and stops at every effect;
 //! * [`connection`]: sealed credentials, named by flows and never inside them;
@@ -39,6 +40,7 @@ pub mod filter;
 pub mod blueprint;
 pub mod program;
 pub mod modules;
+pub mod coverage;
 pub mod engine;
 pub mod connection;
 pub mod hook;

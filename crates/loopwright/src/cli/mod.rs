@@ -6,6 +6,7 @@
 mod app_key;
 mod check;
 mod deliveries;
+mod flow;
 mod memory;
 mod models;
 mod explore;
@@ -81,6 +82,7 @@ enum Verb {
     Why(explain::WhyFlags),
     RunEvents(run_events::RunEventsFlags),
     Memory(memory::MemoryFlags),
+    Flow(flow::FlowFlags),
     Listen(listen::ListenFlags),
     Deliveries(deliveries::DeliveriesFlags),
     Verify(verify::VerifyFlags),
@@ -216,6 +218,7 @@ impl Arguments {
             Verb::Backtest(flags) => explain::run_backtest(flags).await,
             Verb::Why(flags) => explain::run_why(flags).await,
             Verb::Memory(flags) => memory::run(flags).await,
+            Verb::Flow(flags) => flow::run(flags),
             Verb::Listen(flags) => listen::run(flags).await,
             Verb::Deliveries(flags) => deliveries::run(flags).await,
             Verb::Check(flags) => check::run(&flags.load()?).await,

@@ -5,7 +5,8 @@
 //! that it is about. A block marked
 //! `yaml` is the flow, perhaps below a comment with the bundle that it starts
 //! with, and the block marked `text` behind it is what happens. With
-//! `UPDATE_EXPECT=1` that is written anew.
+//! `UPDATE_EXPECT=1` that is written anew. `docs/reference/modules.md` lists the
+//! pages for readers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,12 @@ fn every_module_has_a_page_whose_flow_does_what_it_says() {
             *pages_of.entry(name.to_owned()).or_default() += 1;
         }
     }
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/modules.md");
+    let list = std::fs::read_to_string(list).expect("the list of modules is there");
     for module in MODULES {
+        if !list.contains(&format!("`{}`", module.name)) {
+            wrong.push(format!("{} is not in the list of modules", module.name));
+        }
         if pages_of.remove(module.name) != Some(1) {
             wrong.push(format!("{} does not have one page", module.name));
         }
