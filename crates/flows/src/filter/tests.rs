@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -56,4 +57,100 @@ fn an_operator_that_nobody_knows_is_reported() {
     let document = json!({"name": "late", "conditions": [[{"a": "{{1.x}}", "o": "date:before", "b": "{{now}}"}]]});
     Filter::read(&document, &mut |operator| unknown.push(operator.to_owned())).expect("a filter");
     assert_eq!(unknown, ["date:before"]);
+}
+
+/// Values that a person could map into a condition.
+fn any_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Absent),
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        (-20..20_i64).prop_map(Value::Int),
+        (-20.0..20.0_f64).prop_map(Value::Float),
+        "[aAbB0-9. ]{0,3}".prop_map(Value::text),
+        (0..3_i64).prop_map(|day| Value::text(format!("2026-01-0{}", day + 1))),
+        (0..3_i64).prop_map(|day| Value::Date(base::Timestamp::from_millis(1_767_225_600_000 + day * 86_400_000))),
+        prop::collection::vec("[ab]{0,2}".prop_map(Value::text), 0..3).prop_map(Value::array),
+    ]
+}
+
+fn asked(operator: &str, left: &Value, right: &Value) -> bool {
+    holds(operator, left, right, &TimeZone::UTC)
+}
+
+fn conditions() -> impl Strategy<Value = Vec<Vec<(i64, &'static str, i64)>>> {
+    let operators = prop::sample::select(vec!["number:less", "number:equal", "number:greaterorequal", "text:contain"]);
+    let condition = (0..4_i64, operators, 0..4_i64);
+    prop::collection::vec(prop::collection::vec(condition, 1..4), 0..4)
+}
+
+fn filter(groups: &[Vec<(i64, &str, i64)>]) -> Filter {
+    let condition = |(a, o, b): &(i64, &str, i64)| json!({"a": a.to_string(), "o": o, "b": b.to_string()});
+    let groups: Vec<Vec<Json>> = groups.iter().map(|group| group.iter().map(condition).collect()).collect();
+    Filter::read(&json!({ "conditions": groups }), &mut |_| {}).expect("a filter")
+}
+
+struct Nowhere(base::chance::SeededChance);
+
+impl Surroundings for Nowhere {
+    fn bundle(&self, _module: u32) -> Option<Value> {
+        None
+    }
+    fn name(&self, _name: &str) -> Option<Value> {
+        None
+    }
+    fn now(&self) -> base::Timestamp {
+        base::Timestamp::EPOCH
+    }
+    fn chance(&self) -> &dyn base::Chance {
+        &self.0
+    }
+}
+
+fn passes(groups: &[Vec<(i64, &str, i64)>]) -> bool {
+    let around = Nowhere(base::chance::SeededChance::new(1));
+    filter(groups).judge(&around).expect("nothing to compute") == Verdict::Passes
+}
+
+proptest! {
+    #[test]
+    fn of_an_operator_and_its_negation_exactly_one_holds(left in any_value(), right in any_value()) {
+        prop_assert_ne!(asked("exist", &left, &right), asked("notexist", &left, &right));
+        for operator in ["equal", "contain", "startwith", "endwith"] {
+            for case in ["", ":ci"] {
+                let (plain, negated) = (format!("text:{operator}{case}"), format!("text:not{operator}{case}"));
+                prop_assert_ne!(asked(&plain, &left, &right), asked(&negated, &left, &right), "{} {:?} {:?}", plain, left, right);
+            }
+        }
+        // What says neither true nor false equals nothing.
+        if truth(&left).is_some() || truth(&right).is_some() {
+            prop_assert_ne!(asked("boolean:equal", &left, &right), asked("boolean:notequal", &left, &right));
+        }
+    }
+
+    #[test]
+    fn orders_are_orders(left in any_value(), right in any_value()) {
+        for kind in ["number", "date", "time"] {
+            let is = |operator: &str, left: &Value, right: &Value| asked(&format!("{kind}:{operator}"), left, right);
+            prop_assert_eq!(is("less", &left, &right), is("greater", &right, &left));
+            prop_assert_eq!(is("equal", &left, &right), is("equal", &right, &left));
+            prop_assert_eq!(is("lessorequal", &left, &right), is("less", &left, &right) || is("equal", &left, &right));
+            prop_assert_eq!(is("greaterorequal", &left, &right), is("greater", &left, &right) || is("equal", &left, &right));
+            // Where both can be converted, exactly one of three holds, else none.
+            let held = ["less", "equal", "greater"].iter().filter(|operator| is(operator, &left, &right)).count();
+            let can = is("equal", &left, &left) && is("equal", &right, &right);
+            prop_assert_eq!(held, usize::from(can));
+        }
+    }
+
+    #[test]
+    fn the_order_of_conditions_does_not_matter(groups in conditions()) {
+        let holds = |(a, o, b): &(i64, &str, i64)| asked(o, &Value::Int(*a), &Value::Int(*b));
+        let expected = groups.is_empty() || groups.iter().any(|all| all.iter().all(holds));
+        prop_assert_eq!(passes(&groups), expected);
+        let mut turned = groups;
+        turned.reverse();
+        turned.iter_mut().for_each(|all| all.reverse());
+        prop_assert_eq!(passes(&turned), expected);
+    }
 }
