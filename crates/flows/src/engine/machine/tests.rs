@@ -1,3 +1,4 @@
+mod conservation;
 mod pages;
 
 use std::fmt::Write as _;
