@@ -89,6 +89,16 @@ pub struct ModuleNode {
     /// Ways out of a router.
     #[serde(default)]
     pub routes: Vec<RouteNode>,
+    /// Ways out of an if-else, of which a bundle takes one.
+    #[serde(default)]
+    pub branches: Vec<BranchNode>,
+    /// What a merge gives: for each item, what it is for each branch that
+    /// comes back.
+    #[serde(default)]
+    pub outputs: Vec<OutputNode>,
+    /// Conditions at the entrance of a merge, one per branch.
+    #[serde(default)]
+    pub filters: Vec<Json>,
     /// What happens when the module fails.
     #[serde(default)]
     pub onerror: Vec<ModuleNode>,
@@ -111,6 +121,39 @@ pub struct ModuleNode {
 pub struct RouteNode {
     /// Its modules; the filter of the first one is the route's.
     pub flow: Vec<ModuleNode>,
+}
+
+/// A way out of an if-else.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BranchNode {
+    /// `condition`, or `else` for what fits no other.
+    #[serde(default, rename = "type")]
+    pub kind: String,
+    /// What people call it.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// When it is taken.
+    #[serde(default)]
+    pub conditions: Json,
+    /// It comes back at the merge behind the if-else.
+    #[serde(default)]
+    pub merge: bool,
+    /// It is never taken.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Its modules.
+    #[serde(default)]
+    pub flow: Vec<ModuleNode>,
+}
+
+/// An item of what a merge gives.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OutputNode {
+    /// Its name.
+    pub name: String,
+    /// What it is, for each branch that comes back, in their order.
+    #[serde(default)]
+    pub mappings: Vec<Json>,
 }
 
 /// Editors also write `null` and `[]` for "no parameters".

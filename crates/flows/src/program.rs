@@ -40,6 +40,32 @@ pub enum Next {
     End,
     /// It has come through the body of this repeat-until.
     BodyEnd(StepIndex),
+    /// It has come through a branch of this if-else, and comes back at the
+    /// merge behind it.
+    Merge {
+        /// The if-else.
+        from: StepIndex,
+        /// Which of the branches that come back.
+        place: usize,
+    },
+}
+
+/// A way out of an if-else.
+pub struct Branch {
+    /// What people call it.
+    pub label: Option<String>,
+    /// When it is taken; nothing for the one that takes all others.
+    pub condition: Option<Filter>,
+    /// Its first step.
+    pub entrance: Next,
+}
+
+/// An item of what a merge gives.
+pub struct MergeOutput {
+    /// Its name.
+    pub name: String,
+    /// What it is, for each branch that comes back.
+    pub mappings: Vec<Mapper>,
 }
 
 /// A module in its place, ready to run.
@@ -66,6 +92,12 @@ pub struct Step {
     pub routes: Vec<Next>,
     /// Which of them is taken when no other was.
     pub fallback: Option<usize>,
+    /// Ways out of an if-else, in the order in which they are tried.
+    pub branches: Vec<Branch>,
+    /// What a merge gives.
+    pub outputs: Vec<MergeOutput>,
+    /// Conditions at the entrance of a merge, for each branch that comes back.
+    pub merge_filters: Vec<Option<Filter>>,
     /// First step of the body of a repeat-until.
     pub body: Next,
     /// Condition that ends a repeat-until.

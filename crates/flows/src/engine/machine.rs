@@ -224,6 +224,7 @@ impl Machine {
             // An error route that ended without a directive drops its bundle too.
             Todo::Enter { next: Next::End, .. } | Todo::Handler { .. } => {}
             Todo::Enter { next: Next::BodyEnd(repeat), scope, .. } => self.reach_body_end(repeat, scope),
+            Todo::Enter { next: Next::Merge { from, place }, scope, .. } => self.come_back(from, place, scope),
             Todo::Enter { next: Next::Step(step), scope, judged } => return self.enter(step, scope, judged),
             Todo::Each { step, mut bundles, turn, numbered, scope } => {
                 if let Some(bundle) = bundles.next() {
@@ -309,6 +310,9 @@ impl Machine {
             Behaviour::Router => {
                 self.stack.push(Todo::Routes { step: index, route: 0, taken: false, scope });
             }
+            Behaviour::IfElse => self.choose(index, scope),
+            // Only branches lead to it.
+            Behaviour::Merge => {}
             Behaviour::RepeatUntil => {
                 let rounds_max = input.field("repeats").to_i64().unwrap_or(20).clamp(1, 1_000_000) as u64;
                 self.stack.push(Todo::Repeat { step: index, round: 0, rounds_max, last: None, scope });

@@ -72,6 +72,10 @@ pub enum Behaviour {
     Aggregator(fn(&Gathered<'_>) -> Result<Value, ModuleError>),
     /// It sends a bundle along each route whose filter lets it pass.
     Router,
+    /// It sends a bundle along the first branch whose condition holds.
+    IfElse,
+    /// Branches of an if-else come back to it.
+    Merge,
     /// It repeats the modules inside until a condition holds.
     RepeatUntil,
     /// It says what becomes of a failed bundle.
@@ -260,6 +264,8 @@ pub static MODULES: &[&Module] = &[
     &util::numeric_aggregator::NUMERIC_AGGREGATOR,
     &util::table_aggregator::TABLE_AGGREGATOR,
     &builtin::router::ROUTER,
+    &builtin::if_else::IF_ELSE,
+    &builtin::merge::MERGE,
     &builtin::iterator::ITERATOR,
     &builtin::repeater::REPEATER,
     &builtin::aggregator::AGGREGATOR,

@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Mapper, Next, Start, Step, StepIndex};
+use super::{Branch, Mapper, MergeOutput, Next, Start, Step, StepIndex};
 use crate::blueprint::ModuleNode;
 use crate::filter::Filter;
 use crate::flow::{Notice, Severity};
@@ -57,6 +57,14 @@ impl Compiler {
         for (position, node) in nodes.iter().enumerate() {
             let place = if place == Place::First && position > 0 { Place::Main } else { place };
             let index = self.step(node, onward, before, place);
+            if let Some(Module { behaviour: Behaviour::Merge, .. }) = self.steps[index].module {
+                self.merge(node, index, position.checked_sub(1).map(|before| &nodes[before]));
+            }
+            let next = nodes.get(position + 1).map(|next| next.module.as_str());
+            if node.branches.iter().any(|branch| branch.merge) && next != Some(modules::builtin::merge::MERGE.name) {
+                let text = "a branch comes back, and no merge stands behind";
+                self.error(Some(node.id), Some("branches"), text.into());
+            }
             match last {
                 None => entrance = Next::Step(index),
                 Some(last) => self.steps[last].next = Next::Step(index),
@@ -113,11 +121,7 @@ impl Compiler {
             // The end of a body sees the modules inside.
             let inside: Vec<u32> = node.flow.iter().map(|inner| inner.id).collect();
             let seen = [before.as_slice(), if field == "until" { &inside } else { &[] }].concat();
-            for template in filter.iter().flat_map(Filter::templates) {
-                for expression in template.expressions() {
-                    self.check_expression(id, field, expression, &seen);
-                }
-            }
+            self.check_filter(id, field, filter.as_ref(), &seen);
         }
         self.steps.push(Step {
             id,
@@ -131,6 +135,9 @@ impl Compiler {
             on_error: None,
             routes: Vec::new(),
             fallback: None,
+            branches: Vec::new(),
+            outputs: Vec::new(),
+            merge_filters: Vec::new(),
             body: Next::End,
             until,
             feeds: Vec::new(),
@@ -164,6 +171,9 @@ impl Compiler {
             self.steps[index].fallback = fallback;
             self.steps[index].routes = routes;
         }
+        if let Some(Behaviour::IfElse) = behaviour {
+            self.branches(node, index, &seen);
+        }
         if let Some(Behaviour::RepeatUntil) = behaviour {
             let body = self.sequence(&node.flow, Next::BodyEnd(index), &mut seen.clone(), Place::Main);
             if body == Next::End {
@@ -177,6 +187,98 @@ impl Compiler {
         if !node.onerror.is_empty() {
             let entrance = self.sequence(&node.onerror, Next::End, &mut seen, Place::ErrorRoute);
             self.steps[index].on_error = Some(entrance);
+        }
+    }
+
+    /// Compiles the branches of an if-else. What follows it is not known yet.
+    fn branches(&mut self, node: &ModuleNode, index: StepIndex, seen: &[u32]) {
+        if node.branches.is_empty() {
+            self.error(Some(node.id), Some("branches"), "an if-else needs at least one branch".into());
+        }
+        if node.branches.iter().filter(|branch| branch.kind == "else").count() > 1 {
+            self.error(Some(node.id), Some("branches"), "only one branch can take all others".into());
+        }
+        let mut branches = Vec::new();
+        let mut coming_back = 0;
+        for (number, branch) in node.branches.iter().enumerate() {
+            let onward = match branch.merge {
+                true => Next::Merge { from: index, place: coming_back },
+                false => Next::End,
+            };
+            coming_back += usize::from(branch.merge);
+            let field = format!("branches[{}]", number + 1);
+            let condition = match branch.kind.as_str() {
+                "else" => None,
+                _ => self.filter(node, &branch.conditions, &field).or_else(|| {
+                    self.error(Some(node.id), Some(&field), "a branch needs conditions, or the type \"else\"".into());
+                    None
+                }),
+            };
+            self.check_filter(node.id, &field, condition.as_ref(), seen);
+            let entrance = match branch.flow.as_slice() {
+                [] => onward,
+                flow => self.sequence(flow, onward, &mut seen.to_vec(), Place::Main),
+            };
+            if !branch.disabled {
+                branches.push(Branch { label: branch.label.clone(), condition, entrance });
+            }
+        }
+        // The one for all others is tried last, wherever it stands.
+        branches.sort_by_key(|branch| branch.condition.is_none());
+        self.steps[index].branches = branches;
+    }
+
+    /// Compiles what a merge gives, for the branches of the if-else before it.
+    fn merge(&mut self, node: &ModuleNode, index: StepIndex, before: Option<&ModuleNode>) {
+        let Some(choice) = before.filter(|before| !before.branches.is_empty()) else {
+            self.error(Some(node.id), None, "a merge stands right behind an if-else".into());
+            return;
+        };
+        // What can be seen depends on the branch; all of them count.
+        let mut seen = Vec::new();
+        choice.branches.iter().for_each(|branch| ids_inside(&branch.flow, &mut seen));
+        seen.extend(self.steps.iter().map(|step| step.id));
+        let coming_back: Vec<usize> =
+            (0..choice.branches.len()).filter(|place| choice.branches[*place].merge).collect();
+        let mut outputs = Vec::new();
+        for output in &node.outputs {
+            if output.mappings.len() != coming_back.len() {
+                let (mapped, branches) = (output.mappings.len(), coming_back.len());
+                let text = format!("\"{}\" has {mapped} mappings, and {branches} branches come back", output.name);
+                self.error(Some(node.id), Some("outputs"), text);
+            }
+            let field = format!("outputs.{}", output.name);
+            let mut problems = Vec::new();
+            let mappings: Vec<Mapper> =
+                output.mappings.iter().map(|mapping| Mapper::compile_value(mapping, &mut problems)).collect();
+            for (_, problem) in problems {
+                self.warning(node.id, &field, problem.to_string());
+            }
+            for (_, template) in mappings.iter().flat_map(Mapper::templates) {
+                for expression in template.expressions() {
+                    self.check_expression(node.id, &field, expression, &seen);
+                }
+            }
+            outputs.push(MergeOutput { name: output.name.clone(), mappings });
+        }
+        // There may be one per branch, or one per branch that comes back.
+        let is_per_branch = node.filters.len() == choice.branches.len();
+        let of = |(place, branch): (usize, &usize)| if is_per_branch { *branch } else { place };
+        let documents: Vec<Json> = coming_back
+            .iter()
+            .enumerate()
+            .map(|place| node.filters.get(of(place)).cloned().unwrap_or_default())
+            .collect();
+        let filters = documents.iter().map(|document| self.filter(node, document, "filters")).collect();
+        self.steps[index].outputs = outputs;
+        self.steps[index].merge_filters = filters;
+    }
+
+    fn check_filter(&mut self, id: u32, field: &str, filter: Option<&Filter>, seen: &[u32]) {
+        for template in filter.into_iter().flat_map(Filter::templates) {
+            for expression in template.expressions() {
+                self.check_expression(id, field, expression, seen);
+            }
         }
     }
 
@@ -297,6 +399,15 @@ impl Compiler {
         }
         self.error(Some(id), Some("parameters"), "\"knowledgeModel\" and \"trigger\" must be named".into());
         Start::Nothing
+    }
+}
+
+fn ids_inside(nodes: &[ModuleNode], ids: &mut Vec<u32>) {
+    for node in nodes {
+        ids.push(node.id);
+        node.routes.iter().for_each(|route| ids_inside(&route.flow, ids));
+        node.branches.iter().for_each(|branch| ids_inside(&branch.flow, ids));
+        ids_inside(&node.flow, ids);
     }
 }
 

@@ -36,6 +36,11 @@ impl Mapper {
         }
     }
 
+    /// Compiles a single field.
+    pub fn compile_value(json: &Json, problems: &mut Vec<(String, Problem)>) -> Self {
+        inner(json, "", false, problems)
+    }
+
     /// Returns the names of the fields, in their order.
     pub fn names(&self) -> Vec<String> {
         match self {

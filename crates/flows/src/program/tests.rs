@@ -89,3 +89,29 @@ fn containers_of_the_original_api_are_opened() {
 fn the_example_flow_has_nothing_noteworthy() {
     check(include_str!("../../../../examples/purchase-to-pay/flows/score-late-order.yaml"), expect![[""]]);
 }
+
+#[test]
+fn a_merge_belongs_to_the_if_else_before_it() {
+    let problems = |flow: &str| -> Vec<String> {
+        Program::compile(flow).expect("it can be read").errors().map(ToString::to_string).collect()
+    };
+    let flow = r#"
+flow:
+  - { id: 1, module: "loopwright:Manual" }
+  - { id: 2, module: "builtin:BasicMerge" }
+  - { id: 3, module: "builtin:BasicIfElse", branches: [{ type: else, merge: true }, { type: else }, { type: condition }] }
+  - { id: 4, module: "builtin:BasicMerge", outputs: [{ name: x, mappings: [] }] }
+"#;
+    assert_eq!(
+        problems(flow),
+        [
+            "module 2: a merge stands right behind an if-else",
+            "module 3, branches: only one branch can take all others",
+            "module 3, branches[3]: a branch needs conditions, or the type \"else\"",
+            "module 4, outputs: \"x\" has 0 mappings, and 1 branches come back",
+        ]
+    );
+    let alone = "flow: [{ id: 1, module: \"loopwright:Manual\" }, { id: 2, module: \"builtin:BasicIfElse\", \
+                 branches: [{ type: else, merge: true }] }]";
+    assert_eq!(problems(alone), ["module 2, branches: a branch comes back, and no merge stands behind"]);
+}

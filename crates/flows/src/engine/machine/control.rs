@@ -23,12 +23,70 @@ impl Machine {
         let entrance = step.routes[*place];
         let passes = match entrance {
             Next::Step(first) => self.passes(first, &scope),
-            Next::End | Next::BodyEnd(_) => true,
+            Next::End | Next::BodyEnd(_) | Next::Merge { .. } => true,
         };
         self.stack.push(Todo::Routes { step: index, route: route + 1, taken: taken || passes, scope: scope.clone() });
         if passes {
             self.stack.push(Todo::Enter { next: entrance, scope, judged: true });
         }
+    }
+
+    /// Sends a bundle along the first branch whose condition holds.
+    pub(super) fn choose(&mut self, index: StepIndex, scope: Scope) {
+        let program = self.program.clone();
+        let step = &program.steps[index];
+        let mut why = Vec::new();
+        for (number, branch) in step.branches.iter().enumerate() {
+            let verdict = match &branch.condition {
+                None => Ok(Verdict::Passes),
+                Some(condition) => condition.judge(&self.view(&scope, "")),
+            };
+            let told = match verdict {
+                Ok(Verdict::Passes) => {
+                    self.stack.push(Todo::Enter { next: branch.entrance, scope, judged: false });
+                    return;
+                }
+                Ok(Verdict::Stops(why)) => why,
+                Err(problem) => problem.to_string(),
+            };
+            why.push(format!("{}: {told}", branch.label.clone().unwrap_or_else(|| format!("branch {}", number + 1))));
+        }
+        let detail = Some(why.join("; "));
+        self.tell(step, &scope.path(), OperationStatus::Filtered, &Value::Absent, &[], None, detail, self.now);
+    }
+
+    /// Lets a bundle that has come through a branch go on behind the merge.
+    pub(super) fn come_back(&mut self, from: StepIndex, place: usize, scope: Scope) {
+        let program = self.program.clone();
+        let Next::Step(index) = program.steps[from].next else { return };
+        let step = &program.steps[index];
+        if let Some(Some(filter)) = step.merge_filters.get(place) {
+            let detail = match filter.judge(&self.view(&scope, "")) {
+                Ok(Verdict::Passes) => None,
+                Ok(Verdict::Stops(why)) => Some(why),
+                Err(problem) => Some(problem.to_string()),
+            };
+            if detail.is_some() {
+                self.tell(step, &scope.path(), OperationStatus::Filtered, &Value::Absent, &[], None, detail, self.now);
+                return;
+            }
+        }
+        let mut fields = Vec::with_capacity(step.outputs.len());
+        for output in &step.outputs {
+            let value = output.mappings.get(place).map(|mapping| mapping.evaluate(&self.view(&scope, "")));
+            match value.unwrap_or(Ok(Value::Absent)) {
+                Ok(value) => fields.push((output.name.clone(), value)),
+                Err((_, problem)) => {
+                    let message = format!("{}: {problem}", output.name);
+                    let error = ModuleError::new(Class::BundleValidationError, message);
+                    self.fail(index, scope, &Value::Absent, error, None, self.now);
+                    return;
+                }
+            }
+        }
+        let bundles = vec![Value::collection(fields)];
+        self.tell(step, &scope.path(), OperationStatus::Success, &Value::Absent, &bundles, None, None, self.now);
+        self.emit(index, bundles, scope);
     }
 
     /// Gives a bundle to the aggregator that its loop lies upon.

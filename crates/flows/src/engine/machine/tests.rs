@@ -369,3 +369,39 @@ flow:
     let numbers: Vec<u64> = machine.take_operations().iter().map(|operation| operation.number).collect();
     assert_eq!((numbers, machine.operation_count()), ((1..=7).collect(), 51));
 }
+
+#[test]
+fn a_bundle_takes_one_branch_and_comes_back_where_branches_merge() {
+    let flow = r#"
+flow:
+  - { id: 1, module: "loopwright:Manual" }
+  - { id: 2, module: "builtin:BasicFeeder", mapper: { array: "{{1.items}}" } }
+  - id: 3
+    module: builtin:BasicIfElse
+    branches:
+      - { type: else, label: others, merge: true, flow: [] }
+      - { type: condition, label: low, merge: false, conditions: [[{ a: "{{2.value}}", o: "number:less", b: 2 }]], flow: [{ id: 4, module: "util:SetVariable2", mapper: { name: low, value: "{{2.value}}" } }] }
+      - { type: condition, label: high, merge: true, conditions: [[{ a: "{{2.value}}", o: "number:greater", b: 4 }]], flow: [{ id: 5, module: "builtin:BasicRepeater", mapper: { start: "{{2.value}}", repeats: 2, step: 1 } }] }
+      - { type: condition, label: off, disabled: true, conditions: [], flow: [] }
+  - id: 6
+    module: builtin:BasicMerge
+    outputs: [{ name: n, mappings: ["just {{2.value}}", "{{5.i}}"] }]
+    filters: [null, { conditions: [[{ a: "{{5.i}}", o: "number:notequal", b: 6 }]] }]
+  - { id: 7, module: "builtin:BasicAggregator", parameters: { feeder: 2 }, mapper: { n: "{{6.n}}" } }
+"#;
+    check(
+        flow,
+        &[json!({"items": [1, 3, 5]})],
+        expect![[r#"
+            1 success {"items":[1,3,5]}
+            2 @1.1 success {"value":1} {"value":3} {"value":5}
+            4 @1.1/2.1 success {"low":1}
+            6 @1.1/2.2 success {"n":"just 3"}
+            5 @1.1/2.3 success {"i":5} {"i":6}
+            6 @1.1/2.3/5.1 success {"n":5}
+            6 @1.1/2.3/5.2 filtered ("6" number:notequal "6") 
+            7 @1.1 success {"array":[{"n":"just 3"},{"n":5}],"__IMTAGGLENGTH__":2}
+            success
+        "#]],
+    );
+}

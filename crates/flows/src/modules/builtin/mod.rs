@@ -1,6 +1,8 @@
 //! Flow control.
 
 pub mod router;
+pub mod if_else;
+pub mod merge;
 pub mod iterator;
 pub mod repeater;
 pub mod aggregator;
