@@ -267,8 +267,9 @@ impl Machine {
             return None;
         };
         match module.behaviour {
-            // The first module took its bundles when the run began.
-            Behaviour::Start(_) => {}
+            // The first module took its bundles when the run began, and only
+            // branches lead to a merge.
+            Behaviour::Start(_) | Behaviour::Merge => {}
             Behaviour::Pure(compute) | Behaviour::Loop(compute) => {
                 let parameters = &step.parameters;
                 let mut call = Call { module: step.id, parameters, input: &input, variables: &mut self.variables };
@@ -311,8 +312,6 @@ impl Machine {
                 self.stack.push(Todo::Routes { step: index, route: 0, taken: false, scope });
             }
             Behaviour::IfElse => self.choose(index, scope),
-            // Only branches lead to it.
-            Behaviour::Merge => {}
             Behaviour::RepeatUntil => {
                 let rounds_max = input.field("repeats").to_i64().unwrap_or(20).clamp(1, 1_000_000) as u64;
                 self.stack.push(Todo::Repeat { step: index, round: 0, rounds_max, last: None, scope });

@@ -150,7 +150,9 @@ proptest! {
         prop_assert_eq!(passes(&groups), expected);
         let mut turned = groups;
         turned.reverse();
-        turned.iter_mut().for_each(|all| all.reverse());
+        for all in &mut turned {
+            all.reverse();
+        }
         prop_assert_eq!(passes(&turned), expected);
     }
 }

@@ -59,7 +59,11 @@ proptest! {
             .flat_map(|inner| {
                 // In the order in which each key came first; nothing makes one group without key.
                 let mut keys: Vec<i64> = Vec::new();
-                inner.iter().for_each(|n| if !keys.contains(n) { keys.push(*n) });
+                for n in inner {
+                    if !keys.contains(n) {
+                        keys.push(*n);
+                    }
+                }
                 let group = |key: i64| (json!(key), inner.iter().copied().filter(|n| *n == key).collect());
                 if keys.is_empty() { vec![(Json::Null, Vec::new())] } else { keys.into_iter().map(group).collect() }
             })
