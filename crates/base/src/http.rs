@@ -5,13 +5,15 @@
 //! Everyone else holds an `Arc<dyn Http>`; tests hold a
 //! [`ScriptedHttp`](crate::testing::ScriptedHttp).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::BoxFuture;
 use crate::error::{Coded, Kind};
+use crate::{BoxFuture, Secret, causes};
 
 /// Begins the address of one of our own listeners, by name: `loopwright://this`
 /// and `loopwright://workspace`.
@@ -35,6 +37,29 @@ pub struct Request {
     pub response_bytes_max: usize,
     /// How many redirects are followed; none by default.
     pub redirects_max: u8,
+    /// What is different about TLS from here to there; nothing by default.
+    pub tls: Option<Arc<Tls>>,
+}
+
+/// How TLS is spoken where it is not the usual way. It does not concern calls
+/// to ourselves.
+#[derive(Clone, Default)]
+pub struct Tls {
+    /// Certificates in PEM that are trusted besides the well-known authorities.
+    pub authorities: Option<String>,
+    /// Whoever answers is believed, whatever certificate it shows.
+    pub believes_anybody: bool,
+    /// Who we are to the other side.
+    pub identity: Option<Identity>,
+}
+
+/// A client certificate.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate and those that vouch for it, in PEM.
+    pub certificates: String,
+    /// Its private key, in PEM.
+    pub key: Secret,
 }
 
 impl Request {
@@ -48,6 +73,7 @@ impl Request {
             timeout: Duration::from_secs(30),
             response_bytes_max: 16 << 20,
             redirects_max: 0,
+            tls: None,
         }
     }
 }
@@ -57,6 +83,52 @@ impl Request {
     /// and fragment, all of which may hold secrets.
     pub fn shown_address(&self) -> String {
         shown(&self.url)
+    }
+}
+
+impl Request {
+    /// Returns the request that a redirect asks for; nothing if the answer is
+    /// none. As browsers do: 307 and 308 repeat the call, the others become a
+    /// GET without a body. Credentials, and what led to the call, do not travel
+    /// to another host: what says `Authorization` or `Cookie`, and every header
+    /// whose value is marked as sensitive. Nor does a client certificate.
+    pub fn redirected(&self, response: &Response) -> Option<Request> {
+        if !response.status.is_redirection() {
+            return None;
+        }
+        let location = response.headers.get(LOCATION)?.to_str().ok()?;
+        let from = url::Url::parse(&self.url).ok()?;
+        let to = from.join(location).ok()?;
+        // Nobody outside may send us to ourselves, where we are known.
+        let scheme = OURSELVES.trim_end_matches("://");
+        if to.scheme() == scheme && from.scheme() != scheme {
+            return None;
+        }
+        let mut next = self.clone();
+        // The origin of what is not http, such as ourselves, is never the same as another.
+        let origin =
+            |url: &url::Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default());
+        if origin(&from) != origin(&to) {
+            let secret: Vec<HeaderName> = self
+                .headers
+                .iter()
+                .filter(|(name, value)| {
+                    value.is_sensitive() || **name == AUTHORIZATION || **name == COOKIE || **name == causes::HEADER
+                })
+                .map(|(name, _)| name.clone())
+                .collect();
+            for name in secret {
+                next.headers.remove(name);
+            }
+            next.tls = self.tls.as_ref().map(|tls| Arc::new(Tls { identity: None, ..(**tls).clone() }));
+        }
+        if !matches!(response.status.as_u16(), 307 | 308) {
+            next.method = if self.method == Method::HEAD { Method::HEAD } else { Method::GET };
+            next.body = Bytes::new();
+            next.headers.remove(CONTENT_TYPE);
+        }
+        next.url = to.into();
+        Some(next)
     }
 }
 
@@ -180,6 +252,13 @@ pub trait Http: Send + Sync {
     /// Sends one request and waits for the whole answer. Any status is an
     /// answer; an error means that there was none.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>>;
+
+    /// Returns where an address leads that is one of our own listeners, such as
+    /// `loopwright://this/api`, under whatever name it was given; nothing where
+    /// it is somebody else's.
+    fn own_address(&self, url: &str) -> Option<String> {
+        url.starts_with(OURSELVES).then(|| url.to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -201,5 +280,44 @@ mod tests {
         }
         let answer = crate::testing::reply(200, r#"{"access_token": "s3cret"}"#);
         assert_eq!(format!("{answer:?}"), "200 OK (26 bytes)");
+    }
+
+    #[test]
+    fn a_redirect_carries_no_secret_to_another_origin() {
+        for (from, location, method, expected) in [
+            ("https://a.example/x", "/y?z", Method::POST, "GET https://a.example/y?z authorization x-key plain"),
+            ("https://a.example/x", "https://b.example/", Method::GET, "GET https://b.example/ plain"),
+            ("https://a.example/x", "http://a.example/", Method::GET, "GET http://a.example/ plain"),
+            ("https://a.example/x", "https://a.example:8443/", Method::HEAD, "HEAD https://a.example:8443/ plain"),
+            (
+                "https://a.example/x",
+                "https://a.example:443/",
+                Method::GET,
+                "GET https://a.example/ authorization x-key plain",
+            ),
+            ("https://a.example/x", "", Method::GET, "GET https://a.example/x authorization x-key plain"),
+        ] {
+            let mut request = Request::new(method, from);
+            let mut secret = HeaderValue::from_static("s3cret");
+            request.headers.insert("authorization", secret.clone());
+            secret.set_sensitive(true);
+            request.headers.insert("x-key", secret);
+            request.headers.insert("plain", HeaderValue::from_static("1"));
+            request.tls = Some(Arc::new(Tls {
+                identity: Some(Identity { certificates: String::new(), key: Secret::new("s3cret") }),
+                ..Tls::default()
+            }));
+            let mut response = crate::testing::reply(302, "");
+            response.headers.insert("location", HeaderValue::from_str(location).expect("a header"));
+            let next = request.redirected(&response).expect("a redirect");
+            let names: Vec<&str> = next.headers.keys().map(HeaderName::as_str).collect();
+            assert_eq!(format!("{} {} {}", next.method, next.url, names.join(" ")), expected);
+            let has_identity = next.tls.is_some_and(|tls| tls.identity.is_some());
+            assert_eq!(has_identity, names.contains(&"x-key"), "{location}");
+            response.headers.insert("location", HeaderValue::from_static("loopwright://this/api"));
+            assert!(request.redirected(&response).is_none());
+            response.status = StatusCode::OK;
+            assert!(request.redirected(&response).is_none());
+        }
     }
 }

@@ -12,6 +12,7 @@
 //! * [`secret`]: text that must not be seen, and the key ring that seals it;
 //! * [`db`]: the control database, one SQL text for SQLite and PostgreSQL;
 //! * [`audit`]: the row that says who changed what, in the change's transaction;
+//! * [`address`]: ranges of network addresses, written and judged in one way;
 //! * [`schedule`] and [`work`]: when something is due, and who holds it;
 //! * [`http`], [`mail`], [`sql`], [`foreign`]: the ports through which effects
 //!   leave, and rows of other databases come.
@@ -29,6 +30,7 @@ pub mod actor;
 pub mod secret;
 pub mod db;
 pub mod audit;
+pub mod address;
 pub mod schedule;
 pub mod work;
 pub mod http;
@@ -38,6 +40,7 @@ pub mod foreign;
 pub mod testing;
 
 pub use actor::Actor;
+pub use address::AddressRange;
 pub use causes::Causes;
 pub use chance::Chance;
 pub use error::{Coded, Kind};

@@ -15,6 +15,8 @@
 mod cron;
 mod document;
 
+use std::time::Duration;
+
 use jiff::civil;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,9 @@ use document::Document;
 
 /// Days looked through for the next date: 29 February can be eight years away.
 const DAYS_MAX: usize = 366 * 9;
+
+/// What is later than this was missed, as far as [`CatchUp::None`] goes.
+pub const LATE_MAX: Duration = Duration::from_mins(5);
 
 /// Tells when something happens, again and again, once, or never by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +46,27 @@ pub struct Schedule {
     restrict: Vec<Window>,
     /// Where an interval begins to count.
     anchor: Timestamp,
+    catch_up: CatchUp,
+}
+
+/// What becomes of times at which nothing could happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CatchUp {
+    /// It happens once for all of them.
+    #[default]
+    One,
+    /// They are left out.
+    None,
+}
+
+/// What is to be done about a time that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// It is to happen now.
+    pub happens: bool,
+    /// When it is due again; nothing if it never is.
+    pub next: Option<Timestamp>,
 }
 
 /// Says that a text or object is not a schedule.
@@ -74,6 +100,10 @@ enum Rule {
     Once {
         at: Timestamp,
     },
+    /// In order.
+    Dates {
+        at: Vec<Timestamp>,
+    },
     Daily {
         at: civil::Time,
     },
@@ -101,7 +131,8 @@ struct Window {
     /// 0 is Sunday.
     days: Vec<i8>,
     months: Vec<i8>,
-    /// From (included) to (excluded); it runs past midnight where `to` is earlier.
+    /// From (included) to (excluded); it runs past midnight where `to` is
+    /// earlier, and around the clock where it is the same.
     time: Option<(civil::Time, civil::Time)>,
 }
 
@@ -144,16 +175,39 @@ impl Schedule {
     }
 
     fn new(rule: Rule, zone: TimeZone) -> Self {
-        Schedule { rule, zone, between: None, restrict: Vec::new(), anchor: Timestamp::EPOCH }
+        let catch_up = CatchUp::default();
+        Schedule { rule, zone, between: None, restrict: Vec::new(), anchor: Timestamp::EPOCH, catch_up }
     }
 
     /// Lets an interval count from `anchor`, such as the time of activation,
     /// instead of 1970: so that not everything that is due every quarter of an
-    /// hour is due in the same second.
+    /// hour is due in the same second. One with a beginning of its own counts
+    /// from there.
     #[must_use]
     pub fn anchored_at(mut self, anchor: Timestamp) -> Self {
-        self.anchor = anchor;
+        if self.between.is_none() {
+            self.anchor = anchor;
+        }
         self
+    }
+
+    /// Tells what is to be done at `now` about a time that was due at `due`:
+    /// usually it happens, however late, and is due again at the first time
+    /// that still lies ahead. One that does not catch up leaves out what is
+    /// later than [`LATE_MAX`], and happens for a time since then.
+    pub fn take(&self, due: Timestamp, now: Timestamp) -> Taken {
+        // An interval keeps its beat.
+        let schedule = self.clone().anchored_at(due);
+        let in_time = now.minus(LATE_MAX);
+        let happens = match self.catch_up {
+            CatchUp::One => true,
+            CatchUp::None if due >= in_time => true,
+            CatchUp::None => {
+                let before = Timestamp::from_micros(in_time.as_micros().saturating_sub(1));
+                schedule.next_after(before).is_some_and(|latest| latest <= now)
+            }
+        };
+        Taken { happens, next: schedule.next_after(now.max(due)) }
     }
 
     /// Tells whether it happens as soon as something arrives.
@@ -180,6 +234,7 @@ impl Schedule {
             Rule::Immediately | Rule::OnDemand => None,
             Rule::Every { micros } => self.next_of_interval(after, *micros),
             Rule::Once { at } => (*at > after).then_some(*at),
+            Rule::Dates { at } => at.iter().copied().find(|at| *at > after),
             Rule::Daily { at } => self.next_on(after, *at, |_| true),
             Rule::Weekly { days, at } => self.next_on(after, *at, |date| days.contains(&weekday(date))),
             Rule::Monthly { days, at } => self.next_on(after, *at, |date| days.contains(&date.day())),
@@ -234,11 +289,7 @@ impl Schedule {
 impl Window {
     fn holds(&self, reading: civil::DateTime) -> bool {
         let in_time = self.time.is_none_or(|(from, to)| {
-            if from <= to {
-                (from..to).contains(&reading.time())
-            } else {
-                reading.time() >= from || reading.time() < to
-            }
+            if from < to { (from..to).contains(&reading.time()) } else { reading.time() >= from || reading.time() < to }
         });
         in_time
             && (self.days.is_empty() || self.days.contains(&weekday(reading.date())))

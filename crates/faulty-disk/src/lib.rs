@@ -64,6 +64,8 @@ pub enum Point {
     Cut,
     /// The file is removed.
     Delete,
+    /// Bytes are read. No crash is planned for that: it changes nothing.
+    Read,
 }
 
 /// What can happen at a [`Point`].
@@ -354,14 +356,20 @@ impl Disk {
         verdict
     }
 
-    fn read(&self, name: &str, at: u64, bytes: &mut [u8]) {
+    fn read(&self, name: &str, at: u64, bytes: &mut [u8]) -> Verdict {
         let mut state = self.state.lock();
-        let Some(flip) = &state.flip else { return };
+        if !state.dead
+            && let verdict @ (Verdict::Fails | Verdict::Full) = state.meets(name, Point::Read)
+        {
+            return verdict;
+        }
+        let Some(flip) = &state.flip else { return Verdict::Goes };
         let end = at + bytes.len() as u64;
         if flip.file == name && (at..end).contains(&flip.at) {
             bytes[(flip.at - at) as usize] ^= 1 << flip.bit;
             state.tally.flipped += 1;
         }
+        Verdict::Goes
     }
 }
 

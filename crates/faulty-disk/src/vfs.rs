@@ -200,7 +200,10 @@ unsafe extern "C" fn read(
         if read == ffi::SQLITE_OK {
             let bytes = std::slice::from_raw_parts_mut(buffer.cast::<u8>(), amount as usize);
             let handle = handle(file);
-            handle.disk.read(&handle.name, at as u64, bytes);
+            return match handle.disk.read(&handle.name, at as u64, bytes) {
+                Verdict::Goes => read,
+                Verdict::Fails | Verdict::Full => ffi::SQLITE_IOERR_READ,
+            };
         }
         read
     }

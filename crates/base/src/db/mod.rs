@@ -162,6 +162,10 @@ pub struct Options {
     /// Pages of SQLite's log after which it is folded back into the file; above
     /// four times as many the writer is held up for a moment. A page has 4 KiB.
     pub checkpoint_pages: u32,
+    /// A call is answered before its caller is polled again, and the caller
+    /// lets others go first once. With one thread that polls, the same seed
+    /// then tells the same story; only simulations want that.
+    pub in_step: bool,
 }
 
 impl Default for Options {
@@ -174,6 +178,7 @@ impl Default for Options {
             pages_max: 0,
             vfs: None,
             checkpoint_pages: 4_096,
+            in_step: false,
         }
     }
 }
@@ -227,7 +232,7 @@ impl<F: File> Db<F> {
     {
         let (job, answer) = WriteJob::new(name, work);
         self.inner.send_write(job)?;
-        settle(answer.await)
+        settle(self.inner.answer(answer).await)
     }
 
     /// The same as [`Db::write`] for threads that are not async.
@@ -257,7 +262,7 @@ impl<F: File> Db<F> {
     {
         let (job, answer) = ReadJob::new(name, work);
         self.inner.send_read(job)?;
-        settle(answer.await)
+        settle(self.inner.answer(answer).await)
     }
 
     /// The same as [`Db::read`] for threads that are not async.

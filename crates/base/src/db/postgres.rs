@@ -293,7 +293,7 @@ impl Session for Connection {
         Err(Error::Unavailable { detail: format!("a transaction did not come through in {RUNS_MAX} runs: {last}") })
     }
 
-    fn read(&mut self, job: Box<dyn AnyRead>) -> Result<(), Error> {
+    fn read(&mut self, job: &mut dyn AnyRead) -> Result<(), Error> {
         if let Err(error) = self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") {
             job.run(Err(error));
             return Ok(());

@@ -6,6 +6,7 @@
 //! folded back into the file. Checkpoints run on their own connection, so that
 //! they never stand in a writer's way.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -85,7 +86,7 @@ impl Writer {
 
 impl Session for Writer {
     fn write(&mut self, work: &mut dyn FnMut(&mut dyn Tx) -> bool) -> Result<bool, Error> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(error_of)?;
+        run_cached(&self.connection, "BEGIN IMMEDIATE")?;
         let mut tx = SqliteTx::new(&self.connection);
         let keep = work(&mut tx);
         if let Some(error) = tx.broken {
@@ -96,16 +97,16 @@ impl Session for Writer {
             self.roll_back();
             return Ok(false);
         }
-        match self.connection.execute_batch("COMMIT") {
+        match run_cached(&self.connection, "COMMIT") {
             Ok(()) => Ok(true),
             Err(error) => {
                 self.roll_back();
-                Err(error_of(error))
+                Err(error)
             }
         }
     }
 
-    fn read(&mut self, job: Box<dyn AnyRead>) -> Result<(), Error> {
+    fn read(&mut self, job: &mut dyn AnyRead) -> Result<(), Error> {
         job.run(Ok(&mut SqliteTx::new(&self.connection)));
         Ok(())
     }
@@ -132,10 +133,10 @@ impl Session for Reader {
         Err(Error::Failed { detail: "a reader was asked to write".into() })
     }
 
-    fn read(&mut self, job: Box<dyn AnyRead>) -> Result<(), Error> {
+    fn read(&mut self, job: &mut dyn AnyRead) -> Result<(), Error> {
         let name = job.name();
-        if let Err(error) = self.connection.execute_batch("BEGIN") {
-            job.run(Err(error_of(error)));
+        if let Err(error) = run_cached(&self.connection, "BEGIN") {
+            job.run(Err(error));
             return Ok(());
         }
         let end = Instant::now() + self.patience;
@@ -149,11 +150,17 @@ impl Session for Reader {
         if Instant::now() > end {
             tracing::warn!(read = name, "a read of the control database took longer than it may");
         }
-        if let Err(error) = self.connection.execute_batch("ROLLBACK") {
+        if let Err(error) = run_cached(&self.connection, "ROLLBACK") {
             tracing::warn!(%error, "a read transaction could not be ended");
         }
         broken.map_or(Ok(()), Err)
     }
+}
+
+/// Runs a statement without rows, which is parsed once.
+fn run_cached(connection: &Connection, sql: &str) -> Result<(), Error> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(error_of)?;
+    Ok(())
 }
 
 /// Folds the write-ahead log back into the file, beside the writer.
@@ -319,15 +326,10 @@ impl rusqlite::ToSql for Value {
 
 /// Turns `$1` into `?1`: SQLite would number `$2, $1` by order of appearance.
 fn numbered(sql: &str) -> String {
-    let mut quoted = false;
-    let mut out = String::with_capacity(sql.len());
-    for letter in sql.chars() {
-        if letter == '\'' {
-            quoted = !quoted;
-        }
-        out.push(if letter == '$' && !quoted { '?' } else { letter });
-    }
-    out
+    // Every second part of a text that is cut at its quotes is quoted.
+    let parts = sql.split('\'').enumerate();
+    let parts = parts.map(|(place, part)| if place % 2 == 0 { part.replace('$', "?").into() } else { Cow::from(part) });
+    parts.collect::<Vec<_>>().join("'")
 }
 
 fn error_of(error: rusqlite::Error) -> Error {

@@ -43,8 +43,10 @@ pub(super) trait AnyWrite: Send {
 pub(super) trait AnyRead: Send {
     /// For traces.
     fn name(&self) -> &'static str;
-    /// Runs the closure and answers the caller.
-    fn run(self: Box<Self>, tx: Result<&mut dyn Tx, Error>);
+    /// Runs the closure, or takes why it cannot run.
+    fn run(&mut self, tx: Result<&mut dyn Tx, Error>);
+    /// Answers the caller.
+    fn answer(self: Box<Self>);
 }
 
 pub(super) struct WriteJob<T, E, W> {
@@ -108,7 +110,8 @@ where
 
 pub(super) struct ReadJob<T, E, W> {
     name: &'static str,
-    work: W,
+    work: Option<W>,
+    outcome: Option<Outcome<T, E>>,
     reply: oneshot::Sender<Outcome<T, E>>,
 }
 
@@ -121,7 +124,7 @@ where
     #[expect(clippy::new_ret_no_self, reason = "the job is only ever used with its types erased")]
     pub(super) fn new(name: &'static str, work: W) -> (Box<dyn AnyRead>, oneshot::Receiver<Outcome<T, E>>) {
         let (reply, answer) = oneshot::channel();
-        (Box::new(ReadJob { name, work, reply }), answer)
+        (Box::new(ReadJob { name, work: Some(work), outcome: None, reply }), answer)
     }
 }
 
@@ -135,16 +138,21 @@ where
         self.name
     }
 
-    fn run(self: Box<Self>, tx: Result<&mut dyn Tx, Error>) {
-        let ReadJob { name, work, reply } = *self;
-        let outcome = match tx {
+    fn run(&mut self, tx: Result<&mut dyn Tx, Error>) {
+        let Some(work) = self.work.take() else { return };
+        self.outcome = Some(match tx {
             Ok(tx) => match catch_unwind(AssertUnwindSafe(|| work(tx))) {
                 Ok(outcome) => outcome,
-                Err(panic) => Err(E::from(panicked(name, &*panic))),
+                Err(panic) => Err(E::from(panicked(self.name, &*panic))),
             },
             Err(error) => Err(E::from(error)),
-        };
-        let _ = reply.send(outcome);
+        });
+    }
+
+    fn answer(self: Box<Self>) {
+        let outcome = self.outcome.expect("a session runs each job that it is given");
+        // The caller may have given up waiting.
+        let _ = self.reply.send(outcome);
     }
 }
 
@@ -192,9 +200,9 @@ pub(super) trait Session: Send {
     /// Begins, lets `work` run, and commits if it returns true, else rolls
     /// back. `work` is called again where the engine asks for a repetition.
     fn write(&mut self, work: &mut dyn FnMut(&mut dyn Tx) -> bool) -> Result<bool, Error>;
-    /// Lets `job` read a snapshot. The job is answered in any case; an error is
-    /// for the program, which must stop on a broken disk.
-    fn read(&mut self, job: Box<dyn AnyRead>) -> Result<(), Error>;
+    /// Lets `job` read a snapshot; it runs in any case. An error is for the
+    /// program, which must stop on a broken disk.
+    fn read(&mut self, job: &mut dyn AnyRead) -> Result<(), Error>;
 }
 
 /// The threads behind a [`Db`](super::Db). Dropping it lets them finish what
@@ -203,6 +211,7 @@ pub(super) struct Threads {
     writes: Mutex<Option<SyncSender<Box<dyn AnyWrite>>>>,
     reads: Mutex<Option<SyncSender<Box<dyn AnyRead>>>>,
     running: Mutex<Vec<JoinHandle<()>>>,
+    in_step: bool,
 }
 
 impl Threads {
@@ -222,17 +231,25 @@ impl Threads {
                     // back before it runs, so that readers take turns.
                     let next = waiting.lock().recv();
                     match next {
-                        Ok(job) => {
-                            if let Err(error) = reader.read(job) {
+                        Ok(mut job) => {
+                            // The program knows before the caller does, and
+                            // nothing is done behind the caller's back.
+                            if let Err(error) = reader.read(&mut *job) {
                                 on_broken_disk(&error);
                             }
+                            job.answer();
                         }
                         Err(_) => return,
                     }
                 }
             }));
         }
-        Threads { writes: Mutex::new(Some(writes)), reads: Mutex::new(Some(reads)), running: Mutex::new(threads) }
+        Threads {
+            writes: Mutex::new(Some(writes)),
+            reads: Mutex::new(Some(reads)),
+            running: Mutex::new(threads),
+            in_step: options.in_step,
+        }
     }
 
     pub(super) fn send_write(&self, job: Box<dyn AnyWrite>) -> Result<(), Error> {
@@ -241,6 +258,16 @@ impl Threads {
 
     pub(super) fn send_read(&self, job: Box<dyn AnyRead>) -> Result<(), Error> {
         send(&self.reads, job)
+    }
+
+    /// Waits for the answer to a job that was sent.
+    pub(super) async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, oneshot::error::RecvError> {
+        if !self.in_step {
+            return answer.await;
+        }
+        let answer = wait_here(answer);
+        tokio::task::yield_now().await;
+        answer
     }
 }
 
@@ -266,6 +293,26 @@ fn send<J>(queue: &Mutex<Option<SyncSender<J>>>, job: J) -> Result<(), Error> {
         Ok(()) => Ok(()),
         Err(TrySendError::Full(_)) => Err(Error::Unavailable { detail: format!("{QUEUE_LENGTH} calls wait for it") }),
         Err(TrySendError::Disconnected(_)) => Err(Error::Unavailable { detail: "its thread has ended".into() }),
+    }
+}
+
+/// Waits for an answer while this thread does nothing else, which
+/// `blocking_recv` refuses where a runtime polls.
+fn wait_here<T>(answer: oneshot::Receiver<T>) -> Result<T, oneshot::error::RecvError> {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    // The turn of the task that is polled here must not come to its end.
+    let mut answer = std::pin::pin!(tokio::task::unconstrained(answer));
+    loop {
+        match answer.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+            std::task::Poll::Ready(answer) => return answer,
+            std::task::Poll::Pending => std::thread::park(),
+        }
     }
 }
 

@@ -4,12 +4,14 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::{NotASchedule, Rule, Schedule, Window};
+use super::{CatchUp, NotASchedule, Rule, Schedule, Window};
 use crate::schedule::cron::CronRule;
 use crate::time::Timestamp;
 
 /// Seconds that an interval must have at least.
 const INTERVAL_SECONDS_MIN: u64 = 60;
+/// Seconds of an interval, if nothing is said.
+const INTERVAL_SECONDS_USUAL: u64 = 900;
 
 /// Fields that we do not know are let pass: exported files hold more than is
 /// documented.
@@ -24,6 +26,8 @@ pub(super) struct Document {
     restrict: Option<Vec<WindowDocument>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    catch_up: Option<CatchUp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -31,13 +35,35 @@ pub(super) struct Document {
 enum RuleDocument {
     Immediately,
     OnDemand,
-    Indefinitely { interval: u64 },
-    Once { date: String },
-    Daily { time: String },
-    Weekly { days: Vec<i8>, time: String },
-    Monthly { days: Vec<i8>, time: String },
-    Yearly { months: Vec<i8>, days: Vec<i8>, time: String },
-    Cron { cron: String },
+    Indefinitely {
+        #[serde(default)]
+        interval: Option<u64>,
+    },
+    Once {
+        date: String,
+    },
+    Dates {
+        dates: Vec<String>,
+    },
+    Daily {
+        time: String,
+    },
+    Weekly {
+        days: Vec<i8>,
+        time: String,
+    },
+    Monthly {
+        days: Vec<i8>,
+        time: String,
+    },
+    Yearly {
+        months: Vec<i8>,
+        days: Vec<i8>,
+        time: String,
+    },
+    Cron {
+        cron: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,8 +84,9 @@ impl TryFrom<Document> for Schedule {
         let rule = match document.rule {
             RuleDocument::Immediately => Rule::Immediately,
             RuleDocument::OnDemand => Rule::OnDemand,
-            RuleDocument::Indefinitely { interval } => every(interval)?,
+            RuleDocument::Indefinitely { interval } => every(interval.unwrap_or(INTERVAL_SECONDS_USUAL))?,
             RuleDocument::Once { date } => Rule::Once { at: moment(&date, &zone)? },
+            RuleDocument::Dates { dates } => Rule::Dates { at: moments(&dates, &zone)? },
             RuleDocument::Daily { time } => Rule::Daily { at: time_of_day(&time)? },
             RuleDocument::Weekly { days, time } => {
                 Rule::Weekly { days: numbers("days", days, 0, 6)?, at: time_of_day(&time)? }
@@ -87,7 +114,7 @@ impl TryFrom<Document> for Schedule {
         let restrict = document.restrict.unwrap_or_default().into_iter().map(window).collect::<Result<_, _>>()?;
         // An interval counts from the beginning of its time, if that is known.
         let anchor = between.map_or(Timestamp::EPOCH, |(start, _)| start);
-        Ok(Schedule { rule, zone, between, restrict, anchor })
+        Ok(Schedule { rule, zone, between, restrict, anchor, catch_up: document.catch_up.unwrap_or_default() })
     }
 }
 
@@ -97,8 +124,9 @@ impl From<Schedule> for Document {
         let rule = match schedule.rule {
             Rule::Immediately => RuleDocument::Immediately,
             Rule::OnDemand => RuleDocument::OnDemand,
-            Rule::Every { micros } => RuleDocument::Indefinitely { interval: micros.unsigned_abs() / 1_000_000 },
+            Rule::Every { micros } => RuleDocument::Indefinitely { interval: Some(micros.unsigned_abs() / 1_000_000) },
             Rule::Once { at } => RuleDocument::Once { date: at.to_string() },
+            Rule::Dates { at } => RuleDocument::Dates { dates: at.iter().map(Timestamp::to_string).collect() },
             Rule::Daily { at } => RuleDocument::Daily { time: text(at) },
             Rule::Weekly { days, at } => RuleDocument::Weekly { days, time: text(at) },
             Rule::Monthly { days, at } => RuleDocument::Monthly { days, time: text(at) },
@@ -116,6 +144,7 @@ impl From<Schedule> for Document {
             between: schedule.between.map(|(start, end)| (start.to_string(), end.to_string())),
             restrict: (!windows.is_empty()).then_some(windows),
             timezone: schedule.zone.iana_name().filter(|name| *name != "UTC").map(str::to_owned),
+            catch_up: Some(schedule.catch_up).filter(|catch_up| *catch_up != CatchUp::default()),
         }
     }
 }
@@ -134,7 +163,9 @@ pub(super) fn zone(name: &str) -> Result<TimeZone, NotASchedule> {
 
 pub(super) fn every(seconds: u64) -> Result<Rule, NotASchedule> {
     if seconds < INTERVAL_SECONDS_MIN {
-        return refuse(format!("an interval of {seconds} s is shorter than {INTERVAL_SECONDS_MIN} s"));
+        return refuse(format!(
+            "an interval of {seconds} s is shorter than {INTERVAL_SECONDS_MIN} s (\"interval\" counts seconds)"
+        ));
     }
     match i64::try_from(seconds).ok().and_then(|seconds| seconds.checked_mul(1_000_000)) {
         Some(micros) => Ok(Rule::Every { micros }),
@@ -152,6 +183,17 @@ fn moment(text: &str, zone: &TimeZone) -> Result<Timestamp, NotASchedule> {
         Some(at) => Ok(at),
         None => refuse(format!("\"{text}\" is not a date and time such as 2026-02-03T09:15:00Z")),
     }
+}
+
+/// In order, each once.
+fn moments(texts: &[String], zone: &TimeZone) -> Result<Vec<Timestamp>, NotASchedule> {
+    if texts.is_empty() {
+        return refuse("\"dates\" is empty".to_owned());
+    }
+    let mut moments = texts.iter().map(|text| moment(text, zone)).collect::<Result<Vec<_>, _>>()?;
+    moments.sort_unstable();
+    moments.dedup();
+    Ok(moments)
 }
 
 fn time_of_day(text: &str) -> Result<civil::Time, NotASchedule> {
@@ -184,7 +226,8 @@ fn window(document: WindowDocument) -> Result<Window, NotASchedule> {
     within("days", &document.days, 0, 6)?;
     within("months", &document.months, 1, 12)?;
     let time = match document.time {
-        Some((from, to)) => Some((time_of_day(&from)?, time_of_day(&to)?)),
+        // A day may be said to end at 24:00, which no clock shows.
+        Some((from, to)) => Some((time_of_day(&from)?, time_of_day(if to == "24:00" { "00:00" } else { &to })?)),
         None => None,
     };
     Ok(Window { days: document.days, months: document.months, time })
