@@ -17,9 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base::BoxFuture;
-use base::causes;
 use base::http::{Http, HttpError, OURSELVES, Request, Response};
-use bytes::Bytes;
 use http::{HeaderValue, Uri, header};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -32,7 +30,9 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 
+use crate::alias::{self, HostAlias};
 use crate::connections::{Answer, Connections, Failure};
+use crate::identity;
 use crate::network::{Allowed, special_range};
 
 /// Time to reach a host and agree on TLS; within the time of the whole call.
@@ -55,6 +55,9 @@ pub struct Egress {
     outside: Arc<Connections<HttpsConnector<Guarded>>>,
     inside: Arc<Connections<HttpsConnector<ToOurselves>>>,
     inside_scheme: &'static str,
+    pub(crate) authorities: Arc<[CertificateDer<'static>]>,
+    /// Names that stand for ourselves.
+    aliases: Arc<[HostAlias]>,
     /// For what is not HTTP; see [`crate::dial`].
     pub(crate) guarded: Guarded,
 }
@@ -81,7 +84,20 @@ impl Egress {
             .https_or_http()
             .enable_http1()
             .wrap_connector(ToOurselves(Arc::new(origins)));
-        Egress { outside: Connections::new(outside), inside: Connections::new(inside), inside_scheme, guarded }
+        Egress {
+            outside: Connections::new(outside),
+            inside: Connections::new(inside),
+            inside_scheme,
+            authorities: authorities.into(),
+            aliases: Arc::default(),
+            guarded,
+        }
+    }
+
+    /// Lets calls to these hosts go to ourselves.
+    #[must_use]
+    pub fn with_aliases(self, aliases: Vec<HostAlias>) -> Self {
+        Egress { aliases: aliases.into(), ..self }
     }
 
     async fn call(&self, request: Request) -> Result<Response, HttpError> {
@@ -93,14 +109,19 @@ impl Egress {
                 return self.call_once(request).await;
             }
             let response = self.call_once(request.clone()).await?;
-            let Some(next) = redirect_of(&request, &response) else { return Ok(response) };
+            let Some(next) = request.redirected(&response) else { return Ok(response) };
+            // Nor may anybody send us to ourselves by another name.
+            if self.own_address(&next.url).is_some() && self.own_address(&request.url).is_none() {
+                return Ok(response);
+            }
             redirects_left -= 1;
             request = next;
         }
     }
 
     async fn call_once(&self, request: Request) -> Result<Response, HttpError> {
-        let Request { method, url, headers, body, response_bytes_max, .. } = request;
+        let Request { method, url, headers, body, response_bytes_max, tls, .. } = request;
+        let url = self.own_address(&url).unwrap_or(url);
         let bad_address = || HttpError::BadAddress { url: without_query(&url) };
         let (uri, ours) = match url.strip_prefix(OURSELVES) {
             Some(rest) => (format!("{}://{rest}", self.inside_scheme).parse::<Uri>().map_err(|_| bad_address())?, true),
@@ -115,10 +136,20 @@ impl Egress {
         *outgoing.uri_mut() = uri;
         *outgoing.headers_mut() = headers;
         outgoing.headers_mut().entry(header::USER_AGENT).or_insert(HeaderValue::from_static("loopwright"));
-        let answer = if ours {
-            self.inside.call(outgoing, response_bytes_max).await
-        } else {
-            self.outside.call(outgoing, response_bytes_max).await
+        let answer = match tls {
+            _ if ours => self.inside.call(outgoing, response_bytes_max).await,
+            None => self.outside.call(outgoing, response_bytes_max).await,
+            // Such calls are few, so each makes its own connection.
+            Some(tls) => {
+                let config = identity::config(&tls, &self.authorities)
+                    .map_err(|detail| HttpError::Tls { target: target_of(&target), detail })?;
+                let connector = HttpsConnectorBuilder::new()
+                    .with_tls_config(config)
+                    .https_or_http()
+                    .enable_http1()
+                    .wrap_connector(self.guarded.clone());
+                Connections::new(connector).call(outgoing, response_bytes_max).await
+            }
         };
         let Answer { parts, body, truncated } = answer.map_err(|failure| error_of(&failure, &target_of(&target)))?;
         Ok(Response { status: parts.status, headers: parts.headers, body, truncated })
@@ -136,31 +167,10 @@ impl Http for Egress {
             }
         })
     }
-}
 
-/// Returns the request that a redirect asks for. As browsers do: 307 and 308
-/// repeat the call, the others become a GET without a body. Credentials, and
-/// what led to the call, do not travel to another host.
-fn redirect_of(request: &Request, response: &Response) -> Option<Request> {
-    if !response.status.is_redirection() {
-        return None;
+    fn own_address(&self, url: &str) -> Option<String> {
+        if url.starts_with(OURSELVES) { Some(url.to_owned()) } else { alias::own_address(&self.aliases, url) }
     }
-    let location = response.headers.get(header::LOCATION)?.to_str().ok()?;
-    let from = url::Url::parse(&request.url).ok()?;
-    let to = from.join(location).ok()?;
-    let mut next = request.clone();
-    if from.host() != to.host() || from.port_or_known_default() != to.port_or_known_default() {
-        next.headers.remove(header::AUTHORIZATION);
-        next.headers.remove(header::COOKIE);
-        next.headers.remove(causes::HEADER);
-    }
-    if !matches!(response.status.as_u16(), 307 | 308) {
-        next.method = http::Method::GET;
-        next.body = Bytes::new();
-        next.headers.remove(header::CONTENT_TYPE);
-    }
-    next.url = to.into();
-    Some(next)
 }
 
 fn without_query(url: &str) -> String {
@@ -350,7 +360,7 @@ impl tower::Service<Uri> for ToOurselves {
 
 /// Trusts whom the well-known authorities vouch for, and `authorities`
 /// besides. One that cannot be used is passed over.
-fn trust(authorities: &[CertificateDer<'static>]) -> ClientConfig {
+pub(crate) fn trust(authorities: &[CertificateDer<'static>]) -> ClientConfig {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     roots.add_parsable_certificates(authorities.iter().cloned());
     ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

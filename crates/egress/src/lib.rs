@@ -1,7 +1,7 @@
 //! The one way out.
 //!
 //! Whatever a user directs to the outside (the HTTP modules of flows, the
-//! callbacks of subscriptions) leaves through [`Egress`]. It knows no word of
+//! callbacks of subscriptions, mail) leaves through [`Egress`]. It knows no word of
 //! the domain: it is handed a [`Request`](base::http::Request), judges the
 //! address that would be dialled, and brings back the answer.
 //!
@@ -11,8 +11,12 @@
 
 mod egress;
 mod connections;
+mod identity;
 mod network;
 mod dial;
+mod post;
+mod alias;
 
+pub use alias::{HostAlias, NotAnAlias};
 pub use egress::{Egress, Origins};
 pub use network::{Allowed, NotARange};

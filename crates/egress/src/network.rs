@@ -4,11 +4,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use base::AddressRange;
+
 /// An entry of the allow-list: `10.1.0.0/16`, `127.0.0.1:9000`, `[::1]:80`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowed {
-    network: IpAddr,
-    prefix: u8,
+    range: AddressRange,
     port: Option<u16>,
 }
 
@@ -30,26 +31,21 @@ impl FromStr for Allowed {
             }
             _ => (text, None),
         };
-        let (address, prefix) = match range.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix.parse::<u8>().map_err(|_| wrong())?)),
-            None => (range, None),
+        let plain = match range.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+            Some((address, prefix)) => format!("{address}{prefix}"),
+            None => range.to_owned(),
         };
-        let network: IpAddr = address.trim_matches(['[', ']']).parse().map_err(|_| wrong())?;
-        let whole = if network.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.unwrap_or(whole);
-        if prefix > whole {
-            return Err(wrong());
-        }
-        Ok(Allowed { network, prefix, port })
+        Ok(Allowed { range: plain.parse().map_err(|_| wrong())?, port })
     }
 }
 
 impl fmt::Display for Allowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.network, self.port) {
-            (network, None) => write!(f, "{network}/{}", self.prefix),
-            (IpAddr::V4(network), Some(port)) => write!(f, "{network}/{}:{port}", self.prefix),
-            (IpAddr::V6(network), Some(port)) => write!(f, "[{network}]/{}:{port}", self.prefix),
+        let (network, prefix) = (self.range.network(), self.range.prefix());
+        match (network, self.port) {
+            (_, None) => write!(f, "{network}/{prefix}"),
+            (IpAddr::V4(_), Some(port)) => write!(f, "{network}/{prefix}:{port}"),
+            (IpAddr::V6(_), Some(port)) => write!(f, "[{network}]/{prefix}:{port}"),
         }
     }
 }
@@ -57,21 +53,7 @@ impl fmt::Display for Allowed {
 impl Allowed {
     /// Tells whether the entry opens this address and port.
     pub(crate) fn covers(&self, address: SocketAddr) -> bool {
-        self.port.is_none_or(|port| port == address.port()) && self.contains(plain(address.ip()))
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        match (self.network, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
-                network.to_bits() & mask == address.to_bits() & mask
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
-                network.to_bits() & mask == address.to_bits() & mask
-            }
-            _ => false,
-        }
+        self.port.is_none_or(|port| port == address.port()) && self.range.contains(plain(address.ip()))
     }
 }
 
@@ -162,6 +144,7 @@ mod tests {
             ("127.0.0.0/8:9000", "127.1.2.3:9001", false),
             ("0.0.0.0/0", "10.0.0.1:1", true),
             ("[::1]:80", "[::1]:80", true),
+            ("[::1]/128:80", "[::1]:81", false),
             ("fd00::/8", "[fd12::1]:443", true),
             ("10.0.0.0/8", "[::ffff:10.0.0.1]:1", true),
         ] {

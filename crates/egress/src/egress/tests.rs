@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use base::http::{Method, StatusCode};
+use base::causes;
+use base::http::{Identity, Method, StatusCode, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -207,23 +208,41 @@ async fn a_call_that_takes_too_long_ends_and_so_does_its_connection() {
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
-#[tokio::test]
-async fn an_authority_of_ones_own_is_trusted_if_it_is_named() {
+/// A server with TLS whose certificate an authority of its own house vouches
+/// for, and a client certificate of the same house.
+struct House {
+    port: u16,
+    root: rcgen::Certificate,
+    client: Identity,
+}
+
+/// Opens a house; it may ask whoever calls for a certificate.
+async fn house(asks_for_certificates: bool) -> House {
     let key = rcgen::KeyPair::generate().expect("a key");
     let mut authority = rcgen::CertificateParams::default();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let root = authority.self_signed(&key).expect("a root");
     let issuer = rcgen::Issuer::new(authority, key);
-    let own_key = rcgen::KeyPair::generate().expect("a key");
-    let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-    let leaf = leaf.signed_by(&own_key, &issuer).expect("a certificate");
-    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(own_key.serialize_der());
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key.into())
-        .expect("they belong together");
+    let signed = |name: &str| {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let leaf = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        (leaf.signed_by(&key, &issuer).expect("a certificate"), key)
+    };
+    let (leaf, key) = signed("localhost");
+    let (client, client_key) = signed("client");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(root.der().clone()).expect("a root");
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+    let config =
+        rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let config = match asks_for_certificates {
+        true => config.with_client_cert_verifier(verifier.expect("a verifier")),
+        false => config.with_no_client_auth(),
+    };
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let config = config.with_single_cert(vec![leaf.der().clone()], key.into()).expect("they belong together");
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("a bound port").port();
@@ -237,12 +256,49 @@ async fn an_authority_of_ones_own_is_trusted_if_it_is_named() {
             let _ = stream.shutdown().await;
         }
     });
-    let allowed: Vec<Allowed> = vec!["127.0.0.0/8".parse().expect("a rule"), "::1/128".parse().expect("a rule")];
-    let call = || Request::new(Method::GET, format!("https://localhost:{port}/"));
-    let stranger = Egress::new(allowed.clone(), Origins::default());
-    let error = stranger.send(call()).await.expect_err("nobody vouches for it");
-    assert!(error.to_string().contains("certificate"), "{error}");
-    let friend = Egress::trusting(allowed, Origins::default(), &[root.der().clone()]);
-    let answer = friend.send(call()).await.expect("it is vouched for");
-    assert_eq!(&answer.body[..], b"hello");
+    let client = Identity { certificates: client.pem(), key: base::Secret::new(client_key.serialize_pem()) };
+    House { port, root, client }
+}
+
+fn loopback() -> Vec<Allowed> {
+    vec!["127.0.0.0/8".parse().expect("a rule"), "::1/128".parse().expect("a rule")]
+}
+
+/// Calls a house; `Ok` is the body.
+async fn called(house: &House, authorities: &[CertificateDer<'static>], tls: Option<Tls>) -> Result<String, String> {
+    let mut request = Request::new(Method::GET, format!("https://localhost:{}/", house.port));
+    request.tls = tls.map(Arc::new);
+    let answer = Egress::trusting(loopback(), Origins::default(), authorities).send(request).await;
+    answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_if_it_is_named() {
+    let house = house(false).await;
+    let error = called(&house, &[], None).await.expect_err("nobody vouches for it");
+    assert!(error.contains("certificate"), "{error}");
+    assert_eq!(called(&house, &[house.root.der().clone()], None).await.as_deref(), Ok("hello"));
+    // A call may bring its own authority, or believe anybody.
+    let authority = Tls { authorities: Some(house.root.pem()), ..Tls::default() };
+    assert_eq!(called(&house, &[], Some(authority)).await.as_deref(), Ok("hello"));
+    let anybody = Tls { believes_anybody: true, ..Tls::default() };
+    assert_eq!(called(&house, &[], Some(anybody)).await.as_deref(), Ok("hello"));
+    let error = called(&house, &[], Some(Tls::default())).await.expect_err("nobody vouches for it");
+    assert!(error.contains("certificate"), "{error}");
+    let nonsense = Tls { authorities: Some("no certificate".into()), ..Tls::default() };
+    let error = called(&house, &[], Some(nonsense)).await.expect_err("no authority");
+    assert!(error.ends_with("the authority is not PEM"), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_where_one_is_given() {
+    let house = house(true).await;
+    let trusting = || Tls { authorities: Some(house.root.pem()), ..Tls::default() };
+    assert!(called(&house, &[], Some(trusting())).await.is_err(), "the server wants a certificate");
+    let known = Tls { identity: Some(house.client.clone()), ..trusting() };
+    assert_eq!(called(&house, &[], Some(known)).await.as_deref(), Ok("hello"));
+    let key = base::Secret::new("no key");
+    let broken = Tls { identity: Some(Identity { key, ..house.client.clone() }), ..trusting() };
+    let error = called(&house, &[], Some(broken)).await.expect_err("no key");
+    assert!(error.ends_with("the private key of the client certificate is not PEM"), "{error}");
 }
