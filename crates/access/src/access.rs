@@ -135,6 +135,19 @@ impl Access {
         Ok(actor)
     }
 
+    /// Returns the actor for whom a flow acts, `author` being the id of whoever
+    /// stands behind the flow. It may do what the author may now, and is
+    /// nobody any more when that one's key is revoked. The caller has made
+    /// sure that it is the flow that asks.
+    pub async fn acting_for(&self, author: &str, flow: &str) -> Result<Actor, Error> {
+        let id = author.to_owned();
+        let stored = self.db.read("access.find_key", move |tx| tables::app_key(tx, &id)).await?;
+        let stored = stored.filter(|stored| stored.app_key.revoked_at.is_none()).ok_or(Error::UnknownKey)?;
+        let actor = stored.app_key.actor();
+        let name = if flow.is_empty() { actor.name } else { format!("{} (by flow \"{flow}\")", actor.name) };
+        Ok(Actor { name, ..actor })
+    }
+
     /// Makes an app key; the answer is the only time that its secret is seen.
     pub async fn create_app_key(&self, actor: &Actor, name: &str, administrator: bool) -> Result<NewAppKey, Error> {
         require_administrator(actor)?;

@@ -431,16 +431,32 @@ impl Events {
     /// Tells administrators that a flow was paused. The same pause may be told
     /// again: there is one notice of it.
     pub async fn flow_paused(&self, flow: &str, at: Timestamp, text: &str) -> Result<(), Error> {
+        self.tell_of_flow(NoticeKind::FlowPaused, flow, at, text).await
+    }
+
+    /// Tells administrators that a flow was switched off because its runs
+    /// failed. It may be told again: there is one notice of it.
+    pub async fn flow_switched_off(&self, flow: &str, at: Timestamp, text: &str) -> Result<(), Error> {
+        self.tell_of_flow(NoticeKind::FlowSwitchedOff, flow, at, text).await
+    }
+
+    /// Tells administrators that a connection of flows has ended, or soon
+    /// will. It may be told again: there is one notice of it.
+    pub async fn connection_ends(&self, connection: &str, at: Timestamp, text: &str) -> Result<(), Error> {
+        self.tell_of_flow(NoticeKind::ConnectionEnds, connection, at, text).await
+    }
+
+    async fn tell_of_flow(&self, kind: NoticeKind, flow: &str, at: Timestamp, text: &str) -> Result<(), Error> {
         let notice = NewNotice {
             name: flow.to_owned(),
             ..NewNotice::for_administrators(
-                NoticeKind::FlowPaused,
-                format!("{}/{flow}/{}", NoticeKind::FlowPaused.word(), at.as_micros()),
+                kind,
+                format!("{}/{flow}/{}", kind.word(), at.as_micros()),
                 at,
                 text.to_owned(),
             )
         };
-        let write = self.ports.db.write("events.flow_paused", move |tx| {
+        let write = self.ports.db.write("events.tell_of_flow", move |tx| {
             Ok::<_, Error>(tables::insert_notices(tx, std::slice::from_ref(&notice))?)
         });
         write.await?;

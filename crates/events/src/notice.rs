@@ -66,11 +66,15 @@ pub enum NoticeKind {
     DataModelBack,
     /// A flow feeds itself and was paused.
     FlowPaused,
+    /// A flow failed too often and was switched off.
+    FlowSwitchedOff,
+    /// A connection of flows has ended, or soon will.
+    ConnectionEnds,
 }
 
 impl NoticeKind {
     /// All of them.
-    pub const ALL: [NoticeKind; 15] = [
+    pub const ALL: [NoticeKind; 17] = [
         NoticeKind::Created,
         NoticeKind::Deleted,
         NoticeKind::Failed,
@@ -86,6 +90,8 @@ impl NoticeKind {
         NoticeKind::DataModelRefused,
         NoticeKind::DataModelBack,
         NoticeKind::FlowPaused,
+        NoticeKind::FlowSwitchedOff,
+        NoticeKind::ConnectionEnds,
     ];
 
     /// Returns the word for it, as the wire and the database write it.
@@ -106,6 +112,8 @@ impl NoticeKind {
             NoticeKind::DataModelRefused => "data-model-refused",
             NoticeKind::DataModelBack => "data-model-back",
             NoticeKind::FlowPaused => "flow-paused",
+            NoticeKind::FlowSwitchedOff => "flow-switched-off",
+            NoticeKind::ConnectionEnds => "connection-ends",
         }
     }
 

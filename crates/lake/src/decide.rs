@@ -14,7 +14,6 @@ use pools::{CHANGE_DATE_COLUMN, Change, Commit, CommitNumber, Committed, Mode, S
 
 use crate::arrow_rows::{array_of, arrow_schema};
 use crate::columns::empty_column;
-use crate::dropping::{dropped, is_drop};
 use crate::error::failed;
 use crate::keys::{Coder, Key};
 use crate::run::Kind;
@@ -71,9 +70,6 @@ pub(crate) fn decide(
     pieces: &[Staged],
     number: CommitNumber,
 ) -> Result<Decision, TablesError> {
-    if is_drop(commit, pieces) {
-        return Ok(dropped(table, commit, number));
-    }
     let columns: Vec<_> = pieces.iter().map(|piece| (piece.kind(), piece.content().schema())).collect();
     let shape = shape_after(table.map(|table| &table.shape), commit, &columns)?;
     let net = match &commit.mode {

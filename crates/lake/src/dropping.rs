@@ -9,20 +9,8 @@ use pools::rows::{Column, Rows, Values};
 use pools::schema::Shape;
 use pools::{Change, Commit, CommitNumber, Committed, Mode, SEQ_COLUMN};
 
-use crate::decide::{Decision, Staged};
+use crate::decide::Decision;
 use crate::table::Table;
-
-/// Returns the pieces that say it. No push job can say the same: deletes need
-/// keys, and a REPLACE has none.
-pub(crate) fn drop_pieces() -> Vec<Staged> {
-    vec![Staged::Delete(Rows::default())]
-}
-
-/// Tells whether a commit drops its table.
-pub(crate) fn is_drop(commit: &Commit, pieces: &[Staged]) -> bool {
-    let says_it = |piece: &Staged| matches!(piece, Staged::Delete(rows) if rows.columns().is_empty());
-    commit.mode == Mode::Replace && pieces.len() == 1 && pieces.iter().all(says_it)
-}
 
 /// Returns what the log will say about it.
 pub(crate) fn dropped(table: Option<&Table>, commit: &Commit, number: CommitNumber) -> Decision {

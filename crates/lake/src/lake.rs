@@ -253,6 +253,11 @@ impl Lake {
         of_unmade(self.ask_for(commit, JobRows::Memory(pieces), only_after).await)
     }
 
+    /// Drops a table.
+    pub(crate) async fn commit_drop(&self, commit: Commit) -> Result<Committed, TablesError> {
+        of_unmade(self.ask_for(commit, JobRows::Dropped, None).await)
+    }
+
     /// Commits what was staged.
     async fn commit_staged(&self, commit: Commit, only_after: Option<CommitNumber>) -> Result<Committed, TablesError> {
         let staging = self.staged.lock().remove(&commit.job);

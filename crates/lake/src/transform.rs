@@ -20,7 +20,6 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::arrow_rows::{adopted, arrow_type, column_of, column_type};
 use crate::asking::Work;
 use crate::columns::empty_column;
-use crate::dropping::drop_pieces;
 use crate::error::failed;
 use crate::lake::Lake;
 use crate::query::{Answering, parse_any, plan};
@@ -72,7 +71,7 @@ impl Lake {
             }
             Action::Drop { table } => {
                 let commit = commit_of(transform, table, Mode::Replace);
-                let committed = self.commit_pieces(commit, drop_pieces(), None).await?;
+                let committed = self.commit_drop(commit).await?;
                 Ok(Transformed::Committed(committed))
             }
             Action::Write(write) => {

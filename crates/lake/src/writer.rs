@@ -18,6 +18,7 @@ use tracing::{error, warn};
 use crate::apply::apply;
 use crate::decide::{Staged, decide};
 use crate::disk::Disk;
+use crate::dropping::dropped;
 use crate::error::{Error, failed};
 use crate::hot::Layer;
 use crate::lake::Options;
@@ -77,6 +78,8 @@ pub(crate) enum JobRows {
     Disk(Plan),
     /// On disk, to be planned when its turn has come.
     Unplanned(Arc<Run>, Arc<[(Kind, Schema)]>),
+    /// None, and no columns either: the table is dropped.
+    Dropped,
 }
 
 /// Why a commit was not made.
@@ -99,7 +102,7 @@ impl Job {
     fn rows(&self) -> usize {
         match &self.rows {
             JobRows::Memory(pieces) => pieces.iter().map(|piece| piece.content().len()).sum(),
-            JobRows::Disk(_) | JobRows::Unplanned(..) => 0,
+            JobRows::Disk(_) | JobRows::Unplanned(..) | JobRows::Dropped => 0,
         }
     }
 }
@@ -406,6 +409,7 @@ impl Draft<'_> {
             JobRows::Memory(pieces) => (decide(table, commit, pieces, self.next)?, None),
             JobRows::Disk(plan) if plan.stands(table, commit) => (plan.decision(table, commit, self.next), Some(plan)),
             JobRows::Disk(_) => return Err(Unmade::Overtaken),
+            JobRows::Dropped => (dropped(table, commit, self.next), None),
             JobRows::Unplanned(run, pieces) => {
                 planned_now = self.shared.plan(self.pool, table, commit, run, pieces)?;
                 (planned_now.decision(table, commit, self.next), Some(&planned_now))

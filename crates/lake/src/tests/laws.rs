@@ -261,6 +261,20 @@ async fn no_crash_loses_or_doubles_a_row_of_a_big_job() {
     crash_at_each_step(&untidy(Options { segment_bytes_max: 200, ..spilling() })).await;
 }
 
+/// To drop a table is an act of its own, which no rows can say.
+#[tokio::test]
+async fn no_piece_says_that_a_table_is_dropped() {
+    for options in [small(), spilling()] {
+        let mut pond = Pond::with(options);
+        pond.push("Orders", by_id(false), vec![Piece::Upsert(rows("Id:integer\n1"))]).await.unwrap();
+        let deletes = |columns| (0, vec![(true, Rows::new(columns))]);
+        for (table, pieces) in [deletes(Vec::new()), deletes(rows("Id:integer").columns().to_vec())] {
+            pond.act(Deed::Push { table, mode: Mode::Replace, pieces }).await;
+            pond.agree().await;
+        }
+    }
+}
+
 async fn crash_at_each_step(options: &Options) {
     let story = || {
         let push = |table, mode, drawing: &str| Deed::Push { table, mode, pieces: vec![(false, rows(drawing))] };

@@ -230,6 +230,7 @@ impl World {
                 Some(Point::Write) => "at a write",
                 Some(Point::Sync) => "at a sync",
                 Some(Point::Cut | Point::Delete) => "at a cut",
+                Some(Point::Read) => unreachable!("no crash strikes at a read"),
                 None => "after an I/O error",
             };
             Box::pin(self.crash(kind)).await;
