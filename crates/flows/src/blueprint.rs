@@ -5,8 +5,24 @@
 //! The format has a version in `metadata.version`, of which only 1 has ever
 //! been seen; it is refused if it is anything else.
 
+mod archive;
+mod container;
+mod export;
+mod names;
+mod places;
+mod walk;
+#[cfg(test)]
+mod tests;
+
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
+
+pub use archive::{Entry, is_archive, read as read_archive, write as write_archive};
+pub use container::{Carried, Upload, document, is_json};
+pub use export::{Format, export, write};
+pub use names::{Name, Named, names, renamed};
+pub use places::{Place, Places};
+pub use walk::{List, Placed, Spot, modules, texts};
 
 /// A document that has been read.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,9 +38,20 @@ pub struct Blueprint {
     /// When the flow starts by itself; usually stored beside a blueprint.
     #[serde(default)]
     pub scheduling: Option<Json>,
+    /// What it is given and what it gives: `input` and `output` are lists of
+    /// fields.
+    #[serde(default)]
+    pub interface: Json,
+    /// The same in older documents, as `input_spec` and `output_spec`.
+    #[serde(default)]
+    pub io: Json,
     /// Variables with their defaults, read as `{{var.flow.name}}`. Our own.
     #[serde(default)]
     pub variables: Map<String, Json>,
+    /// Whose manners hold where nothing is said; those of the format, unless
+    /// the document was taken from one to the other. Our own.
+    #[serde(default)]
+    manners: Option<Manners>,
 }
 
 /// `metadata` of a document.
@@ -41,16 +68,45 @@ pub struct Metadata {
     pub loopwright: Own,
 }
 
-/// `metadata.scenario`: how a flow runs. What is not here is not acted on yet.
+/// `metadata.scenario`: how a flow runs. What is not here is not acted on.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Scenario {
+    /// Cycles of a run that nothing starts with data; 1 if nothing is said.
+    #[serde(default)]
+    pub roundtrips: Option<u64>,
+    /// Failed runs in a row after which the flow is switched off; 3 if nothing
+    /// is said.
+    #[serde(default)]
+    pub max_errors: Option<u32>,
+    /// Each module is committed after its operation; else all of them at the
+    /// end of the cycle.
+    #[serde(default)]
+    pub auto_commit: Option<bool>,
+    /// What began the run is committed last all the same, so that a failure
+    /// leaves it unprocessed.
+    #[serde(default)]
+    pub auto_commit_trigger_last: Option<bool>,
+    /// Failed bundles can be stored as incomplete executions.
+    #[serde(default)]
+    pub dlq: Option<bool>,
+    /// Where there is no room to store one, it is dropped and the run goes on.
+    #[serde(default)]
+    pub dataloss: Option<bool>,
     /// One run at a time, in order of arrival.
     #[serde(default)]
     pub sequential: bool,
     /// Bundles are not kept in the history.
     #[serde(default)]
     pub confidential: bool,
+    /// Runs at the same time at most. It is not acted on, and the check of the
+    /// flow says so.
+    #[serde(default)]
+    pub slots: Json,
+    /// Variables are read again during the run. It is not acted on either: a
+    /// replay must see what the run saw.
+    #[serde(default)]
+    pub fresh_variables: Json,
 }
 
 /// `metadata.loopwright`: settings that blueprints of others do not have. The
@@ -65,6 +121,48 @@ pub struct Own {
     /// How often an effect that is safe to repeat is tried again when nobody answered.
     #[serde(default)]
     pub retries: Option<u32>,
+    /// Requests to a hook that one run takes, where the module does not say.
+    #[serde(default)]
+    pub max_results: Option<u32>,
+    /// The time zone of the flow, such as `Europe/Berlin`: for dates that do
+    /// not name one. UTC if it is not said.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Failed runs in a row after which a flow is switched off whose runs are
+    /// started by data at once.
+    #[serde(default)]
+    pub instant_errors_max: Option<u32>,
+    /// What a run began with goes back to its hook when the run fails.
+    #[serde(default)]
+    pub returns_items: Option<bool>,
+    /// How the open points of the language are read, where not as the engine
+    /// is set to.
+    #[serde(default)]
+    pub semantics: Map<String, Json>,
+    /// Whose manners hold where nothing is said.
+    #[serde(skip)]
+    pub manners: Manners,
+}
+
+/// Whose manners a document has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manners {
+    /// Those of Loopwright: it is written in YAML.
+    #[default]
+    Ours,
+    /// Those of where it comes from: it is a blueprint in JSON.
+    Origin,
+}
+
+impl Manners {
+    /// Returns what documents call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Manners::Ours => "ours",
+            Manners::Origin => "origin",
+        }
+    }
 }
 
 /// A module in its place, with its settings.
@@ -174,35 +272,51 @@ impl ModuleNode {
 }
 
 impl Blueprint {
+    /// Returns the fields that it is given when it is started by hand or by
+    /// another flow; null if it declares none.
+    pub fn inputs(&self) -> &Json {
+        [self.interface.get("input"), self.io.get("input_spec")].into_iter().flatten().next().unwrap_or(&Json::Null)
+    }
+
     /// Reads a document: JSON if it begins with a brace, else YAML. The error
     /// is a sentence for the author of the text.
     pub fn read(text: &str) -> Result<Self, String> {
-        let text = text.trim_start_matches('\u{feff}').trim_start();
-        let blueprint = if text.starts_with('{') { read_json(text)? } else { read_yaml(text)? };
+        let text = without_mark(text);
+        let is_json = is_json(text);
+        let mut blueprint: Self = if is_json {
+            serde_json::from_value(document(text)?).map_err(|error| error.to_string())?
+        } else {
+            serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|error| error.to_string())?
+        };
+        let own = &mut blueprint.metadata.loopwright;
+        own.manners = blueprint.manners.unwrap_or(if is_json { Manners::Origin } else { Manners::Ours });
+        if own.manners == Manners::Origin {
+            own.escape_json.get_or_insert(false);
+            own.retries.get_or_insert(0);
+            own.max_results.get_or_insert(1);
+        }
         match blueprint.metadata.version {
             None | Some(1) => Ok(blueprint),
             Some(version) => Err(format!("metadata.version {version} is not known, only 1 is")),
         }
     }
+
+    /// Reads the tests of a document, as they are written; null if it has none.
+    pub fn tests(text: &str) -> Result<Json, String> {
+        Ok(document(text)?.get_mut("tests").map(Json::take).unwrap_or_default())
+    }
 }
 
-fn read_json(text: &str) -> Result<Blueprint, String> {
-    let document: Json = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    // What the API of the original answers or is sent has the blueprint
-    // inside, as an object or as a text that holds one.
-    let inside = document.pointer("/response/blueprint").or_else(|| document.get("blueprint"));
-    let inside = match inside {
-        Some(Json::String(text)) => serde_json::from_str(text).map_err(|error| format!("blueprint: {error}"))?,
-        Some(other) => other.clone(),
-        None => document,
-    };
-    let mut blueprint: Blueprint = serde_json::from_value(inside).map_err(|error| error.to_string())?;
-    let own = &mut blueprint.metadata.loopwright;
-    own.escape_json.get_or_insert(false);
-    own.retries.get_or_insert(0);
-    Ok(blueprint)
+fn without_mark(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}').trim_start()
 }
 
-fn read_yaml(text: &str) -> Result<Blueprint, String> {
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+/// Reads YAML as it is.
+fn yaml(text: &str) -> Result<Json, String> {
+    serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|error| error.to_string())
+}
+
+/// A field may be called `n`, and an answer may be `no`: both are texts.
+fn yaml_options() -> serde_saphyr::Options {
+    serde_saphyr::options! { strict_booleans: true }
 }

@@ -9,6 +9,7 @@
 use std::cmp::Ordering;
 
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::mapping::{Problem, Surroundings, Template, to_date};
@@ -40,6 +41,38 @@ pub enum Verdict {
     /// It does not; the text says which condition was not met with which values.
     Stops(String),
 }
+
+/// What a filter said about a bundle, and what it looked at: for the history
+/// of a run. Conditions behind the one that decided were not looked at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Judgement {
+    /// What people call the filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The bundle went on.
+    pub passes: bool,
+    /// The lists of conditions, any of which is enough.
+    pub any: Vec<Vec<Judged>>,
+}
+
+/// A condition with the values that it was asked about. A long value is cut.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The left side; left out where it came to nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<Json>,
+    /// As it is written in the flow.
+    pub operator: String,
+    /// The right side, where there is one and it came to something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right: Option<Json>,
+    /// Whether the condition holds.
+    pub holds: bool,
+}
+
+/// Characters of a value in a [`Judged`].
+const JUDGED_CHARS_MAX: usize = 200;
 
 /// Every operator, without its ending `:ci`.
 const OPERATORS: [&str; 46] = [
@@ -118,12 +151,35 @@ impl Filter {
 
     /// Tells whether a bundle may pass.
     pub fn judge(&self, around: &dyn Surroundings) -> Result<Verdict, Problem> {
+        self.judge_noting(around, &mut |_, _| {})
+    }
+
+    /// The same, and fills in what was looked at.
+    pub fn judge_telling(&self, around: &dyn Surroundings, told: &mut Judgement) -> Result<Verdict, Problem> {
+        told.name.clone_from(&self.name);
+        let verdict = self.judge_noting(around, &mut |group, judged| {
+            told.any.resize_with(group + 1, Vec::new);
+            told.any[group].push(judged());
+        })?;
+        told.passes = verdict == Verdict::Passes;
+        Ok(verdict)
+    }
+
+    /// Judges, and hands each condition that is asked to `note`, with the
+    /// number of its list.
+    fn judge_noting(
+        &self,
+        around: &dyn Surroundings,
+        note: &mut dyn FnMut(usize, &dyn Fn() -> Judged),
+    ) -> Result<Verdict, Problem> {
         let mut stopped_by = Vec::new();
-        for all in &self.any {
+        for (group, all) in self.any.iter().enumerate() {
             let mut failed = None;
             for condition in all {
-                if let Some(text) = condition.fails(around)? {
-                    failed = Some(text);
+                let asked = condition.ask(around)?;
+                note(group, &|| asked.judged());
+                if !asked.holds {
+                    failed = Some(asked.why());
                     break;
                 }
             }
@@ -151,16 +207,28 @@ fn condition(document: &Json, unknown: &mut dyn FnMut(&str)) -> Result<Condition
 }
 
 impl Condition {
-    /// Returns a sentence with the values if the condition does not hold.
-    fn fails(&self, around: &dyn Surroundings) -> Result<Option<String>, Problem> {
-        let left = self.left.evaluate(around)?;
+    fn ask(&self, around: &dyn Surroundings) -> Result<Asked<'_>, Problem> {
+        let left = around.semantics().left_side(&self.operator, self.left.evaluate(around)?);
         let right = match &self.right {
             Some(template) => template.evaluate(around)?,
             None => Value::Absent,
         };
-        if holds(&self.operator, &left, &right, &around.zone()) {
-            return Ok(None);
-        }
+        let holds = holds(&self.operator, &left, &right, &around.zone());
+        Ok(Asked { condition: self, left, right, holds })
+    }
+}
+
+/// A condition that was asked, with what its sides came to.
+struct Asked<'a> {
+    condition: &'a Condition,
+    left: Value,
+    right: Value,
+    holds: bool,
+}
+
+impl Asked<'_> {
+    /// Says in a sentence with the values what does not hold.
+    fn why(&self) -> String {
         let shown = |value: &Value| match value {
             Value::Absent => "nothing".to_owned(),
             value => {
@@ -168,10 +236,31 @@ impl Condition {
                 format!("\"{text}\"")
             }
         };
-        Ok(Some(match self.right {
-            Some(_) => format!("{} {} {}", shown(&left), self.operator, shown(&right)),
-            None => format!("{} {}", shown(&left), self.operator),
-        }))
+        let operator = &self.condition.operator;
+        match self.condition.right {
+            Some(_) => format!("{} {operator} {}", shown(&self.left), shown(&self.right)),
+            None => format!("{} {operator}", shown(&self.left)),
+        }
+    }
+
+    fn judged(&self) -> Judged {
+        let shown = |value: &Value| {
+            if *value == Value::Absent {
+                return None;
+            }
+            let json = value.to_json();
+            let text = json.as_str().map_or_else(|| json.to_string(), str::to_owned);
+            Some(match text.char_indices().nth(JUDGED_CHARS_MAX) {
+                None => json,
+                Some((cut, _)) => Json::from(format!("{}…", &text[..cut])),
+            })
+        };
+        Judged {
+            left: shown(&self.left),
+            operator: self.condition.operator.clone(),
+            right: shown(&self.right),
+            holds: self.holds,
+        }
     }
 }
 

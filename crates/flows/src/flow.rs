@@ -15,6 +15,9 @@ pub enum FlowState {
     /// It was on, and was stopped because it feeds itself. Its items wait until
     /// somebody activates it.
     Paused,
+    /// It was on, and was switched off because its runs failed. Its items wait
+    /// until somebody activates it.
+    SwitchedOff,
 }
 
 /// A flow in a list.
@@ -25,6 +28,9 @@ pub struct FlowInfo {
     pub key: String,
     /// What people read.
     pub name: String,
+    /// Key of the package in which it lies, if it lies in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// Whether events and schedules start it.
     pub state: FlowState,
     /// Number of the published version; nothing before the first.
@@ -42,6 +48,9 @@ pub struct FlowInfo {
     /// Why it is paused, in whole sentences, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
+    /// Why it was switched off, in whole sentences, if not by a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub switched_off: Option<String>,
 }
 
 /// Everything about a flow.
@@ -59,6 +68,24 @@ pub struct FlowDetails {
     pub variables: Map<String, Json>,
     /// What is noteworthy about the draft.
     pub notices: Vec<Notice>,
+}
+
+/// A publication of a flow.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowVersion {
+    /// Counted from 1.
+    pub version: u64,
+    /// When it was published.
+    pub published_at: Timestamp,
+    /// By whom.
+    pub published_by: String,
+    /// What that person said about it.
+    pub note: Option<String>,
+    /// The version whose text was published again, if it was a rollback.
+    pub of_version: Option<u64>,
+    /// Whether it is the one that runs.
+    pub current: bool,
 }
 
 /// How much a notice matters.
@@ -87,12 +114,11 @@ pub struct Notice {
 
 impl std::fmt::Display for Notice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(module) = self.module {
-            write!(f, "module {module}")?;
-            if let Some(field) = &self.field {
-                write!(f, ", {field}")?;
-            }
-            f.write_str(": ")?;
+        match (self.module, &self.field) {
+            (Some(module), Some(field)) => write!(f, "module {module}, {field}: ")?,
+            (Some(module), None) => write!(f, "module {module}: ")?,
+            (None, Some(field)) => write!(f, "{field}: ")?,
+            (None, None) => {}
         }
         f.write_str(&self.text)
     }

@@ -4,7 +4,22 @@
 //! engine itself is in `work`.
 
 mod connections;
+mod start;
+mod tasks;
+mod trials;
+mod again;
+mod incomplete;
+mod stores;
+mod structures;
+mod hooks;
+mod imports;
+mod blueprints;
+mod literals;
+mod publishing;
+mod packages;
+mod variables;
 mod runs;
+mod history;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -13,20 +28,35 @@ use std::time::Duration;
 use base::db::{self, Db};
 use base::error::Kind;
 use base::http::Http;
+use base::mail::Post;
 use base::secret::KeyRing;
 use base::{Actor, BoxFuture, Chance, Clock, audit};
 use parking_lot::Mutex;
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::Notify;
 
+use crate::callers::Callers;
+use crate::connection::Tokens;
 use crate::error::Error;
 use crate::feedback::Notices;
 use crate::flow::{FlowDetails, FlowInfo, FlowState, Notice};
-use crate::program::{Program, Start, hash_of};
+use crate::hook::gate::Gate;
+use crate::hook::queue_of;
+use crate::limits::Limits;
+use crate::program::{Program, Start};
+use crate::run::RunId;
+use crate::semantics::Semantics;
 use crate::tables::{self, FlowRow};
+use crate::work::door::Door;
 
-pub(crate) use connections::purpose_of;
-
+pub use again::{Again, StartingAt};
+pub use blueprints::{ImportOptions, ImportedFlow};
+pub(crate) use connections::Behind;
+pub use literals::{MovedSecret, MovedSecrets};
+pub use publishing::Reading;
+pub use start::Which;
+pub use tasks::Answerer;
+pub use variables::SharedScope;
 /// Why a signal cannot be listened to.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{detail}")]
@@ -55,6 +85,13 @@ pub struct Options {
     pub concurrency: usize,
     /// Items that may wait on one hook.
     pub hook_queue_max: u64,
+    /// Bytes of data that may wait on one hook. A single item may have more:
+    /// it would never get in.
+    pub hook_queue_bytes_max: u64,
+    /// Requests that a webhook takes in 10 seconds; 0 for any number.
+    pub hook_requests_per_10s_max: u64,
+    /// How long the caller of a webhook waits for the answer of its flow.
+    pub hook_answer_max: Duration,
     /// Steps that a run may take between two effects before it lets others go first.
     pub steps_at_once: usize,
     /// Bytes of each captured input and output; longer ones are left out.
@@ -64,11 +101,26 @@ pub struct Options {
     pub operations_kept_max: u64,
     /// Runs that sleep and are kept in memory, so that they need no replay.
     pub warm_max: usize,
+    /// A run is parked after the program died so often in the midst of a step
+    /// of it, without coming on in between.
+    pub deaths_max: u32,
     /// How often a flow may come back to the same signal of the same record
     /// within an hour before it is paused; see [`crate::feedback`].
     pub returns_per_hour_max: u64,
+    /// People are told so long before a connection ends.
+    pub connection_warning: Duration,
+    /// How long runs that have ended are kept.
+    pub history: Duration,
     /// How long effects in flight may take after the engine was told to stop.
     pub grace: Duration,
+    /// How much flows and runs may take.
+    pub limits: Limits,
+    /// What the original leaves open.
+    pub semantics: Semantics,
+    /// In a simulation nobody waits for the machine's clock: pauses are over
+    /// when this tells so.
+    #[cfg(test)]
+    pub(crate) pauses: Option<Arc<tokio::sync::Notify>>,
 }
 
 /// What a person decides about a run that is in doubt or parked.
@@ -83,14 +135,24 @@ pub enum Decision {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            concurrency: 64,
+            concurrency: 256,
             hook_queue_max: 10_000,
+            hook_queue_bytes_max: 256 << 20,
+            hook_requests_per_10s_max: 0,
+            hook_answer_max: Duration::from_mins(3),
             steps_at_once: 1_000,
             capture_bytes_max: 16 << 10,
             operations_kept_max: 10_000,
             warm_max: 1_024,
+            deaths_max: 3,
             returns_per_hour_max: 3,
+            connection_warning: Duration::from_hours(24 * 14),
+            history: Duration::from_hours(24 * 60),
             grace: Duration::from_secs(10),
+            limits: Limits::default(),
+            semantics: Semantics::default(),
+            #[cfg(test)]
+            pauses: None,
         }
     }
 }
@@ -103,10 +165,24 @@ pub struct Flows {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) options: Options,
+    /// Tokens that connections have fetched.
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) signals: OnceLock<Arc<dyn Signals>>,
     pub(crate) notices: OnceLock<Arc<dyn Notices>>,
+    /// Where mail leaves.
+    pub(crate) post: OnceLock<Arc<dyn Post>>,
+    /// Where people reach this server.
+    pub(crate) address: OnceLock<String>,
+    /// Runs that were cancelled and may still be in the engine's memory.
+    pub(crate) cancelled: Mutex<Vec<RunId>>,
     /// Wakes the engine when there may be something to do.
     pub(crate) nudge: Notify,
+    /// Those who wait for what a run answers.
+    pub(crate) callers: Arc<Callers>,
+    /// What is remembered of webhooks between requests.
+    pub(crate) gate: Gate,
+    /// Where runs go in that start at once.
+    pub(crate) door: Door,
     /// Compiled texts by their hash.
     programs: Mutex<HashMap<String, Arc<Program>>>,
 }
@@ -134,9 +210,16 @@ impl Flows {
             clock,
             chance,
             options,
+            tokens: Arc::default(),
             signals: OnceLock::new(),
             notices: OnceLock::new(),
+            post: OnceLock::new(),
+            address: OnceLock::new(),
+            cancelled: Mutex::default(),
             nudge: Notify::new(),
+            callers: Arc::default(),
+            gate: Gate::default(),
+            door: Door::default(),
             programs: Mutex::default(),
         }
     }
@@ -153,12 +236,26 @@ impl Flows {
         let _ = self.notices.set(notices);
     }
 
+    /// Hands in the port through which mail leaves; until then none does. A
+    /// second call is ignored.
+    pub fn set_post(&self, post: Arc<dyn Post>) {
+        let _ = self.post.set(post);
+    }
+
     /// Stores the text of a flow as its draft; makes the flow if it is new.
     /// A text that cannot be read is refused; one that would not run is
     /// stored, and the notices say why.
     pub async fn put(&self, actor: &Actor, key: &str, text: &str) -> Result<Vec<Notice>, Error> {
         check_name(key)?;
-        let program = Program::compile(text).map_err(|detail| Error::BadDocument { key: key.to_owned(), detail })?;
+        if text.len() > self.options.limits.text_bytes_max {
+            let (size, max) = (text.len(), self.options.limits.text_bytes_max);
+            let detail = format!("it has {size} bytes, and at most {max} are allowed");
+            return Err(Error::BadDocument { key: key.to_owned(), detail });
+        }
+        let program =
+            self.compiled_today(text).await?.map_err(|detail| Error::BadDocument { key: key.to_owned(), detail })?;
+        let used = structures::written(&program);
+        let notices = self.notices_of(text, &program).await?;
         let name = if program.name.is_empty() { key.to_owned() } else { program.name.clone() };
         let (actor, key, text, hash) = (actor.clone(), key.to_owned(), text.to_owned(), program.hash.clone());
         let now = self.clock.now();
@@ -169,14 +266,26 @@ impl Flows {
                     return Ok(());
                 }
                 tables::put_text(tx, &hash, &text)?;
+                if let Some(used) = &used {
+                    tables::put_text_structures(tx, &hash, used)?;
+                }
                 tables::put_draft(tx, &key, &name, &hash, now)?;
+                tables::set_author(tx, &key, &hash, &actor.id, false)?;
                 let verb = if before.is_some() { "update" } else { "create" };
                 let before = before.map(|flow| json!({"draft": flow.draft}));
                 audit::record(tx, &actor, verb, "flow", &key, before.as_ref(), Some(&json!({"draft": hash})), now)?;
                 Ok::<_, Error>(())
             })
             .await?;
-        Ok(program.notices)
+        Ok(notices)
+    }
+
+    /// Compiles a text with the structures and webhooks that there are now.
+    async fn compiled_today(&self, text: &str) -> Result<Result<Program, String>, Error> {
+        let structures = self.structures_by_name().await?;
+        let hooks = self.hooks_by_number().await?;
+        let program = Program::compile_with(text, &structures, &self.options.semantics);
+        Ok(program.map(|program| program.with_hooks(&hooks)))
     }
 
     /// Sets values for the flow's variables (`{{var.flow.name}}`), over the
@@ -198,81 +307,41 @@ impl Flows {
             .await
     }
 
-    /// Makes the draft the version that runs from now on; returns its number.
-    /// A draft that equals the published version changes nothing.
-    pub async fn publish(&self, actor: &Actor, key: &str) -> Result<u64, Error> {
-        let flow = self.flow(key).await?;
-        let program = self.program(&flow.draft).await?;
-        let errors: Vec<&Notice> = program.errors().collect();
-        if let Some(first) = errors.first() {
-            return Err(Error::NotRunnable { key: key.to_owned(), first: first.to_string(), count: errors.len() });
-        }
-        let (actor, hash, now) = (actor.clone(), flow.draft.clone(), self.clock.now());
-        let before = self.published(&flow).await?;
-        // A schedule that stays as it was goes on as it went.
-        let keeps_time = before.as_ref().is_some_and(|before| before.schedule == program.schedule);
-        let next_at = first_time(&program, now);
-        let hook = hook_of(&flow.key, &program);
-        let flow_key = flow.key.clone();
-        let number = self
-            .db
-            .write("flows.publish", move |tx| {
-                let flow = known(tx, &flow_key)?;
-                if let (Some(number), true) = (flow.version, flow.published.as_deref() == Some(&hash)) {
-                    return Ok(number);
-                }
-                let number = flow.version.unwrap_or(0) + 1;
-                tables::add_version(tx, &flow_key, number, &hash, &actor.id, now)?;
-                if flow.takes_items() && !keeps_time {
-                    tables::set_active(tx, &flow_key, true, next_at)?;
-                }
-                if let Some(hook) = &hook {
-                    tables::make_hook(tx, hook, &flow_key)?;
-                }
-                let before = flow.published.map(|hash| json!({"version": flow.version, "text": hash}));
-                let after = json!({"version": number, "text": hash});
-                audit::record(tx, &actor, "publish", "flow", &flow_key, before.as_ref(), Some(&after), now)?;
-                Ok::<_, Error>(number)
-            })
-            .await?;
-        if flow.active && flow.published.as_deref() != Some(&flow.draft) {
-            if before.as_ref().is_none_or(|before| before.start != program.start) {
-                self.unwatch(key, before.as_deref()).await?;
-            }
-            self.watch(key, &program).await?;
-        }
-        // Its time may be another now, and items may have waited for it.
-        self.nudge.notify_one();
-        Ok(number)
-    }
-
     /// Switches the schedule or hook of the published version on. Where it is
     /// on already its schedule goes on as it went: whoever activates every
     /// hour must not put off what is due every two. A flow that is paused goes
-    /// on, with what waits on its hook first.
-    pub async fn activate(&self, actor: &Actor, key: &str) -> Result<(), Error> {
+    /// on, with what waits on its hook first. What is not known here and will
+    /// fail is named.
+    pub async fn activate(&self, actor: &Actor, key: &str) -> Result<Vec<Notice>, Error> {
         let flow = self.flow(key).await?;
         let Some(hash) = &flow.published else { return Err(Error::NotPublished { key: key.to_owned() }) };
         let program = self.program(hash).await?;
         self.watch(key, &program).await?;
         let (actor, key, now) = (actor.clone(), key.to_owned(), self.clock.now());
         let next_at = first_time(&program, now);
+        // Somebody may have removed it since the publication.
+        let claim = self.claim_of(&key, &program);
         self.db
             .write("flows.activate", move |tx| {
                 let flow = known(tx, &key)?;
                 if flow.takes_items() {
                     return Ok(());
                 }
+                claim.make(tx, &actor, &key, now)?;
                 tables::set_active(tx, &key, true, next_at)?;
                 tables::forget_returns(tx, &key)?;
-                let before = json!({"active": flow.active, "paused": flow.paused});
+                let mut before = json!({"active": flow.active, "paused": flow.paused});
+                if let Some(why) = &flow.switched_off {
+                    before["switchedOff"] = why.as_str().into();
+                }
                 let after = json!({"active": true});
                 audit::record(tx, &actor, "activate", "flow", &key, Some(&before), Some(&after), now)?;
                 Ok::<_, Error>(())
             })
             .await?;
+        self.gate.forget();
         self.nudge.notify_one();
-        Ok(())
+        Ok(program.unknown_notices())
     }
 
     /// Asks for the signals that start a flow, if any do.
@@ -286,8 +355,8 @@ impl Flows {
     /// Asks for no more signals. What a program that can no longer be read
     /// listened to is not known, but where it listened is.
     async fn unwatch(&self, key: &str, program: Option<&Program>) -> Result<(), Error> {
-        let hook = program.map_or_else(|| Some(hook_name(key)), |program| hook_of(key, program));
-        let (Some(hook), Some(signals)) = (hook, self.signals.get()) else { return Ok(()) };
+        let listened = program.is_none_or(|program| matches!(program.start, Start::Signal { .. }));
+        let (Some(hook), Some(signals)) = (listened.then(|| hook_name(key)), self.signals.get()) else { return Ok(()) };
         signals.unwatch(&hook).await.map_err(|source| Error::Signal { key: key.to_owned(), source })
     }
 
@@ -306,9 +375,11 @@ impl Flows {
                 tables::set_active(tx, &key, false, None)?;
                 let state = |active: bool| json!({"active": active});
                 audit::record(tx, &actor, "deactivate", "flow", &key, Some(&state(true)), Some(&state(false)), now)?;
-                Ok(())
+                Ok::<_, Error>(())
             })
-            .await
+            .await?;
+        self.gate.forget();
+        Ok(())
     }
 
     /// Returns a flow with its texts.
@@ -326,7 +397,8 @@ impl Flows {
             })
             .await?;
         let variables = serde_json::from_str(&flow.variables).unwrap_or_default();
-        Ok(FlowDetails { info, draft, published, variables, notices: program.notices.clone() })
+        let notices = self.notices_of(&draft, &program).await?;
+        Ok(FlowDetails { info, draft, published, variables, notices })
     }
 
     /// Returns all flows by key.
@@ -354,21 +426,28 @@ impl Flows {
             state: match (flow.active, &flow.paused) {
                 (true, None) => FlowState::Active,
                 (true, Some(_)) => FlowState::Paused,
+                (false, _) if flow.switched_off.is_some() => FlowState::SwitchedOff,
                 (false, _) => FlowState::Inactive,
             },
             draft_ahead: flow.published.as_ref() != Some(&flow.draft),
             key: flow.key,
             name: flow.name,
+            package: flow.package,
             version: flow.version,
             hook,
             waiting: waiting.unwrap_or(0),
             next_at: flow.next_at,
             updated_at: flow.updated_at,
             paused: flow.paused,
+            switched_off: flow.switched_off,
         })
     }
 
-    async fn flow(&self, key: &str) -> Result<FlowRow, Error> {
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
+    pub(crate) async fn flow(&self, key: &str) -> Result<FlowRow, Error> {
         let key = key.to_owned();
         self.db.read("flows.flow", move |tx| known(tx, &key)).await
     }
@@ -388,9 +467,16 @@ impl Flows {
             return Ok(program.clone());
         }
         let asked = hash.to_owned();
-        let text = self.db.read("flows.text", move |tx| tables::text(tx, &asked)).await?.unwrap_or_default();
-        debug_assert_eq!(hash_of(&text), hash, "texts are stored under their hash");
-        let program = Program::compile(&text)
+        let (text, structures) = self
+            .db
+            .read("flows.text", move |tx| {
+                Ok::<_, Error>((tables::text(tx, &asked)?.unwrap_or_default(), tables::text_structures(tx, &asked)?))
+            })
+            .await?;
+        let (structures, hooks) = structures.map(|text| structures::read(&text)).unwrap_or_default();
+        let program = Program::compile_with(&text, &structures, &self.options.semantics)
+            .map(|program| program.with_hooks(&hooks))
+            .inspect(|program| debug_assert_eq!(program.hash, hash, "texts are stored under their hash"))
             .map(Arc::new)
             .map_err(|detail| Error::BadDocument { key: hash.to_owned(), detail })?;
         let mut programs = self.programs.lock();
@@ -411,6 +497,7 @@ pub(crate) fn hook_of(key: &str, program: &Program) -> Option<String> {
     match program.start {
         Start::Nothing => None,
         Start::Signal { .. } => Some(hook_name(key)),
+        Start::Webhook { ref hook, .. } => Some(queue_of(hook.as_deref().unwrap_or(key))),
     }
 }
 
@@ -424,7 +511,7 @@ fn first_time(program: &Program, now: base::Timestamp) -> Option<base::Timestamp
     schedule.clone().anchored_at(now).next_after(now)
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
     if name.is_empty() || name.len() > 100 || !name.chars().all(plain) {
         return Err(Error::BadName { name: name.to_owned() });

@@ -11,8 +11,13 @@ use std::sync::{Arc, LazyLock};
 use fancy_regex::{Regex, RegexBuilder};
 use parking_lot::Mutex;
 
+use crate::value::Value;
+
 /// Steps that a pattern may take before it counts as one that never ends.
 const BACKTRACKS_MAX: usize = 100_000;
+
+/// Matches of one pattern in one text at most.
+const MATCHES_MAX: usize = 100_000;
 
 /// Patterns that are kept ready.
 const KEPT_MAX: usize = 256;
@@ -78,6 +83,37 @@ impl Pattern {
         let new = numbered(new, groups);
         let replaced = self.regex.try_replacen(text, times, new.as_str());
         replaced.map(std::borrow::Cow::into_owned).map_err(|problem| format!("the pattern gave up: {problem}"))
+    }
+}
+
+/// A place that matched.
+pub(crate) struct Match {
+    /// The whole first, then the groups; absent where a group has no part in it.
+    pub(crate) groups: Vec<Value>,
+    /// Names of groups, with their numbers.
+    pub(crate) names: Vec<(String, usize)>,
+}
+
+impl Pattern {
+    /// Returns the first match, or with the flag `g` all of them. There are
+    /// at most 100,000.
+    pub(crate) fn matches(&self, text: &str) -> Result<Vec<Match>, String> {
+        let most = if self.is_global { MATCHES_MAX } else { 1 };
+        let mut found = Vec::new();
+        for captured in self.regex.captures_iter(text).take(most + 1) {
+            let captured = captured.map_err(|problem| format!("the pattern gave up: {problem}"))?;
+            if found.len() == MATCHES_MAX {
+                return Err(format!("the pattern matches more than {MATCHES_MAX} times"));
+            }
+            let groups = captured.iter().map(|group| group.map_or(Value::Absent, |group| Value::text(group.as_str())));
+            let names = self.regex.capture_names().enumerate();
+            let names = names.filter_map(|(number, name)| Some((name?.to_owned(), number)));
+            found.push(Match { groups: groups.collect(), names: names.collect() });
+            if found.len() == most && !self.is_global {
+                break;
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -6,24 +6,34 @@
 //! a mapping that cannot be read is a warning here and an error of its module
 //! at run time, so that imported flows can be looked at and tried.
 //!
-//! A program is named by the hash of its text. A run keeps the program with
+//! A program is named by the hash of its text, and of the data structures that
+//! the text names. A run keeps the program with
 //! which it began.
 
 mod compile;
 mod mapper;
+mod rules;
+
+use std::collections::BTreeMap;
 
 use base::schedule::Schedule;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
 use crate::blueprint::Blueprint;
+use crate::brought::Hooks;
 use crate::filter::Filter;
 use crate::flow::{Notice, Severity};
+use crate::form::Form;
 use crate::mapping::Template;
 use crate::modules::{Behaviour, Module};
+use crate::semantics::Semantics;
+use crate::structure::Structure;
 
 use compile::{Compiler, Place};
-pub use mapper::Mapper;
+pub use mapper::{Failure, Mapper};
+pub use rules::Rules;
 
 /// Place of a step in its program.
 pub type StepIndex = usize;
@@ -52,6 +62,8 @@ pub enum Next {
 
 /// A way out of an if-else.
 pub struct Branch {
+    /// Which one in the document; the first is 0.
+    pub place: usize,
     /// What people call it.
     pub label: Option<String>,
     /// When it is taken; nothing for the one that takes all others.
@@ -113,7 +125,13 @@ pub struct Step {
     /// Its mappings use the key of the operation, so a receiver can tell a
     /// repetition.
     pub sends_key: bool,
+    /// The step in whose error route it stands, the innermost one.
+    pub handles: Option<StepIndex>,
 }
+
+/// Structures by what flows call them: names, and the ids that they had
+/// elsewhere.
+pub type Structures = BTreeMap<String, Structure>;
 
 /// What begins a run of a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +147,33 @@ pub enum Start {
         /// Signals per run.
         results_max: u32,
     },
+    /// Requests to a hook.
+    Webhook {
+        /// Name of the hook; nothing for the flow's own.
+        hook: Option<String>,
+        /// Requests per run.
+        results_max: u32,
+    },
+}
+
+impl Start {
+    /// Returns what the runs that it begins are said to be started by.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Start::Nothing => "manual",
+            Start::Signal { .. } => "signal",
+            Start::Webhook { .. } => "webhook",
+        }
+    }
+
+    /// Returns how many items of its hook a run takes at most; nothing for a
+    /// flow without a hook.
+    pub fn results_max(&self) -> Option<u32> {
+        match self {
+            Start::Nothing => None,
+            Start::Signal { results_max, .. } | Start::Webhook { results_max, .. } => Some(*results_max),
+        }
+    }
 }
 
 /// A compiled flow.
@@ -149,10 +194,20 @@ pub struct Program {
     pub is_sequential: bool,
     /// Bundles are not kept in the history.
     pub is_confidential: bool,
+    /// What a person fills in to start it.
+    pub form: Form,
     /// Defaults of the flow's variables.
     pub variables: Map<String, Json>,
     /// How often an unanswered effect that is safe to repeat is tried again.
     pub retries: u32,
+    /// Structures that the text names, as they are in this version.
+    pub structures: Structures,
+    /// Webhooks that the text names by number, as they are in this version.
+    pub hooks: Hooks,
+    /// For dates that do not name one.
+    pub zone: TimeZone,
+    /// How it runs as a whole.
+    pub rules: Rules,
     /// What is noteworthy.
     pub notices: Vec<Notice>,
 }
@@ -162,17 +217,54 @@ pub fn hash_of(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }
 
+/// Returns the name of the program with this text and these structures.
+fn version_of(text: &str, structures: &Structures) -> String {
+    if structures.is_empty() {
+        return hash_of(text);
+    }
+    let mut hash = Sha256::new();
+    hash.update(text.as_bytes());
+    for (name, structure) in structures {
+        hash.update([0]);
+        hash.update(name.as_bytes());
+        hash.update(structure.to_json().to_string().as_bytes());
+    }
+    hex::encode(hash.finalize())
+}
+
 impl Program {
-    /// Reads and compiles a text. The error says why it cannot be read at all.
+    /// Reads and compiles a text with the usual semantics, that needs no
+    /// structures besides those that can be rebuilt from it. The error says why
+    /// it cannot be read at all.
     pub fn compile(text: &str) -> Result<Self, String> {
+        Program::compile_with(text, &Structures::new(), &Semantics::default())
+    }
+
+    /// Reads and compiles a text, with the structures that it may name;
+    /// `semantics` hold where it says nothing.
+    pub fn compile_with(text: &str, structures: &Structures, semantics: &Semantics) -> Result<Self, String> {
         let document = Blueprint::read(text)?;
+        let (rules, problem) = Rules::of(&document, semantics);
         let own = &document.metadata.loopwright;
-        let mut compiler =
-            Compiler { steps: Vec::new(), notices: Vec::new(), escape_json: own.escape_json.unwrap_or(true), depth: 0 };
+        let mut compiler = Compiler {
+            steps: Vec::new(),
+            notices: Vec::new(),
+            escape_json: own.escape_json.unwrap_or(true),
+            depth: 0,
+            structures,
+            used: Structures::new(),
+        };
         let mut before = Vec::new();
         let first = compiler.sequence(&document.flow, Next::End, &mut before, Place::First);
         compiler.finish();
-        let start = compiler.start(first);
+        compiler.check_scenario(&document.metadata.scenario);
+        if let Some(problem) = problem {
+            compiler.error(None, Some("metadata.loopwright.semantics"), problem);
+        }
+        let usual = &rules.semantics;
+        let per_request = own.max_results.unwrap_or(usual.requests_per_run);
+        let start = compiler.start(first, usual.results_per_run, per_request);
+        let zone = compiler.zone(own.zone.as_deref());
         let schedule = document.scheduling.as_ref().filter(|scheduling| !scheduling.is_null());
         let schedule = schedule.and_then(|scheduling| match serde_json::from_value::<Schedule>(scheduling.clone()) {
             Ok(schedule) => Some(schedule),
@@ -181,8 +273,14 @@ impl Program {
                 None
             }
         });
+        let form = Form::read(document.inputs()).unwrap_or_else(|problem| {
+            compiler.error(None, Some("interface.input"), problem);
+            Form::default()
+        });
         Ok(Program {
-            hash: hash_of(text),
+            hash: version_of(text, &compiler.used),
+            structures: compiler.used,
+            hooks: Hooks::new(),
             name: document.name,
             steps: compiler.steps,
             first,
@@ -190,8 +288,11 @@ impl Program {
             schedule,
             is_sequential: document.metadata.scenario.sequential,
             is_confidential: document.metadata.scenario.confidential,
+            form,
             variables: document.variables,
             retries: document.metadata.loopwright.retries.unwrap_or(RETRIES),
+            zone,
+            rules,
             notices: compiler.notices,
         })
     }
@@ -199,6 +300,36 @@ impl Program {
     /// Returns what keeps the flow from running.
     pub fn errors(&self) -> impl Iterator<Item = &Notice> {
         self.notices.iter().filter(|notice| notice.severity == Severity::Error)
+    }
+
+    /// Returns the steps of modules that are not known here, at which a run
+    /// fails.
+    pub fn unknown(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.module.is_none())
+    }
+
+    /// Names the modules that are not known here, one notice each.
+    pub fn unknown_notices(&self) -> Vec<Notice> {
+        let is_it =
+            |notice: &&Notice| notice.field.is_none() && self.unknown().any(|step| notice.module == Some(step.id));
+        self.notices.iter().filter(is_it).cloned().collect()
+    }
+
+    /// Tells whether an item on its hook starts a run at once. Otherwise items
+    /// wait until the schedule is due; a run by hand leaves them where they are.
+    pub fn takes_at_once(&self) -> bool {
+        match self.start {
+            Start::Nothing => false,
+            Start::Signal { .. } => true,
+            Start::Webhook { .. } => self.schedule.as_ref().is_none_or(Schedule::is_immediate),
+        }
+    }
+
+    /// Tells whether it answers the requests that start it.
+    pub fn responds(&self) -> bool {
+        let is_response = |module: &&Module| matches!(module.behaviour, Behaviour::Respond(_));
+        matches!(self.start, Start::Webhook { .. })
+            && self.steps.iter().filter_map(|step| step.module.as_ref()).any(is_response)
     }
 
     /// Returns the step that takes what begins a run, if the flow has one.

@@ -4,10 +4,33 @@ use base::{Causes, Timestamp};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::filter::Judgement;
+
 base::id! {
     /// Names a run of a flow.
     pub RunId
 }
+
+/// What is written of a run that goes on from an incomplete execution.
+pub(crate) const STARTED_BY_RETRY: &str = "retry";
+
+/// What is written of a run that goes on from an operation of an earlier one.
+pub(crate) const STARTED_BY_OPERATION: &str = "operation";
+
+/// Tells whether a run began in the middle of its flow: its input is the place
+/// from which it goes on.
+pub(crate) fn goes_on(started_by: &str) -> bool {
+    matches!(started_by, STARTED_BY_RETRY | STARTED_BY_OPERATION)
+}
+
+/// Tells whether a person started a run to see what comes of it: how it ends
+/// says nothing about the flow at work.
+pub(crate) fn is_trial(started_by: &str) -> bool {
+    matches!(started_by, "manual" | "module" | "replay" | STARTED_BY_OPERATION)
+}
+
+/// What is written of a run that another flow called.
+pub(crate) const STARTED_BY_FLOW: &str = "flow";
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -35,6 +58,27 @@ pub enum Outcome {
     Warning,
     /// A module failed and nothing in the flow handled it.
     Error,
+    /// A person ended it.
+    Cancelled,
+}
+
+impl Outcome {
+    /// Returns the word for it, as in answers and in the database.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Success => "success",
+            Outcome::Warning => "warning",
+            Outcome::Error => "error",
+            Outcome::Cancelled => "cancelled",
+        }
+    }
+
+    /// Finds the outcome for a word.
+    pub fn named(word: &str) -> Option<Self> {
+        [Outcome::Success, Outcome::Warning, Outcome::Error, Outcome::Cancelled]
+            .into_iter()
+            .find(|outcome| outcome.word() == word)
+    }
 }
 
 /// A run in a list.
@@ -47,7 +91,10 @@ pub struct RunInfo {
     pub flow: String,
     /// Content hash of the version it runs, whatever was published since.
     pub version: String,
-    /// What started it: `signal`, `schedule`, `manual`.
+    /// What started it: `signal`, `webhook`, `schedule`, `manual`, `flow`
+    /// (another flow), `retry` (of an incomplete execution), `replay` (with what
+    /// an earlier run began with), `operation` (from an operation of an earlier
+    /// run on) or `module` (a module alone).
     pub started_by: String,
     /// Where it stands.
     pub state: RunState,
@@ -102,10 +149,42 @@ pub struct Operation {
     pub output: Vec<Json>,
     /// What went wrong, or why a bundle did not pass.
     pub detail: Option<String>,
+    /// What the filter at its entrance said, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Judgement>,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Timestamp,
+}
+
+/// Whether a bundle went a way, where that is no operation: into a route of a
+/// router or a branch of an if-else, into an aggregator or a directive, or out
+/// of a repetition. Ways behind the one that decided were not looked at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// Number of the last operation before it; 0 if there was none.
+    pub after: u64,
+    /// Id of the module that the way belongs to.
+    pub module: u32,
+    /// Which bundles led there.
+    pub path: String,
+    /// Which of its routes or branches, the first is 1; nothing for its own
+    /// filter, or the end of a repetition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<u64>,
+    /// Id of the module that the way leads to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leads_to: Option<u32>,
+    /// The bundle went there.
+    pub taken: bool,
+    /// Why, where no conditions decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the conditions said, unless the flow is confidential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Judgement>,
 }
 
 /// Everything about a run.
@@ -121,6 +200,32 @@ pub struct RunDetails {
     pub causes: Vec<Causes>,
     /// What happened, in order.
     pub operations: Vec<Operation>,
+    /// What was decided between them, in order. Nothing is kept of a
+    /// confidential flow's after its end.
+    pub choices: Vec<Choice>,
+    /// The effect that it waits for, if it has not ended.
+    pub in_flight: Option<InFlight>,
+    /// What came of the effect in flight after the run was cancelled. Nothing
+    /// followed from it.
+    pub late: Option<Operation>,
+    /// Why the operations are not all there, in one sentence: they are
+    /// recomputed from what the effects came to, and a later version of the
+    /// program may come to something else.
+    pub note: Option<String>,
+}
+
+/// An effect that a run waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InFlight {
+    /// Id of the module in the flow.
+    pub module: u32,
+    /// Which bundles led there.
+    pub path: String,
+    /// When it was asked for.
+    pub since: Timestamp,
+    /// 1 for the first one.
+    pub attempt: u32,
 }
 
 /// How many runs there are of each sort.
@@ -135,6 +240,8 @@ pub struct Counts {
     pub warning: u64,
     /// Ended as error.
     pub failed: u64,
+    /// Ended by a person.
+    pub cancelled: u64,
     /// In doubt or parked: a person decides.
     pub held: u64,
 }

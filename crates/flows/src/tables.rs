@@ -1,8 +1,20 @@
 //! The SQL of this crate: plain functions over a transaction.
 
+mod aftermath;
+mod calls;
+mod counters;
 mod flows;
 mod hooks;
+mod incomplete;
+mod journal;
+mod long;
+mod packages;
 mod runs;
+mod tasks;
+mod history;
+mod stores;
+mod structures;
+mod webhooks;
 
 use base::Timestamp;
 use base::args;
@@ -12,15 +24,53 @@ use crate::run::RunId;
 
 use flows::{FLOW_COLUMNS, flow_row};
 
-pub(crate) use flows::{
-    FlowRow, add_return, add_version, connection, connections, delete_connection, flow, flows, forget_returns,
-    move_schedule, pause, put_connection, put_draft, put_text, returns, set_active, set_told, set_variables, text,
-    untold,
+pub(crate) use aftermath::{
+    Aftermath, End, Failure, StoreCommit, forget_notice, next_release, record_aftermath, release_held_flows,
+    untold_notices,
 };
-pub(crate) use hooks::{Item, add_item, has_item, make_hook, take_items, waiting, waiting_items};
+pub(crate) use calls::{add_call, call_depth, flows_above, outputs, sleep_until};
+pub(crate) use counters::count;
+pub(crate) use flows::{
+    FlowRow, NewVersion, add_return, add_version, author, connection, connections, delete_connection, ending_untold,
+    flow, flows, forget_returns, forget_text, imported_ids, map_connection, move_schedule, pause, put_connection,
+    put_draft, put_text, returns, set_active, set_author, set_draft, set_told, set_told_of, set_variables, stands_for,
+    text, untold, versions,
+};
+pub(crate) use history::{
+    cancel as cancel_run, ended_before, find as find_runs, forget as forget_run, late, search as search_runs,
+};
+pub(crate) use hooks::{
+    Item, Queue, add_item, add_taken_item, flow_of_hook, forget_items, has_item, hooks_with_old_items, make_hook,
+    oldest_waiting, queue, take_items, waiting, waiting_as_seen, waiting_items,
+};
+pub(crate) use incomplete::{
+    IncompleteRow, begin_attempt, close_incomplete, due_incompletes, incomplete, incompletes, next_incomplete,
+};
+pub(crate) use journal::{
+    Asked, Barrier, Came, IN_HAND, JournalRow, Then, abandon, journal, record, release, set_begun, set_deaths,
+    take_back, take_in_hand,
+};
+pub(crate) use packages::{
+    add_package_version, package_version, package_versions, put_in_package, set_shared_variables, shared_variables,
+};
 pub(crate) use runs::{
-    Asked, Barrier, NewRun, Then, abandon, counts, has_open_run, insert_run, insert_unstarted, journal, operations,
-    record, release, run, runs, set_begun,
+    NewRun, RunRow, counts, has_live_run, has_open_run, insert_begun_run, insert_ended, insert_run, insert_run_in_hand,
+    insert_unstarted, operations, run, runs,
+};
+#[cfg(test)]
+pub(crate) use stores::end_changes;
+pub(crate) use stores::{
+    SeenBy, StoreId, StoreRow, add_store, change_store, delete_store, make as change_records, no_store, set_store,
+    store, store_record, store_records, stores,
+};
+pub(crate) use structures::{
+    delete_structure, put_structure, put_text_structures, structure, structures, text_structures,
+};
+pub(crate) use tasks::{TaskRow, add_task, answer_task, await_task, forget_tasks, task, task_by_token, tasks};
+
+pub(crate) use webhooks::{
+    StoredToken, WebhookRow, add_webhook, claim_webhook, count_mismatch, delete_webhook, release_webhooks, set_learned,
+    set_listening, set_token, set_webhook, webhook, webhook_by_token, webhooks,
 };
 
 /// What there is to do.
@@ -46,10 +96,11 @@ pub(crate) fn agenda(tx: &mut dyn Tx, now: Timestamp, runs_max: usize) -> Result
         }
     }
     let sql = "SELECT id FROM runs WHERE state = 'live' AND wakes_at <= $1 ORDER BY wakes_at, id LIMIT $2";
-    let runs = tx.query(sql, args![now, runs_max])?.iter().map(|row| row.get(0)).collect::<Result<Vec<_>, _>>()?;
+    let runs = tx.query(sql, args![now, runs_max])?;
+    let runs = runs.iter().map(|row| row.get(0)).collect::<Result<Vec<_>, Error>>()?;
     let earliest = |row: Option<Row>| row.map_or(Ok(None), |row| row.get::<Option<Timestamp>>(0));
-    let sql = "SELECT MIN(wakes_at) FROM runs WHERE state = 'live' AND wakes_at > $1";
-    let run = earliest(tx.query_one(sql, args![now])?)?;
+    let sql = "SELECT MIN(wakes_at) FROM runs WHERE state = 'live' AND wakes_at > $1 AND wakes_at < $2";
+    let run = earliest(tx.query_one(sql, args![now, IN_HAND])?)?;
     let sql = "SELECT MIN(next_at) FROM flows WHERE next_at > $1 AND active = 1 AND paused IS NULL";
     let schedule = earliest(tx.query_one(sql, args![now])?)?;
     let next = [run, schedule].into_iter().flatten().min();

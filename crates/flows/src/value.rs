@@ -5,6 +5,7 @@
 //! which is not null: an absent field is left out of what is built from it.
 
 mod conversion;
+mod xml;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use serde_json::{Map, Number, Value as Json};
 
 pub(crate) use conversion::read_time_of_day;
 pub use conversion::{FieldType, convert};
+pub(crate) use xml::{read_xml, write_xml};
 
 /// Named values in the order in which they were set.
 pub type Collection = IndexMap<String, Value>;
@@ -213,6 +215,19 @@ impl Value {
             Value::Collection(fields) => {
                 Json::Object(fields.iter().map(|(name, value)| (name.clone(), value.to_json())).collect())
             }
+        }
+    }
+
+    /// Returns how many bytes it holds, roughly.
+    pub fn size(&self) -> usize {
+        match self {
+            Value::Text(text) => text.len(),
+            Value::Buffer(bytes) => bytes.len(),
+            Value::Array(values) => values.iter().map(Value::size).sum::<usize>() + 8,
+            Value::Collection(fields) => {
+                fields.iter().map(|(name, value)| name.len() + value.size()).sum::<usize>() + 8
+            }
+            _ => 8,
         }
     }
 

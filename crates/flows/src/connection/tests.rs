@@ -1,10 +1,14 @@
 use base::http::Method;
+use base::testing::ScriptedHttp;
 
 use super::*;
 
 fn connection(origin: Option<&str>, expires_at: Option<Timestamp>) -> Unsealed {
     Unsealed {
         name: "ws".into(),
+        kind: "bearer".into(),
+        updated_at: Timestamp::EPOCH,
+        tokens: Arc::default(),
         credentials: Credentials::Bearer(Secret::new("dapi-1")),
         origin: origin.map(str::to_owned),
         expires_at,
@@ -13,7 +17,11 @@ fn connection(origin: Option<&str>, expires_at: Option<Timestamp>) -> Unsealed {
 
 fn sent_to(connection: &Unsealed, url: &str) -> Result<String, String> {
     let mut request = Request::new(Method::GET, url);
-    connection.apply(&mut request, Timestamp::EPOCH.plus(std::time::Duration::from_mins(1))).map_err(|e| e.message)?;
+    let now = Timestamp::EPOCH.plus(std::time::Duration::from_mins(1));
+    connection
+        .judge(&request, None, now)
+        .and_then(|()| connection.add(&mut request, None))
+        .map_err(|error| error.message)?;
     Ok(request.headers["authorization"].to_str().expect("ASCII").to_owned())
 }
 
@@ -37,7 +45,7 @@ fn credentials_go_to_their_origin_and_nowhere_else() {
 #[test]
 fn an_expired_connection_says_so() {
     let refused = sent_to(&connection(None, Some(Timestamp::EPOCH)), "https://a.example").expect_err("expired");
-    assert_eq!(refused, "connection \"ws\" expired on 1970-01-01T00:00:00.000Z");
+    assert_eq!(refused, "connection \"ws\" expired on 1970-01-01T00:00:00.000Z: put a new secret into it");
 }
 
 #[test]
@@ -55,6 +63,7 @@ fn what_is_sealed_opens_to_the_same_credentials() {
         credentials: Credentials::Basic { user: "ann".into(), password: Secret::new("p\"w") },
         origin: None,
         expires_at: None,
+        imported_ids: Vec::new(),
     };
     spec.check().expect("a complete connection");
     let info = ConnectionInfo {
@@ -62,9 +71,12 @@ fn what_is_sealed_opens_to_the_same_credentials() {
         kind: "basic".into(),
         origin: None,
         expires_at: None,
+        imported_ids: Vec::new(),
         updated_at: Timestamp::EPOCH,
+        built_in: false,
+        warning: None,
     };
-    let opened = Unsealed::new(info, &spec.sealable()).expect("a connection");
+    let opened = Unsealed::new(info, &spec.sealable(), Arc::default()).expect("a connection");
     assert_eq!(sent_to(&opened, "https://a.example").as_deref(), Ok("Basic YW5uOnAidw=="));
 }
 
@@ -75,8 +87,89 @@ fn an_incomplete_connection_is_refused() {
         credentials: Credentials::Bearer(Secret::new("x")),
         origin: None,
         expires_at,
+        imported_ids: Vec::new(),
     };
     assert_eq!(spec("databricks-pat", None).check().unwrap_err(), "a personal access token needs its expiry date");
     assert_eq!(spec("basic", None).check().unwrap_err(), "its secret is not one of kind \"basic\"");
     assert!(spec("databricks-pat", Some(Timestamp::EPOCH)).check().is_ok());
+}
+
+/// A connection that fetches its token.
+fn fetching(tokens: &Arc<Tokens>, put: Timestamp, in_body: bool) -> Unsealed {
+    let grant = Grant {
+        token_url: "https://login.example/token".into(),
+        client_id: "flow".into(),
+        client_secret: Secret::new("s3cret"),
+        scope: None,
+        in_body,
+    };
+    let origin = Some("https://api.example".to_owned());
+    Unsealed {
+        credentials: Credentials::OAuth(grant),
+        origin,
+        tokens: tokens.clone(),
+        updated_at: put,
+        ..connection(None, None)
+    }
+}
+
+async fn sent_with(
+    connection: &Unsealed,
+    url: &str,
+    http: &ScriptedHttp,
+    now: Timestamp,
+) -> Result<String, ModuleError> {
+    let mut request = Request::new(Method::GET, url);
+    connection.apply(&mut request, http, now).await?;
+    let header = &request.headers["authorization"];
+    assert!(header.is_sensitive());
+    Ok(header.to_str().expect("ASCII").to_owned())
+}
+
+#[tokio::test]
+async fn a_token_is_kept_until_shortly_before_it_ends() {
+    let tokens = Arc::new(Tokens::default());
+    let at = |seconds| Timestamp::EPOCH.plus(std::time::Duration::from_secs(seconds));
+    let http = ScriptedHttp::default();
+    for token in ["t1", "t2", "t3"] {
+        http.push(200, &format!(r#"{{"access_token": "{token}", "expires_in": 100}}"#));
+    }
+    let api = "https://api.example/x";
+    let connection = fetching(&tokens, Timestamp::EPOCH, false);
+    // It is not even asked for where it may not go.
+    let elsewhere = sent_with(&connection, "https://evil.example/", &http, at(0)).await.expect_err("another origin");
+    assert_eq!(elsewhere.message, "connection \"ws\" may only be used for https://api.example");
+    assert!(http.requests().is_empty());
+    for (seconds, expected) in [(0, "Bearer t1"), (69, "Bearer t1"), (70, "Bearer t2"), (71, "Bearer t2")] {
+        assert_eq!(sent_with(&connection, api, &http, at(seconds)).await.as_deref(), Ok(expected));
+    }
+    // Whoever puts the connection anew asks anew, here with the proof in the body.
+    let renewed = fetching(&tokens, at(72), true);
+    assert_eq!(sent_with(&renewed, api, &http, at(72)).await.as_deref(), Ok("Bearer t3"));
+    let asked = http.requests();
+    assert!(asked[0].headers.contains_key("authorization") && !asked[2].headers.contains_key("authorization"));
+    assert_eq!(&asked[2].body[..], b"grant_type=client_credentials&client_id=flow&client_secret=s3cret");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_given_is_told_without_what_was_said() {
+    for (status, body, expected) in [
+        (
+            401,
+            r#"{"error": "invalid_client", "echo": "s3cret"}"#,
+            "InvalidConfigurationError: connection \"ws\" is given no token: the answer is 401 (invalid_client)",
+        ),
+        (503, "s3cret", "ConnectionError: connection \"ws\" is given no token: the answer is 503"),
+        (
+            200,
+            "s3cret",
+            "InvalidConfigurationError: connection \"ws\" is given no token: the answer has no \"access_token\"",
+        ),
+    ] {
+        let http = ScriptedHttp::default();
+        http.push(status, body);
+        let connection = fetching(&Arc::default(), Timestamp::EPOCH, false);
+        let refused = sent_with(&connection, "https://api.example/x", &http, Timestamp::EPOCH).await.expect_err("none");
+        assert_eq!(refused.to_string(), expected);
+    }
 }

@@ -8,6 +8,11 @@
 //! result back.
 
 mod machine;
+mod place;
 mod scope;
+pub(crate) mod shared;
+mod variables;
 
 pub use machine::{Ending, Facts, Intent, Machine, Stop};
+pub use place::{Incomplete, Place, Retry};
+pub use variables::Variables;

@@ -7,9 +7,12 @@ use std::sync::Arc;
 
 use base::chance::SeededChance;
 use base::{Chance, Timestamp};
+use jiff::tz::TimeZone;
 
 use super::machine::Facts;
+use super::shared;
 use crate::mapping::Surroundings;
+use crate::semantics::Semantics;
 use crate::value::Value;
 
 /// A place in a run. Cheap to clone.
@@ -24,6 +27,50 @@ struct Link {
 }
 
 impl Scope {
+    /// Stands in the path for the cycle of the run; no module has this id.
+    pub(super) const CYCLE: u32 = 0;
+
+    /// Returns the place where a cycle begins: the first is nowhere yet.
+    pub(super) fn of_cycle(cycle: u64) -> Scope {
+        if cycle == 1 { Scope::default() } else { Scope::default().with(Scope::CYCLE, Value::Absent, Some(cycle)) }
+    }
+
+    /// Returns the place with these bundles, the oldest first, and this path.
+    pub(super) fn restored(bundles: &[(u32, Value)], path: &str) -> Scope {
+        let mut turns = path.split('/').filter_map(|part| part.split_once('.')).peekable();
+        let mut scope = Scope::default();
+        for (module, bundle) in bundles {
+            let turn = turns.next_if(|(of, _)| of.parse() == Ok(*module)).and_then(|(_, turn)| turn.parse().ok());
+            scope = scope.with(*module, bundle.clone(), turn);
+        }
+        scope
+    }
+
+    /// Returns all bundles, the oldest first.
+    pub(super) fn bundles(&self) -> Vec<(u32, Value)> {
+        let mut bundles = Vec::new();
+        let mut scope = self;
+        while let Some(link) = &scope.0 {
+            bundles.push((link.module, link.bundle.clone()));
+            scope = &link.before;
+        }
+        bundles.reverse();
+        bundles
+    }
+
+    /// Returns the place before the newest bundle of a module, and how many
+    /// bundles lie before it.
+    pub(super) fn before(&self, module: u32) -> Option<(Scope, usize)> {
+        let mut scope = self;
+        while let Some(link) = &scope.0 {
+            if link.module == module {
+                return Some((link.before.clone(), link.before.bundles().len()));
+            }
+            scope = &link.before;
+        }
+        None
+    }
+
     /// Returns the place behind a bundle of `module`. In a loop the bundle has
     /// a number, which becomes part of the path.
     pub(super) fn with(&self, module: u32, bundle: Value, turn: Option<u64>) -> Scope {
@@ -48,7 +95,7 @@ impl Scope {
         self.0.as_ref().map(|link| link.bundle.clone()).unwrap_or_default()
     }
 
-    fn find(&self, module: u32) -> Option<Value> {
+    pub(super) fn find(&self, module: u32) -> Option<Value> {
         let mut scope = self;
         while let Some(link) = &scope.0 {
             if link.module == module {
@@ -82,8 +129,20 @@ pub(super) struct View<'a> {
     pub(super) now: Timestamp,
     /// Key of the operation, where there is one.
     pub(super) key: &'a str,
-    /// The bundle that began the run.
+    /// The module that takes what begins the run, if there is one.
+    pub(super) start_module: Option<u32>,
+    /// The first bundle that began the run.
     pub(super) start: &'a Value,
+    pub(super) zone: &'a TimeZone,
+    pub(super) semantics: &'a Semantics,
+}
+
+impl View<'_> {
+    /// Returns the bundle that led here from the beginning: of several that
+    /// began the run, the one below which this place is.
+    fn begun_with(&self) -> Value {
+        self.start_module.and_then(|module| self.scope.find(module)).unwrap_or_else(|| self.start.clone())
+    }
 }
 
 impl Surroundings for View<'_> {
@@ -94,23 +153,24 @@ impl Surroundings for View<'_> {
     fn name(&self, name: &str) -> Option<Value> {
         match name {
             // Tutorials write `{{celonis.case_id}}` for what began the run.
-            "celonis" => Some(self.start.clone()),
+            "celonis" => Some(self.begun_with()),
             "executionId" | "executionID" => Some(Value::text(self.facts.run.to_string())),
             "operationKey" => Some(Value::text(self.key)),
-            "var" => Some(Value::collection([
-                ("flow", self.facts.variables.clone()),
-                ("input", self.start.clone()),
-                (
-                    "scenario",
-                    Value::collection([
-                        ("name", Value::text(&self.facts.name)),
-                        ("id", Value::text(&self.facts.flow)),
-                        ("executionId", Value::text(self.facts.run.to_string())),
-                    ]),
-                ),
-            ])),
+            "var" => {
+                let scenario = Value::collection([
+                    ("name", Value::text(&self.facts.name)),
+                    ("id", Value::text(&self.facts.flow)),
+                    ("executionId", Value::text(self.facts.run.to_string())),
+                ]);
+                let others = [("input", self.begun_with()), ("scenario", scenario)];
+                Some(Value::collection(shared::told(&self.facts.variables).into_iter().chain(others)))
+            }
             _ => None,
         }
+    }
+
+    fn semantics(&self) -> &Semantics {
+        self.semantics
     }
 
     fn now(&self) -> Timestamp {
@@ -119,5 +179,9 @@ impl Surroundings for View<'_> {
 
     fn chance(&self) -> &dyn Chance {
         self.chance
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.zone.clone()
     }
 }

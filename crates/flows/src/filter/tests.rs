@@ -148,6 +148,13 @@ proptest! {
         let holds = |(a, o, b): &(i64, &str, i64)| asked(o, &Value::Int(*a), &Value::Int(*b));
         let expected = groups.is_empty() || groups.iter().any(|all| all.iter().all(holds));
         prop_assert_eq!(passes(&groups), expected);
+        // What is told of it says the same, and does not change it.
+        let mut told = Judgement::default();
+        let around = Nowhere(base::chance::SeededChance::new(1));
+        let verdict = filter(&groups).judge_telling(&around, &mut told).expect("nothing to compute");
+        prop_assert_eq!((verdict == Verdict::Passes, told.passes), (expected, expected));
+        let one_holds = told.any.iter().any(|all| all.iter().all(|judged| judged.holds));
+        prop_assert_eq!(one_holds, expected && !groups.is_empty());
         let mut turned = groups;
         turned.reverse();
         for all in &mut turned {

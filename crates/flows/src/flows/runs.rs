@@ -4,40 +4,14 @@ use base::{Actor, Causes, audit};
 use serde_json::{Value as Json, json};
 
 use super::{Decision, Flows, known};
+use crate::engine::shared;
 use crate::error::Error;
-use crate::flow::Notice;
 use crate::hook::Accepted;
 use crate::program::Program;
-use crate::run::{Counts, RunDetails, RunId, RunInfo};
-use crate::tables::{self, FlowRow, NewRun};
+use crate::run::{Counts, RunId, RunInfo};
+use crate::tables::{self, FlowRow, NewRun, Queue};
 
 impl Flows {
-    /// Starts one run now with `input` as its start bundle: of the published
-    /// version, or of the draft if there is none yet.
-    pub async fn run_once(&self, actor: &Actor, key: &str, input: Json) -> Result<RunId, Error> {
-        if !input.is_object() {
-            return Err(Error::BadInput);
-        }
-        let flow = self.flow(key).await?;
-        let program = self.program(flow.published.as_ref().unwrap_or(&flow.draft)).await?;
-        let errors: Vec<&Notice> = program.errors().collect();
-        if let Some(first) = errors.first() {
-            return Err(Error::NotRunnable { key: key.to_owned(), first: first.to_string(), count: errors.len() });
-        }
-        let run = self.new_run(&flow, &program, "manual");
-        let (id, actor, now) = (run.id, actor.clone(), run.now);
-        self.db
-            .write("flows.run_once", move |tx| {
-                tables::insert_run(tx, &run, &json!([input]).to_string(), std::slice::from_ref(&actor.causes))?;
-                let after = json!({"run": run.id});
-                audit::record(tx, &actor, "run", "flow", &run.flow, None, Some(&after), now)?;
-                Ok::<_, Error>(())
-            })
-            .await?;
-        self.nudge.notify_one();
-        Ok(id)
-    }
-
     /// Brings an item to a hook; returns after it is durable. The same key is
     /// stored once. Refused with [`Error::Busy`] while the queue is full, and
     /// with [`Error::UnknownHook`] where no flow has ever had that hook.
@@ -48,19 +22,36 @@ impl Flows {
     /// The same for an item of which it is known what led to it; the item
     /// itself is the last link.
     pub async fn accept_caused(&self, hook: &str, key: &str, payload: Json, causes: Causes) -> Result<Accepted, Error> {
+        self.accept_keyed(hook, key, true, payload, causes).await
+    }
+
+    /// The same; `is_named` tells whether the key is one that may come again.
+    pub(super) async fn accept_keyed(
+        &self,
+        hook: &str,
+        key: &str,
+        is_named: bool,
+        payload: Json,
+        causes: Causes,
+    ) -> Result<Accepted, Error> {
+        if let Some(accepted) = self.accept_at_once(hook, key, is_named, &payload, &causes).await? {
+            return Ok(accepted);
+        }
         let (hook, key, payload) = (hook.to_owned(), key.to_owned(), payload.to_string());
-        let (now, waiting_max) = (self.clock.now(), self.options.hook_queue_max);
+        let now = self.clock.now();
+        let (items_max, bytes_max) = (self.options.hook_queue_max, self.options.hook_queue_bytes_max);
         let accepted = self
             .db
             .write("flows.accept", move |tx| {
-                let Some(waiting) = tables::waiting(tx, &hook)? else {
+                let Some(queue) = tables::queue(tx, &hook)? else {
                     return Err(Error::UnknownHook { hook: hook.clone() });
                 };
                 if tables::has_item(tx, &hook, &key)? {
                     return Ok(Accepted::Known);
                 }
-                if waiting >= waiting_max {
-                    return Err(Error::Busy { hook: hook.clone(), waiting });
+                if !queue.has_room(payload.len(), items_max, bytes_max) {
+                    let Queue { items: waiting, bytes: waiting_bytes } = queue;
+                    return Err(Error::Busy { hook: hook.clone(), waiting, waiting_bytes });
                 }
                 tables::add_item(tx, &hook, &key, &payload, &causes, now)?;
                 Ok(Accepted::Stored)
@@ -77,18 +68,6 @@ impl Flows {
             .read("flows.runs", move |tx| {
                 known(tx, &key)?;
                 Ok(tables::runs(tx, &key, limit)?)
-            })
-            .await
-    }
-
-    /// Returns a run with its operations.
-    pub async fn run_details(&self, id: RunId) -> Result<RunDetails, Error> {
-        self.db
-            .read("flows.run_details", move |tx| {
-                let row = tables::run(tx, id)?.ok_or(Error::UnknownRun { id })?;
-                let input = serde_json::from_str(&row.input).unwrap_or_default();
-                let operations = tables::operations(tx, id)?;
-                Ok(RunDetails { info: row.info, input, causes: row.causes, operations })
             })
             .await
     }
@@ -111,6 +90,9 @@ impl Flows {
                 Ok(())
             })
             .await?;
+        if decision == Decision::Abandon {
+            self.callers.tell(id, Vec::new(), Some(Err("a person has ended the run".to_owned())));
+        }
         self.nudge.notify_one();
         Ok(())
     }
@@ -127,6 +109,7 @@ impl Flows {
         if let Ok(Json::Object(set)) = serde_json::from_str::<Json>(&flow.variables) {
             variables.extend(set);
         }
+        shared::add(&mut variables, &flow.shared);
         NewRun {
             id: RunId::new(now, &*self.chance),
             flow: flow.key.clone(),
@@ -136,5 +119,15 @@ impl Flows {
             seed: self.chance.number(),
             now,
         }
+    }
+}
+
+impl Queue {
+    /// Tells whether an item of so many bytes may wait too. What is longer
+    /// than everything that may wait would never get in behind others, so it
+    /// may wait alone.
+    fn has_room(self, bytes: usize, items_max: u64, bytes_max: u64) -> bool {
+        let is_alone = self.items == 0;
+        self.items < items_max && (is_alone || self.bytes.saturating_add(bytes as u64) <= bytes_max)
     }
 }

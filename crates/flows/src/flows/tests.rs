@@ -1,3 +1,6 @@
+mod packages;
+mod structures;
+
 use base::chance::SeededChance;
 use base::testing::{ScriptedHttp, databases};
 use base::time::SimClock;
@@ -33,6 +36,7 @@ impl Signals for Watched {
 struct Desk {
     flows: Flows,
     watched: Arc<Watched>,
+    http: Arc<ScriptedHttp>,
     ann: Actor,
 }
 
@@ -42,10 +46,10 @@ fn desks() -> Vec<(base::testing::DatabaseGuard, Desk)> {
         let chance = Arc::new(SeededChance::new(1));
         let keys = Arc::new(KeyRing::generate(&*chance));
         let http = Arc::new(ScriptedHttp::default());
-        let flows = Flows::new(db, http, keys, Arc::new(SimClock::default()), chance, Options::default());
+        let flows = Flows::new(db, http.clone(), keys, Arc::new(SimClock::default()), chance, Options::default());
         let watched = Arc::new(Watched::default());
         flows.set_signals(watched.clone());
-        (guard, Desk { flows, watched, ann: Actor::system("ann") })
+        (guard, Desk { flows, watched, http, ann: Actor::system("ann") })
     })
     .collect()
 }
@@ -57,7 +61,7 @@ fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
 
 #[tokio::test]
 async fn publishing_and_activating_are_two_acts() {
-    for (_guard, Desk { flows, watched, ann }) in desks() {
+    for (_guard, Desk { flows, watched, ann, .. }) in desks() {
         assert_eq!(refused(flows.activate(&ann, "late").await), "flow-unknown flow \"late\" does not exist");
         flows.put(&ann, "late", FLOW).await.expect("a draft");
         assert_eq!(
@@ -103,9 +107,9 @@ async fn what_cannot_be_read_is_refused_and_what_cannot_run_is_not_published() {
             refused(flows.put(&ann, "a", "{\"flow\": 1}").await),
             "flow-unreadable the text of flow \"a\" cannot be read: invalid type: integer `1`, expected a sequence"
         );
-        let notices = flows.put(&ann, "a", r#"{"flow": [{"id": 1, "module": "slack:CreateMessage"}]}"#).await;
+        let notices = flows.put(&ann, "a", r#"{"flow": [{"id": 1, "module": "builtin:Ignore"}]}"#).await;
         assert_eq!(notices.expect("a draft").len(), 1);
-        let not_runnable = "flow-not-runnable flow \"a\" cannot be published: module 1: module \"slack:CreateMessage\" does not exist here";
+        let not_runnable = "flow-not-runnable flow \"a\" cannot be published: module 1: \"builtin:Ignore\" can only stand in an error route";
         assert_eq!(refused(flows.publish(&ann, "a").await), not_runnable);
         assert_eq!(refused(flows.run_once(&ann, "a", json!({})).await), not_runnable);
         assert_eq!(
@@ -123,6 +127,7 @@ async fn a_connection_shows_everything_but_its_secret() {
             credentials: Credentials::Bearer(Secret::new("dapi-secret")),
             origin: Some("https://adb-1.azuredatabricks.net".into()),
             expires_at,
+            imported_ids: Vec::new(),
         };
         assert_eq!(
             refused(flows.put_connection(&ann, "ws", spec(None)).await),
@@ -130,7 +135,11 @@ async fn a_connection_shows_everything_but_its_secret() {
         );
         let expiry = flows.clock.now().plus(Duration::from_hours(24 * 90));
         flows.put_connection(&ann, "ws", spec(Some(expiry))).await.expect("a connection");
-        let shown = serde_json::to_string(&flows.connections().await.expect("connections")).expect("JSON");
+        let mut connections = flows.connections().await.expect("connections");
+        let built_in: Vec<String> =
+            connections.extract_if(.., |known| known.built_in).map(|known| known.name).collect();
+        assert_eq!(built_in, ["local-workspace", "this-loopwright"], "they are always there");
+        let shown = serde_json::to_string(&connections).expect("JSON");
         assert_eq!(
             shown,
             r#"[{"name":"ws","kind":"databricks-pat","origin":"https://adb-1.azuredatabricks.net","expiresAt":"2026-04-01T00:00:00.000Z","updatedAt":"2026-01-01T00:00:00.000Z"}]"#

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use super::Problem;
 use super::expression::{Binary, Expression, Form, Root, Segment};
 use super::functions;
+use crate::semantics::{self, Semantics};
 use crate::value::Value;
 
 /// What an expression can see.
@@ -25,6 +26,10 @@ pub trait Surroundings {
     fn now(&self) -> Timestamp;
     /// Returns the recorded source of chance.
     fn chance(&self) -> &dyn Chance;
+    /// Returns how open points of the language are read.
+    fn semantics(&self) -> &Semantics {
+        &semantics::DEFAULTS
+    }
     /// Returns the time zone of the flow, for dates that do not name one.
     fn zone(&self) -> TimeZone {
         TimeZone::UTC
@@ -146,16 +151,17 @@ fn binary(
     around: &dyn Surroundings,
 ) -> Result<Value, Problem> {
     let left = evaluate(left, around)?;
+    let truth = |value: &Value| around.semantics().truth(value);
     match operator {
-        Binary::Or if left.truth() => return Ok(Value::Bool(true)),
-        Binary::And if !left.truth() => return Ok(Value::Bool(false)),
+        Binary::Or if truth(&left) => return Ok(Value::Bool(true)),
+        Binary::And if !truth(&left) => return Ok(Value::Bool(false)),
         _ => {}
     }
     let right = evaluate(right, around)?;
     let zone = around.zone();
     let compare = || compare(&left, &right, &zone);
     Ok(match operator {
-        Binary::Or | Binary::And => Value::Bool(right.truth()),
+        Binary::Or | Binary::And => Value::Bool(truth(&right)),
         Binary::Equal => Value::Bool(equal(&left, &right, &zone)),
         Binary::NotEqual => Value::Bool(!equal(&left, &right, &zone)),
         Binary::Less => Value::Bool(compare().is_some_and(Ordering::is_lt)),

@@ -26,17 +26,32 @@ macro_rules! module {
 
 pub mod builtin;
 pub mod csv;
+pub mod datastore;
+pub mod email;
+mod failure;
+pub mod gateway;
 pub mod http;
 pub mod json;
 pub mod loopwright;
+pub mod regexp;
+pub mod scenario_service;
+pub mod slack;
 pub mod util;
+pub mod xml;
 
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
 use crate::blueprint::ModuleNode;
-use crate::value::{Collection, Value};
+use crate::engine::Variables;
+use crate::hook::Response;
+use crate::semantics::Semantics;
+use crate::store::StoreCall;
+use crate::structure::Field;
+use crate::value::{FieldType, Value};
+
+pub use failure::{Class, ModuleError, Reaction};
 
 /// A kind of step.
 pub struct Module {
@@ -68,6 +83,8 @@ pub enum Behaviour {
     Loop(fn(&mut Call<'_>) -> Result<Vec<Value>, ModuleError>),
     /// It plans something outside.
     Effect(fn(&mut Call<'_>) -> Result<Plan, ModuleError>),
+    /// It answers whoever brought the start bundle, and lets the bundle go on.
+    Respond(fn(&mut Call<'_>) -> Result<Response, ModuleError>),
     /// It collects the bundles of its feeder's operation, and makes one of them.
     Aggregator(fn(&Gathered<'_>) -> Result<Value, ModuleError>),
     /// It sends a bundle along each route whose filter lets it pass.
@@ -93,6 +110,8 @@ pub enum Directive {
     Commit,
     /// The run stops here, as an error.
     Rollback,
+    /// It is stored as an incomplete execution, the others go on.
+    Break,
 }
 
 /// What an aggregator is given when it closes.
@@ -114,7 +133,28 @@ pub struct Call<'a> {
     /// The mapper, evaluated.
     pub input: &'a Value,
     /// Variables of the run.
-    pub variables: &'a mut Collection,
+    pub variables: &'a mut Variables,
+    /// How open points are read.
+    pub semantics: &'a Semantics,
+}
+
+impl Module {
+    /// Returns those fields of the mapper of which the schema says a type to
+    /// which any value is converted. Texts are not among them: what a module
+    /// makes of a list or a collection is its own affair.
+    pub fn typed_fields(&self) -> Vec<Field> {
+        let schema: Json = serde_json::from_str(self.schema).unwrap_or_default();
+        let Some(properties) = schema.pointer("/properties/mapper/properties").and_then(Json::as_object) else {
+            return Vec::new();
+        };
+        let of = |(name, property): (&String, &Json)| {
+            let kind = FieldType::named(property["type"].as_str()?);
+            let converts =
+                matches!(kind, FieldType::Integer | FieldType::Number | FieldType::Boolean | FieldType::Array);
+            converts.then(|| Field::new(name, kind))
+        };
+        properties.iter().filter_map(of).collect()
+    }
 }
 
 impl Call<'_> {
@@ -138,65 +178,51 @@ pub enum Plan {
     Wait(Duration),
     /// A request is to be sent.
     Http(Box<http::HttpCall>),
+    /// Another flow is to be run.
+    Flow(FlowCall),
+    /// A counter that goes on from run to run is to go one further.
+    Count,
+    /// A mail is to be sent.
+    Mail(Box<email::MailCall>),
+    /// Rows are to be pushed into a pool.
+    Push(Box<loopwright::push_rows::PushCall>),
+    /// A person is to be asked.
+    Ask(Box<loopwright::task::Question>),
+    /// Something is to be done in a data store.
+    Store(Box<StoreCall>),
 }
 
-/// Classes of errors, as the original names them in `N.error.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the original")]
-pub enum Class {
-    RuntimeError,
-    DataError,
-    BundleValidationError,
-    ConnectionError,
-    RateLimitError,
-    ModuleTimeoutError,
-    InvalidConfigurationError,
-}
+impl Plan {
+    /// Tells whether somebody else wakes the run when it can go on.
+    pub fn is_woken(&self) -> bool {
+        matches!(self, Plan::Flow(_) | Plan::Ask(_))
+    }
 
-impl Class {
-    /// Returns the name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Class::RuntimeError => "RuntimeError",
-            Class::DataError => "DataError",
-            Class::BundleValidationError => "BundleValidationError",
-            Class::ConnectionError => "ConnectionError",
-            Class::RateLimitError => "RateLimitError",
-            Class::ModuleTimeoutError => "ModuleTimeoutError",
-            Class::InvalidConfigurationError => "InvalidConfigurationError",
+    /// Tells whether it reaches for the outside, so that its time is work.
+    pub fn is_work(&self) -> bool {
+        matches!(self, Plan::Http(_) | Plan::Mail(_) | Plan::Push(_))
+    }
+
+    /// Hands in the cookies of the run, where a request shares them.
+    pub fn share(&mut self, jar: &http::Jar) {
+        if let Plan::Http(call) = self
+            && let Some(shared) = &mut call.jar
+        {
+            shared.clone_from(jar);
         }
     }
-
-    /// Finds a class by its name.
-    pub fn named(name: &str) -> Self {
-        const ALL: [Class; 7] = [
-            Class::RuntimeError,
-            Class::DataError,
-            Class::BundleValidationError,
-            Class::ConnectionError,
-            Class::RateLimitError,
-            Class::ModuleTimeoutError,
-            Class::InvalidConfigurationError,
-        ];
-        ALL.into_iter().find(|class| class.as_str() == name).unwrap_or(Class::RuntimeError)
-    }
 }
 
-/// Why a module failed. It is data of the run, not an error of the engine.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {message}", class.as_str())]
-pub struct ModuleError {
-    /// Its class.
-    pub class: Class,
-    /// What happened.
-    pub message: String,
-}
-
-impl ModuleError {
-    /// Makes an error.
-    pub fn new(class: Class, message: impl Into<String>) -> Self {
-        ModuleError { class, message: message.into() }
-    }
+/// A run of another flow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowCall {
+    /// Key of the flow.
+    pub flow: String,
+    /// What it is given.
+    pub input: Value,
+    /// The run goes on when the other one has ended, with what that one gives
+    /// back.
+    pub waits: bool,
 }
 
 /// What came of an effect: what the journal keeps and a replay is given again.
@@ -206,32 +232,41 @@ pub struct Settled {
     pub result: Result<Vec<Value>, ModuleError>,
     /// HTTP status, where there is one.
     pub status_code: Option<u16>,
+    /// Cookies that later requests of the run share.
+    pub cookies: Vec<http::Cookie>,
 }
 
 impl Settled {
+    /// Makes a result that has no status.
+    pub fn new(result: Result<Vec<Value>, ModuleError>) -> Self {
+        Settled { result, status_code: None, cookies: Vec::new() }
+    }
+
     /// Writes it for the journal.
     pub fn to_stored(&self) -> Json {
-        match &self.result {
+        let mut stored = match &self.result {
             Ok(bundles) => serde_json::json!({
                 "bundles": bundles.iter().map(Value::to_stored).collect::<Vec<_>>(), "status": self.status_code,
             }),
-            Err(error) => serde_json::json!({
-                "error": {"type": error.class.as_str(), "message": error.message}, "status": self.status_code,
-            }),
+            Err(error) => serde_json::json!({"error": error.to_stored(), "status": self.status_code}),
+        };
+        if !self.cookies.is_empty() {
+            stored["cookies"] = self.cookies.iter().map(http::Cookie::to_stored).collect();
         }
+        stored
     }
 
     /// Reads what [`Settled::to_stored`] wrote; nothing if it is something else.
     pub fn from_stored(json: Json) -> Option<Self> {
         let status_code = json["status"].as_u64().and_then(|code| u16::try_from(code).ok());
         let result = if let Some(error) = json.get("error") {
-            let class = Class::named(error["type"].as_str()?);
-            Err(ModuleError { class, message: error["message"].as_str()?.to_owned() })
+            Err(ModuleError::from_stored(error)?)
         } else {
             let bundles = json["bundles"].as_array()?;
             Ok(bundles.iter().cloned().map(Value::from_stored).collect())
         };
-        Some(Settled { result, status_code })
+        let cookies = json["cookies"].as_array().into_iter().flatten().filter_map(http::Cookie::from_stored).collect();
+        Some(Settled { result, status_code, cookies })
     }
 }
 
@@ -241,8 +276,30 @@ pub static MODULES: &[&Module] = &[
     &loopwright::manual::MANUAL,
     &loopwright::repeat_until::REPEAT_UNTIL,
     &loopwright::fail::FAIL,
+    &loopwright::given::GIVEN,
+    &loopwright::push_rows::PUSH_ROWS,
+    &loopwright::write_row::WRITE_ROW,
+    &loopwright::query_model::QUERY_MODEL,
+    &loopwright::query_pool::QUERY_POOL,
+    &loopwright::create_task::CREATE_TASK,
+    &loopwright::wait_for_approval::WAIT_FOR_APPROVAL,
+    &email::send_email::SEND_EMAIL,
+    &slack::create_message::CREATE_MESSAGE,
+    &scenario_service::start::START,
+    &scenario_service::call::CALL,
+    &scenario_service::call::CALL_FLOW,
+    &scenario_service::return_data::RETURN_DATA,
+    &gateway::custom_webhook::CUSTOM_WEBHOOK,
+    &gateway::custom_mailhook::CUSTOM_MAILHOOK,
+    &gateway::webhook_respond::WEBHOOK_RESPOND,
     &http::send_data::SEND_DATA,
+    &http::basic_auth::BASIC_AUTH,
+    &http::api_key_auth::API_KEY_AUTH,
+    &http::oauth::OAUTH,
+    &http::get_file::GET_FILE,
     &http::make_request::MAKE_REQUEST,
+    &http::download_file::DOWNLOAD_FILE,
+    &http::resolve_url::RESOLVE_URL,
     &json::parse::PARSE,
     &json::create::CREATE,
     &json::transform::TRANSFORM,
@@ -250,6 +307,23 @@ pub static MODULES: &[&Module] = &[
     &csv::create::CREATE,
     &csv::create::CREATE_ADVANCED,
     &csv::parse::PARSE,
+    &regexp::parser::PARSER,
+    &regexp::advanced_parser::ADVANCED_PARSER,
+    &regexp::replace::REPLACE,
+    &regexp::html_to_text::HTML_TO_TEXT,
+    &regexp::elements_from_text::ELEMENTS_FROM_TEXT,
+    &regexp::elements_from_html::ELEMENTS_FROM_HTML,
+    &xml::parse::PARSE,
+    &xml::transform::TRANSFORM,
+    &datastore::add_record::ADD_RECORD,
+    &datastore::update_record::UPDATE_RECORD,
+    &datastore::get_record::GET_RECORD,
+    &datastore::search_record::SEARCH_RECORD,
+    &datastore::exist_record::EXIST_RECORD,
+    &datastore::delete_record::DELETE_RECORD,
+    &datastore::delete_all_records::DELETE_ALL_RECORDS,
+    &datastore::count_records::COUNT_RECORDS,
+    &util::basic_trigger::BASIC_TRIGGER,
     &util::set_variables::SET_VARIABLES,
     &util::set_variable::SET_VARIABLE,
     &util::set_variable::SET_VARIABLE_1,
@@ -273,11 +347,26 @@ pub static MODULES: &[&Module] = &[
     &builtin::resume::RESUME,
     &builtin::commit::COMMIT,
     &builtin::rollback::ROLLBACK,
+    &builtin::put_off::BREAK,
 ];
 
 /// Finds a module by its name.
 pub fn find(name: &str) -> Option<&'static Module> {
     MODULES.iter().copied().find(|module| module.name == name)
+}
+
+/// Finds the module of a node. Names of the modules that create CSV are not
+/// public, so whatever of that app has a source module is taken as one.
+pub fn for_node(node: &ModuleNode) -> Option<&'static Module> {
+    let is_csv_aggregator = || node.module.starts_with("csv:") && node.parameters.contains_key("feeder");
+    find(&node.module).or_else(|| is_csv_aggregator().then_some(&csv::create::CREATE_ADVANCED))
+}
+
+/// Tells whether the fields of a node become a document with the types of a
+/// data structure.
+pub fn writes_structure(node: &ModuleNode) -> bool {
+    let writes_json = matches!(node.module.as_str(), "json:CreateJSON" | "json:AggregateToJSON");
+    writes_json || node.module.starts_with("csv:") && node.parameters.contains_key("feeder")
 }
 
 /// For modules without fields of JSON text.

@@ -15,9 +15,10 @@ fn what_the_journal_keeps_is_read_back() {
         Settled {
             result: Ok(vec![Value::collection([("a", Value::Absent), ("b", Value::Null)])]),
             status_code: Some(200),
+            cookies: Vec::new(),
         },
-        Settled { result: Ok(Vec::new()), status_code: None },
-        Settled { result: Err(ModuleError::new(Class::ModuleTimeoutError, "late")), status_code: None },
+        Settled::new(Ok(Vec::new())),
+        Settled::new(Err(ModuleError { retry_after: Some(30), ..ModuleError::new(Class::RateLimitError, "late") })),
     ] {
         let stored = settled.to_stored().to_string();
         let json = serde_json::from_str(&stored).expect("JSON");

@@ -1,14 +1,19 @@
 //! From a document to the steps of a program, with everything that can be
 //! said about them without running.
 
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
-use super::{Branch, Mapper, MergeOutput, Next, Start, Step, StepIndex};
-use crate::blueprint::ModuleNode;
+use super::mapper::Form;
+use super::{Branch, Mapper, MergeOutput, Next, Start, Step, StepIndex, Structures};
+use crate::blueprint::{ModuleNode, Scenario};
 use crate::filter::Filter;
 use crate::flow::{Notice, Severity};
+use crate::flows::check_name;
 use crate::mapping::{Expression, NAMES, Root, Segment, Template};
 use crate::modules::{self, Behaviour, Module};
+use crate::structure::{Field, Structure, fields_of};
+use crate::value::{FieldType, Value};
 
 /// Names that the engine adds to those of the language.
 const ENGINE_NAMES: [&str; 5] = ["celonis", "var", "executionId", "executionID", "operationKey"];
@@ -22,20 +27,41 @@ pub(super) enum Place {
     ErrorRoute,
 }
 
-pub(super) struct Compiler {
+pub(super) struct Compiler<'a> {
+    /// Structures that may be named …
+    pub(super) structures: &'a Structures,
+    /// … and those that are.
+    pub(super) used: Structures,
     pub(super) steps: Vec<Step>,
     pub(super) notices: Vec<Notice>,
     pub(super) escape_json: bool,
     pub(super) depth: usize,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     fn notice(&mut self, severity: Severity, module: Option<u32>, field: Option<&str>, text: String) {
         self.notices.push(Notice { severity, module, field: field.map(str::to_owned), text });
     }
 
     pub(super) fn error(&mut self, module: Option<u32>, field: Option<&str>, text: String) {
         self.notice(Severity::Error, module, field, text);
+    }
+
+    /// Says what of `metadata.scenario` is not acted on, and what to do instead.
+    pub(super) fn check_scenario(&mut self, scenario: &Scenario) {
+        let mut disregarded = |field: &str, text: &str| {
+            self.notice(Severity::Warning, None, Some(field), text.to_owned());
+        };
+        if !scenario.slots.is_null() {
+            let text = "how many runs there may be at the same time cannot be set: it is as many as the engine takes; \
+                        write \"sequential\": true for one after the other";
+            disregarded("metadata.scenario.slots", text);
+        }
+        if scenario.fresh_variables.as_bool() == Some(true) {
+            let text = "a run keeps the flow's variables as they were when it began; what changes meanwhile is for \
+                        the next one";
+            disregarded("metadata.scenario.freshVariables", text);
+        }
     }
 
     fn warning(&mut self, module: u32, field: &str, text: String) {
@@ -84,9 +110,13 @@ impl Compiler {
         if self.steps.iter().any(|step| step.id == id) {
             self.error(Some(id), None, format!("the id {id} stands twice"));
         }
-        let module = modules::find(&node.module);
+        let module = modules::for_node(node);
         match module {
-            None => self.error(Some(id), None, format!("module \"{}\" does not exist here", node.module)),
+            // It can be looked at and stored; its place may never be reached.
+            None => {
+                let text = format!("module \"{}\" does not exist here: a run fails when it comes to it", node.module);
+                self.notice(Severity::Warning, Some(id), None, text);
+            }
             Some(module) => self.check_module(node, module, place),
         }
         let escape_json = self.escape_json;
@@ -96,6 +126,7 @@ impl Compiler {
         for (field, problem) in problems {
             self.warning(id, &format!("mapper.{field}"), problem.to_string());
         }
+        let mapper = mapper.typed(self.form(node, module));
         let filter = self.filter(node, &node.filter, "filter");
         if place == Place::First && filter.is_some() {
             self.warning(id, "filter", "the first module has no filter; it is not looked at".into());
@@ -145,20 +176,49 @@ impl Compiler {
             stop_if_empty: node.flags.get("stopIfEmpty").and_then(Json::as_bool).unwrap_or(false),
             is_watched: false,
             sends_key,
+            handles: None,
         });
-        self.inside(node, index, before);
+        self.inside(node, index, before, if place == Place::ErrorRoute { place } else { Place::Main });
         index
     }
 
+    /// Finds what is known of the types of a module's fields: the structure
+    /// that it names, or else the specification in the document, or else what
+    /// the module's schema says.
+    fn form(&mut self, node: &ModuleNode, module: Option<&Module>) -> Form {
+        let expected = fields_of(&node.metadata["expect"]);
+        let named = node.parameters.get("type").map(|name| Value::from_json(name.clone()).to_text());
+        if let Some(name) = named.filter(|name| !name.is_empty() && modules::writes_structure(node)) {
+            if let Some(structure) = self.structures.get(&name) {
+                self.used.insert(name, structure.clone());
+                return Form::Structure(for_document(node, structure.clone()));
+            }
+            if expected.is_empty() {
+                let text = format!("there is no structure \"{name}\": its fields are written as they come");
+                self.warning(node.id, "parameters.type", text);
+            }
+        }
+        if modules::writes_structure(node) && !expected.is_empty() {
+            return Form::Structure(for_document(node, Structure { fields: expected, strict: false }));
+        }
+        let mut fields = expected;
+        for field in module.map(Module::typed_fields).unwrap_or_default() {
+            if fields.iter().all(|known| known.name != field.name) {
+                fields.push(field);
+            }
+        }
+        Form::Fields(fields)
+    }
+
     /// Compiles what hangs on a step: routes, body, error route.
-    fn inside(&mut self, node: &ModuleNode, index: StepIndex, before: &[u32]) {
+    fn inside(&mut self, node: &ModuleNode, index: StepIndex, before: &[u32], place: Place) {
         let mut seen = before.to_vec();
         seen.push(node.id);
         let behaviour = self.steps[index].module.map(|module| module.behaviour);
         if let Some(Behaviour::Router) = behaviour {
             let mut routes = Vec::new();
             for route in &node.routes {
-                routes.push(self.sequence(&route.flow, Next::End, &mut seen.clone(), Place::Main));
+                routes.push(self.sequence(&route.flow, Next::End, &mut seen.clone(), place));
             }
             if routes.is_empty() {
                 self.error(Some(node.id), Some("routes"), "a router needs at least one route".into());
@@ -172,10 +232,10 @@ impl Compiler {
             self.steps[index].routes = routes;
         }
         if let Some(Behaviour::IfElse) = behaviour {
-            self.branches(node, index, &seen);
+            self.branches(node, index, &seen, place);
         }
         if let Some(Behaviour::RepeatUntil) = behaviour {
-            let body = self.sequence(&node.flow, Next::BodyEnd(index), &mut seen.clone(), Place::Main);
+            let body = self.sequence(&node.flow, Next::BodyEnd(index), &mut seen.clone(), place);
             if body == Next::End {
                 self.error(Some(node.id), Some("flow"), "there is nothing to repeat".into());
             }
@@ -185,13 +245,18 @@ impl Compiler {
             self.steps[index].body = body;
         }
         if !node.onerror.is_empty() {
+            let first = self.steps.len();
             let entrance = self.sequence(&node.onerror, Next::End, &mut seen, Place::ErrorRoute);
+            // Those of an error route inside have theirs already.
+            for step in self.steps[first..].iter_mut().filter(|step| step.handles.is_none()) {
+                step.handles = Some(index);
+            }
             self.steps[index].on_error = Some(entrance);
         }
     }
 
     /// Compiles the branches of an if-else. What follows it is not known yet.
-    fn branches(&mut self, node: &ModuleNode, index: StepIndex, seen: &[u32]) {
+    fn branches(&mut self, node: &ModuleNode, index: StepIndex, seen: &[u32], place: Place) {
         if node.branches.is_empty() {
             self.error(Some(node.id), Some("branches"), "an if-else needs at least one branch".into());
         }
@@ -217,10 +282,10 @@ impl Compiler {
             self.check_filter(node.id, &field, condition.as_ref(), seen);
             let entrance = match branch.flow.as_slice() {
                 [] => onward,
-                flow => self.sequence(flow, onward, &mut seen.to_vec(), Place::Main),
+                flow => self.sequence(flow, onward, &mut seen.to_vec(), place),
             };
             if !branch.disabled {
-                branches.push(Branch { label: branch.label.clone(), condition, entrance });
+                branches.push(Branch { place: number, label: branch.label.clone(), condition, entrance });
             }
         }
         // The one for all others is tried last, wherever it stands.
@@ -289,6 +354,10 @@ impl Compiler {
         }
         if matches!(module.behaviour, Behaviour::Directive(_)) && place != Place::ErrorRoute {
             self.error(Some(node.id), None, format!("\"{}\" can only stand in an error route", node.module));
+        }
+        if node.parameters.get("saveAfterSent").is_some_and(|saves| *saves == Json::Bool(true)) {
+            let text = "the mail is sent, and not saved: a mail server of a connection only sends".to_owned();
+            self.warning(node.id, "parameters.saveAfterSent", text);
         }
         if let Some(version) = node.version
             && !module.versions.contains(&version)
@@ -367,7 +436,12 @@ impl Compiler {
             }
         }
         let mut read = Vec::new();
-        for filter in self.steps.iter().flat_map(|step| step.filter.iter().chain(&step.until)) {
+        let conditions = |step: &'_ Step| -> Vec<Filter> {
+            let branches = step.branches.iter().filter_map(|branch| branch.condition.clone());
+            let merges = step.merge_filters.iter().flatten().cloned();
+            step.filter.iter().chain(&step.until).cloned().chain(branches).chain(merges).collect()
+        };
+        for filter in self.steps.iter().flat_map(conditions) {
             for expression in filter.templates().flat_map(Template::expressions) {
                 expression.references(&mut |root, path, _| {
                     let status = matches!(path.first(), Some(Segment::Name(name)) if name == "statusCode");
@@ -382,23 +456,71 @@ impl Compiler {
         }
     }
 
-    pub(super) fn start(&mut self, first: Next) -> Start {
+    /// Finds the time zone that a flow names.
+    pub(super) fn zone(&mut self, name: Option<&str>) -> TimeZone {
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return TimeZone::UTC };
+        TimeZone::get(name).unwrap_or_else(|_| {
+            let text = format!("\"{name}\" is not a time zone such as Europe/Berlin");
+            self.error(None, Some("metadata.loopwright.zone"), text);
+            TimeZone::UTC
+        })
+    }
+
+    /// Finds what begins a run, and how many signals or requests one run takes
+    /// where the module does not say.
+    pub(super) fn start(&mut self, first: Next, results_usual: u32, webhook_results: u32) -> Start {
         let Next::Step(first) = first else {
             self.error(None, Some("flow"), "the flow has no modules".into());
             return Start::Nothing;
         };
         let step = &self.steps[first];
+        if modules::gateway::takes_from_hook(&step.module_name) {
+            return self.webhook(first, webhook_results);
+        }
         if step.module_name != modules::loopwright::signal::SIGNAL.name {
             return Start::Nothing;
         }
         let id = step.id;
         let text = |name: &str| step.parameters.get(name).and_then(Json::as_str).map(str::to_owned);
-        let results_max = step.parameters.get("maxResults").and_then(Json::as_u64).unwrap_or(1).clamp(1, 1_000);
+        let results_max =
+            step.parameters.get("maxResults").and_then(Json::as_u64).unwrap_or(results_usual.into()).clamp(1, 1_000);
         if let (Some(knowledge_model), Some(trigger)) = (text("knowledgeModel"), text("trigger")) {
             return Start::Signal { knowledge_model, trigger, results_max: results_max as u32 };
         }
         self.error(Some(id), Some("parameters"), "\"knowledgeModel\" and \"trigger\" must be named".into());
         Start::Nothing
+    }
+}
+
+/// In CSV everything has a text, even a collection.
+fn for_document(node: &ModuleNode, mut structure: Structure) -> Structure {
+    let is_text = |field: &&mut Field| field.kind == FieldType::Text;
+    if node.module.starts_with("csv:") {
+        structure.fields.iter_mut().filter(is_text).for_each(|field| field.kind = FieldType::Any);
+    }
+    structure
+}
+
+/// Requests to a hook that one run can take.
+const WEBHOOK_RESULTS_MAX: u64 = 10_000;
+
+impl Compiler<'_> {
+    fn webhook(&mut self, first: StepIndex, results: u32) -> Start {
+        let step = &self.steps[first];
+        let id = step.id;
+        let hook = match step.parameters.get("hook") {
+            Some(Json::String(name)) if !name.is_empty() => Some(name.clone()),
+            // The number of a hook that stayed behind where the blueprint came
+            // from: here the flow has one of its own.
+            _ => None,
+        };
+        let results_max = step.parameters.get("maxResults").and_then(Json::as_u64).unwrap_or(results.into());
+        if let Some(name) = hook.as_ref().filter(|name| check_name(name).is_err()) {
+            let text = format!("\"{name}\" is not the name of a hook: use letters, digits, \".\", \"_\" and \"-\"");
+            self.error(Some(id), Some("parameters.hook"), text);
+            return Start::Nothing;
+        }
+        Start::Webhook { hook, results_max: results_max.clamp(1, WEBHOOK_RESULTS_MAX) as u32 }
     }
 }
 

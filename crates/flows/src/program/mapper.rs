@@ -1,8 +1,10 @@
 //! The fields of a module with their mappings, ready to be evaluated.
 
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use crate::mapping::{Problem, Surroundings, Template};
+use crate::structure::{self, Field, Structure};
 use crate::value::{Collection, Value};
 
 /// A field, a list of fields or a collection of fields.
@@ -18,6 +20,28 @@ pub enum Mapper {
     Array(Vec<Mapper>),
     /// Fields by name; names are not mapped.
     Collection(Vec<(String, Mapper)>),
+    /// Fields whose types are known.
+    Typed(Box<Mapper>, Form),
+}
+
+/// What the fields of a module must come to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Form {
+    /// Each is converted to its type.
+    Fields(Vec<Field>),
+    /// They become what the structure describes.
+    Structure(Structure),
+}
+
+/// Why a field came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Its mapping cannot be read or evaluated.
+    #[error(transparent)]
+    Mapping(#[from] Problem),
+    /// What it came to is not of its type.
+    #[error("{0}")]
+    Form(String),
 }
 
 impl Mapper {
@@ -41,9 +65,25 @@ impl Mapper {
         inner(json, "", false, problems)
     }
 
-    /// Returns the names of the fields, in their order.
+    /// Holds what the fields come to against a form.
+    pub fn typed(self, form: Form) -> Self {
+        match &form {
+            Form::Fields(fields) if fields.is_empty() => self,
+            _ => Mapper::Typed(self.into(), form),
+        }
+    }
+
+    /// Returns the names of the fields, in their order; those of a structure
+    /// first, in the order of the structure.
     pub fn names(&self) -> Vec<String> {
         match self {
+            Mapper::Typed(mapper, Form::Structure(structure)) => {
+                let mut names: Vec<String> = structure.fields.iter().map(|field| field.name.clone()).collect();
+                let more: Vec<String> = mapper.names().into_iter().filter(|name| !names.contains(name)).collect();
+                names.extend(more);
+                names
+            }
+            Mapper::Typed(mapper, Form::Fields(_)) => mapper.names(),
             Mapper::Collection(fields) => fields.iter().map(|(name, _)| name.clone()).collect(),
             Mapper::Fixed(Value::Collection(fields)) => fields.keys().cloned().collect(),
             _ => Vec::new(),
@@ -61,6 +101,7 @@ impl Mapper {
         match self {
             Mapper::Fixed(_) | Mapper::Broken(_) => {}
             Mapper::Template(template) => found.push((path.to_owned(), template)),
+            Mapper::Typed(mapper, _) => mapper.visit(path, found),
             Mapper::Array(fields) => {
                 for (place, field) in fields.iter().enumerate() {
                     field.visit(&format!("{path}[{}]", place + 1), found);
@@ -74,16 +115,20 @@ impl Mapper {
         }
     }
 
-    /// Comes to a value; fields that come to nothing are left out.
-    pub fn evaluate(&self, around: &dyn Surroundings) -> Result<Value, (String, Problem)> {
+    /// Comes to a value; fields that come to nothing are left out. The error
+    /// names the field.
+    pub fn evaluate(&self, around: &dyn Surroundings) -> Result<Value, (String, Failure)> {
         self.evaluate_at("", around)
     }
 
-    fn evaluate_at(&self, path: &str, around: &dyn Surroundings) -> Result<Value, (String, Problem)> {
+    fn evaluate_at(&self, path: &str, around: &dyn Surroundings) -> Result<Value, (String, Failure)> {
         match self {
             Mapper::Fixed(value) => Ok(value.clone()),
-            Mapper::Template(template) => template.evaluate(around).map_err(|problem| (path.to_owned(), problem)),
-            Mapper::Broken(problem) => Err((path.to_owned(), problem.clone())),
+            Mapper::Template(template) => {
+                template.evaluate(around).map_err(|problem| (path.to_owned(), problem.into()))
+            }
+            Mapper::Broken(problem) => Err((path.to_owned(), problem.clone().into())),
+            Mapper::Typed(mapper, form) => form.hold(&mapper.evaluate_at(path, around)?, &around.zone()),
             Mapper::Array(fields) => {
                 let mut values = Vec::with_capacity(fields.len());
                 for (place, field) in fields.iter().enumerate() {
@@ -102,6 +147,16 @@ impl Mapper {
                 Ok(Value::Collection(values.into()))
             }
         }
+    }
+}
+
+impl Form {
+    fn hold(&self, value: &Value, zone: &TimeZone) -> Result<Value, (String, Failure)> {
+        let held = match self {
+            Form::Fields(fields) => structure::fit(fields, value, zone),
+            Form::Structure(structure) => structure.shape(value, zone).map_err(|mut found| found.swap_remove(0)),
+        };
+        held.map_err(|mismatch| (mismatch.path, Failure::Form(mismatch.text)))
     }
 }
 

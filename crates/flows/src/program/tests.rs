@@ -1,3 +1,5 @@
+mod fields;
+
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -33,14 +35,14 @@ flow:
 fn what_would_not_run_is_an_error_and_what_may_is_a_warning() {
     check(
         r#"{"name": "x", "flow": [
-            {"id": 1, "module": "slack:CreateMessage", "version": 4, "parameters": [], "mapper": {"text": "{{2.a}} {{JSON.stringify(1)}}"}},
+            {"id": 1, "module": "sheets:AddRow", "version": 4, "parameters": [], "mapper": {"text": "{{2.a}} {{JSON.stringify(1)}}"}},
             {"id": 1, "module": "builtin:Ignore", "version": 1, "mapper": null},
             {"id": 3, "module": "builtin:BasicAggregator", "version": 1, "parameters": {"feeder": 9}, "mapper": {}},
             {"id": 4, "module": "util:FunctionSleep", "version": 2, "mapper": {"duration": "{{1.a +}}"},
              "filter": {"name": "n", "conditions": [[{"a": "{{1.x}}", "o": "date:before", "b": "x"}]]}}
         ], "metadata": {"version": 1}}"#,
         expect![[r#"
-            Error: module 1: module "slack:CreateMessage" does not exist here
+            Warning: module 1: module "sheets:AddRow" does not exist here: a run fails when it comes to it
             Warning: module 1, mapper.text: "(" does not belong here (at position 25)
             Error: module 1: the id 1 stands twice
             Error: module 1: "builtin:Ignore" can only stand in an error route
@@ -49,6 +51,21 @@ fn what_would_not_run_is_an_error_and_what_may_is_a_warning() {
             Warning: module 4, filter: operator "date:before" does not exist: the condition never holds
             Error: module 3, parameters.feeder: the source module must come before the aggregator
         "#]],
+    );
+}
+
+#[test]
+fn what_is_not_acted_on_is_said() {
+    let scenario = |settings: &str| {
+        format!(r#"{{"flow": [{{"id": 1, "module": "loopwright:Manual"}}], "metadata": {{"scenario": {settings}}}}}"#)
+    };
+    check(&scenario(r#"{"slots": null, "freshVariables": false, "sequential": true}"#), expect![[""]]);
+    check(
+        &scenario(r#"{"slots": 3, "freshVariables": true}"#),
+        expect![[r#"
+        Warning: metadata.scenario.slots: how many runs there may be at the same time cannot be set: it is as many as the engine takes; write "sequential": true for one after the other
+        Warning: metadata.scenario.freshVariables: a run keeps the flow's variables as they were when it began; what changes meanwhile is for the next one
+    "#]],
     );
 }
 
@@ -114,4 +131,12 @@ flow:
     let alone = "flow: [{ id: 1, module: \"loopwright:Manual\" }, { id: 2, module: \"builtin:BasicIfElse\", \
                  branches: [{ type: else, merge: true }] }]";
     assert_eq!(problems(alone), ["module 2, branches: a branch comes back, and no merge stands behind"]);
+}
+
+#[test]
+fn in_yaml_only_true_and_false_are_no_texts() {
+    let flow = "variables: { n: no, y: yes, on: off, is: true }\nflow: [{ id: 1, module: \"loopwright:Manual\" }]";
+    let program = Program::compile(flow).expect("a flow that can be read");
+    let told = serde_json::to_string(&program.variables).expect("JSON");
+    assert_eq!(told, r#"{"n":"no","y":"yes","on":"off","is":true}"#);
 }

@@ -38,13 +38,11 @@ pub enum FieldType {
 
 impl FieldType {
     /// Finds the type that a specification of fields names. Types that only
-    /// say how a text is entered (select, url, email …) are texts; what nobody
-    /// knows takes any value.
+    /// say how a text is entered (url, email …) are texts. What is selected may
+    /// be of any type, and so may what nobody knows.
     pub fn named(name: &str) -> Self {
         match name {
-            "text" | "url" | "email" | "filename" | "password" | "editor" | "select" | "cert" | "path" => {
-                FieldType::Text
-            }
+            "text" | "url" | "email" | "filename" | "password" | "editor" | "cert" | "path" => FieldType::Text,
             "number" => FieldType::Number,
             "integer" => FieldType::Integer,
             "uinteger" | "port" => FieldType::UnsignedInteger,
@@ -55,6 +53,25 @@ impl FieldType {
             "array" => FieldType::Array,
             "buffer" => FieldType::Buffer,
             _ => FieldType::Any,
+        }
+    }
+}
+
+impl FieldType {
+    /// Returns the name under which a specification has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FieldType::Any => "any",
+            FieldType::Text => "text",
+            FieldType::Number => "number",
+            FieldType::Integer => "integer",
+            FieldType::UnsignedInteger => "uinteger",
+            FieldType::Boolean => "boolean",
+            FieldType::Date => "date",
+            FieldType::Time => "time",
+            FieldType::Collection => "collection",
+            FieldType::Array => "array",
+            FieldType::Buffer => "buffer",
         }
     }
 }
@@ -86,7 +103,7 @@ pub fn convert(value: Value, to: FieldType, zone: &TimeZone) -> Result<Value, St
         })),
         FieldType::Date => match (&value, to_date(&value, zone)) {
             (Value::Date(_) | Value::Text(_), Some(time)) => Ok(Value::Date(time)),
-            _ => Err(misfit(&value, "a date")),
+            _ => Err(misfit(&value, "a date such as 2026-02-03T09:15:00Z")),
         },
         FieldType::Time => match &value {
             Value::Text(text) => match read_time_of_day(text) {
@@ -227,8 +244,8 @@ mod tests {
             expect!["an array of 1 is not a text; use map(…; key) and join(…; separator), or json:TransformToJSON"],
         );
         check(of(json!([1])), "buffer", expect!["an array of 1 is not bytes"]);
-        check(of(json!("soon")), "date", expect![[r#""soon" is not a date"#]]);
-        check(of(json!(5)), "date", expect!["the number 5 is not a date"]);
+        check(of(json!("soon")), "date", expect![[r#""soon" is not a date such as 2026-02-03T09:15:00Z"#]]);
+        check(of(json!(5)), "date", expect!["the number 5 is not a date such as 2026-02-03T09:15:00Z"]);
         check(of(json!("24:00")), "time", expect![[r#""24:00" is not a time such as 14:30:00"#]]);
         check(Value::Buffer(vec![0xff].into()), "text", expect!["1 bytes are not a text: they are not UTF-8"]);
         check(of(json!("a")), "collection", expect![[r#""a" is not a collection"#]]);

@@ -1,5 +1,4 @@
-//! One run on its way: from its journal to the effect in flight, and on from
-//! barrier to barrier.
+//! One run on its way, from barrier to barrier.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,34 +6,97 @@ use std::time::Duration;
 use base::error::chain;
 use base::work::Backoff;
 use base::{Causes, Timestamp};
-use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::DATABASE_RETRY;
-use crate::connection::Unsealed;
-use crate::engine::{Ending, Facts, Intent, Machine, Stop};
+use super::Taken;
+use super::aftermath::aftermath;
+use super::call::Called;
+use super::load::Obstacle;
+use super::perform::For;
+use crate::engine::{Ending, Intent, Machine, Stop};
 use crate::error::Error;
-use crate::flows::{Flows, purpose_of};
-use crate::modules::{Class, ModuleError, Plan, Settled, http};
+use crate::feedback;
+use crate::flows::{Behind, Flows};
+use crate::modules::{Class, ModuleError, Plan};
 use crate::program::Program;
-use crate::run::{Operation, RunId, RunState};
-use crate::tables::{self, Asked, Barrier, Then};
-use crate::value::Value;
+use crate::run::RunId;
+use crate::tables::{self, Aftermath, Asked, Barrier, Came, Then};
 
 /// Waits between the attempts of an effect.
 const BETWEEN_ATTEMPTS: Backoff = Backoff { first: Duration::from_secs(1), cap: Duration::from_mins(1) };
 
 /// A run in a task's hands: its machine stands at the effect that was asked for.
-pub(super) struct Held {
+pub(crate) struct Held {
     run: RunId,
+    whose: Whose,
     machine: Machine,
     program: Arc<Program>,
     asked: Option<InFlight>,
     /// What led to each start bundle.
     causes: Vec<Causes>,
+    /// How often the program died while it was in hand, if that is suspect.
+    suspect: Option<u32>,
+}
+
+/// Whose run it is, and what started it.
+#[derive(Clone)]
+pub(super) struct Whose {
+    pub(super) flow: String,
+    pub(super) started_by: String,
+}
+
+/// An effect that was asked for.
+pub(super) struct InFlight {
+    pub(super) intent: Intent,
+    pub(super) attempt: u32,
+    pub(super) asked_at: Timestamp,
+    /// Not before this time.
+    pub(super) at: Timestamp,
+}
+
+/// How a run leaves a task's hands.
+pub(super) enum Parted {
+    /// It has ended, or is held, or is not to be worked on now.
+    Through,
+    /// It is to be taken up again.
+    Again,
+    /// It goes on at a later time.
+    Sleeps(Box<Held>),
+}
+
+/// How far a machine walked.
+pub(super) enum Walked {
+    Effect(Intent),
+    End(Ending),
 }
 
 impl Held {
+    pub(super) fn new(
+        run: RunId,
+        whose: Whose,
+        machine: Machine,
+        program: Arc<Program>,
+        asked: Option<InFlight>,
+        causes: Vec<Causes>,
+        suspect: Option<u32>,
+    ) -> Self {
+        Held { run, whose, machine, program, asked, causes, suspect }
+    }
+
+    pub(super) fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Tells whether it waits for another flow, or for a person.
+    pub(super) fn calls(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.intent.plan.is_woken())
+    }
+
+    /// Returns when it goes on.
+    pub(super) fn wakes_at(&self) -> Option<Timestamp> {
+        self.asked.as_ref().map(|asked| asked.at)
+    }
+
     /// Returns what led to an effect: to the start bundle below which it is, or
     /// to all of them where these were brought together.
     fn causes_of(&self, intent: &Intent) -> Causes {
@@ -44,244 +106,269 @@ impl Held {
             let is_start = module.parse().ok() == start;
             number.parse::<usize>().ok().filter(|_| is_start)
         });
-        match bundle.and_then(|number| self.causes.get(number.checked_sub(1)?)) {
+        let causes = match bundle.and_then(|number| self.causes.get(number.checked_sub(1)?)) {
             Some(causes) => causes.clone(),
             None => Causes::together(&self.causes),
-        }
+        };
+        feedback::of_run(causes, &self.program.start, &self.whose.flow, self.run)
     }
 }
 
-struct InFlight {
-    intent: Intent,
-    attempt: u32,
-    /// Not before this time.
-    at: Timestamp,
-}
+impl InFlight {
+    /// Takes an intent that the machine has just come to.
+    pub(super) fn new(intent: Intent, now: Timestamp) -> Self {
+        let at = match &intent.plan {
+            Plan::Wait(span) => now.plus(*span),
+            _ => now,
+        };
+        InFlight { intent, attempt: 1, asked_at: now, at }
+    }
 
-/// What keeps a run from being taken up.
-enum Obstacle {
-    /// It has ended or is held.
-    NotLive,
-    /// A person decides.
-    Hold(RunState, String),
-    /// Nothing can be said now.
-    Later(Error),
-}
+    /// Returns how it stands in the row of its run.
+    pub(super) fn row(&self) -> Asked {
+        Asked {
+            number: self.intent.number,
+            module: self.intent.module,
+            path: self.intent.path.to_string(),
+            at: self.asked_at,
+            attempt: self.attempt,
+            safe: self.intent.is_safe,
+            begun: true,
+        }
+    }
 
-impl From<Error> for Obstacle {
-    fn from(error: Error) -> Self {
-        Obstacle::Later(error)
+    /// Returns how its run stands meanwhile.
+    pub(super) fn then(&self, now: Timestamp) -> Then {
+        if self.at > now { Then::Wakes(self.at) } else { Then::GoesOn }
     }
 }
 
 impl Flows {
-    /// Moves a run on until it ends, sleeps, or the engine is to stop. Returns
-    /// its machine if it goes on later.
-    pub(super) async fn advance(&self, run: RunId, warm: Option<Held>, stop: &CancellationToken) -> Option<Held> {
-        let held = match warm {
-            Some(held) => Ok(held),
-            None => self.load(run).await,
+    /// Moves a run on until it ends, sleeps, or the engine is to stop.
+    pub(super) async fn advance(&self, run: RunId, taken: Option<Taken>, stop: &CancellationToken) -> Parted {
+        let held = match taken {
+            Some(Taken::Held(held)) => Ok(*held),
+            Some(Taken::Rows(rows)) => self.load(run, *rows).await,
+            None => match self.read_run(run).await {
+                Ok(rows) => self.load(run, rows).await,
+                Err(error) => Err(error.into()),
+            },
         };
         let mut held = match held {
             Ok(held) => held,
-            Err(Obstacle::NotLive) => return None,
+            Err(Obstacle::NotLive) => return Parted::Through,
             Err(Obstacle::Hold(state, reason)) => {
                 self.hold(run, state, reason, stop).await;
-                return None;
+                return Parted::Through;
             }
             Err(Obstacle::Later(error)) => {
                 tracing::warn!(%run, error = %chain(&error), "a run cannot be loaded");
-                tokio::time::sleep(DATABASE_RETRY).await;
-                return None;
+                self.pause().await;
+                return Parted::Again;
             }
         };
         loop {
-            let settled = match held.asked.take() {
-                None => None,
-                Some(asked) if stop.is_cancelled() => {
+            let mut settled = None;
+            if let Some(asked) = held.asked.take() {
+                if stop.is_cancelled() {
                     // Nothing was sent, so there will be no doubt about it.
-                    if let Err(error) = self.set_begun(run, &asked.intent, false).await {
+                    let given_back = self.set_begun(run, &asked.intent, false, Some(asked.at)).await;
+                    if let Err(error) = given_back {
                         tracing::warn!(%run, error = %chain(&error), "a run will be in doubt without need");
                     }
-                    return None;
+                    return Parted::Through;
                 }
-                Some(asked) if asked.at > self.clock.now() => {
+                // Who calls another flow is woken when that has ended, and who
+                // asks a person when that has answered.
+                let is_call = asked.intent.plan.is_woken();
+                if asked.at > self.clock.now() && !is_call {
                     held.asked = Some(asked);
-                    return Some(held);
+                    return Parted::Sleeps(Box::new(held));
                 }
-                Some(asked) => {
-                    let causes = held.causes_of(&asked.intent);
-                    let (settled, may_help) = self.perform(&asked.intent, &causes).await;
-                    let tries_again = may_help && asked.intent.is_safe && asked.attempt <= held.program.retries;
-                    if tries_again {
-                        let at = BETWEEN_ATTEMPTS.retry_at(asked.attempt, self.clock.now(), &*self.chance);
-                        let asked = InFlight { attempt: asked.attempt + 1, at, ..asked };
-                        if !self.record_again(&held, &asked, stop).await {
-                            return None;
+                let causes = held.causes_of(&asked.intent);
+                let (result, may_help) = match &asked.intent.plan {
+                    Plan::Flow(call) => match self.call_flow(run, &asked, call, &causes).await {
+                        Ok(Called::Settled(settled)) => (settled, false),
+                        Ok(Called::Sleeps(at)) => {
+                            held.asked = Some(InFlight { at, ..asked });
+                            return Parted::Sleeps(Box::new(held));
                         }
-                        held.asked = Some(asked);
-                        continue;
+                        Err(error) => {
+                            // Nothing is lost: the call is performed again.
+                            tracing::warn!(%run, error = %chain(&error), "a flow cannot be called yet");
+                            self.pause().await;
+                            held.asked = Some(asked);
+                            continue;
+                        }
+                    },
+                    Plan::Count => match self.count(run, &held.whose.flow, &asked.intent).await {
+                        Ok(settled) => (settled, false),
+                        Err(error) => {
+                            tracing::warn!(%run, error = %chain(&error), "a counter waits for the database");
+                            self.pause().await;
+                            held.asked = Some(asked);
+                            continue;
+                        }
+                    },
+                    Plan::Store(call) => match self.use_store(run, &held.program, &asked.intent, call).await {
+                        Ok(settled) => (settled, false),
+                        Err(error) => {
+                            tracing::warn!(%run, error = %chain(&error), "a data store waits for the database");
+                            self.pause().await;
+                            held.asked = Some(asked);
+                            continue;
+                        }
+                    },
+                    Plan::Ask(question) => match self.ask(run, &held.whose.flow, &asked, question).await {
+                        Ok(Called::Settled(settled)) => (settled, false),
+                        Ok(Called::Sleeps(at)) => {
+                            held.asked = Some(InFlight { at, ..asked });
+                            return Parted::Sleeps(Box::new(held));
+                        }
+                        Err(error) => {
+                            tracing::warn!(%run, error = %chain(&error), "a task waits for the database");
+                            self.pause().await;
+                            held.asked = Some(asked);
+                            continue;
+                        }
+                    },
+                    _ => {
+                        let behind = Behind::Flow { flow: &held.whose.flow, version: &held.program.hash };
+                        self.perform_in_time(&asked.intent, &For { causes: &causes, behind }).await
                     }
-                    Some((asked.intent.number, settled))
+                };
+                if may_help && asked.intent.is_safe && asked.attempt <= held.program.retries {
+                    let at = BETWEEN_ATTEMPTS.retry_at(asked.attempt, self.clock.now(), &*self.chance);
+                    held.asked = Some(InFlight { attempt: asked.attempt + 1, at, ..asked });
+                    let again = held.asked.as_ref().map(InFlight::row);
+                    let then = Then::Wakes(at);
+                    if !self.record(barrier(&held, self.clock.now(), None, again, then), stop).await {
+                        return Parted::Through;
+                    }
+                    continue;
                 }
-            };
+                settled = Some((asked, result));
+            }
             let now = self.clock.now();
-            let settled = settled.map(|(number, settled)| {
-                let stored = settled.to_stored().to_string();
-                held.machine.settle(settled, now);
-                (number, stored)
-            });
-            let stopped = self.walk(&mut held.machine).await;
-            let (asked, then) = match stopped {
-                Walked::Effect(intent) => {
-                    let at = match &intent.plan {
-                        Plan::Wait(span) => now.plus(*span),
-                        Plan::Http(_) | Plan::Nothing(_) => now,
-                    };
-                    (Some(InFlight { intent, attempt: 1, at }), Then::Wakes(at))
+            while let Some(deaths) = held.suspect
+                && let Err(error) = self.suspect_computes(run, deaths).await
+            {
+                tracing::warn!(%run, error = %chain(&error), "a suspect run waits for the database");
+                if stop.is_cancelled() {
+                    return Parted::Through;
                 }
-                Walked::End(ending) => (None, Then::Ended(ending.outcome, ending.reason)),
+                self.pause().await;
+            }
+            let settled = settled.map(|(asked, result)| {
+                let came = Came { effect: asked.row(), result: result.to_stored().to_string() };
+                held.machine.settle(result, now);
+                came
+            });
+            held.suspect = None;
+            let walked = self.walk_within_limits(&mut held.machine).await;
+            let ending = match &walked {
+                Walked::End(ending) => Some(ending),
+                Walked::Effect(_) => None,
             };
-            let barrier = Barrier {
-                run,
-                now,
-                settled,
-                asked: asked.as_ref().map(|asked| row_of(&asked.intent)),
-                again: None,
-                operations: self.kept(held.machine.take_operations()),
-                operation_count: held.machine.operation_count(),
-                then,
+            let aftermath = aftermath(run, &held.whose, &held.program, &mut held.machine, ending, self.limits());
+            let mut ended = None;
+            let then = match walked {
+                Walked::Effect(intent) => {
+                    let asked = InFlight::new(intent, now);
+                    let then = asked.then(now);
+                    held.asked = Some(asked);
+                    then
+                }
+                Walked::End(ending) => {
+                    ended = Some(ending.for_callers());
+                    Then::Ended(ending.outcome, ending.reason)
+                }
             };
-            if !self.record(barrier, stop).await || asked.is_none() {
+            let asked = held.asked.as_ref().map(InFlight::row);
+            let mut barrier = barrier(&held, now, settled, asked, then);
+            if held.asked.is_none() && held.program.is_confidential {
+                barrier.stored = self.shown(held.machine.take_operations());
+            }
+            let may_start_more = aftermath.may_start_more();
+            barrier.aftermath = aftermath;
+            let responses = held.machine.take_responses();
+            let goes_on = self.record(barrier, stop).await;
+            if may_start_more {
+                self.nudge.notify_one();
+            }
+            if !goes_on {
+                // It was ended by somebody else, or for want of room.
+                let why = "the run was ended before it had answered; its history says why";
+                self.callers.tell(run, Vec::new(), Some(Err(why.to_owned())));
+                return Parted::Through;
+            }
+            // What a run answers is said when what led to it is durable.
+            self.callers.tell(run, responses, ended);
+            if held.asked.is_none() {
+                return Parted::Through;
+            }
+        }
+    }
+
+    /// Walks to the next effect, unless the run has taken all that it may.
+    async fn walk_within_limits(&self, machine: &mut Machine) -> Walked {
+        let limits = self.limits();
+        let worked_out = |machine: &Machine| machine.worked() > limits.working_time_max;
+        if worked_out(machine) {
+            let message = format!("the run has worked longer than {} seconds", limits.working_time_max.as_secs());
+            return Walked::End(machine.interrupt(ModuleError::new(Class::ScenarioTimeoutError, message)));
+        }
+        match self.walk_at_most(machine, limits.operations_max).await {
+            Some(walked) => walked,
+            None => {
+                let message = format!("the run has taken more than {} operations", limits.operations_max);
+                let error = ModuleError::new(Class::OperationsLimitExceededError, message);
+                Walked::End(machine.interrupt(error))
+            }
+        }
+    }
+
+    /// Walks to the next effect; nothing comes of a way on which there are
+    /// more operations than so many.
+    pub(super) async fn walk_at_most(&self, machine: &mut Machine, operations_max: u64) -> Option<Walked> {
+        loop {
+            let stop = machine.walk(self.options.steps_at_once);
+            if machine.operation_count() > operations_max {
                 return None;
             }
-            held.asked = asked;
+            match stop {
+                Stop::Effect(intent) => return Some(Walked::Effect(intent)),
+                Stop::End(ending) => return Some(Walked::End(ending)),
+                Stop::Pause => tokio::task::yield_now().await,
+            }
         }
     }
 
     /// Walks to the next effect, and lets other runs go first now and then.
-    async fn walk(&self, machine: &mut Machine) -> Walked {
+    pub(super) async fn walk(&self, machine: &mut Machine) -> Walked {
         loop {
             match machine.walk(self.options.steps_at_once) {
                 Stop::Effect(intent) => return Walked::Effect(intent),
                 Stop::End(ending) => return Walked::End(ending),
-                Stop::Pause => {
-                    // A long way without an effect must not fill the memory
-                    // with what will not be kept.
-                    machine.forget_operations_after(self.options.operations_kept_max);
-                    tokio::task::yield_now().await;
-                }
+                Stop::Pause => tokio::task::yield_now().await,
             }
         }
     }
 
-    /// Replays a run from its journal up to the effect that is in flight.
-    async fn load(&self, run: RunId) -> Result<Held, Obstacle> {
-        let (row, journal) = self
-            .db
-            .read("flows.load", move |tx| Ok::<_, Error>((tables::run(tx, run)?, tables::journal(tx, run)?)))
-            .await?;
-        let Some(row) = row.filter(|row| row.info.state == RunState::Live) else { return Err(Obstacle::NotLive) };
-        let program = match self.program(&row.info.version).await {
-            Ok(program) => program,
-            Err(Error::BadDocument { detail, .. }) => {
-                return Err(Obstacle::Hold(RunState::Parked, format!("changed by upgrade: {detail}")));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let parse = |text: &str| Value::from_json(serde_json::from_str(text).unwrap_or(Json::Null));
-        let bundles = match parse(&row.input) {
-            Value::Array(bundles) => bundles.to_vec(),
-            _ => Vec::new(),
-        };
-        let facts = Facts {
-            run,
-            flow: row.info.flow,
-            name: program.name.clone(),
-            variables: parse(&row.variables),
-            seed: row.seed,
-        };
-        let mut machine = Machine::new(program.clone(), facts, bundles, row.info.started_at);
-        let mut asked = None;
-        for effect in journal {
-            let Walked::Effect(intent) = self.walk(&mut machine).await else {
-                return Err(changed("the run would be through by now"));
-            };
-            if (intent.number, intent.module, &*intent.path) != (effect.number, effect.module, effect.path.as_str()) {
-                return Err(changed(&format!("module {} would run where module {} ran", intent.module, effect.module)));
-            }
-            if let (Some(result), Some(settled_at)) = (effect.result, effect.settled_at) {
-                let settled = serde_json::from_str(&result).ok().and_then(Settled::from_stored);
-                let Some(settled) = settled else { return Err(changed("a recorded result cannot be read")) };
-                machine.settle(settled, settled_at);
-                continue;
-            }
-            if !effect.begun {
-                self.set_begun(run, &intent, true).await?;
-            } else if !effect.safe {
-                let text = format!("module {} may have sent its request at {}", intent.module, effect.asked_at);
-                return Err(Obstacle::Hold(RunState::InDoubt, text));
-            }
-            let at = row.info.wakes_at.unwrap_or(effect.asked_at);
-            asked = Some(InFlight { intent, attempt: effect.attempt, at });
-        }
-        if asked.is_some() {
-            // What led here was recorded in the barrier of its intent.
-            machine.take_operations();
-        }
-        Ok(Held { run, machine, program, asked, causes: row.causes })
-    }
-
-    /// Performs an effect. The second part tells that trying again may help.
-    async fn perform(&self, intent: &Intent, causes: &Causes) -> (Settled, bool) {
-        let done = |result| (Settled { result, status_code: None }, false);
-        let call = match &intent.plan {
-            Plan::Nothing(bundles) => return done(Ok(bundles.clone())),
-            Plan::Wait(_) => return done(Ok(vec![Value::collection::<String>([])])),
-            Plan::Http(call) => call,
-        };
-        let connection = match &call.connection {
-            None => None,
-            Some(name) => match self.unseal(name).await {
-                Ok(connection) => Some(connection),
-                Err(error) => return done(Err(error)),
-            },
-        };
-        http::send(call, &*self.http, connection.as_ref(), &intent.key, causes, self.clock.now()).await
-    }
-
-    async fn unseal(&self, name: &str) -> Result<Unsealed, ModuleError> {
-        let refused = |message: String| ModuleError::new(Class::InvalidConfigurationError, message);
-        let asked = name.to_owned();
-        let row = self.db.read("flows.connection", move |tx| tables::connection(tx, &asked)).await;
-        let row = row.map_err(|error| refused(format!("connection \"{name}\" cannot be read: {error}")))?;
-        let (info, sealed) = row.ok_or_else(|| refused(format!("connection \"{name}\" does not exist")))?;
-        let opened = self.keys.open(&purpose_of(name), &sealed).map_err(|error| refused(error.to_string()))?;
-        Unsealed::new(info, &opened).ok_or_else(|| refused(format!("connection \"{name}\" is damaged")))
-    }
-
-    /// Remembers whether an effect that is not safe to repeat may have been tried.
-    async fn set_begun(&self, run: RunId, intent: &Intent, begun: bool) -> Result<(), Error> {
-        if intent.is_safe {
+    /// Remembers whether an effect that is not safe to repeat may have been
+    /// tried; a run that is given back goes on at `wakes_at`.
+    pub(super) async fn set_begun(
+        &self,
+        run: RunId,
+        intent: &Intent,
+        begun: bool,
+        wakes_at: Option<Timestamp>,
+    ) -> Result<(), Error> {
+        if intent.is_safe && wakes_at.is_none() {
             return Ok(());
         }
-        let number = intent.number;
-        let written = self.db.write("flows.set_begun", move |tx| tables::set_begun(tx, run, number, begun));
+        let written = self.db.write("flows.set_begun", move |tx| tables::set_begun(tx, run, begun, wakes_at));
         Ok(written.await?)
-    }
-
-    async fn record_again(&self, held: &Held, asked: &InFlight, stop: &CancellationToken) -> bool {
-        let barrier = Barrier {
-            run: held.run,
-            now: self.clock.now(),
-            settled: None,
-            asked: None,
-            again: Some((asked.intent.number, asked.attempt)),
-            operations: Vec::new(),
-            operation_count: held.machine.operation_count(),
-            then: Then::Wakes(asked.at),
-        };
-        self.record(barrier, stop).await
     }
 
     /// Commits a barrier. While the database refuses it, the run stands still
@@ -301,46 +388,23 @@ impl Flows {
                 }
                 Err(error) => {
                     tracing::warn!(%run, error = %chain(&error), "a run waits for the database");
-                    tokio::time::sleep(DATABASE_RETRY).await;
+                    self.pause().await;
                 }
             }
         }
     }
-
-    /// Cuts what is kept of operations to size.
-    fn kept(&self, operations: Vec<Operation>) -> Vec<Operation> {
-        let fits = |value: &Json| value.to_string().len() <= self.options.capture_bytes_max;
-        let left_out = || json!("(left out: too long)");
-        let mut kept: Vec<Operation> =
-            operations.into_iter().filter(|each| each.number <= self.options.operations_kept_max).collect();
-        for operation in &mut kept {
-            if !fits(&operation.input) {
-                operation.input = left_out();
-            }
-            if !fits(&Json::from(operation.output.clone())) {
-                operation.output = vec![left_out()];
-            }
-        }
-        kept
-    }
 }
 
-/// How far a machine walked.
-enum Walked {
-    Effect(Intent),
-    End(Ending),
-}
-
-fn changed(detail: &str) -> Obstacle {
-    Obstacle::Hold(RunState::Parked, format!("changed by upgrade: {detail}"))
-}
-
-fn row_of(intent: &Intent) -> Asked {
-    Asked {
-        number: intent.number,
-        module: intent.module,
-        path: intent.path.to_string(),
-        key: intent.key.clone(),
-        safe: intent.is_safe,
+fn barrier(held: &Held, now: Timestamp, settled: Option<Came>, asked: Option<Asked>, then: Then) -> Barrier {
+    Barrier {
+        run: held.run,
+        flow: held.whose.flow.clone(),
+        now,
+        settled,
+        asked,
+        operation_count: held.machine.operation_count(),
+        stored: Vec::new(),
+        then,
+        aftermath: Aftermath::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! Routers, aggregators and repetitions: what a machine does with bundles that
 //! do not simply go on.
 
+use super::deciding::Way;
 use super::{Machine, Todo};
 use crate::engine::scope::Scope;
 use crate::filter::Verdict;
@@ -17,14 +18,13 @@ impl Machine {
         let order: Vec<usize> =
             (0..step.routes.len()).filter(|place| Some(*place) != step.fallback).chain(step.fallback).collect();
         let Some(place) = order.get(route) else { return };
+        let entrance = step.routes[*place];
+        let way = Way { of: index, place: Some(*place), to: entrance };
         if Some(*place) == step.fallback && taken {
+            self.decide(way, &scope, false, Some("another route was taken"));
             return;
         }
-        let entrance = step.routes[*place];
-        let passes = match entrance {
-            Next::Step(first) => self.passes(first, &scope),
-            Next::End | Next::BodyEnd(_) | Next::Merge { .. } => true,
-        };
+        let passes = self.passes_into(way, &scope);
         self.stack.push(Todo::Routes { step: index, route: route + 1, taken: taken || passes, scope: scope.clone() });
         if passes {
             self.stack.push(Todo::Enter { next: entrance, scope, judged: true });
@@ -36,10 +36,27 @@ impl Machine {
         let program = self.program.clone();
         let step = &program.steps[index];
         let mut why = Vec::new();
-        for (number, branch) in step.branches.iter().enumerate() {
+        for branch in &step.branches {
+            let way = Way { of: index, place: Some(branch.place), to: branch.entrance };
             let verdict = match &branch.condition {
-                None => Ok(Verdict::Passes),
-                Some(condition) => condition.judge(&self.view(&scope, "")),
+                None => {
+                    self.decide(way, &scope, true, Some("no other branch was taken"));
+                    Ok(Verdict::Passes)
+                }
+                Some(condition) => {
+                    // It is told of the module that the branch leads to, or
+                    // of the if-else itself where it leads to none.
+                    let told_of = match branch.entrance {
+                        Next::Step(first) => &program.steps[first],
+                        _ => step,
+                    };
+                    let verdict = self.ask(condition, &scope, told_of, &scope);
+                    if let Some((_, _, told)) = &mut self.judged {
+                        told.name.clone_from(&branch.label);
+                    }
+                    self.decide(way, &scope, verdict == Ok(Verdict::Passes), None);
+                    verdict
+                }
             };
             let told = match verdict {
                 Ok(Verdict::Passes) => {
@@ -49,7 +66,10 @@ impl Machine {
                 Ok(Verdict::Stops(why)) => why,
                 Err(problem) => problem.to_string(),
             };
-            why.push(format!("{}: {told}", branch.label.clone().unwrap_or_else(|| format!("branch {}", number + 1))));
+            why.push(format!(
+                "{}: {told}",
+                branch.label.clone().unwrap_or_else(|| format!("branch {}", branch.place + 1))
+            ));
         }
         let detail = Some(why.join("; "));
         self.tell(step, &scope.path(), OperationStatus::Filtered, &Value::Absent, &[], None, detail, self.now);
@@ -61,7 +81,7 @@ impl Machine {
         let Next::Step(index) = program.steps[from].next else { return };
         let step = &program.steps[index];
         if let Some(Some(filter)) = step.merge_filters.get(place) {
-            let detail = match filter.judge(&self.view(&scope, "")) {
+            let detail = match self.ask(filter, &scope, step, &scope) {
                 Ok(Verdict::Passes) => None,
                 Ok(Verdict::Stops(why)) => Some(why),
                 Err(problem) => Some(problem.to_string()),
@@ -102,12 +122,12 @@ impl Machine {
                 return;
             }
         };
-        let open = self.stack.iter_mut().rev().find_map(|todo| match todo {
-            Todo::Close { aggregator, items, .. } if *aggregator == index => Some(items),
-            _ => None,
-        });
-        if let Some(items) = open {
-            items.push((key, item));
+        let is_open = |todo: &Todo| matches!(todo, Todo::Close { aggregator, .. } if *aggregator == index);
+        if self.stack.iter().any(is_open) || self.open_again(index, &scope) {
+            let open = self.stack.iter_mut().rfind(|todo| is_open(todo));
+            if let Some(Todo::Close { items, .. }) = open {
+                items.push((key, item));
+            }
             return;
         }
         let message = "the bundle does not come from the source module of this aggregator";
@@ -119,7 +139,7 @@ impl Machine {
         let program = self.program.clone();
         let step = &program.steps[index];
         let Some(Module { behaviour: Behaviour::Aggregator(aggregate), .. }) = step.module else { return };
-        if items.is_empty() && step.stop_if_empty {
+        if items.is_empty() && (step.stop_if_empty || !program.rules.semantics.empty_aggregates) {
             return;
         }
         let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
@@ -159,8 +179,9 @@ impl Machine {
             Todo::Repeat { step, last, .. } if *step == repeat => Some(last),
             _ => None,
         });
-        if let Some(last) = open {
-            *last = Some(scope);
+        match open {
+            Some(last) => *last = Some(scope),
+            None => self.repeat_again(repeat, scope),
         }
     }
 
@@ -170,18 +191,36 @@ impl Machine {
         round: u64,
         rounds_max: u64,
         last: Option<Scope>,
+        is_aside: bool,
         scope: Scope,
     ) {
+        if is_aside && last.is_none() {
+            // What was set aside repeats by itself when it goes on.
+            return;
+        }
         let program = self.program.clone();
         let step = &program.steps[index];
         let verdict = match (&last, &step.until) {
-            (Some(last), Some(until)) => until.judge(&self.view(last, "")),
+            (Some(last), Some(until)) => self.ask(until, last, step, &scope),
             _ => Ok(Verdict::Stops("no bundle reached the end of the modules inside".into())),
         };
         let is_met = round > 0 && verdict == Ok(Verdict::Passes);
+        if round > 0 {
+            let way = Way { of: index, place: None, to: step.next };
+            let round = scope.with(step.id, Value::Absent, Some(round));
+            let reason = last.is_none().then_some("no bundle reached the end of the modules inside");
+            self.decide(way, &round, is_met, reason);
+        }
         if !is_met && round < rounds_max {
             let place = scope.with(step.id, Value::collection([("i", Value::Int(round as i64 + 1))]), Some(round + 1));
-            self.stack.push(Todo::Repeat { step: index, round: round + 1, rounds_max, last: None, scope });
+            self.stack.push(Todo::Repeat {
+                step: index,
+                round: round + 1,
+                rounds_max,
+                last: None,
+                is_aside: false,
+                scope,
+            });
             self.stack.push(Todo::Enter { next: step.body, scope: place, judged: false });
             return;
         }
@@ -201,4 +240,9 @@ impl Machine {
         let message = format!("the condition did not hold within {rounds_max} repeats: {why}");
         self.fail(index, scope, &Value::Absent, ModuleError::new(Class::DataError, message), None, self.now);
     }
+}
+
+/// Reads how often a repeat-until repeats at most.
+pub(super) fn rounds_max(input: &Value) -> u64 {
+    input.field("repeats").to_i64().unwrap_or(20).clamp(1, 1_000_000) as u64
 }

@@ -1,5 +1,9 @@
 mod conservation;
+mod cycles;
+mod failures;
+mod judged;
 mod pages;
+mod semantics;
 
 use std::fmt::Write as _;
 
@@ -10,30 +14,58 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::engine::Stop;
 
-/// Plays a flow with start bundles; HTTP is answered by status and body from
-/// the address, such as `https://x/200/{"a":1}`. Writes what happened.
+const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// Leads a flow with start bundles to its end; HTTP is answered by status and
+/// body from the address, such as `https://x/200/{"a":1}`.
+fn lead(flow: &str, bundles: &[Json]) -> (Vec<Operation>, Ending) {
+    let bundles = bundles.iter().cloned().map(Value::from_json).collect();
+    lead_machine(&mut Machine::new(compiled(flow), facts(1), bundles, START))
+}
+
+/// Plays a flow as [`lead`] does, and writes what happened.
 fn play(flow: &str, bundles: &[Json]) -> String {
+    let bundles = bundles.iter().cloned().map(Value::from_json).collect();
+    told(&mut Machine::new(compiled(flow), facts(1), bundles, START))
+}
+
+fn compiled(flow: &str) -> Arc<Program> {
     let program = Arc::new(Program::compile(flow).expect("a flow that can be read"));
     assert_eq!(program.errors().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
-    let facts = Facts {
-        run: "00000000-0000-7000-8000-000000000001".parse().expect("an id"),
+    program
+}
+
+fn facts(run: u8) -> Facts {
+    Facts {
+        run: format!("00000000-0000-7000-8000-{run:012}").parse().expect("an id"),
         flow: "f".into(),
         name: "F".into(),
         variables: Value::from_json(json!({"limit": 3})),
         seed: 1,
-    };
-    let start = Timestamp::from_millis(1_767_225_600_000);
-    let bundles = bundles.iter().cloned().map(Value::from_json).collect();
-    let mut machine = Machine::new(program, facts, bundles, start);
-    let ending = loop {
+    }
+}
+
+fn lead_machine(machine: &mut Machine) -> (Vec<Operation>, Ending) {
+    let mut store = crate::store::InMemory::new();
+    loop {
         match machine.walk(100) {
             Stop::Pause => {}
-            Stop::End(ending) => break ending,
-            Stop::Effect(intent) => machine.settle(answer(&intent), start),
+            Stop::End(ending) => return (machine.take_operations(), ending),
+            Stop::Effect(Intent { plan: Plan::Store(call), key, .. }) => {
+                let result = crate::store::perform_in_memory(&mut store, &call, &key);
+                machine.settle(Settled::new(result), START);
+            }
+            Stop::Effect(intent) => machine.settle(answer(&intent), START),
         }
-    };
+    }
+}
+
+/// Walks to the end and writes what happened; what was set aside is left in
+/// the machine.
+fn told(machine: &mut Machine) -> String {
+    let (operations, ending) = lead_machine(machine);
     let mut out = String::new();
-    for operation in machine.take_operations() {
+    for operation in operations {
         let output: Vec<String> = operation.output.iter().map(short).collect();
         let detail = operation.detail.map(|text| format!(" ({text})")).unwrap_or_default();
         let status = format!("{:?}", operation.status).to_lowercase();
@@ -54,21 +86,62 @@ fn short(json: &Json) -> String {
     json.to_string()
 }
 
+/// Other flows give back what they are given.
 fn answer(intent: &Intent) -> Settled {
+    if let Plan::Flow(call) = &intent.plan {
+        return Settled::new(Ok(vec![call.input.clone()]));
+    }
+    if let Some(settled) = answer_of_service(&intent.plan) {
+        return settled;
+    }
     let Plan::Http(call) = &intent.plan else {
-        return Settled { result: Ok(vec![Value::collection::<String>([])]), status_code: None };
+        return Settled::new(Ok(vec![Value::collection::<String>([])]));
     };
     let path = call.url.strip_prefix("https://x/").expect("tests call https://x/");
     let (status, body) = path.split_once('/').unwrap_or((path, "null"));
-    let status: u16 = status.parse().expect("a status");
-    assert!(StatusCode::from_u16(status).is_ok());
-    if status == 599 {
+    let status: StatusCode = status.parse().expect("a status");
+    if status.as_u16() == 599 {
         let error = ModuleError::new(Class::ConnectionError, "nobody is there");
-        return Settled { result: Err(error), status_code: None };
+        return Settled::new(Err(error));
+    }
+    if !matches!(call.shape, modules::http::Shape::First | modules::http::Shape::Second) {
+        return modules::http::settle(call, base::testing::reply(status.as_u16(), body));
+    }
+    let status = status.as_u16();
+    if call.evaluate_errors && status >= 400 {
+        let class = if status == 429 { Class::RateLimitError } else { Class::RuntimeError };
+        let result = Err(ModuleError::new(class, format!("[{status}]")));
+        return Settled { status_code: Some(status), ..Settled::new(result) };
     }
     let data = Value::from_json(serde_json::from_str(body).unwrap_or_default());
     let bundle = Value::collection([("statusCode", Value::Int(status.into())), ("data", data)]);
-    Settled { result: Ok(vec![bundle]), status_code: Some(status) }
+    Settled { status_code: Some(status), ..Settled::new(Ok(vec![bundle])) }
+}
+
+/// Mail is sent, rows are pushed, tables have two rows, and ann approves.
+fn answer_of_service(plan: &Plan) -> Option<Settled> {
+    use modules::http::Shape;
+    use modules::loopwright::task::Question;
+
+    let bundle = match plan {
+        Plan::Mail(mail) => json!({"messageId": "<1@example.org>", "recipients": mail.to, "response": "250 queued"}),
+        Plan::Push(push) => json!({"rows": push.rows, "job": "j-1", "status": "DONE"}),
+        Plan::Ask(question) => match &**question {
+            Question::New { task, waits: false } => {
+                json!({"id": "t-1", "link": "https://loopwright.example/tasks/…", "title": task.title})
+            }
+            _ => json!({"decision": "approved", "approved": true, "comment": "fine", "by": "ann"}),
+        },
+        Plan::Http(call) if call.service.is_some() => {
+            let body = match call.shape {
+                Shape::Slack => r#"{"ok": true, "channel": "C1", "ts": "1767225600.000100"}"#,
+                _ => r#"{"columns": [{"name": "id"}], "rows": [{"id": 1}, {"id": 2}], "truncated": false}"#,
+            };
+            return Some(modules::http::settle(call, base::testing::reply(200, body)));
+        }
+        _ => return None,
+    };
+    Some(Settled::new(Ok(vec![Value::from_json(bundle)])))
 }
 
 fn check(flow: &str, bundles: &[Json], expected: Expect) {
@@ -361,11 +434,8 @@ flow:
     let program = Arc::new(Program::compile(flow).expect("a flow that can be read"));
     let run = "00000000-0000-7000-8000-000000000001".parse().expect("an id");
     let facts = Facts { run, flow: "f".into(), name: "F".into(), variables: Value::Absent, seed: 1 };
-    let mut machine = Machine::new(program, facts, Vec::new(), Timestamp::from_millis(0));
-    while matches!(machine.walk(10), Stop::Pause) {
-        machine.forget_operations_after(7);
-    }
-    machine.forget_operations_after(7);
+    let mut machine = Machine::recording(program, facts, Vec::new(), Timestamp::from_millis(0), 7);
+    while matches!(machine.walk(10), Stop::Pause) {}
     let numbers: Vec<u64> = machine.take_operations().iter().map(|operation| operation.number).collect();
     assert_eq!((numbers, machine.operation_count()), ((1..=7).collect(), 51));
 }

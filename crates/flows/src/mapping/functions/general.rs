@@ -10,7 +10,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     // These look only at what they need, so that what is not chosen may be
     // something that cannot be computed.
     lazy("if", "if(condition; then; [else])", 2, 3, |arguments, around| {
-        let taken = if value(arguments, 0, around)?.truth() { 1 } else { 2 };
+        let taken = if around.semantics().truth(&value(arguments, 0, around)?) { 1 } else { 2 };
         value(arguments, taken, around)
     }),
     lazy("ifempty", "ifempty(value; otherwise)", 2, 2, |arguments, around| {

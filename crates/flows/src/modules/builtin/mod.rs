@@ -10,3 +10,4 @@ pub mod ignore;
 pub mod resume;
 pub mod commit;
 pub mod rollback;
+pub mod put_off;

@@ -21,14 +21,38 @@ pub(super) fn base64(text: &str) -> String {
     STANDARD.encode(text)
 }
 
-pub(super) fn urlencoded(fields: &[(String, String)]) -> Bytes {
+/// Numbers the names that come more than once, `foo[0]`, `foo[1]`, as the
+/// original does unless it is told to repeat them.
+pub(super) fn keyed(fields: Vec<(String, String)>, repeats_names: bool) -> Vec<(String, String)> {
+    if repeats_names {
+        return fields;
+    }
+    let count = |name: &str| fields.iter().filter(|(known, _)| known == name).count();
+    let numbered = |(place, (name, value)): (usize, &(String, String))| match count(name) {
+        1 => (name.clone(), value.clone()),
+        _ => {
+            let before = fields[..place].iter().filter(|(known, _)| known == name).count();
+            (format!("{name}[{before}]"), value.clone())
+        }
+    };
+    fields.iter().enumerate().map(numbered).collect()
+}
+
+/// Writes a form, or a query string without its question mark.
+pub(crate) fn urlencoded(fields: &[(String, String)]) -> Bytes {
     let pair = |(name, value): &(String, String)| {
         format!("{}={}", utf8_percent_encode(name, FORM), utf8_percent_encode(value, FORM))
     };
     Bytes::from(fields.iter().map(pair).collect::<Vec<_>>().join("&"))
 }
 
-pub(super) fn with_query(url: &str, query: &[(String, String)]) -> String {
+/// Writes a name as one part of a path.
+pub(crate) fn path_part(name: &str) -> String {
+    utf8_percent_encode(name, FORM).to_string()
+}
+
+/// Adds to the query string of an address.
+pub(crate) fn with_query(url: &str, query: &[(String, String)]) -> String {
     if query.is_empty() {
         return url.to_owned();
     }
@@ -57,8 +81,7 @@ pub(super) fn multipart(parts: &[Part]) -> (String, Bytes) {
                 body.extend_from_slice(
                     format!("Content-Disposition: form-data; name=\"{name}\"; filename=\"{file_name}\"\r\n").as_bytes(),
                 );
-                let content_type =
-                    if file.to_lowercase().ends_with(".csv") { "text/csv" } else { "application/octet-stream" };
+                let content_type = type_of(file);
                 body.extend_from_slice(format!("Content-Type: {content_type}\r\n\r\n").as_bytes());
             }
             None => {
@@ -70,6 +93,20 @@ pub(super) fn multipart(parts: &[Part]) -> (String, Bytes) {
     }
     body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     (format!("multipart/form-data; boundary={boundary}"), body.into())
+}
+
+/// Says what a file is, by its name.
+fn type_of(file: &str) -> &'static str {
+    match file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
+        Some("csv") => "text/csv",
+        Some("txt") => "text/plain",
+        Some("json") => "application/json",
+        Some("xml") => "application/xml",
+        Some("pdf") => "application/pdf",
+        Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        _ => "application/octet-stream",
+    }
 }
 
 /// Escapes a name as browsers do, so that it cannot end its header.

@@ -1,139 +1,163 @@
-//! From a planned request to what the journal keeps of its answer.
+//! From a planned request to its answer: redirects followed hop by hop, so
+//! that cookies are kept on the way, and a token that is no longer accepted
+//! replaced once.
 
-use base::http::{HeaderName, HeaderValue, Http, HttpError, OURSELVES, Request, Response};
-use base::{Causes, Timestamp, causes};
-use serde_json::Value as Json;
+use std::sync::Arc;
 
-use super::HttpCall;
+use base::http::{HeaderMap, HeaderName, HeaderValue, Http, HttpError, Request, Response, StatusCode, Tls};
+use base::{Timestamp, causes};
+use tokio::time::Instant;
+
+use super::answer::{self, Answered};
+use super::{Cookie, HttpCall};
 use crate::connection::Unsealed;
 use crate::modules::{Class, ModuleError, Settled};
-use crate::value::Value;
 
 /// Header that tells a receiver that a repeated request is the same one.
 const KEY_HEADER: &str = "idempotency-key";
 
 /// Sends a request with the key of its operation, and to ourselves with what
-/// led to it. `connection` is the one that
-/// the call names, opened. The second part of the answer tells whether trying
-/// again may help: nobody answered, or somebody asked for patience where a bad
-/// status is an error.
+/// led to it (`why`). `connections` are those that the call names, opened. The second
+/// part of the answer tells whether trying again may help: nobody answered, or
+/// somebody asked for patience where a bad status is an error.
 pub async fn send(
     call: &HttpCall,
     http: &dyn Http,
-    connection: Option<&Unsealed>,
+    connections: &[Unsealed],
     key: &str,
-    causes: &Causes,
+    why: Option<&HeaderMap>,
     now: Timestamp,
 ) -> (Settled, bool) {
-    let request = match request(call, connection, key, causes, now) {
-        Ok(request) => request,
-        Err(error) => return (Settled { result: Err(error), status_code: None }, false),
-    };
-    match http.send(request).await {
-        Ok(response) => {
-            let asks_for_patience = matches!(response.status.as_u16(), 429 | 502 | 503 | 504);
-            (answer(call, &response), call.evaluate_errors && asks_for_patience)
+    let sender = Sender { call, http, connections, key, why, now };
+    let mut answered = sender.try_once().await;
+    let is_refused = |answered: &Answered| answered.response.status == StatusCode::UNAUTHORIZED;
+    if answered.as_ref().is_ok_and(is_refused) && connections.iter().any(Unsealed::forget_token) {
+        // What is answered by 401 was not done, so it is safe to ask once more.
+        answered = sender.try_once().await;
+    }
+    match answered {
+        Ok(answered) => {
+            let asks_for_patience = matches!(answered.response.status.as_u16(), 429 | 502 | 503 | 504);
+            (answer::settled(call, answered, now), call.evaluate_errors && asks_for_patience)
         }
         Err(error) => {
-            let class = match &error {
-                HttpError::Timeout { .. } => Class::ModuleTimeoutError,
-                HttpError::BadAddress { .. } | HttpError::Forbidden { .. } => Class::RuntimeError,
-                _ => Class::ConnectionError,
-            };
-            let may_help = class != Class::RuntimeError;
-            (Settled { result: Err(ModuleError::new(class, error.to_string())), status_code: None }, may_help)
+            let may_help = matches!(error.class, Class::ConnectionError | Class::ModuleTimeoutError);
+            (Settled::new(Err(error)), may_help)
         }
     }
 }
 
-fn request(
-    call: &HttpCall,
-    connection: Option<&Unsealed>,
-    key: &str,
-    causes: &Causes,
+struct Sender<'a> {
+    call: &'a HttpCall,
+    http: &'a dyn Http,
+    connections: &'a [Unsealed],
+    key: &'a str,
+    /// Headers that say what led to a call to ourselves; nothing where it goes
+    /// to somebody else.
+    why: Option<&'a HeaderMap>,
     now: Timestamp,
-) -> Result<Request, ModuleError> {
-    let mut request = Request::new(call.method.clone(), call.url.clone());
-    request.body = call.body.clone();
-    request.timeout = call.timeout;
-    request.redirects_max = call.redirects_max;
-    for (name, value) in &call.headers {
-        let bad = || ModuleError::new(Class::BundleValidationError, format!("\"{name}\" is not a header"));
-        let header = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| bad())?;
-        request.headers.append(header, HeaderValue::from_str(value.trim()).map_err(|_| bad())?);
-    }
-    let key = HeaderValue::from_str(key).expect("an operation's key is hexadecimal");
-    request.headers.entry(KEY_HEADER).or_insert(key);
-    if let Some(connection) = connection {
-        connection.apply(&mut request, now)?;
-    }
-    if request.url.starts_with(OURSELVES) {
-        // Only we ourselves learn why, and only from here: what a flow's author
-        // wrote into that header is not what happened.
-        request.headers.remove(causes::HEADER);
-        if !causes.is_empty() {
-            let text = HeaderValue::from_str(&causes.to_string()).expect("a chain is written in plain letters");
-            request.headers.insert(causes::HEADER, text);
+}
+
+impl Sender<'_> {
+    async fn try_once(&self) -> Result<Answered, ModuleError> {
+        let until = Instant::now() + self.call.timeout;
+        let mut request = self.request()?;
+        for connection in self.connections {
+            connection.apply(&mut request, self.http, self.now).await?;
         }
+        let is_ours = |url: &str| self.http.own_address(url).is_some();
+        // The address with what the connection added to it is not told.
+        let mut address = self.call.url.clone();
+        let mut jar = self.call.jar.clone();
+        let mut cookies = Vec::new();
+        for hop in 0.. {
+            let mut outgoing = request.clone();
+            outgoing.timeout = until.saturating_duration_since(Instant::now());
+            if let Some(shared) = jar.as_ref().and_then(|jar| jar.header(&request.url)) {
+                add_cookies(&mut outgoing, &shared);
+            }
+            let response = self.http.send(outgoing).await.map_err(|error| self.failed(&error))?;
+            if let Some(jar) = &mut jar {
+                for cookie in set_by(&response, &request.url) {
+                    jar.add(cookie.clone());
+                    cookies.push(cookie);
+                }
+            }
+            let next = request.redirected(&response).filter(|_| hop < self.call.redirects_max);
+            // Nobody outside may send us to ourselves, by whatever name.
+            let next = next.filter(|next| is_ours(&request.url) || !is_ours(&next.url));
+            let Some(next) = next else { return Ok(Answered { response, address, cookies }) };
+            request = next;
+            address.clone_from(&request.url);
+        }
+        unreachable!("the loop ends where no more redirects are followed")
     }
-    Ok(request)
-}
 
-fn answer(call: &HttpCall, response: &Response) -> Settled {
-    let status = response.status.as_u16();
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    if response.truncated {
-        let message = format!("the answer is longer than {} bytes", response.body.len());
-        return Settled { result: Err(ModuleError::new(Class::DataError, message)), status_code: Some(status) };
-    }
-    if call.evaluate_errors && status >= 400 {
-        let class = if status == 429 { Class::RateLimitError } else { Class::RuntimeError };
-        let body: String = String::from_utf8_lossy(&response.body).chars().take(500).collect();
-        let message = format!("[{status}] {body}");
-        return Settled { result: Err(ModuleError::new(class, message)), status_code: Some(status) };
-    }
-    let content_type = response.headers.get("content-type").map(text).unwrap_or_default();
-    let data = match parsed(call, &content_type, response) {
-        Ok(data) => data,
-        Err(error) => return Settled { result: Err(error), status_code: Some(status) },
-    };
-    let headers = if call.headers_by_name {
-        Value::collection(response.headers.keys().map(|name| {
-            let values: Vec<Value> =
-                response.headers.get_all(name).iter().map(|value| Value::text(text(value))).collect();
-            let several = name.as_str() == "set-cookie" || values.len() > 1;
-            (name.as_str(), if several { Value::array(values) } else { values.into_iter().next().unwrap_or_default() })
-        }))
-    } else {
-        let pair = |(name, value): (&HeaderName, &HeaderValue)| {
-            Value::collection([("name", Value::text(name.as_str())), ("value", Value::text(text(value)))])
+    fn failed(&self, error: &HttpError) -> ModuleError {
+        let failed = failed(error);
+        if !self.connections.iter().any(Unsealed::hides_address) {
+            return failed;
+        }
+        let message = match error {
+            HttpError::Timeout { after_ms, .. } => format!("no complete answer within {after_ms} ms"),
+            HttpError::BadAddress { .. } => "the address of the connection is not one that can be called".to_owned(),
+            _ => failed.message,
         };
-        Value::array(response.headers.iter().map(pair).collect())
-    };
-    let mut fields = vec![("statusCode", Value::Int(status.into())), ("headers", headers), ("data", data)];
-    if !call.headers_by_name {
-        let cookies = response.headers.get_all("set-cookie").iter().map(|value| Value::text(text(value)));
-        fields.insert(2, ("cookieHeaders", Value::array(cookies.collect())));
-        fields.push(("fileSize", Value::Int(response.body.len() as i64)));
+        ModuleError { message, ..failed }
     }
-    Settled { result: Ok(vec![Value::collection(fields)]), status_code: Some(status) }
+
+    fn request(&self) -> Result<Request, ModuleError> {
+        let call = self.call;
+        let moved = self.connections.iter().find_map(|connection| connection.moved(call));
+        let mut request = Request::new(call.method.clone(), moved.unwrap_or_else(|| call.url.clone()));
+        request.body = call.body.clone();
+        for (name, value) in &call.headers {
+            let bad = || ModuleError::new(Class::BundleValidationError, format!("\"{name}\" is not a header"));
+            let header = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| bad())?;
+            request.headers.append(header, HeaderValue::from_str(value.trim()).map_err(|_| bad())?);
+        }
+        let key = HeaderValue::from_str(self.key).expect("an operation's key is hexadecimal");
+        request.headers.entry(KEY_HEADER).or_insert(key);
+        if call.compressed {
+            request.headers.entry("accept-encoding").or_insert(HeaderValue::from_static("gzip, deflate"));
+        }
+        if call.believes_anybody || call.authorities.is_some() {
+            let (authorities, believes_anybody) = (call.authorities.clone(), call.believes_anybody);
+            request.tls = Some(Arc::new(Tls { authorities, believes_anybody, identity: None }));
+        }
+        if let Some(why) = self.why {
+            // Only we ourselves learn why, and only from here: what a flow's author
+            // wrote into that header is not what happened.
+            request.headers.remove(causes::HEADER);
+            request.headers.extend(why.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        Ok(request)
+    }
 }
 
-fn parsed(call: &HttpCall, content_type: &str, response: &Response) -> Result<Value, ModuleError> {
-    let as_text = || match std::str::from_utf8(&response.body) {
-        Ok(text) => Value::text(text),
-        Err(_) => Value::Buffer(response.body.clone()),
-    };
-    if !call.parse || !content_type.contains("json") || response.body.is_empty() {
-        return Ok(as_text());
+fn failed(error: &HttpError) -> ModuleError {
+    ModuleError::new(class_of(error), error.to_string())
+}
+
+/// Returns the class of a failure to get an answer.
+pub(crate) fn class_of(error: &HttpError) -> Class {
+    match error {
+        HttpError::Timeout { .. } => Class::ModuleTimeoutError,
+        HttpError::BadAddress { .. } | HttpError::Forbidden { .. } => Class::RuntimeError,
+        _ => Class::ConnectionError,
     }
-    match serde_json::from_slice::<Json>(&response.body) {
-        Ok(json) => Ok(Value::from_json(json)),
-        // A failure's body is often not what its header says; the status tells more.
-        Err(_) if response.status.as_u16() >= 400 => Ok(as_text()),
-        Err(problem) => Err(ModuleError::new(
-            Class::DataError,
-            format!("the answer is not the JSON that it claims to be: {problem}"),
-        )),
+}
+
+/// Adds cookies behind those that the flow's author wrote.
+fn add_cookies(request: &mut Request, shared: &str) {
+    let own = request.headers.get("cookie").and_then(|own| own.to_str().ok());
+    let text = own.map_or_else(|| shared.to_owned(), |own| format!("{own}; {shared}"));
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        request.headers.insert("cookie", value);
     }
+}
+
+fn set_by(response: &Response, url: &str) -> Vec<Cookie> {
+    let headers = response.headers.get_all("set-cookie").iter();
+    headers.filter_map(|header| Cookie::read(&String::from_utf8_lossy(header.as_bytes()), url)).collect()
 }

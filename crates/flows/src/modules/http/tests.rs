@@ -1,23 +1,40 @@
+mod wire;
+
+use std::sync::Arc;
+
+use base::Timestamp;
 use base::testing::{ScriptedHttp, reply};
-use base::{Causes, Timestamp};
 use expect_test::{Expect, expect};
 use serde_json::{Value as Json, json};
 
+use super::api_key_auth::API_KEY_AUTH;
+use super::download_file::DOWNLOAD_FILE;
+use super::get_file::GET_FILE;
 use super::make_request::MAKE_REQUEST;
+use super::oauth::OAUTH;
+use super::resolve_url::RESOLVE_URL;
 use super::send_data::SEND_DATA;
 use super::*;
+use crate::engine::{Facts, Machine, Stop};
 use crate::modules::{Behaviour, Module};
-use crate::modules::{Call, ModuleError, Plan};
-use crate::value::{Collection, Value};
+use crate::modules::{Call, Class, ModuleError, Plan, Settled};
+use crate::program::Program;
+use crate::value::Value;
 
 fn planned(module: &Module, parameters: &Json, mapper: Json) -> Result<HttpCall, ModuleError> {
     let Behaviour::Effect(plan) = module.behaviour else { unreachable!("HTTP is an effect") };
     let input = Value::from_json(mapper);
     let parameters = parameters.as_object().cloned().unwrap_or_default();
-    let mut variables = Collection::new();
-    match plan(&mut Call { module: 1, parameters: &parameters, input: &input, variables: &mut variables })? {
+    let mut variables = crate::engine::Variables::default();
+    match plan(&mut Call {
+        module: 1,
+        parameters: &parameters,
+        input: &input,
+        variables: &mut variables,
+        semantics: &crate::semantics::Semantics::default(),
+    })? {
         Plan::Http(call) => Ok(*call),
-        Plan::Wait(_) | Plan::Nothing(_) => unreachable!("HTTP plans HTTP"),
+        _ => unreachable!("HTTP plans HTTP"),
     }
 }
 
@@ -118,7 +135,7 @@ fn what_cannot_be_sent_is_said() {
 async fn answered(module: &Module, parameters: Json, mapper: Json, status: u16, body: &str) -> String {
     let call = planned(module, &parameters, mapper).expect("a call");
     let http = ScriptedHttp::new([Ok(reply(status, body))]);
-    let (settled, may_help) = send(&call, &http, None, "0a1b", &Causes::NONE, Timestamp::EPOCH).await;
+    let (settled, may_help) = send(&call, &http, &[], "0a1b", None, Timestamp::EPOCH).await;
     assert_eq!(may_help, status == 429, "a receiver that asks for patience may be asked again");
     match settled.result {
         Ok(bundles) => bundles.iter().map(|bundle| bundle.to_json().to_string()).collect(),
@@ -153,4 +170,47 @@ fn the_history_does_not_show_secrets() {
     let shown = redacted_input(&input).to_json().to_string();
     assert!(!shown.contains("dapi") && !shown.contains("\"k\"") && !shown.contains("pw"), "{shown}");
     assert!(shown.contains("*/*"));
+    for (url, expected) in [
+        ("https://x/a?id=1&access_token=s3cret&b", "https://x/a?id=1&access_token=(not shown)&b"),
+        ("https://ann:s3cret@x/a", "https://(not shown)@x/a"),
+        ("https://x/a@b?id=1", "https://x/a@b?id=1"),
+    ] {
+        let input = Value::from_json(json!({"url": url, "multipartBodyContent": [
+            {"name": "password", "fieldType": "file", "data": "s3cret"}, {"key": "api_key", "value": "s3cret"}]}));
+        let shown = redacted_input(&input);
+        assert_eq!(shown.field("url").to_text(), expected);
+        assert!(!shown.to_json().to_string().contains("s3cret"), "{}", shown.to_json());
+    }
+}
+
+#[test]
+fn a_run_shares_cookies_also_after_it_was_replayed() {
+    let flow = r#"
+flow:
+  - { id: 1, module: "loopwright:Manual" }
+  - { id: 2, module: "http:ActionSendData", mapper: { url: "https://a.example/login", shareCookies: true } }
+  - { id: 3, module: "http:ActionSendData", mapper: { url: "https://a.example/next", shareCookies: true } }
+  - { id: 4, module: "http:ActionSendData", mapper: { url: "https://a.example/apart" } }
+"#;
+    let program = Arc::new(Program::compile(flow).expect("a flow"));
+    let facts = Facts {
+        run: "00000000-0000-7000-8000-000000000001".parse().expect("an id"),
+        flow: "f".into(),
+        name: "F".into(),
+        variables: Value::Null,
+        seed: 1,
+    };
+    let mut machine = Machine::new(program, facts, vec![Value::Null], Timestamp::EPOCH);
+    let mut sent = Vec::new();
+    while let Stop::Effect(intent) = machine.walk(100) {
+        let Plan::Http(call) = &intent.plan else { unreachable!("HTTP plans HTTP") };
+        sent.push(call.jar.as_ref().and_then(|jar| jar.header(&call.url)));
+        let mut settled = settle(call, reply(200, ""));
+        settled.cookies.extend(Cookie::read("sid=1; Path=/", &call.url));
+        // What a replay is given is what was read from the journal.
+        let journal = settled.to_stored().to_string();
+        let read = serde_json::from_str(&journal).ok().and_then(Settled::from_stored);
+        machine.settle(read.expect("what was written"), Timestamp::EPOCH);
+    }
+    assert_eq!(sent, [None, Some("sid=1".to_owned()), None]);
 }

@@ -1,5 +1,6 @@
 //! Tools: variables, sleep, texts, aggregation.
 
+pub mod basic_trigger;
 pub mod set_variables;
 pub mod set_variable;
 pub mod get_variables;

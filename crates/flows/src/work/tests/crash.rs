@@ -105,11 +105,17 @@ impl Http for Peer {
 }
 
 /// A clock at whose sight the engine may die.
-struct DeadlyClock {
+pub(super) struct DeadlyClock {
     clock: Arc<SimClock>,
     seed: Option<u64>,
     looks: Mutex<u32>,
     crash: Arc<Notify>,
+}
+
+impl DeadlyClock {
+    pub(super) fn new(clock: Arc<SimClock>, seed: Option<u64>, crash: Arc<Notify>) -> Self {
+        DeadlyClock { clock, seed, looks: Mutex::new(0), crash }
+    }
 }
 
 impl Clock for DeadlyClock {
@@ -136,13 +142,15 @@ struct Played {
 
 async fn play(house: &House, seed: Option<u64>) -> Played {
     let crash = Arc::new(Notify::new());
+    // So many deaths look as if the run had caused them.
+    let options = Options { deaths_max: u32::MAX, ..house.options.clone() };
     let peer = Arc::new(Peer { seed, ledger: Mutex::default(), tries: Mutex::default(), crash: crash.clone() });
-    let clock = Arc::new(DeadlyClock { clock: house.clock.clone(), seed, looks: Mutex::new(0), crash: crash.clone() });
+    let clock = Arc::new(DeadlyClock::new(house.clock.clone(), seed, crash.clone()));
     let keys = Arc::new(KeyRing::generate(&SeededChance::new(1)));
     // The same ids and seeds of runs in each play, whatever dies meanwhile.
     let build = |seed: u64, clock: Arc<dyn Clock>| {
         let chance = Arc::new(SeededChance::new(seed));
-        Arc::new(Flows::new(house.db.clone(), peer.clone(), keys.clone(), clock, chance, house.options.clone()))
+        Arc::new(Flows::new(house.db.clone(), peer.clone(), keys.clone(), clock, chance, options.clone()))
     };
     let flows = build(0, house.clock.clone());
     publish(&flows, "f", FLOW).await;
@@ -150,7 +158,7 @@ async fn play(house: &House, seed: Option<u64>) -> Played {
         flows.accept("flow.f", &n.to_string(), json!({"n": n})).await.expect("room");
     }
     let agenda = flows.agenda(&Desk::default()).await.expect("an agenda");
-    assert!(flows.start_runs(&agenda).await.expect("runs start"));
+    assert_eq!(flows.start_runs(&agenda, 10).await.expect("runs start").len(), 2);
     let mut deaths = 0;
     for life in 1..10_000 {
         let flows = build(life, clock.clone());

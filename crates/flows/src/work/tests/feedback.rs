@@ -6,7 +6,7 @@ use expect_test::expect;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::feedback::{Notices, PauseNotice};
+use crate::feedback::{FlowNotice, Notices};
 use crate::flow::FlowState;
 
 /// Tells ourselves and a stranger; its author lies about what led to it.
@@ -27,10 +27,10 @@ flow:
 "#;
 
 #[derive(Default)]
-struct Told(Mutex<Vec<PauseNotice>>);
+struct Told(Mutex<Vec<FlowNotice>>);
 
 impl Notices for Told {
-    fn tell(&self, notice: PauseNotice) -> base::BoxFuture<'_, bool> {
+    fn tell(&self, notice: FlowNotice) -> base::BoxFuture<'_, bool> {
         self.0.lock().push(notice);
         Box::pin(async { true })
     }

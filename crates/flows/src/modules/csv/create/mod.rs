@@ -17,7 +17,8 @@ fn create(gathered: &Gathered<'_>) -> Result<Value, ModuleError> {
     let parameter = |name: &str| gathered.parameters.get(name);
     let text = |name: &str| parameter(name).and_then(Json::as_str).unwrap_or_default();
     let has_headers = parameter("includeHeaders").and_then(Json::as_bool).unwrap_or(true);
-    let ending = if text("newline") == "crlf" { Terminator::CRLF } else { Terminator::Any(b'\n') };
+    let ending =
+        if matches!(text("newline"), "crlf" | "\r\n" | "\\r\\n") { Terminator::CRLF } else { Terminator::Any(b'\n') };
     // The original quotes everything, so that a text of digits stays a text.
     let mut writer = WriterBuilder::new()
         .delimiter(delimiter(text("delimiter"), text("otherDelimiter"))?)

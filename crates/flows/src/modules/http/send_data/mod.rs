@@ -9,8 +9,5 @@ pub const SEND_DATA: Module = module!(
     versions[3],
     Behaviour::Effect(request::send_data),
     json | node,
-    field | {
-        let content_type = node.mapper["contentType"].as_str().unwrap_or_default();
-        field == "data" && content_type.contains("json")
-    }
+    field | request::is_json(node, field)
 );

@@ -1,19 +1,26 @@
 //! Increment function.
 
-use crate::modules::{Behaviour, Call, Class, Module, ModuleError};
+use crate::modules::{Behaviour, Call, Module, ModuleError, Plan};
 use crate::value::Value;
 
-/// Counts the bundles that come by in a run.
-pub const INCREMENT: Module = module!("util:FunctionIncrement", versions[1], Behaviour::Pure(increment));
+/// Counts the bundles that come by in a run, or in all runs of its flow.
+pub const INCREMENT: Module = module!("util:FunctionIncrement", versions[1], Behaviour::Effect(increment));
 
-fn increment(call: &mut Call<'_>) -> Result<Vec<Value>, ModuleError> {
+fn increment(call: &mut Call<'_>) -> Result<Plan, ModuleError> {
     if call.parameter("reset") == Some("scenario") {
-        let message = "a counter that goes on from run to run is not there yet; count in a table instead";
-        return Err(ModuleError::new(Class::InvalidConfigurationError, message));
+        return Ok(Plan::Count);
     }
     // No variable of a user begins like that.
     let name = format!("\u{0}increment:{}", call.module);
     let number = call.variables.get(&name).and_then(Value::to_i64).unwrap_or(0) + 1;
-    call.variables.insert(name, Value::Int(number));
-    Ok(vec![Value::collection([("i", Value::Int(number))])])
+    match call.parameter("reset") {
+        Some("execution") => call.variables.insert(name, Value::Int(number)),
+        _ => call.variables.insert_for_cycle(name, Value::Int(number)),
+    }
+    Ok(Plan::Nothing(vec![counted(number)]))
+}
+
+/// Makes the bundle of a number.
+pub(crate) fn counted(number: i64) -> Value {
+    Value::collection([("i", Value::Int(number))])
 }

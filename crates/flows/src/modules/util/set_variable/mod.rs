@@ -25,6 +25,6 @@ pub const SET_VARIABLE_1: Module = module!(
 
 fn set(call: &mut Call<'_>) -> (String, Value) {
     let (name, value) = (call.input.field("name").to_text(), call.input.field("value"));
-    call.variables.insert(name.clone(), value.clone());
+    call.variables.insert_in_scope(name.clone(), value.clone(), &call.input.field("scope"));
     (name, value)
 }

@@ -12,7 +12,7 @@ fn set_variables(call: &mut Call<'_>) -> Result<Vec<Value>, ModuleError> {
         for entry in entries.iter() {
             let name = entry.field("name").to_text();
             let value = entry.field("value");
-            call.variables.insert(name.clone(), value.clone());
+            call.variables.insert_in_scope(name.clone(), value.clone(), &call.input.field("scope"));
             bundle.insert(name, value);
         }
     }

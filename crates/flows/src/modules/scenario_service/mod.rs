@@ -1,0 +1,5 @@
+//! Flows that call one another.
+
+pub mod start;
+pub mod call;
+pub mod return_data;

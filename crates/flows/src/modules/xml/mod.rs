@@ -1,0 +1,4 @@
+//! XML documents.
+
+pub mod parse;
+pub mod transform;

@@ -1,0 +1,138 @@
+//! The history of a run, recomputed: another machine is led through the
+//! journal and records what the first one only counted.
+
+use base::Timestamp;
+use serde_json::{Value as Json, json};
+
+use super::advance::Walked;
+use super::load::{Obstacle, machine_of};
+use crate::engine::Place;
+use crate::error::Error;
+use crate::flows::Flows;
+use crate::modules::Settled;
+use crate::run::{InFlight, Operation, RunDetails, RunId, RunState, goes_on};
+use crate::tables;
+
+impl Flows {
+    /// Returns a run with its operations. Those of a run that has not ended are
+    /// the ones up to the effect in flight.
+    pub async fn run_details(&self, id: RunId) -> Result<RunDetails, Error> {
+        let (row, journal, stored, late) = self
+            .db
+            .read("flows.run_details", move |tx| {
+                let row = tables::run(tx, id)?.ok_or(Error::UnknownRun { id })?;
+                Ok::<_, Error>((row, tables::journal(tx, id)?, tables::operations(tx, id)?, tables::late(tx, id)?))
+            })
+            .await?;
+        let in_flight = row.asked.as_ref().filter(|_| row.info.state != RunState::Ended).map(|asked| InFlight {
+            module: asked.module,
+            path: asked.path.clone(),
+            since: asked.at,
+            attempt: asked.attempt,
+        });
+        let mut input: Vec<Json> = serde_json::from_str(&row.input).unwrap_or_default();
+        if goes_on(&row.info.started_by) {
+            let place = input.first().and_then(Place::from_stored);
+            let program = self.program(&row.info.version).await.ok();
+            // A place holds what no history shows.
+            input = place.zip(program).map(|(place, program)| Json::Object(place.told(&program))).into_iter().collect();
+        }
+        // What cannot be read any more cannot say that it may be shown.
+        if self.program(&row.info.version).await.map_or(true, |program| program.is_confidential) {
+            input.clear();
+        }
+        let (mut note, mut choices) = (None, Vec::new());
+        let mut arrived_late = None;
+        let operations = if (row.info.operations == 0 && late.is_none()) || !stored.is_empty() {
+            stored
+        } else {
+            let version = self.program(&row.info.version).await;
+            match version {
+                Err(Error::BadDocument { detail, .. }) => {
+                    note = Some(format!("the flow's text can no longer be read: {detail}"));
+                    Vec::new()
+                }
+                Err(error) => return Err(error),
+                Ok(program) => {
+                    let mut machine = machine_of(&program, id, &row, self.options.operations_kept_max);
+                    let mut is_settled = false;
+                    match self.replay(&mut machine, journal).await {
+                        Err(Obstacle::Hold(_, why)) => note = Some(why),
+                        Err(Obstacle::Later(error)) => return Err(error),
+                        Err(Obstacle::NotLive) => {}
+                        Ok(()) => {
+                            let recorded = row.info.operations;
+                            match self.walk_at_most(&mut machine, recorded).await {
+                                Some(Walked::End(_)) if machine.operation_count() != recorded => {
+                                    note = Some(format!(
+                                        "the run had {recorded} operations, and this program comes to {}",
+                                        machine.operation_count()
+                                    ));
+                                }
+                                // The next operation is the one that ends with it.
+                                Some(Walked::Effect(_)) => {
+                                    if let Some((at, settled)) = late.and_then(read_late) {
+                                        machine.settle(settled, at);
+                                        is_settled = true;
+                                    }
+                                }
+                                _ => {}
+                            }
+                        }
+                    }
+                    let mut operations = machine.take_operations();
+                    let more = operations.iter().position(|operation| operation.number > row.info.operations);
+                    let more = more.map(|place| operations.split_off(place)).unwrap_or_default();
+                    arrived_late = more.into_iter().next().filter(|_| is_settled);
+                    choices = machine.take_choices();
+                    choices.retain(|choice| choice.after <= row.info.operations);
+                    operations
+                }
+            }
+        };
+        let operations = self.shown(operations);
+        let late = self.shown(arrived_late.into_iter().collect()).pop();
+        Ok(RunDetails { info: row.info, input, causes: row.causes, operations, choices, in_flight, late, note })
+    }
+
+    /// Returns the place in a run from which one of its operations began. The
+    /// error says why it cannot be had any more.
+    pub(crate) async fn place_of(&self, id: RunId, operation: &Operation) -> Result<Place, Error> {
+        let lost = |detail: String| Error::NotReplayable { id, detail };
+        let (row, journal) = self.read_run(id).await?;
+        let row = row.ok_or(Error::UnknownRun { id })?;
+        let program = self.program(&row.info.version).await?;
+        let mut machine = machine_of(&program, id, &row, 0);
+        machine.seek(operation.module, &operation.path);
+        match self.replay(&mut machine, journal).await {
+            Err(Obstacle::Hold(_, why)) if machine.sought().is_none() => return Err(lost(why)),
+            Err(Obstacle::Later(error)) => return Err(error),
+            _ => {}
+        }
+        if machine.sought().is_none() {
+            self.walk_at_most(&mut machine, row.info.operations).await;
+        }
+        let nothing = || lost(format!("operation {} is no longer to be found in it", operation.number));
+        machine.sought().ok_or_else(nothing)
+    }
+
+    /// Cuts what is shown of operations to size.
+    pub(super) fn shown(&self, mut operations: Vec<Operation>) -> Vec<Operation> {
+        let fits = |value: &Json| value.to_string().len() <= self.options.capture_bytes_max;
+        let left_out = || json!("(left out: too long)");
+        for operation in &mut operations {
+            if !fits(&operation.input) {
+                operation.input = left_out();
+            }
+            if !fits(&Json::from(operation.output.clone())) {
+                operation.output = vec![left_out()];
+            }
+        }
+        operations
+    }
+}
+
+fn read_late((at, result): (Timestamp, String)) -> Option<(Timestamp, Settled)> {
+    let settled = serde_json::from_str(&result).ok().and_then(Settled::from_stored)?;
+    Some((at, settled))
+}
