@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::sql::Sql;
-use base::{Chance, Clock};
+use base::{AddressRange, Chance, Clock};
 
 use crate::health::Readiness;
 use crate::intelligence::RequestLimits;
@@ -31,6 +31,10 @@ pub struct App {
     pub management_requests_max: usize,
     /// How often a caller may read knowledge models and their data.
     pub intelligence_limits: RequestLimits,
+    /// Bytes that a request to a webhook may have.
+    pub hook_bytes_max: usize,
+    /// Whose word is believed of from where a request comes.
+    pub trusted_proxies: Arc<[AddressRange]>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Where request ids come from.

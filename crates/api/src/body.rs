@@ -152,8 +152,8 @@ fn misfit_of_query(what: &str) -> Fault {
     }
 }
 
-/// A whole number of the query string: digits, from 0 to what a database can
-/// count.
+/// A whole number of the query string, or of a body that asks the same: digits,
+/// from 0 to what a database can count.
 #[derive(Clone, Copy)]
 pub(crate) struct Whole(pub(crate) u64);
 
@@ -184,7 +184,11 @@ pub(crate) const WHOLE_MAX: u64 = i64::MAX as u64;
 
 impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
+        // In a JSON body it is a number, in a query string a text.
+        let text = match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|number| digits && *number <= WHOLE_MAX);
         let given = || text.chars().take(100).collect::<String>();
@@ -293,7 +297,7 @@ fn misfit_of_body(error: &serde_json::Error, path: &str) -> Fault {
 }
 
 /// Returns the bytes of a body that is not too long and not too slow.
-async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Fault> {
+pub(crate) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Fault> {
     let bytes_max = request.extensions().get::<BytesMax>().map_or(DOCUMENT_BYTES_MAX, |max| max.0);
     let read = tokio::time::timeout(DOCUMENT_TIME_MAX, Bytes::from_request(request, state)).await;
     let read: Result<Bytes, BytesRejection> = read.map_err(|_| too_slow())?;
@@ -323,7 +327,7 @@ pub(crate) fn broken_body(error: &axum::Error) -> Fault {
     Fault::new(StatusCode::BAD_REQUEST, "body-broken", format!("the body cannot be read: {error}"))
 }
 
-fn too_long(bytes_max: usize) -> Fault {
+pub(crate) fn too_long(bytes_max: usize) -> Fault {
     let detail = format!("the body is longer than {bytes_max} bytes");
     Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-long", detail)
 }

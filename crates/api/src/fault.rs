@@ -236,6 +236,12 @@ pub(crate) async fn speak(State(voice): State<Voice>, request: Request, next: Ne
 #[derive(Clone, Copy)]
 struct Spoken;
 
+/// Marks an answer that is not to be given another body, whatever its status.
+pub(crate) fn spoken(mut response: Response) -> Response {
+    response.extensions_mut().insert(Spoken);
+    response
+}
+
 /// Tells whether the framework refused a request by itself, a path that is not
 /// UTF-8, say. It does so in plain text, and no handler does.
 fn is_unspoken(response: &Response) -> bool {

@@ -7,6 +7,7 @@
 //! more, the facade lacks a verb.
 //!
 //! * [`own`] is our own interface, `/api/v1`;
+//! * [`hooks`] takes requests that start flows, from whoever knows an address;
 //! * [`push`] and [`intelligence`] answer as Celonis does, [`workspace`] as a
 //!   Databricks workspace does, each failing in that product's words;
 //! * [`openapi`] describes what concerns subscriptions, for programs;
@@ -24,9 +25,15 @@ mod fault;
 mod problem;
 mod body;
 mod caller;
+mod peer;
+mod forwarded;
 mod rights;
 mod own;
+mod hooks;
+mod tasks;
+mod mail;
 mod push;
+mod automation;
 mod intelligence;
 mod openapi;
 mod workspace;
@@ -38,7 +45,9 @@ mod health;
 pub use app::App;
 pub use health::Readiness;
 pub use intelligence::RequestLimits;
+pub use mail::take_mails;
 pub use metrics::Metrics;
+pub use peer::WithPeers;
 pub use router::{main_router, workspace_router};
 
 #[cfg(test)]

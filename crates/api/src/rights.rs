@@ -69,8 +69,18 @@ async fn on_package_of(app: &App, actor: &Actor, model: &str, right: Permission)
     Ok(app.access.require(actor, right, &Scope::Package(package.to_owned())).await?)
 }
 
-/// Asks for the right to see flows and their runs. Flows do not lie in
-/// packages yet, so the right is one on all of them.
+/// Asks for the right to see what is in a package.
+pub(crate) async fn use_package(app: &App, actor: &Actor, package: &str) -> Result<(), Fault> {
+    Ok(app.access.require(actor, Permission::UsePackage, &Scope::Package(package.to_owned())).await?)
+}
+
+/// Asks for the right to change and publish what is in a package.
+pub(crate) async fn edit_package(app: &App, actor: &Actor, package: &str) -> Result<(), Fault> {
+    Ok(app.access.require(actor, Permission::EditPackage, &Scope::Package(package.to_owned())).await?)
+}
+
+/// Asks for the right to see flows and their runs. Flows of
+/// several packages share connections and hooks, so the right is one on all.
 pub(crate) async fn use_flows(app: &App, actor: &Actor) -> Result<(), Fault> {
     Ok(app.access.require(actor, Permission::UsePackage, &Scope::Team).await?)
 }

@@ -12,7 +12,7 @@ use tower::ServiceExt;
 use crate::app::App;
 use crate::door::{self, Door};
 use crate::fault::{self, Voice};
-use crate::{body, health, intelligence, own, path, problem, push, ui, workspace};
+use crate::{automation, body, health, hooks, intelligence, own, path, problem, push, tasks, ui, workspace};
 
 /// Returns the service of the main listener: our own interface, the compatible
 /// ones, the browser's files.
@@ -24,6 +24,9 @@ pub fn main_router(app: App) -> Router {
         .nest(own::PREFIX, own::routes(&app))
         .nest(intelligence::PREFIX, intelligence::routes(&app))
         .merge(push::routes(&app))
+        .nest(automation::PREFIX, automation::routes(&app))
+        .merge(hooks::routes(&app))
+        .merge(tasks::routes(&app))
         .fallback(ui::serve)
         .method_not_allowed_fallback(fault::unknown_method)
         .layer(from_fn_with_state(problem::say as Voice, fault::speak));

@@ -4,8 +4,10 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use base::http::Identity;
+use base::mail::MailSecurity;
 use base::{Secret, Timestamp};
-use flows::{ConnectionInfo, ConnectionSpec, Credentials};
+use flows::{ConnectionInfo, ConnectionSpec, ConnectionUse, Credentials, Grant, Slack, Smtp, Tested};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -19,20 +21,52 @@ use crate::rights;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewConnection {
-    /// `app-key`, `bearer`, `databricks-pat`, `basic` or `header`.
+    /// `app-key`, `bearer`, `basic`, `header`, `query`,
+    /// `oauth-client-credentials`, `client-certificate`, `databricks-pat`,
+    /// `databricks-oauth`, `smtp`, `slack` or `slack-webhook`.
     kind: String,
     /// What is to be kept: `id:secret` of an app key, a token, a password, the
-    /// value of a header. It may be called by any of these words.
-    #[serde(alias = "key", alias = "token", alias = "password", alias = "value")]
+    /// value of a header, the address of a webhook (`url`). It may be called by
+    /// any of these words.
+    #[serde(alias = "key", alias = "token", alias = "password", alias = "value", alias = "url")]
     secret: Option<String>,
     /// The name that goes with a password.
     user: Option<String>,
     /// The name of the header that carries the value.
     header: Option<String>,
+    /// The name of the parameter of the query that carries the value.
+    parameter: Option<String>,
+    /// Where tokens are given out.
+    token_url: Option<String>,
+    /// Who asks for a token.
+    client_id: Option<String>,
+    /// What a token is asked for, separated by blanks.
+    scope: Option<String>,
+    /// The client's secret goes into the body of the question for a token.
+    #[serde(default)]
+    secret_in_body: bool,
+    /// A client certificate and those that vouch for it, in PEM; its private
+    /// key is the secret.
+    certificate: Option<String>,
+    /// A mail server, or the workspace of a Databricks connection.
+    host: Option<String>,
+    /// Where a mail server listens; the usual port if nothing is said.
+    port: Option<u16>,
+    /// How the way to a mail server is protected: `starttls` (if nothing is
+    /// said), `implicit` or `none`.
+    tls: Option<String>,
+    /// Who sends, where a mail does not say.
+    from: Option<String>,
+    /// Where the methods of Slack are, if not at Slack.
+    base: Option<String>,
     /// Where the secret may go.
     origin: Option<String>,
     /// When it stops working.
     expires_at: Option<Timestamp>,
+    /// What it is called in flows that were drawn elsewhere: `connection:12`,
+    /// `key:34`.
+    #[serde(default)]
+    imported_ids: Vec<String>,
 }
 
 /// A connection without its secret.
@@ -43,7 +77,56 @@ pub(super) struct Connection {
     kind: String,
     origin: Option<String>,
     expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    imported_ids: Vec<String>,
     updated_at: Timestamp,
+    /// It is always there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    built_in: bool,
+    /// It has ended, or soon will.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+}
+
+/// A connection, and who names it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    connection: Connection,
+    uses: Vec<ConnectionUse>,
+}
+
+/// How to try a connection.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trial {
+    /// What to call, where the kind does not say it.
+    url: Option<String>,
+}
+
+/// Shows a connection, with the flows that name it.
+pub(super) async fn show(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Shown>, Fault> {
+    rights::manage_connections(&app, &actor).await?;
+    let info = app.flows.connection(&name).await?;
+    let uses = app.flows.connection_uses(&info.name).await?;
+    Ok(Json(Shown { connection: info.into(), uses }))
+}
+
+/// Tries a connection. Whatever comes of it is an answer.
+pub(super) async fn test(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+    body::MaybeJson(trial): body::MaybeJson<Trial>,
+) -> Result<Json<Tested>, Fault> {
+    rights::manage_connections(&app, &actor).await?;
+    let trial = trial.unwrap_or_default();
+    Ok(Json(app.flows.test_connection(&actor, &name, trial.url.as_deref()).await?))
 }
 
 /// Lists the connections.
@@ -79,21 +162,77 @@ pub(super) async fn remove(
 impl NewConnection {
     /// Takes the fields that the kind needs.
     fn read(self) -> Result<ConnectionSpec, Fault> {
+        if self.kind == "smtp" {
+            return self.read_smtp();
+        }
         let secret = Secret::new(needed("secret", self.secret)?);
+        let mut origin = self.origin;
         let credentials = match self.kind.as_str() {
+            "slack" => Credentials::Slack(Slack::Bot { token: secret, base: self.base }),
+            "slack-webhook" => Credentials::Slack(Slack::Webhook { url: secret }),
+            "databricks-oauth" => {
+                let host = needed("host", self.host.clone().or_else(|| origin.take()))?;
+                let host = host.trim_start_matches("https://").trim_end_matches('/');
+                origin = Some(format!("https://{host}"));
+                Credentials::OAuth(Grant {
+                    token_url: self.token_url.unwrap_or_else(|| format!("https://{host}/oidc/v1/token")),
+                    client_id: needed("clientId", self.client_id)?,
+                    client_secret: secret,
+                    scope: Some(self.scope.unwrap_or_else(|| "all-apis".to_owned())),
+                    in_body: self.secret_in_body,
+                })
+            }
             "app-key" => Credentials::AppKey(secret),
             "bearer" | "databricks-pat" => Credentials::Bearer(secret),
             "basic" => Credentials::Basic { user: needed("user", self.user)?, password: secret },
             "header" => Credentials::Header { header: needed("header", self.header)?, value: secret },
+            "query" => Credentials::Query { parameter: needed("parameter", self.parameter)?, value: secret },
+            "oauth-client-credentials" => Credentials::OAuth(Grant {
+                token_url: needed("tokenUrl", self.token_url)?,
+                client_id: needed("clientId", self.client_id)?,
+                client_secret: secret,
+                scope: self.scope,
+                in_body: self.secret_in_body,
+            }),
+            "client-certificate" => Credentials::Certificate(Identity {
+                certificates: needed("certificate", self.certificate)?,
+                key: secret,
+            }),
             other => {
-                let detail = format!(
-                    "\"{other}\" is not a kind of connection: \"app-key\", \"bearer\", \"databricks-pat\", \
-                     \"basic\" and \"header\" are"
-                );
+                let kinds: Vec<String> = flows::CONNECTION_KINDS.iter().map(|kind| format!("\"{kind}\"")).collect();
+                let detail = format!("\"{other}\" is not a kind of connection: {} are", kinds.join(", "));
                 return Err(Fault::invalid("kind", "connection-kind-unknown", detail));
             }
         };
-        Ok(ConnectionSpec { kind: self.kind, credentials, origin: self.origin, expires_at: self.expires_at })
+        if let ("databricks-pat", Some(host), None) = (self.kind.as_str(), &self.host, &origin) {
+            origin = Some(format!("https://{}", host.trim_start_matches("https://").trim_end_matches('/')));
+        }
+        let (expires_at, imported_ids) = (self.expires_at, self.imported_ids);
+        Ok(ConnectionSpec { kind: self.kind, credentials, origin, expires_at, imported_ids })
+    }
+
+    fn read_smtp(self) -> Result<ConnectionSpec, Fault> {
+        let security = match self.tls.as_deref() {
+            None => MailSecurity::StartTls,
+            Some(word) => flows::security_named(word).ok_or_else(|| {
+                let detail = format!("\"{word}\" is not \"starttls\", \"implicit\" or \"none\"");
+                Fault::invalid("tls", "connection-incomplete", detail)
+            })?,
+        };
+        let secret = self.secret.filter(|secret| !secret.is_empty());
+        let login = match (self.user.filter(|user| !user.is_empty()), secret) {
+            (None, None) => None,
+            (user, secret) => Some((needed("user", user)?, Secret::new(needed("password", secret)?))),
+        };
+        let credentials = Credentials::Smtp(Smtp {
+            host: needed("host", self.host)?,
+            port: self.port.unwrap_or_else(|| Smtp::usual_port(security)),
+            security,
+            login,
+            from: needed("from", self.from)?,
+        });
+        let (expires_at, imported_ids) = (self.expires_at, self.imported_ids);
+        Ok(ConnectionSpec { kind: self.kind, credentials, origin: None, expires_at, imported_ids })
     }
 }
 
@@ -104,7 +243,7 @@ fn needed(field: &'static str, value: Option<String>) -> Result<String, Fault> {
 
 impl From<ConnectionInfo> for Connection {
     fn from(info: ConnectionInfo) -> Self {
-        let ConnectionInfo { name, kind, origin, expires_at, updated_at } = info;
-        Connection { name, kind, origin, expires_at, updated_at }
+        let ConnectionInfo { name, kind, origin, expires_at, imported_ids, updated_at, built_in, warning } = info;
+        Connection { name, kind, origin, expires_at, imported_ids, updated_at, built_in, warning }
     }
 }

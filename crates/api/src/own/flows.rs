@@ -3,25 +3,21 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use base::{Causes, Timestamp};
+use flows::filter::Judgement;
+use flows::history;
 use flows::{
-    Decision, FlowDetails, FlowInfo, FlowState, Notice, Operation, OperationStatus, Outcome, RunDetails, RunId,
-    RunInfo, RunState, Severity,
+    Choice, Decision, FlowDetails, FlowInfo, FlowState, InFlight, ModuleTotal, Notice, Operation, OperationStatus,
+    Outcome, RunDetails, RunId, RunInfo, RunState, Severity,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::body::{self, MaybeJson, Query, Text, Whole};
+use crate::body::{self, Text};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
-
-/// Runs in a list, if nothing is said.
-const RUNS_USUAL: usize = 50;
-/// Runs in a list at most.
-const RUNS_MAX: usize = 1_000;
 
 /// A flow in a list.
 #[derive(Serialize)]
@@ -29,6 +25,8 @@ const RUNS_MAX: usize = 1_000;
 pub(super) struct Flow {
     key: String,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<String>,
     state: &'static str,
     version: Option<u64>,
     draft_ahead: bool,
@@ -38,6 +36,8 @@ pub(super) struct Flow {
     updated_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     paused: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    switched_off: Option<String>,
 }
 
 /// A flow with its texts.
@@ -65,15 +65,19 @@ pub(super) struct Remark {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Run {
-    id: String,
+    pub(super) id: String,
     flow: String,
     version: String,
     started_by: String,
+    /// How it stands, in one word; `state` and `outcome` say the same apart.
+    status: &'static str,
     state: &'static str,
     outcome: Option<&'static str>,
     reason: Option<String>,
     started_at: Timestamp,
     ended_at: Option<Timestamp>,
+    /// From its start to its end.
+    duration_ms: Option<u64>,
     wakes_at: Option<Timestamp>,
     operation_count: u64,
 }
@@ -87,7 +91,20 @@ pub(super) struct RunWithOperations {
     input: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     causes: Vec<Causes>,
+    /// The operations added up by module.
+    modules: Vec<ModuleTotal>,
     operations: Vec<Step>,
+    /// Which ways bundles went between them, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    choices: Vec<Choice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_flight: Option<InFlight>,
+    /// What came of the effect in flight after the run was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late: Option<Step>,
+    /// Why the operations are not all there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 /// One step processing one bundle.
@@ -103,17 +120,11 @@ struct Step {
     input: Value,
     output: Vec<Value>,
     detail: Option<String>,
+    /// What the filter at its entrance said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<Judgement>,
     started_at: Timestamp,
     ended_at: Timestamp,
-}
-
-/// How many runs are wanted.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// The latest so many, 50 if nothing is said. Above 1000 it means 1000.
-    #[param(value_type = Option<u64>, minimum = 0)]
-    limit: Option<Whole>,
 }
 
 /// What becomes of a run that is held.
@@ -176,21 +187,24 @@ pub(super) async fn publish(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(flow): Path<String>,
+    body::MaybeJson(remarks): body::MaybeJson<super::flow_versions::Remarks>,
 ) -> Result<Json<Value>, Fault> {
     rights::edit_flows(&app, &actor).await?;
-    let version = app.flows.publish(&actor, &flow).await?;
+    let version = app.flows.publish_noted(&actor, &flow, remarks.unwrap_or_default().note).await?;
     Ok(Json(json!({ "key": flow, "version": version })))
 }
 
-/// Switches schedule or hook on.
+/// Switches schedule or hook on; names the modules that will fail because they
+/// are not known here.
 pub(super) async fn activate(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(flow): Path<String>,
-) -> Result<StatusCode, Fault> {
+) -> Result<Json<Value>, Fault> {
     rights::edit_flows(&app, &actor).await?;
-    app.flows.activate(&actor, &flow).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let notices = app.flows.activate(&actor, &flow).await?;
+    let notices: Vec<Remark> = notices.into_iter().map(Remark::from).collect();
+    Ok(Json(json!({ "key": flow, "notices": notices })))
 }
 
 /// Switches schedule or hook off.
@@ -204,31 +218,6 @@ pub(super) async fn deactivate(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Starts one run; the body is its start bundle, an empty one if left out.
-pub(super) async fn run_once(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Path(flow): Path<String>,
-    MaybeJson(input): MaybeJson<Value>,
-) -> Result<(StatusCode, Json<Value>), Fault> {
-    rights::edit_flows(&app, &actor).await?;
-    let run = app.flows.run_once(&actor, &flow, input.unwrap_or_else(|| json!({}))).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": run }))))
-}
-
-/// Lists the latest runs of a flow, newest first.
-pub(super) async fn runs(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Path(flow): Path<String>,
-    Query(wanted): Query<Wanted>,
-) -> Result<Json<Vec<Run>>, Fault> {
-    rights::use_flows(&app, &actor).await?;
-    let runs =
-        app.flows.runs(&flow, wanted.limit.map_or(RUNS_USUAL, |limit| limit.clamped(1, RUNS_MAX)) as u32).await?;
-    Ok(Json(runs.into_iter().map(Run::from).collect()))
-}
-
 /// Shows a run with its operations.
 pub(super) async fn run(
     State(app): State<App>,
@@ -236,7 +225,8 @@ pub(super) async fn run(
     Path(run): Path<String>,
 ) -> Result<Json<RunWithOperations>, Fault> {
     rights::use_flows(&app, &actor).await?;
-    Ok(Json(app.flows.run_details(read_id(&run)?).await?.into()))
+    let details = app.flows.run_details(read_id(&run)?).await?;
+    Ok(Json(RunWithOperations::new(details, app.clock.now())))
 }
 
 /// Takes a person's decision about a run that is in doubt or parked.
@@ -255,19 +245,46 @@ pub(super) async fn decide(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn read_id(run: &str) -> Result<RunId, Fault> {
+pub(super) fn read_id(run: &str) -> Result<RunId, Fault> {
     run.parse().map_err(|_| Fault::not_found("run-unknown", format!("run \"{run}\" does not exist")))
 }
 
 impl From<FlowInfo> for Flow {
     fn from(info: FlowInfo) -> Self {
-        let FlowInfo { key, name, state, version, draft_ahead, hook, waiting, next_at, updated_at, paused } = info;
+        let FlowInfo {
+            key,
+            name,
+            package,
+            state,
+            version,
+            draft_ahead,
+            hook,
+            waiting,
+            next_at,
+            updated_at,
+            paused,
+            switched_off,
+        } = info;
         let state = match state {
             FlowState::Inactive => "inactive",
             FlowState::Active => "active",
             FlowState::Paused => "paused",
+            FlowState::SwitchedOff => "switched-off",
         };
-        Flow { key, name, state, version, draft_ahead, hook, waiting, next_at, updated_at, paused }
+        Flow {
+            key,
+            name,
+            package,
+            state,
+            version,
+            draft_ahead,
+            hook,
+            waiting,
+            next_at,
+            updated_at,
+            paused,
+            switched_off,
+        }
     }
 }
 
@@ -290,9 +307,10 @@ impl From<Notice> for Remark {
     }
 }
 
-impl From<RunInfo> for Run {
-    fn from(info: RunInfo) -> Self {
+impl Run {
+    pub(super) fn new(info: RunInfo, now: Timestamp) -> Self {
         Run {
+            status: info.standing(now).word(),
             id: info.id.to_string(),
             flow: info.flow,
             version: info.version,
@@ -303,11 +321,8 @@ impl From<RunInfo> for Run {
                 RunState::Parked => "parked",
                 RunState::Ended => "ended",
             },
-            outcome: info.outcome.map(|outcome| match outcome {
-                Outcome::Success => "success",
-                Outcome::Warning => "warning",
-                Outcome::Error => "error",
-            }),
+            outcome: info.outcome.map(Outcome::word),
+            duration_ms: info.ended_at.map(|ended_at| ended_at.since(info.started_at).as_millis() as u64),
             reason: info.reason,
             started_at: info.started_at,
             ended_at: info.ended_at,
@@ -317,11 +332,23 @@ impl From<RunInfo> for Run {
     }
 }
 
-impl From<RunDetails> for RunWithOperations {
-    fn from(details: RunDetails) -> Self {
-        let RunDetails { info, input, causes, operations } = details;
+impl RunWithOperations {
+    fn new(details: RunDetails, now: Timestamp) -> Self {
+        let RunDetails { info, input, causes, operations, choices, in_flight, late, note } = details;
+        let modules = history::totals(&operations);
         let operations = operations.into_iter().map(Step::from).collect();
-        RunWithOperations { run: info.into(), input, causes, operations }
+        let late = late.map(Step::from);
+        RunWithOperations {
+            run: Run::new(info, now),
+            input,
+            causes,
+            modules,
+            operations,
+            choices,
+            in_flight,
+            late,
+            note,
+        }
     }
 }
 
@@ -342,6 +369,7 @@ impl From<Operation> for Step {
             input: operation.input,
             output: operation.output,
             detail: operation.detail,
+            filter: operation.filter,
             started_at: operation.started_at,
             ended_at: operation.ended_at,
         }

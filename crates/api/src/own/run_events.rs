@@ -134,6 +134,7 @@ fn write_flow_run(csv: &mut String, run: &RunDetails) {
             Some(Outcome::Success) => ("Run succeeded", "success"),
             Some(Outcome::Warning) => ("Run ended with a warning", "warning"),
             Some(Outcome::Error) => ("Run failed", "error"),
+            Some(Outcome::Cancelled) => ("Run cancelled", "cancelled"),
             None => ("Run ended", "ended"),
         };
         let reason = info.reason.as_deref().unwrap_or_default();

@@ -3,6 +3,7 @@
 use access::{Permission, Scope};
 use axum::Json;
 use axum::extract::State;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -48,4 +49,11 @@ pub(super) async fn team(State(app): State<App>, Caller(_): Caller) -> Result<Js
     // The domain is the first label of a host's name there, and stands for it here.
     let domain: String = team.name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     Ok(Json(json!({ "id": team.id, "name": team.name, "domain": domain, "trackingEnabled": false })))
+}
+
+/// Says that files are not marked here. The command line of Celonis asks before
+/// it writes a file, takes "forbidden" for "not switched on", and anything else
+/// for a failure.
+pub(super) async fn marking(Caller(_): Caller) -> Fault {
+    Fault::new(StatusCode::FORBIDDEN, "marking-off", "files are not marked here")
 }

@@ -50,7 +50,11 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .nest("/continuous-batch-processing/api/v1/{pool}", spoken(items(), app))
         .nest("/data-ingestion/api/v1/data-push/{pool}", spoken(data_push(), app))
         .nest("/api/cloud", spoken(of_cloud(), app))
-        .nest("/api/team", spoken(Router::new().route("/", get(cloud::team)), app))
+        .nest("/api/team", spoken(of_team(), app))
+}
+
+fn of_team() -> Router<App> {
+    Router::new().route("/", get(cloud::team)).route("/cui-settings/cui-pdf-cover", get(cloud::marking))
 }
 
 fn data_push() -> Router<App> {

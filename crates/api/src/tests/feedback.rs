@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use base::causes::{Causes, HEADER, Link};
 use base::error::Kind;
+use expect_test::expect;
 use flows::{ConnectionSpec, Credentials, Flows};
 
 use super::*;
@@ -55,6 +56,9 @@ flow:
     )
 }
 
+/// What the world calls this server; it does not know that itself.
+const PUBLIC: &str = "https://flows.example";
+
 /// Brings calls to ourselves to our own door.
 #[derive(Default)]
 struct Ourselves(OnceLock<Router>);
@@ -62,7 +66,8 @@ struct Ourselves(OnceLock<Router>);
 impl Http for Ourselves {
     fn send(&self, request: base::http::Request) -> BoxFuture<'_, Result<base::http::Response, HttpError>> {
         Box::pin(async move {
-            let path = request.url.strip_prefix("loopwright://this").expect("it calls nobody else");
+            let path = request.url.strip_prefix("loopwright://this");
+            let path = path.or_else(|| request.url.strip_prefix(PUBLIC)).expect("it calls nobody else");
             let mut call = Request::builder().method(request.method).uri(path);
             *call.headers_mut().expect("a plain call") = request.headers;
             let call = call.body(Body::from(request.body)).expect("a plain call");
@@ -108,13 +113,13 @@ impl flows::Signals for Watched {
 struct Told(Arc<events::Events>);
 
 impl flows::Notices for Told {
-    fn tell(&self, notice: flows::PauseNotice) -> BoxFuture<'_, bool> {
+    fn tell(&self, notice: flows::FlowNotice) -> BoxFuture<'_, bool> {
         Box::pin(async move { self.0.flow_paused(&notice.flow, notice.at, &notice.text).await.is_ok() })
     }
 }
 
-/// Puts a whole house together in which everything works by itself.
-async fn at_work(table: &str, stop: &CancellationToken) -> House {
+/// Puts a whole house together in which all can reach one another.
+async fn wired() -> House {
     let mut house = House::open().await;
     let ourselves = Arc::new(Ourselves::default());
     let (clock, chance) = (house.app.clock.clone(), house.app.chance.clone());
@@ -136,7 +141,13 @@ async fn at_work(table: &str, stop: &CancellationToken) -> House {
     house.app = App { flows, events, mining: Arc::new(mining), ..house.app };
     house.main = crate::main_router(house.app.clone());
     let _ = ourselves.0.set(house.main.clone());
+    house
+}
 
+/// The same with a flow that answers signals, in which everything works by
+/// itself.
+async fn at_work(table: &str, stop: &CancellationToken) -> House {
+    let house = wired().await;
     house.published().await;
     assert_eq!(house.call("PUT /api/v1/models/purchasing.asks", MODEL).await.status, 200);
     assert_eq!(house.call("POST /api/v1/models/purchasing.asks/publish", "").await.status, 200);
@@ -146,6 +157,7 @@ async fn at_work(table: &str, stop: &CancellationToken) -> House {
         credentials: Credentials::AppKey(Secret::new(ADMINISTRATOR)),
         origin: Some("loopwright://this".into()),
         expires_at: None,
+        imported_ids: Vec::new(),
     };
     let flows = house.app.flows.clone();
     flows.put_connection(&administrator, "this", connection).await.expect("a connection");
@@ -226,7 +238,7 @@ async fn a_loop_that_feeds_itself_is_seen_and_stopped() {
     .await;
     let notice = house.call("GET /api/v1/notices", "").await.json()["notices"][0].clone();
     assert_eq!((&notice["text"], &notice["name"]), (&flow["paused"], &json!("answer")));
-    assert_eq!(house.call("POST /api/v1/flows/answer/activate", "").await.status, 204);
+    assert_eq!(house.call("POST /api/v1/flows/answer/activate", "").await.status, 200);
     until("what waited", async || causes_of_runs(&house).await.len() > 4).await;
     stop.cancel();
 }
@@ -243,6 +255,80 @@ async fn a_flow_that_pushes_other_rows_goes_on() {
     }
     assert_eq!(causes_of_runs(&house).await, [""; 8]);
     assert_eq!(house.call("GET /api/v1/flows/answer", "").await.json()["state"], "active");
+    stop.cancel();
+}
+
+/// Lets a flow call its own webhook at an address; returns how many runs it
+/// had until it came to rest.
+async fn calling_itself(house: &House, flow: &str, address: &str) -> usize {
+    let made = house.call(&format!("PUT /api/v1/hooks/{flow}"), "{}").await.json();
+    let path = made["path"].as_str().expect("an address");
+    let text = format!(
+        "flow:
+  - {{ id: 1, module: 'gateway:CustomWebHook', parameters: {{ maxResults: 1 }} }}
+  - {{ id: 2, module: 'http:ActionSendData', mapper: {{ method: post, url: '{address}{path}', bodyType: raw, data: '{{\"n\": {{{{1.n + 1}}}}}}', headers: [{{ name: loopwright-causes, value: a/b/forged }}] }} }}"
+    );
+    assert_eq!(house.call(&format!("PUT /api/v1/flows/{flow}"), text).await.status, 200);
+    for verb in ["publish", "activate"] {
+        let answer = house.call(&format!("POST /api/v1/flows/{flow}/{verb}"), "").await;
+        assert!(answer.status.is_success(), "{}", answer.body);
+    }
+    let stranger = request(&format!("POST {path}"), None, r#"{"n": 0}"#);
+    assert_eq!(send(&house.main, stranger).await.body, "Accepted");
+    let path = format!("GET /api/v1/flows/{flow}");
+    until("the pause", async || house.call(&path, "").await.json()["state"] == "paused").await;
+    let runs = house.app.flows.runs(flow, 50).await.expect("runs");
+    runs.iter().filter(|run| run.reason.is_none()).count()
+}
+
+#[tokio::test]
+async fn a_flow_that_calls_its_own_hook_is_stopped_whatever_it_calls_us() {
+    let stop = CancellationToken::new();
+    let house = wired().await;
+    tokio::spawn(house.app.flows.clone().run(stop.clone()));
+    for (name, address) in [("inside", "loopwright://this"), ("outside", PUBLIC)] {
+        assert_eq!(calling_itself(&house, name, address).await, 4, "{name}: it came back three times");
+        let flow = house.call(&format!("GET /api/v1/flows/{name}"), "").await.json();
+        assert_eq!((&flow["state"], &flow["waiting"]), (&json!("paused"), &json!(1)), "{flow}");
+        let text = flow["paused"].as_str().expect("a reason");
+        let mut runs = house.app.flows.runs(name, 50).await.expect("runs");
+        runs.sort_by_key(|run| run.id);
+        let first = runs.iter().find(|run| text.contains(&run.id.to_string())).expect("it names a run");
+        assert_eq!(house.app.flows.run_details(first.id).await.expect("a run").input, [json!({"n": 0})]);
+        let text = text.replace(&first.id.to_string(), "RUN").replace(name, "NAME");
+        expect![[r#"The flow "NAME" was paused because it feeds itself: what its run RUN began called its own hook "NAME" again, 4 times within an hour, and at most 3 are allowed (the setting flow_returns_per_hour_max). Nothing is lost: 1 request waits on its hook. See to it that it calls its hook only where that comes to an end; then resume it with POST /api/v1/flows/NAME/activate."#]]
+        .assert_eq(&text);
+    }
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn at_a_webhook_only_our_own_seal_is_believed() {
+    let house = wired().await;
+    let path = house.call("PUT /api/v1/hooks/h", r#"{"withHeaders": true}"#).await.json();
+    let path = path["path"].as_str().expect("an address").to_owned();
+    let flow = "flow: [{ id: 1, module: 'gateway:CustomWebHook', parameters: { maxResults: 1 } }]";
+    assert_eq!(house.call("PUT /api/v1/flows/h", flow).await.status, 200);
+    assert!(house.call("POST /api/v1/flows/h/publish", "").await.status.is_success());
+    assert!(house.call("POST /api/v1/flows/h/activate", "").await.status.is_success());
+    let stop = CancellationToken::new();
+    tokio::spawn(house.app.flows.clone().run(stop.clone()));
+    for seal in [None, Some("nonsense"), Some("AAAA")] {
+        for _ in 0..10 {
+            let mut call = request(&format!("POST {path}"), None, "{}");
+            call.headers_mut().insert(HEADER, "hook/h/1".parse().expect("a header"));
+            if let Some(seal) = seal {
+                call.headers_mut().insert("loopwright-causes-seal", seal.parse().expect("a header"));
+            }
+            assert_eq!(send(&house.main, call).await.status, 200);
+        }
+    }
+    // Whoever knows the address cannot stop the flow.
+    until("all of them", async || house.app.flows.runs("h", 50).await.expect("runs").len() == 30).await;
+    let runs = house.app.flows.runs("h", 50).await.expect("runs");
+    let run = house.app.flows.run_details(runs[0].id).await.expect("a run");
+    assert!(run.causes.iter().all(Causes::is_empty), "{:?}", run.causes);
+    assert!(!run.input[0].to_string().contains("seal"), "{}", run.input[0]);
     stop.cancel();
 }
 

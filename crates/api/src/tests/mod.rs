@@ -8,6 +8,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "updated snapshots are written with them")]
 
 mod own;
+mod runs;
 mod models;
 mod explore;
 mod standing;
@@ -18,6 +19,8 @@ mod openapi;
 mod workspace;
 mod door;
 mod feedback;
+mod hooks;
+mod tasks;
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -62,6 +65,8 @@ struct House {
     http: Arc<ScriptedHttp>,
     /// What the event engine was made of.
     ports: events::Ports,
+    /// What time it is.
+    clock: Arc<SimClock>,
     /// Where the flows keep their runs.
     flows_db: Db<db::Flows>,
     /// What seals their connections.
@@ -95,7 +100,8 @@ impl House {
     }
 
     async fn open_with(options: pools::Options) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SimClock::default());
+        let time = Arc::new(SimClock::default());
+        let clock: Arc<dyn Clock> = time.clone();
         let chance: Arc<dyn Chance> = Arc::new(SeededChance::new(7));
         let keys = Arc::new(KeyRing::generate(&*chance));
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -158,6 +164,8 @@ impl House {
             mining: Arc::new(mining),
             sql: Arc::new(OneRow),
             management_requests_max: 50,
+            hook_bytes_max: 5 << 20,
+            trusted_proxies: Arc::new(["10.0.0.0/8".parse().expect("a range")]),
             intelligence_limits: crate::RequestLimits { per_second: 1_000, per_day: 6_000 },
             clock,
             chance,
@@ -171,6 +179,7 @@ impl House {
             app,
             http,
             ports,
+            clock: time,
             flows_db: of_flows,
             keys,
             _guards: (control_guard, flows_guard, folder),

@@ -368,11 +368,164 @@ async fn the_audit_trail_tells_who_made_a_pool() {
 }
 
 #[tokio::test]
+async fn a_data_store_keeps_records() {
+    let house = House::open().await;
+    let path = "/api/v1/data-stores/orders";
+    let refused = house.call(&format!("PUT {path}"), r#"{"structure": "order"}"#).await;
+    assert_eq!(refused.status, 404, "{}", refused.body);
+    let body = r#"{"structure": {"spec": [{"name": "n", "type": "number"}], "strict": true}, "importedIds": [5]}"#;
+    assert_eq!(house.call(&format!("PUT {path}"), body).await.status, 200);
+    // What is left out stays.
+    check(
+        &house.call(&format!("PUT {path}"), "{}").await,
+        expect![[r#"
+            200 application/json
+            {
+              "name": "orders",
+              "structure": {
+                "spec": [
+                  {
+                    "name": "n",
+                    "type": "number"
+                  }
+                ],
+                "strict": true
+              },
+              "importedIds": [
+                5
+              ],
+              "records": 0,
+              "bytes": 0,
+              "updatedAt": "2026-01-01T00:00:00.000Z"
+            }
+        "#]],
+    );
+    for key in ["a", "b/c", "d"] {
+        let put = house.call(&format!("PUT {path}/records/{}", key.replace('/', "%2F")), r#"{"n": "7"}"#).await;
+        assert!(put.status == 200 && put.body.contains("\"n\": 7") || put.body.contains("\"n\":7"), "{}", put.body);
+    }
+    let misfit = house.call(&format!("PUT {path}/records/x"), r#"{"m": 1}"#).await;
+    assert!(misfit.status == 400 && misfit.body.contains("does not fit at m"), "{}", misfit.body);
+    check(
+        &house.call(&format!("GET {path}/records?limit=2"), "").await,
+        expect![[r#"
+        200 application/json
+        {
+          "records": [
+            {
+              "key": "a",
+              "data": {
+                "n": 7
+              },
+              "updatedAt": "2026-01-01T00:00:00.000Z"
+            },
+            {
+              "key": "b/c",
+              "data": {
+                "n": 7
+              },
+              "updatedAt": "2026-01-01T00:00:00.000Z"
+            }
+          ],
+          "next": "b/c"
+        }
+    "#]],
+    );
+    let behind = house.call(&format!("GET {path}/records?after=b%2Fc"), "").await;
+    assert!(behind.body.contains("\"d\"") && !behind.body.contains("next"), "{}", behind.body);
+    assert_eq!(house.call(&format!("DELETE {path}/records/a"), "").await.status, 204);
+    assert_eq!(house.call(&format!("GET {path}/records/a"), "").await.status, 404);
+    assert_eq!(house.call(&format!("POST {path}/rename"), r#"{"name": "other"}"#).await.status, 204);
+    assert_eq!(house.call(&format!("GET {path}"), "").await.status, 404);
+    let mapped = house.call("PUT /api/v1/flow-imports/datastore:9", r#"{"name": "other"}"#).await;
+    assert_eq!(mapped.status, 204, "{}", mapped.body);
+    assert_eq!(house.call("DELETE /api/v1/data-stores/other/records", "").await.status, 204);
+    let listed = house.call("GET /api/v1/data-stores", "").await;
+    assert!(listed.body.contains("\"records\": 0") || listed.body.contains("\"records\":0"), "{}", listed.body);
+    assert_eq!(house.call("DELETE /api/v1/data-stores/other", "").await.status, 204);
+}
+
+#[tokio::test]
+async fn a_data_structure_is_written_or_learnt() {
+    let house = House::open().await;
+    let path = "/api/v1/data-structures/order";
+    let body = r#"{"spec":[{"name":"id","type":"number","required":true}],"strict":true,"importedIds":[77]}"#;
+    check(
+        &house.call(&format!("PUT {path}"), body).await,
+        expect![[r#"
+        200 application/json
+        {
+          "name": "order",
+          "spec": [
+            {
+              "name": "id",
+              "type": "number",
+              "required": true
+            }
+          ],
+          "strict": true,
+          "importedIds": [
+            77
+          ],
+          "updatedAt": "2026-01-01T00:00:00.000Z"
+        }
+    "#]],
+    );
+    let learnt = house.call(&format!("PUT {path}"), r#"{"sample":"{\"id\": 1, \"lines\": [{\"sku\": \"A\"}]}"}"#).await;
+    check(
+        &learnt,
+        expect![[r#"
+        200 application/json
+        {
+          "name": "order",
+          "spec": [
+            {
+              "name": "id",
+              "type": "number"
+            },
+            {
+              "name": "lines",
+              "type": "array",
+              "spec": {
+                "type": "collection",
+                "spec": [
+                  {
+                    "name": "sku",
+                    "type": "text"
+                  }
+                ]
+              }
+            }
+          ],
+          "strict": false,
+          "importedIds": [],
+          "updatedAt": "2026-01-01T00:00:00.000Z"
+        }
+    "#]],
+    );
+    let listed = house.call("GET /api/v1/data-structures", "").await;
+    assert!(listed.body.contains("\"order\"") && listed.body.contains("\"sku\""), "{}", listed.body);
+    for (body, detail) in [
+        (r#"{"spec":[{"type":"text"}]}"#, "spec[1] has no \\\"name\\\""),
+        (r#"{"sample":"{"}"#, "the sample is not JSON"),
+        (r"{}", "give either"),
+    ] {
+        let refused = house.call(&format!("PUT {path}"), body).await;
+        assert!(refused.status == 400 && refused.body.contains(detail), "{}", refused.body);
+    }
+    assert_eq!(house.call(&format!("DELETE {path}"), "").await.status, 204);
+    assert_eq!(house.call(&format!("GET {path}"), "").await.status, 404);
+}
+
+#[tokio::test]
 async fn a_connection_never_tells_its_secret() {
     let house = House::open().await;
     for body in [
         r#"{"kind":"app-key","secret":"connector:very-secret","origin":"loopwright://this"}"#,
         r#"{"kind":"basic","user":"me","password":"very-secret"}"#,
+        r#"{"kind":"query","parameter":"key","value":"very-secret","importedIds":["key:34"]}"#,
+        r#"{"kind":"oauth-client-credentials","tokenUrl":"https://a.example/token","clientId":"me","secret":"very-secret"}"#,
+        r#"{"kind":"client-certificate","certificate":"-----BEGIN CERTIFICATE-----","secret":"-----BEGIN very-secret"}"#,
         r#"{"kind":"bearer","token":"very-secret"}"#,
     ] {
         let put = house.call("PUT /api/v1/connections/this-loopwright", body).await;
@@ -383,17 +536,25 @@ async fn a_connection_never_tells_its_secret() {
     check(
         &house.call("GET /api/v1/connections", "").await,
         expect![[r#"
-        200 application/json
-        [
-          {
-            "name": "this-loopwright",
-            "kind": "bearer",
-            "origin": null,
-            "expiresAt": null,
-            "updatedAt": "2026-01-01T00:00:00.000Z"
-          }
-        ]
-    "#]],
+            200 application/json
+            [
+              {
+                "name": "local-workspace",
+                "kind": "built-in",
+                "origin": "loopwright://workspace",
+                "expiresAt": null,
+                "updatedAt": "1970-01-01T00:00:00.000Z",
+                "builtIn": true
+              },
+              {
+                "name": "this-loopwright",
+                "kind": "bearer",
+                "origin": null,
+                "expiresAt": null,
+                "updatedAt": "2026-01-01T00:00:00.000Z"
+              }
+            ]
+        "#]],
     );
     let path = "PUT /api/v1/connections/other";
     check(
@@ -419,7 +580,7 @@ async fn a_connection_never_tells_its_secret() {
               "type": "urn:loopwright:problem:connection-kind-unknown",
               "title": "Bad Request",
               "status": 400,
-              "detail": "\"oauth\" is not a kind of connection: \"app-key\", \"bearer\", \"databricks-pat\", \"basic\" and \"header\" are",
+              "detail": "\"oauth\" is not a kind of connection: \"app-key\", \"bearer\", \"basic\", \"header\", \"query\", \"oauth-client-credentials\", \"client-certificate\", \"databricks-pat\", \"databricks-oauth\", \"smtp\", \"slack\", \"slack-webhook\" are",
               "instance": "<1>",
               "code": "connection-kind-unknown",
               "attribute": "kind"

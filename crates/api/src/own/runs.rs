@@ -1,0 +1,369 @@
+//! Runs of flows: finding them, and starting and ending them by hand.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use base::Timestamp;
+use flows::{Again, RunFilter, Standing, StartingAt, Trial, Which};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::flows::{Run, read_id};
+use crate::app::App;
+use crate::body::{self, MaybeJson, Query, Whole};
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::rights;
+
+/// Runs in a list, if nothing is said.
+const RUNS_USUAL: usize = 50;
+/// Runs in a list at most.
+const RUNS_MAX: usize = 1_000;
+
+/// Which runs are wanted.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// Only runs of this flow.
+    flow: Option<String>,
+    /// Only runs that stand so: `running`, `sleeping`, `held`, `success`,
+    /// `warning`, `error`, `cancelled`; several with commas between.
+    status: Option<String>,
+    /// Only runs that were started so: `signal`, `schedule`, `manual`,
+    /// `replay`, `module` …
+    started_by: Option<String>,
+    /// Only runs that started then or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<Timestamp>,
+    /// Only runs that started before.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<Timestamp>,
+    /// Only runs in whose id, reason, input or recorded results this stands, in
+    /// whatever case. Bundles of confidential flows are not looked at.
+    text: Option<String>,
+    /// Only runs before this one, which is `next` of the answer before.
+    before: Option<String>,
+    /// At most so many, 50 if nothing is said. Above 1000 it means 1000.
+    #[param(value_type = Option<u64>, minimum = 0)]
+    limit: Option<Whole>,
+}
+
+/// Some runs, newest first.
+#[derive(Serialize)]
+pub(super) struct Found {
+    runs: Vec<Run>,
+    /// More may be found before this one.
+    next: Option<String>,
+}
+
+/// Which text of a flow is meant.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Meant {
+    /// The draft, or the published version; the published version, or the
+    /// draft if there is none, if nothing is said.
+    #[param(inline)]
+    of: Option<OfWord>,
+}
+
+/// Which text is meant, and with what it is to run.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct MeantWith {
+    /// The draft, or the published version; the published version, or the
+    /// draft if there is none, if nothing is said.
+    #[param(inline)]
+    of: Option<OfWord>,
+    /// `waiting`: with what waits on the flow's hook, as many items as a run
+    /// takes; else with the body.
+    #[param(inline)]
+    with: Option<WithWord>,
+}
+
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(rename_all = "kebab-case")]
+enum WithWord {
+    Waiting,
+}
+
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(rename_all = "kebab-case")]
+pub(super) enum OfWord {
+    Draft,
+    Published,
+}
+
+impl From<OfWord> for Which {
+    fn from(word: OfWord) -> Self {
+        match word {
+            OfWord::Draft => Which::Draft,
+            OfWord::Published => Which::Published,
+        }
+    }
+}
+
+/// What a module is to run with.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Given {
+    /// Its fields, typed in; without them its own mapping is used.
+    input: Option<Map<String, Value>>,
+    /// Bundles of modules before it, by their ids.
+    bundles: BTreeMap<u32, Value>,
+}
+
+/// How a run is to be run again.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AgainBody {
+    of: AgainWord,
+    from: StartWord,
+    input: Option<Value>,
+    bundles: BTreeMap<u32, Value>,
+}
+
+/// `start`, `failure` or the number of an operation.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(try_from = "Value")]
+struct StartWord(StartingAt);
+
+impl TryFrom<Value> for StartWord {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match (value.as_str(), value.as_u64()) {
+            (Some("start"), _) => Ok(StartWord(StartingAt::Start)),
+            (Some("failure"), _) => Ok(StartWord(StartingAt::Failure)),
+            (_, Some(number)) => Ok(StartWord(StartingAt::Operation(number))),
+            _ => Err(format!("{value} is none of \"start\", \"failure\" and the number of an operation")),
+        }
+    }
+}
+
+/// Which runs are to be run again, and how: the named ones, or those that are
+/// found.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ManyAgain {
+    runs: Option<Vec<String>>,
+    #[serde(rename = "where")]
+    found: Option<Wanted>,
+    of: AgainWord,
+    from: StartWord,
+}
+
+/// What came of it.
+#[derive(Serialize)]
+pub(super) struct ManyStarted {
+    started: Vec<Value>,
+    refused: Vec<Value>,
+    /// Where the next look goes on, if there may be more.
+    next: Option<String>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum AgainWord {
+    #[default]
+    ItsVersion,
+    Current,
+    Draft,
+    Published,
+}
+
+/// Finds runs, newest first.
+pub(super) async fn find(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Found>, Fault> {
+    rights::use_flows(&app, &actor).await?;
+    Ok(Json(found(&app, wanted).await?))
+}
+
+/// Lists runs of a flow, newest first.
+pub(super) async fn of_flow(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(flow): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Vec<Run>>, Fault> {
+    rights::use_flows(&app, &actor).await?;
+    Ok(Json(found(&app, Wanted { flow: Some(flow), ..wanted }).await?.runs))
+}
+
+async fn found(app: &App, wanted: Wanted) -> Result<Found, Fault> {
+    let before = wanted.before.as_deref().map(|run| {
+        run.parse().map_err(|_| Fault::invalid("before", "run-unknown", format!("\"{run}\" is not the id of a run")))
+    });
+    let limit = wanted.limit.map_or(RUNS_USUAL, |limit| limit.clamped(1, RUNS_MAX)) as u32;
+    let filter = RunFilter {
+        flow: wanted.flow,
+        standings: standings(wanted.status.as_deref())?,
+        started_by: wanted.started_by,
+        from: wanted.from,
+        to: wanted.to,
+        text: wanted.text,
+    };
+    let page = app.flows.find_runs(filter, before.transpose()?, limit).await?;
+    let now = app.clock.now();
+    let runs = page.runs.into_iter().map(|run| Run::new(run, now)).collect();
+    Ok(Found { runs, next: page.next.map(|run| run.to_string()) })
+}
+
+fn standings(words: Option<&str>) -> Result<Vec<Standing>, Fault> {
+    let read = |word: &str| {
+        Standing::named(word).ok_or_else(|| {
+            let known: Vec<&str> = Standing::ALL.iter().map(|standing| standing.word()).collect();
+            Fault::invalid("status", "status-unknown", format!("\"{word}\" is not a status: {} are", known.join(", ")))
+        })
+    };
+    words.map_or(Ok(Vec::new()), |words| words.split(',').map(|word| read(word.trim())).collect())
+}
+
+/// Shows the form of a flow's inputs, as JSON Schema.
+pub(super) async fn form(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(flow): Path<String>,
+    Query(meant): Query<Meant>,
+) -> Result<Json<Value>, Fault> {
+    rights::use_flows(&app, &actor).await?;
+    Ok(Json(app.flows.form(&flow, meant.of.map(Which::from).unwrap_or_default()).await?))
+}
+
+/// Starts one run; the body is what was filled into the form of the flow's
+/// inputs, nothing if left out.
+pub(super) async fn start(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(flow): Path<String>,
+    Query(meant): Query<MeantWith>,
+    MaybeJson(input): MaybeJson<Value>,
+) -> Result<(StatusCode, Json<Value>), Fault> {
+    rights::edit_flows(&app, &actor).await?;
+    let which = meant.of.map(Which::from).unwrap_or_default();
+    let run = match (meant.with, input) {
+        (None, input) => app.flows.start(&actor, &flow, which, input.unwrap_or_else(|| json!({}))).await?,
+        (Some(WithWord::Waiting), None) => app.flows.start_waiting(&actor, &flow, which).await?,
+        (Some(WithWord::Waiting), Some(_)) => {
+            return Err(Fault::invalid("with", "run-input-twice", "a run takes what waits or what is given, not both"));
+        }
+    };
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": run }))))
+}
+
+/// Runs one module alone.
+pub(super) async fn run_module(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((flow, module)): Path<(String, String)>,
+    Query(meant): Query<Meant>,
+    MaybeJson(given): MaybeJson<body::Object<Given>>,
+) -> Result<(StatusCode, Json<Value>), Fault> {
+    rights::edit_flows(&app, &actor).await?;
+    let module = module.parse().map_err(|_| {
+        Fault::not_found("module-unknown", format!("\"{module}\" is not the id of a module, which is a number"))
+    })?;
+    let given = given.map(|body::Object(given)| given).unwrap_or_default();
+    let trial = Trial { input: given.input, bundles: given.bundles };
+    let which = meant.of.map(Which::from).unwrap_or_default();
+    let run = app.flows.run_module(&actor, &flow, which, module, &trial).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": run }))))
+}
+
+impl From<AgainWord> for Option<Which> {
+    fn from(word: AgainWord) -> Self {
+        match word {
+            AgainWord::ItsVersion => None,
+            AgainWord::Current => Some(Which::Usual),
+            AgainWord::Draft => Some(Which::Draft),
+            AgainWord::Published => Some(Which::Published),
+        }
+    }
+}
+
+/// Runs again what an earlier run did, from its start or from an operation on.
+pub(super) async fn replay(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(run): Path<String>,
+    MaybeJson(again): MaybeJson<body::Object<AgainBody>>,
+) -> Result<(StatusCode, Json<Value>), Fault> {
+    rights::edit_flows(&app, &actor).await?;
+    let AgainBody { of, from, input, bundles } = again.map(|body::Object(again)| again).unwrap_or_default();
+    let input = input.map(|input| match input {
+        Value::Array(bundles) => bundles,
+        bundle => vec![bundle],
+    });
+    let again = Again { which: of.into(), at: from.0, input, bundles };
+    let run = app.flows.run_again(&actor, read_id(&run)?, &again).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": run }))))
+}
+
+/// Runs again what many earlier runs did. One that cannot be run again does not
+/// keep the others from it.
+pub(super) async fn replay_many(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    MaybeJson(many): MaybeJson<body::Object<ManyAgain>>,
+) -> Result<(StatusCode, Json<ManyStarted>), Fault> {
+    rights::edit_flows(&app, &actor).await?;
+    let many = many.map(|body::Object(many)| many).unwrap_or_default();
+    let (runs, next) = match (many.runs, many.found) {
+        (Some(runs), None) if runs.len() <= RUNS_MAX => (runs, None),
+        (Some(_), None) => {
+            return Err(Fault::invalid("runs", "runs-too-many", format!("at most {RUNS_MAX} runs at once")));
+        }
+        (None, Some(wanted)) => {
+            let found = found(&app, wanted).await?;
+            (found.runs.into_iter().map(|run| run.id).collect(), found.next)
+        }
+        _ => return Err(Fault::invalid("runs", "runs-unnamed", "say either \"runs\" or \"where\"".to_owned())),
+    };
+    let again = Again { which: many.of.into(), at: many.from.0, ..Again::default() };
+    let (mut started, mut refused) = (Vec::new(), Vec::new());
+    for run in runs {
+        let tried = match read_id(&run) {
+            Ok(id) => app.flows.run_again(&actor, id, &again).await.map_err(Fault::from),
+            Err(fault) => Err(fault),
+        };
+        match tried {
+            Ok(id) => started.push(json!({"run": run, "id": id})),
+            Err(fault) if fault.status.is_server_error() => return Err(fault),
+            Err(fault) => refused.push(json!({"run": run, "code": fault.code, "detail": fault.detail})),
+        }
+    }
+    Ok((StatusCode::ACCEPTED, Json(ManyStarted { started, refused, next })))
+}
+
+/// Plays the cases that stand in a flow's text.
+pub(super) async fn test(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(flow): Path<String>,
+    Query(meant): Query<Meant>,
+) -> Result<Json<flows::cases::Report>, Fault> {
+    rights::use_flows(&app, &actor).await?;
+    let which = meant.of.map_or(Which::Draft, Which::from);
+    Ok(Json(app.flows.play_cases(&flow, which).await?))
+}
+
+/// Ends a run that has not ended.
+pub(super) async fn cancel(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(run): Path<String>,
+) -> Result<StatusCode, Fault> {
+    rights::edit_flows(&app, &actor).await?;
+    app.flows.cancel(&actor, read_id(&run)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,441 @@
+//! Flows, what they connect to, and their runs.
+
+use http::Method;
+
+use crate::own::{
+    CSV, JSON, YAML, connections, data_stores, flow_imports, flow_secrets, flow_versions, flows, hooks, incomplete,
+    package_versions, run_events, runs, structures, tasks,
+};
+use crate::surface::Surface;
+
+/// Adds its operations.
+pub(in crate::own) fn routes(surface: Surface) -> Surface {
+    surface
+        .about("flows")
+        .told(
+            Method::GET,
+            "/connections",
+            connections::list,
+            ("listConnections", "Lists the connections; no secret is shown."),
+        )
+        .told(
+            Method::PUT,
+            "/connections/{name}",
+            connections::put,
+            ("putConnection", "Stores a connection; replaces one of the same name."),
+        )
+        .takes(JSON)
+        .gives_nothing()
+        .told(
+            Method::GET,
+            "/connections/{name}",
+            connections::show,
+            ("showConnection", "Shows a connection without its secret, and the flows that name it."),
+        )
+        .told(
+            Method::DELETE,
+            "/connections/{name}",
+            connections::remove,
+            ("removeConnection", "Removes a connection that no flow names."),
+        )
+        .gives_nothing()
+        .told(
+            Method::POST,
+            "/connections/{name}/test",
+            connections::test,
+            ("testConnection", "Tries a connection by a call that does no harm, and says what came of it."),
+        )
+        .takes(JSON)
+        .told(Method::GET, "/tasks", tasks::list, ("listTasks", "Lists what flows ask people, the newest first."))
+        .asks::<tasks::Wanted>()
+        .told(Method::GET, "/tasks/{task}", tasks::show, ("showTask", "Shows a task; its link for who may answer it."))
+        .told(
+            Method::POST,
+            "/tasks/{task}/answer",
+            tasks::answer,
+            ("answerTask", "Answers a task, once: its run goes on."),
+        )
+        .takes(JSON)
+        .told(Method::GET, "/data-structures", structures::list, ("listStructures", "Lists the data structures."))
+        .told(
+            Method::GET,
+            "/data-structures/{name}",
+            structures::show,
+            ("showStructure", "Shows a data structure with its fields."),
+        )
+        .told(
+            Method::PUT,
+            "/data-structures/{name}",
+            structures::put,
+            ("putStructure", "Stores a data structure: its fields, or a sample of which they are learnt."),
+        )
+        .takes(JSON)
+        .told(
+            Method::DELETE,
+            "/data-structures/{name}",
+            structures::remove,
+            ("removeStructure", "Removes a data structure; published flows keep theirs."),
+        )
+        .gives_nothing()
+        .told(Method::GET, "/data-stores", data_stores::list, ("listDataStores", "Lists the data stores."))
+        .told(Method::GET, "/data-stores/{name}", data_stores::show, ("showDataStore", "Shows a data store."))
+        .told(
+            Method::PUT,
+            "/data-stores/{name}",
+            data_stores::put,
+            ("putDataStore", "Makes a data store, or sets what there is of one; its records stay."),
+        )
+        .takes(JSON)
+        .told(
+            Method::DELETE,
+            "/data-stores/{name}",
+            data_stores::remove,
+            ("removeDataStore", "Removes a data store with all its records."),
+        )
+        .gives_nothing()
+        .told(
+            Method::POST,
+            "/data-stores/{name}/rename",
+            data_stores::rename,
+            ("renameDataStore", "Calls a data store otherwise; flows that name it must be changed too."),
+        )
+        .takes(JSON)
+        .gives_nothing()
+        .told(
+            Method::GET,
+            "/data-stores/{name}/records",
+            data_stores::records,
+            (
+                "listStoreRecords",
+                "Lists records of a data store in the order of their keys, page by page: `after` a key.",
+            ),
+        )
+        .asks::<data_stores::Wanted>()
+        .told(
+            Method::DELETE,
+            "/data-stores/{name}/records",
+            data_stores::clear,
+            ("clearDataStore", "Removes all records of a data store, which itself stays."),
+        )
+        .gives_nothing()
+        .told(
+            Method::GET,
+            "/data-stores/{name}/records/{key}",
+            data_stores::record,
+            ("showStoreRecord", "Shows a record of a data store."),
+        )
+        .told(
+            Method::PUT,
+            "/data-stores/{name}/records/{key}",
+            data_stores::put_record,
+            ("putStoreRecord", "Puts a record in the place of one of the same key, or adds it."),
+        )
+        .takes(JSON)
+        .told(
+            Method::DELETE,
+            "/data-stores/{name}/records/{key}",
+            data_stores::remove_record,
+            ("removeStoreRecord", "Removes a record of a data store."),
+        )
+        .gives_nothing()
+        .told(
+            Method::GET,
+            "/flow-imports",
+            flow_imports::list,
+            ("listFlowImports", "Lists what the numbers in flows that were drawn elsewhere stand for."),
+        )
+        .told(
+            Method::POST,
+            "/flow-imports",
+            package_versions::import,
+            (
+                "importFlows",
+                "Stores the flows of an upload as drafts: a blueprint in any container, or a package's archive.",
+            ),
+        )
+        .asks::<package_versions::Upload>()
+        .takes("application/octet-stream")
+        .told(
+            Method::PUT,
+            "/flow-imports/{imported}",
+            flow_imports::map,
+            (
+                "mapFlowImport",
+                "Says what `connection:12`, `key:34`, `hook:77` or `datastore:5` stands for: the name of one of ours.",
+            ),
+        )
+        .takes(JSON)
+        .gives_nothing()
+        .told(Method::GET, "/hooks", hooks::list, ("listHooks", "Lists the webhooks, without their addresses."))
+        .told(
+            Method::GET,
+            "/hooks/{hook}",
+            hooks::show,
+            ("showHook", "Shows a webhook; its address is there for those who may change flows."),
+        )
+        .told(
+            Method::PUT,
+            "/hooks/{hook}",
+            hooks::put,
+            ("putHook", "Makes a webhook, or sets the one of this name anew."),
+        )
+        .takes(JSON)
+        .told(
+            Method::DELETE,
+            "/hooks/{hook}",
+            hooks::remove,
+            ("removeHook", "Removes a webhook with everything that waits on it."),
+        )
+        .gives_nothing()
+        .told(
+            Method::POST,
+            "/hooks/{hook}/renew",
+            hooks::renew,
+            ("renewHook", "Gives a webhook another address; the old one is forgotten at once."),
+        )
+        .told(
+            Method::POST,
+            "/hooks/{hook}/listen",
+            hooks::listen,
+            ("listenOnHook", "Lets the next request to a webhook tell what its data is made of."),
+        )
+        .told(
+            Method::DELETE,
+            "/hooks/{hook}/listen",
+            hooks::stop_listening,
+            ("stopListeningOnHook", "Stops listening for a request that tells what the data is made of."),
+        )
+        .told(Method::GET, "/flows", flows::list, ("listFlows", "Lists the flows."))
+        .told(Method::GET, "/flows/{flow}", flows::show, ("showFlow", "Shows a flow with its texts."))
+        .told(
+            Method::PUT,
+            "/flows/{flow}",
+            flows::put,
+            ("putFlow", "Stores the draft of a flow; the body is its text, YAML or a blueprint."),
+        )
+        .takes(YAML)
+        .told(
+            Method::POST,
+            "/flows/{flow}/publish",
+            flows::publish,
+            ("publishFlow", "Makes the draft the version that runs."),
+        )
+        .takes(JSON)
+        .told(
+            Method::GET,
+            "/flow-templates",
+            flow_versions::templates,
+            ("listFlowTemplates", "Lists templates of flows, each with the form of what is to be filled in."),
+        )
+        .told(
+            Method::POST,
+            "/flow-templates/{template}",
+            flow_versions::from_template,
+            ("makeFlowOfTemplate", "Makes a draft of a template."),
+        )
+        .takes(JSON)
+        .told(
+            Method::GET,
+            "/flows/{flow}/versions",
+            flow_versions::list,
+            ("listFlowVersions", "Lists the publications of a flow, the latest first."),
+        )
+        .told(
+            Method::POST,
+            "/flows/{flow}/versions/{version}/publish",
+            flow_versions::roll_back,
+            ("rollBackFlow", "Publishes the text of an older version again, as a new one."),
+        )
+        .takes(JSON)
+        .told(
+            Method::GET,
+            "/flows/{flow}/versions/{version}/diff/{other}",
+            flow_versions::difference,
+            (
+                "compareFlowVersions",
+                "Tells what two versions differ in, module by module; also `draft` and `published`.",
+            ),
+        )
+        .told(
+            Method::GET,
+            "/flows/{flow}/blueprint",
+            flow_versions::blueprint,
+            ("exportFlow", "Hands a flow on as a blueprint, or in YAML; it imports back to the same flow."),
+        )
+        .asks::<flow_versions::Wanted>()
+        .told(
+            Method::GET,
+            "/flows/{flow}/secrets",
+            flow_secrets::list,
+            (
+                "listFlowSecrets",
+                "Finds secrets that stand in the text of a draft; of each its first letters are shown.",
+            ),
+        )
+        .told(
+            Method::POST,
+            "/flows/{flow}/secrets",
+            flow_secrets::move_out,
+            ("moveFlowSecrets", "Moves the secrets that stand in the text of a draft into connections."),
+        )
+        .takes(JSON)
+        .told(
+            Method::GET,
+            "/variables/{scope}",
+            flow_secrets::shared,
+            ("showSharedVariables", "Shows the variables of the `team` or the `organization`."),
+        )
+        .told(
+            Method::PUT,
+            "/variables/{scope}",
+            flow_secrets::set_shared,
+            ("setSharedVariables", "Sets the variables of the `team` or the `organization`."),
+        )
+        .takes(JSON)
+        .gives_nothing()
+        .told(
+            Method::POST,
+            "/flows/{flow}/activate",
+            flows::activate,
+            ("activateFlow", "Switches schedule or hook on; names modules that are not known here."),
+        )
+        .told(
+            Method::POST,
+            "/flows/{flow}/deactivate",
+            flows::deactivate,
+            ("deactivateFlow", "Switches schedule or hook off."),
+        )
+        .gives_nothing()
+        .told(
+            Method::GET,
+            "/flows/{flow}/form",
+            runs::form,
+            ("showFlowForm", "Shows the form of a flow's inputs, as JSON Schema."),
+        )
+        .asks::<runs::Meant>()
+        .told(
+            Method::POST,
+            "/flows/{flow}/run",
+            runs::start,
+            ("runFlow", "Starts one run; the body is what was filled into the form of the flow's inputs."),
+        )
+        .asks::<runs::MeantWith>()
+        .takes(JSON)
+        .told(
+            Method::POST,
+            "/flows/{flow}/modules/{module}/run",
+            runs::run_module,
+            ("runFlowModule", "Runs one module alone, with its fields typed in or with bundles of those before it."),
+        )
+        .asks::<runs::Meant>()
+        .takes(JSON)
+        .told(
+            Method::POST,
+            "/flows/{flow}/test",
+            runs::test,
+            ("testFlow", "Plays the cases that stand in a flow's draft, without touching anything outside."),
+        )
+        .asks::<runs::Meant>()
+        .told(Method::GET, "/flows/{flow}/runs", runs::of_flow, ("listFlowRuns", "Lists runs of a flow, newest first."))
+        .asks::<runs::Wanted>()
+        .told(
+            Method::GET,
+            "/flows/{flow}/incomplete",
+            incomplete::list,
+            ("listIncompleteExecutions", "Lists the incomplete executions of a flow, newest first."),
+        )
+        .asks::<incomplete::Wanted>()
+        .told(
+            Method::GET,
+            "/flows/{flow}/incomplete/{id}",
+            incomplete::show,
+            ("showIncompleteExecution", "Shows an incomplete execution with its bundles by module."),
+        )
+        .told(
+            Method::POST,
+            "/flows/{flow}/incomplete/retry",
+            incomplete::retry_many,
+            (
+                "retryIncompleteExecutions",
+                "Lets many incomplete executions go on now: the named ones, or all open ones.",
+            ),
+        )
+        .takes(JSON)
+        .told(
+            Method::POST,
+            "/flows/{flow}/incomplete/{id}/retry",
+            incomplete::retry,
+            ("retryIncompleteExecution", "Lets an incomplete execution go on now, with a version if one is named."),
+        )
+        .takes(JSON)
+        .told(
+            Method::POST,
+            "/flows/{flow}/incomplete/{id}/resolve",
+            incomplete::resolve,
+            ("resolveIncompleteExecution", "Says that an incomplete execution is done."),
+        )
+        .gives_nothing()
+        .told(
+            Method::DELETE,
+            "/flows/{flow}/incomplete/{id}",
+            incomplete::remove,
+            ("removeIncompleteExecution", "Deletes an incomplete execution with its data."),
+        )
+        .gives_nothing()
+        .told(
+            Method::PUT,
+            "/flows/{flow}/variables",
+            flows::set_variables,
+            ("setFlowVariables", "Sets values of the flow's variables."),
+        )
+        .takes(JSON)
+        .gives_nothing()
+        .told(Method::GET, "/runs", runs::find, ("findFlowRuns", "Finds runs of flows, newest first, page by page."))
+        .asks::<runs::Wanted>()
+        .told(Method::GET, "/runs/{run}", flows::run, ("showFlowRun", "Shows a run with its operations."))
+        .told(
+            Method::POST,
+            "/runs/{run}/cancel",
+            runs::cancel,
+            ("cancelFlowRun", "Ends a run that has not ended; what is in flight cannot be called back."),
+        )
+        .gives_nothing()
+        .told(
+            Method::POST,
+            "/runs/{run}/replay",
+            runs::replay,
+            ("replayFlowRun", "Runs again what an earlier run did, from its start or from an operation on."),
+        )
+        .takes(JSON)
+        .told(
+            Method::POST,
+            "/runs/replay",
+            runs::replay_many,
+            ("replayFlowRuns", "Runs again what many earlier runs did: the named ones, or those that are found."),
+        )
+        .takes(JSON)
+        .told(
+            Method::POST,
+            "/runs/{run}/decide",
+            flows::decide,
+            ("decideFlowRun", "Takes a person's decision about a run that is in doubt or parked."),
+        )
+        .takes(JSON)
+        .gives_nothing()
+        .told(
+            Method::GET,
+            "/flows/events.csv",
+            run_events::of_flows,
+            ("exportFlowRuns", "Exports the runs of flows as an event log."),
+        )
+        .asks::<run_events::Asked>()
+        .gives_text(CSV)
+        .told(
+            Method::GET,
+            "/jobs/events.csv",
+            run_events::of_jobs,
+            ("exportJobRuns", "Exports the runs of jobs as an event log."),
+        )
+        .asks::<run_events::Asked>()
+        .gives_text(CSV)
+}

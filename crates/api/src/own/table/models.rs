@@ -1,0 +1,287 @@
+//! Knowledge models, their triggers, and what the process looks like.
+
+use http::Method;
+
+use crate::fault::Mistake;
+use crate::own::{JSON, YAML, backtests, explore, held, models, package_versions, packages, versions};
+use crate::surface::Surface;
+
+/// Adds its operations.
+pub(in crate::own) fn routes(surface: Surface) -> Surface {
+    surface
+        .about("knowledge models")
+        .told(Method::GET, "/packages", packages::list, ("listPackages", "Lists the packages that the caller may use."))
+        .told(Method::GET, "/packages/{package}", packages::show, ("showPackage", "Shows a package."))
+        .told(
+            Method::PUT,
+            "/packages/{package}",
+            packages::put,
+            ("putPackage", "Makes a package, or gives it another name."),
+        )
+        .takes(JSON)
+        .told(
+            Method::GET,
+            "/packages/{package}/contents",
+            package_versions::contents,
+            ("listPackageContents", "Lists the knowledge models and flows of a package."),
+        )
+        .told(
+            Method::PUT,
+            "/packages/{package}/flows/{flow}",
+            package_versions::put_flow,
+            ("putFlowInPackage", "Puts a flow into a package."),
+        )
+        .gives_nothing()
+        .told(
+            Method::DELETE,
+            "/packages/{package}/flows/{flow}",
+            package_versions::remove_flow,
+            ("removeFlowFromPackage", "Takes a flow out of a package; it stays as it is."),
+        )
+        .gives_nothing()
+        .told(
+            Method::POST,
+            "/packages/{package}/publish",
+            package_versions::publish,
+            ("publishPackage", "Publishes all drafts of a package, or none."),
+        )
+        .takes(JSON)
+        .told(
+            Method::POST,
+            "/packages/{package}/activate",
+            package_versions::activate,
+            ("activatePackage", "Switches schedules and hooks of all flows of a package on."),
+        )
+        .told(
+            Method::GET,
+            "/packages/{package}/versions",
+            package_versions::list,
+            ("listPackageVersions", "Lists the versions of a package, the latest first."),
+        )
+        .told(
+            Method::POST,
+            "/packages/{package}/versions/{version}/publish",
+            package_versions::roll_back,
+            ("rollBackPackage", "Publishes an older version of a package again, as a new one."),
+        )
+        .takes(JSON)
+        .told(
+            Method::GET,
+            "/packages/{package}/versions/{version}/diff/{other}",
+            package_versions::difference,
+            ("comparePackageVersions", "Tells what two versions of a package differ in; also `draft` and `published`."),
+        )
+        .told(
+            Method::GET,
+            "/models",
+            models::list,
+            ("listModels", "Lists the knowledge models of the packages that the caller may use."),
+        )
+        .gives::<Vec<models::Model>>()
+        .told(Method::GET, "/models/{model}", models::show, ("showModel", "Shows a knowledge model with its texts."))
+        .gives::<models::ModelDetails>()
+        .told(Method::PUT, "/models/{model}", models::put, ("putModel", "Stores the draft of a knowledge model."))
+        .takes(YAML)
+        .gives::<models::Model>()
+        .told(
+            Method::POST,
+            "/models/{model}/check",
+            models::check,
+            ("checkModel", "Checks the draft as publishing it would, and changes nothing."),
+        )
+        .gives::<models::Findings>()
+        .told(
+            Method::GET,
+            "/models/{model}/preview",
+            models::preview,
+            ("previewModel", "Tells what publishing the draft would do to the matched sets, without doing it."),
+        )
+        .gives::<Vec<models::Preview>>()
+        .told(Method::POST, "/models/{model}/publish", models::publish, ("publishModel", "Publishes the draft."))
+        .gives::<models::Published>()
+        .told(
+            Method::GET,
+            "/models/{model}/notices",
+            models::notices,
+            (
+                "listModelNotices",
+                "Lists what the published text says without effect, and the names in it that no event bears.",
+            ),
+        )
+        .gives::<Vec<Mistake>>()
+        .told(
+            Method::GET,
+            "/models/{model}/state",
+            models::state,
+            (
+                "showModelState",
+                "Tells how a model and its triggers stand: evaluated up to where, what comes next, what is held.",
+            ),
+        )
+        .gives::<models::Standing>()
+        .told(
+            Method::GET,
+            "/models/{model}/versions",
+            versions::list,
+            ("listModelVersions", "Lists the publications, the latest first."),
+        )
+        .gives::<Vec<versions::Version>>()
+        .told(
+            Method::GET,
+            "/models/{model}/versions/{version}",
+            versions::show,
+            ("showModelVersion", "Returns a text: of a version by its number, the `draft`, or what is `published`."),
+        )
+        .told(
+            Method::POST,
+            "/models/{model}/versions/{version}/publish",
+            versions::roll_back,
+            ("rollBackModel", "Publishes the text of an older version again; the draft stays as it is."),
+        )
+        .gives::<models::Published>()
+        .told(
+            Method::GET,
+            "/models/{model}/versions/{version}/diff/{other}",
+            versions::difference,
+            ("compareModelVersions", "Compares two texts of a model, object by object and line by line."),
+        )
+        .gives::<versions::Difference>()
+        .told(
+            Method::POST,
+            "/models/{model}/query",
+            models::query,
+            ("queryModel", "Answers a question in PQL, with notes about what is strange in it."),
+        )
+        .takes(JSON)
+        .gives::<models::Answer>()
+        .told(Method::GET, "/models/{model}/clock", models::clock, ("showModelClock", "Shows the process clock."))
+        .gives::<models::Clock>()
+        .told(
+            Method::POST,
+            "/models/{model}/clock",
+            models::set_clock,
+            (
+                "setModelClock",
+                "Sets the process clock; every instant up to the new time is evaluated before the answer.",
+            ),
+        )
+        .takes(JSON)
+        .gives::<models::Clock>()
+        .about("model triggers")
+        .told(
+            Method::GET,
+            "/models/{model}/triggers",
+            models::triggers,
+            (
+                "listModelTriggers",
+                "Lists the triggers of the published version: class, cost, cadence, and how much there is.",
+            ),
+        )
+        .gives::<Vec<models::Trigger>>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}",
+            models::trigger,
+            ("showModelTrigger", "Tells how a trigger stands."),
+        )
+        .gives::<models::TriggerState>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}/matched",
+            models::matched,
+            ("listMatched", "Lists the record instances that satisfy a trigger now."),
+        )
+        .gives::<Vec<models::MatchedInstance>>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}/held",
+            held::list,
+            ("listHeld", "Lists the signals that a cap holds back, the next one first."),
+        )
+        .asks::<held::Asked>()
+        .gives::<held::HeldPage>()
+        .told(
+            Method::POST,
+            "/models/{model}/triggers/{trigger}/held/release",
+            held::release,
+            ("releaseHeld", "Sends signals that a cap holds back, whatever the cap says."),
+        )
+        .takes(JSON)
+        .gives::<held::Settled>()
+        .told(
+            Method::POST,
+            "/models/{model}/triggers/{trigger}/held/drop",
+            held::drop,
+            ("dropHeld", "Drops signals that a cap holds back; they are never sent."),
+        )
+        .takes(JSON)
+        .gives::<held::Settled>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}/shadows",
+            held::shadows,
+            ("listShadows", "Lists what a trigger in shadow mode would have sent, the last 1,000."),
+        )
+        .gives::<Vec<held::SignalShown>>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}/why/{identifier}",
+            backtests::why,
+            ("explainTrigger", "Tells why a trigger holds an instance or does not."),
+        )
+        .told(
+            Method::POST,
+            "/models/{model}/triggers/{trigger}/backtest",
+            backtests::run,
+            ("backtestTrigger", "Replays history on a trigger: what would have fired, and was it right?"),
+        )
+        .takes(JSON)
+        .told(Method::GET, "/backtests", backtests::list, ("listBacktests", "Lists the backtests under way."))
+        .told(Method::DELETE, "/backtests/{number}", backtests::stop, ("stopBacktest", "Stops a backtest."))
+        .gives_nothing()
+        .about("exploration")
+        .told(
+            Method::GET,
+            "/models/{model}/map",
+            explore::map,
+            ("drawMap", "Draws the process map: which activity follows which, how often and how fast."),
+        )
+        .asks::<explore::MapAsked>()
+        .told(
+            Method::GET,
+            "/models/{model}/variants",
+            explore::variants,
+            ("listVariants", "Lists the ways that cases take."),
+        )
+        .asks::<explore::VariantsAsked>()
+        .told(Method::GET, "/models/{model}/cases", explore::cases, ("listCases", "Lists cases."))
+        .asks::<explore::CasesAsked>()
+        .told(
+            Method::GET,
+            "/models/{model}/cases/{case}",
+            explore::case,
+            ("showCase", "Shows a case with its events, what triggers know of it, and the signals that they sent."),
+        )
+        .told(
+            Method::GET,
+            "/models/{model}/throughput",
+            explore::throughput,
+            ("countThroughput", "Counts cases by how long they take."),
+        )
+        .asks::<explore::ThroughputAsked>()
+        .told(
+            Method::GET,
+            "/models/{model}/activities",
+            explore::activities,
+            ("listActivities", "Tells what there is to say about each activity, rework included."),
+        )
+        .asks::<explore::ActivitiesAsked>()
+        .told(
+            Method::POST,
+            "/models/{model}/conformance",
+            explore::conformance,
+            ("compareWithAllowed", "Compares cases with what is allowed; the body says that, in JSON or YAML."),
+        )
+        .asks::<explore::ConformanceAsked>()
+        .takes(YAML)
+}
