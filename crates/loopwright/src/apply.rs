@@ -1,10 +1,12 @@
 //! `apply`: bringing into being what a folder describes.
 //!
 //! A folder holds a `loopwright.yaml` that lists its parts in words: pool,
-//! data models, sources, data jobs, knowledge models, connections, jobs of the
-//! local workspace, flows. Applying it twice changes nothing the second time. Everything goes
-//! through the public surface, as the person who applies it.
+//! data models, sources, data jobs, knowledge models, connections, data
+//! structures, data stores, webhooks, jobs of the local workspace, flows. Applying it twice
+//! changes nothing the second time. Everything goes through the public surface,
+//! as the person who applies it.
 
+mod environment;
 mod manifest;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,8 @@ use http::Method;
 use serde_json::{Map, Value as Json, json};
 
 use crate::client::{Client, segment};
+pub(crate) use environment::Environment;
+use environment::Known;
 use manifest::{Flow, KnowledgeModel, Manifest};
 
 /// The file that describes a folder.
@@ -31,6 +35,8 @@ pub(crate) struct Target<'a> {
     pub(crate) workspace: Option<&'a Client>,
     /// Values for `${env.NAME}`.
     pub(crate) values: BTreeMap<String, Secret>,
+    /// What things are called there.
+    pub(crate) environment: Environment,
     /// Only tell what would happen.
     pub(crate) dry_run: bool,
 }
@@ -86,7 +92,17 @@ struct Application<'a> {
 
 impl Application<'_> {
     async fn run(&mut self, manifest: &Manifest) -> Result<()> {
-        let pool = self.pool(&manifest.pool).await?;
+        self.plan(manifest).await?;
+        if !self.target.dry_run {
+            self.target.environment.set_shared(self.target.main).await?;
+        }
+        let pool = match &manifest.pool {
+            Some(pool) => self.pool(&self.target.environment.pool(pool)).await?,
+            None if manifest.sources.is_empty() && manifest.data_jobs.is_empty() && manifest.data_models.is_empty() => {
+                String::new()
+            }
+            None => bail!("sources, data jobs and data models lie in a pool: name it by \"pool\""),
+        };
         for file in &manifest.sources {
             self.source(&pool, file).await?;
         }
@@ -98,6 +114,12 @@ impl Application<'_> {
         }
         for package in &manifest.packages {
             let path = format!("/api/v1/packages/{}", segment(&package.key));
+            if self.target.dry_run
+                && self.find(&path).await?.is_some_and(|known| known["name"] == package.name.as_str())
+            {
+                (self.say)(&format!("package \"{}\" is there", package.key));
+                continue;
+            }
             self.put(&format!("package \"{}\"", package.key), &path, &json!({ "name": package.name })).await?;
         }
         for model in &manifest.knowledge_models {
@@ -107,6 +129,23 @@ impl Application<'_> {
             let path = format!("/api/v1/connections/{}", segment(&connection.name));
             let body = self.fill(&Json::Object(connection.settings.clone()))?;
             self.put(&format!("connection \"{}\"", connection.name), &path, &body).await?;
+        }
+        for structure in &manifest.structures {
+            let path = format!("/api/v1/data-structures/{}", segment(&structure.name));
+            let spec: Json = serde_saphyr::from_str(&self.read(&structure.file)?)
+                .with_context(|| format!("{} is not YAML", structure.file.display()))?;
+            self.put(&format!("data structure \"{}\"", structure.name), &path, &spec).await?;
+        }
+        for store in &manifest.data_stores {
+            let path = format!("/api/v1/data-stores/{}", segment(&store.name));
+            let body = self.fill(&Json::Object(store.settings.clone()))?;
+            self.put(&format!("data store \"{}\"", store.name), &path, &body).await?;
+        }
+        for hook in &manifest.hooks {
+            let path = format!("/api/v1/hooks/{}", segment(&hook.name));
+            let body = self.fill(&Json::Object(hook.settings.clone()))?;
+            let put = self.put(&format!("hook \"{}\"", hook.name), &path, &body).await;
+            put.with_context(|| format!("hook \"{}\" is refused", hook.name))?;
         }
         if let Some(workspace) = &manifest.workspace {
             self.workspace(workspace).await?;
@@ -185,8 +224,13 @@ impl Application<'_> {
             return Ok(());
         }
         if self.target.dry_run {
-            let word = if model.publish { "published" } else { "put" };
-            (self.say)(&format!("knowledge model \"{}\" would be {word}", model.id));
+            let is_there = !model.publish && self.draft_text(&path).await?.as_deref() == Some(text.as_str());
+            let word = match (is_there, model.publish) {
+                (true, _) => "is there",
+                (false, true) => "would be published",
+                (false, false) => "would be put",
+            };
+            (self.say)(&format!("knowledge model \"{}\" {word}", model.id));
             return Ok(());
         }
         self.target.main.put_text(&path, "application/yaml", text).await?;
@@ -207,12 +251,95 @@ impl Application<'_> {
 
     /// Reads the published text of a model; nothing if there is none.
     async fn published_text(&self, path: &str) -> Result<Option<String>> {
+        let model = self.find(path).await?;
+        Ok(model.and_then(|model| model["publishedText"].as_str().map(str::to_owned)))
+    }
+
+    /// Reads the draft of a model; nothing if there is no such model.
+    async fn draft_text(&self, path: &str) -> Result<Option<String>> {
+        let model = self.find(path).await?;
+        Ok(model.and_then(|model| model["draft"].as_str().map(str::to_owned)))
+    }
+
+    /// Reads what may not be there.
+    async fn find(&self, path: &str) -> Result<Option<Json>> {
         let answer = self.target.main.call(Method::GET, path, None, bytes::Bytes::new()).await?;
         if answer.status == http::StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let model = answer.json(&Method::GET, path)?;
-        Ok(model["publishedText"].as_str().map(str::to_owned))
+        answer.json(&Method::GET, path).map(Some)
+    }
+
+    /// Reads the text of a flow, with the names of the environment.
+    fn text_of(&self, flow: &Flow) -> Result<String> {
+        let text = self.read(&flow.file)?;
+        self.target.environment.renamed(&text).with_context(|| format!("{} cannot be read", flow.file.display()))
+    }
+
+    /// Tells what is other about a flow than what is there; nothing if all is
+    /// the same.
+    async fn differs(
+        &self,
+        flow: &Flow,
+        path: &str,
+        text: &str,
+        variables: &Map<String, Json>,
+    ) -> Result<Option<String>> {
+        let Some(there) = self.find(path).await? else { return Ok(Some("it is new".into())) };
+        let mut what = Vec::new();
+        if there["draft"] != text {
+            what.push("another text");
+        } else if flow.publish && there["draftAhead"] == true {
+            what.push("its draft is to be published");
+        }
+        if flow.package.is_some() && there["package"].as_str() != flow.package.as_deref() {
+            what.push("another package");
+        }
+        let filled = self.fill(&Json::Object(variables.clone()))?;
+        if !variables.is_empty() && there["variables"] != filled {
+            what.push("other variables");
+        }
+        if flow.activate && there["state"] != "active" {
+            what.push("it is to be activated");
+        }
+        Ok((!what.is_empty()).then(|| what.join(", ")))
+    }
+
+    /// Looks up everything that the flows name before anything is changed. With
+    /// an environment, what is not there and not mapped stops the application:
+    /// half of it would be worse than nothing.
+    async fn plan(&mut self, manifest: &Manifest) -> Result<()> {
+        if !self.target.environment.is_given() || manifest.flows.is_empty() {
+            return Ok(());
+        }
+        let mut known = Known::default();
+        let names = |answer: &Json, key: &str| -> Vec<String> {
+            answer.as_array().into_iter().flatten().filter_map(|it| it[key].as_str().map(str::to_owned)).collect()
+        };
+        let main = self.target.main;
+        known.connections = names(&main.get("/api/v1/connections").await?, "name");
+        known.connections.extend(manifest.connections.iter().map(|connection| connection.name.clone()));
+        known.hooks = names(&main.get("/api/v1/hooks").await?, "name");
+        known.hooks.extend(manifest.hooks.iter().map(|hook| hook.name.clone()));
+        known.models = names(&main.get("/api/v1/models").await?, "id");
+        known.models.extend(manifest.knowledge_models.iter().map(|model| model.id.clone()));
+        let pools = main.get("/api/v1/pools").await?;
+        known.pools = [names(&pools, "id"), names(&pools, "name")].concat();
+        known.pools.extend(manifest.pool.iter().map(|pool| self.target.environment.pool(pool)));
+        let imports = main.get("/api/v1/flow-imports").await?;
+        known.imports = imports.as_object().into_iter().flatten().map(|(number, _)| number.clone()).collect();
+        let mut unmapped = Vec::new();
+        for flow in &manifest.flows {
+            let document = flows::blueprint::document(&self.text_of(flow)?).map_err(|problem| anyhow!(problem))?;
+            unmapped.extend(known.missing(&flow.key, &document));
+        }
+        if unmapped.is_empty() {
+            return Ok(());
+        }
+        for line in &unmapped {
+            (self.say)(&format!("unmapped: {line}"));
+        }
+        bail!("nothing was changed: {} names have no meaning there; map them in the file of --env", unmapped.len())
     }
 
     async fn workspace(&mut self, part: &manifest::Workspace) -> Result<()> {
@@ -280,17 +407,25 @@ impl Application<'_> {
 
     async fn flow(&mut self, flow: &Flow) -> Result<()> {
         let path = format!("/api/v1/flows/{}", segment(&flow.key));
+        let text = self.text_of(flow)?;
+        let mut variables = flow.variables.clone();
+        variables.extend(self.target.environment.variables_of(&flow.key));
         if self.target.dry_run {
-            (self.say)(&format!("flow \"{}\" would be put", flow.key));
+            let differs = self.differs(flow, &path, &text, &variables).await?;
+            let word = differs.map_or_else(|| "is there".to_owned(), |what| format!("would be put: {what}"));
+            (self.say)(&format!("flow \"{}\" {word}", flow.key));
             return Ok(());
         }
-        let text = self.read(&flow.file)?;
         let notices = self.target.main.put_text(&path, "application/yaml", text).await?;
         for notice in notices["notices"].as_array().into_iter().flatten() {
             (self.say)(&format!("flow \"{}\": {}", flow.key, notice["text"].as_str().unwrap_or_default()));
         }
-        if !flow.variables.is_empty() {
-            let variables = self.fill(&Json::Object(flow.variables.clone()))?;
+        if let Some(package) = &flow.package {
+            let path = format!("/api/v1/packages/{}/flows/{}", segment(package), segment(&flow.key));
+            self.target.main.json(Method::PUT, &path, None).await?;
+        }
+        if !variables.is_empty() {
+            let variables = self.fill(&Json::Object(variables))?;
             self.target.main.json(Method::PUT, &format!("{path}/variables"), Some(&variables)).await?;
         }
         if flow.publish {

@@ -82,6 +82,11 @@ impl Client {
         Client { pool: pool(), url: url.trim_end_matches('/').to_owned(), authorization }
     }
 
+    /// Returns the address of the server.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Sends a call and returns the answer, whatever its status.
     pub(crate) async fn call(
         &self,

@@ -6,11 +6,14 @@
 //! that is silently ignored is a trap.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
 
-use base::Secret;
-use egress::Allowed;
+use base::{AddressRange, Secret};
+use egress::{Allowed, HostAlias};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::Dict;
 use figment::{Figment, Metadata, Profile, Provider};
@@ -42,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     #[serde(deserialize_with = "address_or_off")]
     pub(crate) workspace_listen: Option<SocketAddr>,
+    #[serde(deserialize_with = "address_or_off")]
+    pub(crate) mail_listen: Option<SocketAddr>,
     #[serde(deserialize_with = "tls")]
     pub(crate) tls: Tls,
     #[serde(deserialize_with = "secret_or_none")]
@@ -54,6 +59,11 @@ pub(crate) struct Config {
     pub(crate) sealing_keys: Option<Secret>,
     #[serde(deserialize_with = "ranges")]
     pub(crate) egress_allow: Vec<Allowed>,
+    #[serde(deserialize_with = "ranges")]
+    pub(crate) host_aliases: Vec<HostAlias>,
+    pub(crate) public_url: String,
+    #[serde(deserialize_with = "ranges")]
+    pub(crate) trusted_proxies: Vec<AddressRange>,
     #[serde(deserialize_with = "texts")]
     pub(crate) source_folders: Vec<String>,
     #[serde(deserialize_with = "yes_or_no")]
@@ -106,6 +116,54 @@ pub(crate) struct Config {
     pub(crate) intelligence_requests_per_day: u64,
     #[serde(deserialize_with = "number")]
     pub(crate) flow_returns_per_hour_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) connection_warning_days: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) keep_flow_runs_days: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) hook_queue_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) hook_queue_bytes_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) hook_requests_per_ten_seconds: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) hook_bytes_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) hook_answer_seconds: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_instant_errors_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_operations_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_working_seconds_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_operation_seconds_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_bundle_bytes_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) data_store_records_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) data_store_record_bytes_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) data_store_bytes_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_text_bytes_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_call_depth_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_incomplete_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_incomplete_bytes_max: u64,
+    #[serde(deserialize_with = "spans")]
+    pub(crate) flow_retry_minutes: Vec<Duration>,
+    #[serde(deserialize_with = "spans")]
+    pub(crate) flow_rerun_minutes: Vec<Duration>,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_failed_retries_max: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) flow_failed_retries_seconds: u64,
+    #[serde(deserialize_with = "semantics")]
+    pub(crate) flow_semantics: flows::Semantics,
     #[serde(deserialize_with = "number")]
     pub(crate) chunk_bytes_max: u64,
     #[serde(deserialize_with = "number")]
@@ -207,23 +265,30 @@ impl Config {
     /// Shows the settings in force; a secret shows only whether it is set.
     pub(crate) fn describe(&self) -> String {
         let set = |secret: &Option<Secret>| if secret.is_some() { "(set)" } else { "(not set)" };
-        let workspace = self.workspace_listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
+        let or_off =
+            |address: Option<SocketAddr>| address.map_or_else(|| "off".to_owned(), |address| address.to_string());
         let tls = match &self.tls {
             Tls::Off => "off".to_owned(),
             Tls::SelfSigned => "self-signed".to_owned(),
             Tls::Files { certificate, key } => format!("{},{}", certificate.display(), key.display()),
         };
         let ranges: Vec<String> = self.egress_allow.iter().map(ToString::to_string).collect();
+        let aliases: Vec<String> = self.host_aliases.iter().map(ToString::to_string).collect();
+        let proxies: Vec<String> = self.trusted_proxies.iter().map(ToString::to_string).collect();
         [
             ("data", self.data.display().to_string()),
             ("listen", self.listen.to_string()),
-            ("workspace_listen", workspace),
+            ("workspace_listen", or_off(self.workspace_listen)),
+            ("mail_listen", or_off(self.mail_listen)),
             ("tls", tls),
             ("database_url", set(&self.database_url).to_owned()),
             ("bootstrap_app_key", set(&self.bootstrap_app_key).to_owned()),
             ("workspace_bootstrap_token", set(&self.workspace_bootstrap_token).to_owned()),
             ("sealing_keys", set(&self.sealing_keys).to_owned()),
             ("egress_allow", ranges.join(", ")),
+            ("host_aliases", aliases.join(", ")),
+            ("public_url", self.public_url.clone()),
+            ("trusted_proxies", proxies.join(", ")),
             ("source_folders", self.source_folders.join(", ")),
             ("callback_http", self.callback_http.to_string()),
             ("subscriptions_max", self.subscriptions_max.to_string()),
@@ -252,6 +317,30 @@ impl Config {
             ("intelligence_requests_per_second", self.intelligence_requests_per_second.to_string()),
             ("intelligence_requests_per_day", self.intelligence_requests_per_day.to_string()),
             ("flow_returns_per_hour_max", self.flow_returns_per_hour_max.to_string()),
+            ("connection_warning_days", self.connection_warning_days.to_string()),
+            ("keep_flow_runs_days", self.keep_flow_runs_days.to_string()),
+            ("hook_queue_max", self.hook_queue_max.to_string()),
+            ("hook_queue_bytes_max", self.hook_queue_bytes_max.to_string()),
+            ("hook_requests_per_ten_seconds", self.hook_requests_per_ten_seconds.to_string()),
+            ("hook_bytes_max", self.hook_bytes_max.to_string()),
+            ("hook_answer_seconds", self.hook_answer_seconds.to_string()),
+            ("flow_instant_errors_max", self.flow_instant_errors_max.to_string()),
+            ("flow_operations_max", self.flow_operations_max.to_string()),
+            ("flow_working_seconds_max", self.flow_working_seconds_max.to_string()),
+            ("flow_operation_seconds_max", self.flow_operation_seconds_max.to_string()),
+            ("flow_bundle_bytes_max", self.flow_bundle_bytes_max.to_string()),
+            ("data_store_records_max", self.data_store_records_max.to_string()),
+            ("data_store_record_bytes_max", self.data_store_record_bytes_max.to_string()),
+            ("data_store_bytes_max", self.data_store_bytes_max.to_string()),
+            ("flow_text_bytes_max", self.flow_text_bytes_max.to_string()),
+            ("flow_call_depth_max", self.flow_call_depth_max.to_string()),
+            ("flow_incomplete_max", self.flow_incomplete_max.to_string()),
+            ("flow_incomplete_bytes_max", self.flow_incomplete_bytes_max.to_string()),
+            ("flow_retry_minutes", minutes(&self.flow_retry_minutes)),
+            ("flow_rerun_minutes", minutes(&self.flow_rerun_minutes)),
+            ("flow_failed_retries_max", self.flow_failed_retries_max.to_string()),
+            ("flow_failed_retries_seconds", self.flow_failed_retries_seconds.to_string()),
+            ("flow_semantics", self.flow_semantics.deviations().join(", ")),
             ("chunk_bytes_max", self.chunk_bytes_max.to_string()),
             ("keep_chunks_hours", self.keep_chunks_hours.to_string()),
             ("keep_chunks_bytes", self.keep_chunks_bytes.to_string()),
@@ -301,7 +390,11 @@ fn path_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pat
     Ok((!text.is_empty()).then(|| text.into()))
 }
 
-fn ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Allowed>, D::Error> {
+fn ranges<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
     texts(deserializer)?.iter().map(|entry| entry.parse().map_err(serde::de::Error::custom)).collect()
 }
 
@@ -313,6 +406,23 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
         Written::Flag(_) | Written::Number(_) => return Err(wrong::<D>("it", "a list of texts")),
     };
     Ok(entries.into_iter().filter(|entry| !entry.is_empty()).collect())
+}
+
+/// Reads a list of minutes.
+fn spans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
+    let read = |entry: &String| match entry.parse() {
+        Ok(minutes) => Ok(Duration::from_mins(minutes)),
+        Err(_) => Err(wrong::<D>(entry, "a whole number of minutes")),
+    };
+    texts(deserializer)?.iter().map(read).collect()
+}
+
+fn minutes(spans: &[Duration]) -> String {
+    spans.iter().map(|span| (span.as_secs() / 60).to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn semantics<'de, D: Deserializer<'de>>(deserializer: D) -> Result<flows::Semantics, D::Error> {
+    flows::Semantics::with_deviations(&texts(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
@@ -356,12 +466,16 @@ mod tests {
             data = loopwright-data
             listen = 127.0.0.1:8080
             workspace_listen = 127.0.0.1:8081
+            mail_listen = off
             tls = off
             database_url = (not set)
             bootstrap_app_key = (not set)
             workspace_bootstrap_token = (not set)
             sealing_keys = (not set)
             egress_allow = 
+            host_aliases = 
+            public_url = 
+            trusted_proxies = 
             source_folders = 
             callback_http = false
             subscriptions_max = 10000
@@ -390,6 +504,30 @@ mod tests {
             intelligence_requests_per_second = 20
             intelligence_requests_per_day = 6000
             flow_returns_per_hour_max = 3
+            connection_warning_days = 14
+            keep_flow_runs_days = 60
+            hook_queue_max = 10000
+            hook_queue_bytes_max = 268435456
+            hook_requests_per_ten_seconds = 0
+            hook_bytes_max = 5242880
+            hook_answer_seconds = 180
+            flow_instant_errors_max = 1
+            flow_operations_max = 1000000
+            flow_working_seconds_max = 3600
+            flow_operation_seconds_max = 300
+            flow_bundle_bytes_max = 67108864
+            data_store_records_max = 100000
+            data_store_record_bytes_max = 1048576
+            data_store_bytes_max = 268435456
+            flow_text_bytes_max = 5242880
+            flow_call_depth_max = 10
+            flow_incomplete_max = 1000
+            flow_incomplete_bytes_max = 5242880
+            flow_retry_minutes = 1, 10, 10, 30, 30, 30, 180, 180
+            flow_rerun_minutes = 1, 2, 5, 10, 60, 180, 720, 1440
+            flow_failed_retries_max = 10
+            flow_failed_retries_seconds = 120
+            flow_semantics = 
             chunk_bytes_max = 1073741824
             keep_chunks_hours = 24
             keep_chunks_bytes = 4294967296
@@ -436,7 +574,7 @@ mod tests {
         ];
         let told = environments.map(|variable| load_from(&[variable], &[]).err().expect("a refusal").to_string());
         expect![[r#"
-            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `data_models_bytes_max`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `intelligence_requests_per_second`, `intelligence_requests_per_day`, `flow_returns_per_hour_max`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
+            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `mail_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `host_aliases`, `public_url`, `trusted_proxies`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `data_models_bytes_max`, `python`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `intelligence_requests_per_second`, `intelligence_requests_per_day`, `flow_returns_per_hour_max`, `connection_warning_days`, `keep_flow_runs_days`, `hook_queue_max`, `hook_queue_bytes_max`, `hook_requests_per_ten_seconds`, `hook_bytes_max`, `hook_answer_seconds`, `flow_instant_errors_max`, `flow_operations_max`, `flow_working_seconds_max`, `flow_operation_seconds_max`, `flow_bundle_bytes_max`, `data_store_records_max`, `data_store_record_bytes_max`, `data_store_bytes_max`, `flow_text_bytes_max`, `flow_call_depth_max`, `flow_incomplete_max`, `flow_incomplete_bytes_max`, `flow_retry_minutes`, `flow_rerun_minutes`, `flow_failed_retries_max`, `flow_failed_retries_seconds`, `flow_semantics`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
             the configuration is wrong: listen: "8080" is not an address such as 127.0.0.1:8080 (in the environment)
             the configuration is wrong: egress_allow: "lan" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000 (in the environment)
             the configuration is wrong: callback_http: "yes" is not "true" or "false" (in the environment)"#]].assert_eq(&told.join("\n"));

@@ -230,7 +230,9 @@ fn urgency(kind: NoticeKind) -> usize {
         | NoticeKind::TooManySubscriptions
         | NoticeKind::TooManyEvents
         | NoticeKind::DataModelRefused
-        | NoticeKind::FlowPaused => 0,
+        | NoticeKind::FlowPaused
+        | NoticeKind::FlowSwitchedOff
+        | NoticeKind::ConnectionEnds => 0,
         NoticeKind::ActiveAgain | NoticeKind::DataModelBack => 1,
         NoticeKind::Created | NoticeKind::Deleted | NoticeKind::Paused | NoticeKind::Resumed => 2,
     }
@@ -253,6 +255,8 @@ fn words(kind: NoticeKind) -> &'static str {
         NoticeKind::DataModelRefused => "is not followed for now",
         NoticeKind::DataModelBack => "is followed again",
         NoticeKind::FlowPaused => "was paused: it feeds itself",
+        NoticeKind::FlowSwitchedOff => "was switched off: its runs failed",
+        NoticeKind::ConnectionEnds => "ends: it needs a new secret",
     }
 }
 

@@ -35,6 +35,10 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         Some(address) => Some(bind("workspace_listen", address).await?),
         None => None,
     };
+    let mails = match config.mail_listen {
+        Some(address) => Some(bind("mail_listen", address).await?),
+        None => None,
+    };
     let identity = tls::identity(&config.tls, &config.data)?;
     let addresses = Addresses {
         main: main.local_addr()?,
@@ -54,10 +58,17 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     if let Some(listener) = workspace {
         tracker.spawn(listen(listener, identity, api::workspace_router(app.clone()), doors.clone()));
     }
+    let mail_address = mails.as_ref().map(TcpListener::local_addr).transpose()?;
+    if let Some(listener) = mails {
+        tracker.spawn(api::take_mails(listener, app.clone(), doors.clone()));
+    }
     app.readiness.set_ready();
     say(&format!("listening on {scheme}://{}", addresses.main));
     if let Some(address) = addresses.workspace {
         say(&format!("listening on {scheme}://{address}"));
+    }
+    if let Some(address) = mail_address {
+        say(&format!("taking mails on smtp://{address}"));
     }
     info!(main = %addresses.main, "the server is ready");
 
@@ -112,6 +123,8 @@ fn app_of(house: &House, config: &Config) -> api::App {
             per_second: config.intelligence_requests_per_second,
             per_day: config.intelligence_requests_per_day,
         },
+        hook_bytes_max: usize::try_from(config.hook_bytes_max).unwrap_or(usize::MAX),
+        trusted_proxies: config.trusted_proxies.clone().into(),
         clock: house.clock.clone(),
         chance: house.chance.clone(),
         metrics: Arc::default(),
@@ -121,9 +134,11 @@ fn app_of(house: &House, config: &Config) -> api::App {
 
 async fn listen(listener: TcpListener, identity: Option<Identity>, router: axum::Router, doors: CancellationToken) {
     let served = match identity {
-        None => axum::serve(listener, router).with_graceful_shutdown(doors.cancelled_owned()).await,
+        None => axum::serve(listener, api::WithPeers(router)).with_graceful_shutdown(doors.cancelled_owned()).await,
         Some(identity) => match TlsListener::new(listener, &identity) {
-            Ok(listener) => axum::serve(listener, router).with_graceful_shutdown(doors.cancelled_owned()).await,
+            Ok(listener) => {
+                axum::serve(listener, api::WithPeers(router)).with_graceful_shutdown(doors.cancelled_owned()).await
+            }
             Err(error) => Err(error),
         },
     };

@@ -66,7 +66,8 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
     let authorities =
         config.ca_file.as_deref().map(tls::certificates).transpose().context("the setting \"ca_file\"")?;
     let authorities = authorities.unwrap_or_default();
-    let egress = Arc::new(Egress::trusting(config.egress_allow.clone(), origins, &authorities));
+    let egress = Egress::trusting(config.egress_allow.clone(), origins, &authorities);
+    let egress = Arc::new(egress.with_aliases(config.host_aliases.clone()));
 
     let lake = lake::Lake::open(&config.data.join("lake"), clock.clone(), lake_options(config))
         .context("the tables cannot be opened")?;
@@ -100,8 +101,13 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         keys.clone(),
         clock.clone(),
         chance.clone(),
-        flows::Options { returns_per_hour_max: config.flow_returns_per_hour_max, ..flows::Options::default() },
+        flows_options(config),
     ));
+    flows.set_post(egress.clone());
+    flows.set_address(&match config.public_url.as_str() {
+        "" => format!("{}://{}", addresses.scheme(), addresses.main),
+        url => url.to_owned(),
+    });
 
     let ports = events::Ports {
         db: control.clone(),
@@ -142,6 +148,22 @@ fn lake_options(config: &Config) -> lake::Options {
         sql_scratch_bytes_max: config.sql_scratch_bytes_max,
         transform_time_max: Duration::from_secs(config.transform_seconds_max),
         ..lake::Options::default()
+    }
+}
+
+/// What the settings say about flows.
+fn flows_options(config: &Config) -> flows::Options {
+    flows::Options {
+        returns_per_hour_max: config.flow_returns_per_hour_max,
+        hook_queue_max: config.hook_queue_max,
+        hook_queue_bytes_max: config.hook_queue_bytes_max,
+        hook_requests_per_10s_max: config.hook_requests_per_ten_seconds,
+        hook_answer_max: Duration::from_secs(config.hook_answer_seconds),
+        limits: limits_of_flows(config),
+        semantics: config.flow_semantics.clone(),
+        connection_warning: Duration::from_secs(config.connection_warning_days.saturating_mul(24 * 3_600)),
+        history: Duration::from_secs(config.keep_flow_runs_days.saturating_mul(24 * 3_600)),
+        ..flows::Options::default()
     }
 }
 
@@ -283,13 +305,44 @@ fn payload_of(delivery: &events::LocalDelivery) -> Json {
     })
 }
 
+fn limits_of_flows(config: &Config) -> flows::Limits {
+    let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    flows::Limits {
+        text_bytes_max: bytes(config.flow_text_bytes_max),
+        operations_max: config.flow_operations_max,
+        working_time_max: Duration::from_secs(config.flow_working_seconds_max),
+        operation_time_max: Duration::from_secs(config.flow_operation_seconds_max),
+        bundle_bytes_max: bytes(config.flow_bundle_bytes_max),
+        call_depth_max: small(config.flow_call_depth_max),
+        incomplete_max: config.flow_incomplete_max,
+        incomplete_bytes_max: bytes(config.flow_incomplete_bytes_max),
+        instant_errors_max: small(config.flow_instant_errors_max),
+        retry_delays: config.flow_retry_minutes.clone(),
+        rerun_delays: config.flow_rerun_minutes.clone(),
+        failed_attempts_max: config.flow_failed_retries_max,
+        failed_attempts_within: Duration::from_secs(config.flow_failed_retries_seconds),
+        stores: flows::StoreLimits {
+            records_max: config.data_store_records_max,
+            record_bytes_max: config.data_store_record_bytes_max,
+            bytes_max: config.data_store_bytes_max,
+        },
+    }
+}
+
 /// Takes what there is to tell of flows to where the other notices go.
 struct NoticesOfEvents(Arc<events::Events>);
 
 impl flows::Notices for NoticesOfEvents {
-    fn tell(&self, notice: flows::PauseNotice) -> BoxFuture<'_, bool> {
+    fn tell(&self, notice: flows::FlowNotice) -> BoxFuture<'_, bool> {
         Box::pin(async move {
-            let told = self.0.flow_paused(&notice.flow, notice.at, &notice.text).await;
+            let told = match notice.kind {
+                flows::NoticeKind::Paused => self.0.flow_paused(&notice.flow, notice.at, &notice.text).await,
+                flows::NoticeKind::ConnectionEnds => {
+                    self.0.connection_ends(&notice.flow, notice.at, &notice.text).await
+                }
+                flows::NoticeKind::SwitchedOff => self.0.flow_switched_off(&notice.flow, notice.at, &notice.text).await,
+            };
             if let Err(error) = &told {
                 tracing::warn!(error = %base::error::chain(error), "a notice of a flow cannot be written; it is tried again");
             }

@@ -10,8 +10,8 @@ use serde_json::{Map, Value as Json};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Manifest {
-    /// Name of the data pool.
-    pub(super) pool: String,
+    /// Name of the data pool; a folder of flows may have none.
+    pub(super) pool: Option<String>,
     /// Files, each a data model with its `key`.
     #[serde(default)]
     pub(super) data_models: Vec<PathBuf>,
@@ -27,6 +27,15 @@ pub(super) struct Manifest {
     pub(super) knowledge_models: Vec<KnowledgeModel>,
     #[serde(default)]
     pub(super) connections: Vec<Connection>,
+    /// Data structures that flows name.
+    #[serde(default)]
+    pub(super) structures: Vec<Structure>,
+    /// Data stores that flows use; records are not among what is applied.
+    #[serde(default)]
+    pub(super) data_stores: Vec<Hook>,
+    /// Webhooks that flows take from.
+    #[serde(default)]
+    pub(super) hooks: Vec<Hook>,
     pub(super) workspace: Option<Workspace>,
     #[serde(default)]
     pub(super) flows: Vec<Flow>,
@@ -97,6 +106,22 @@ pub(super) struct KnowledgeModel {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Structure {
+    pub(super) name: String,
+    /// A file with its `spec`, as the API takes it.
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Hook {
+    pub(super) name: String,
+    /// What is set of it, as the API takes it; `structure` may be the name of one.
+    #[serde(flatten)]
+    pub(super) settings: Map<String, Json>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Connection {
     pub(super) name: String,
     /// Kind and credentials, as the API takes them.
@@ -144,6 +169,8 @@ impl std::fmt::Debug for WorkspaceSecret {
 pub(super) struct Flow {
     pub(super) key: String,
     pub(super) file: PathBuf,
+    /// The package in which it lies.
+    pub(super) package: Option<String>,
     #[serde(default)]
     pub(super) variables: Map<String, Json>,
     #[serde(default = "yes")]

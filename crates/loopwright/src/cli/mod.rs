@@ -5,8 +5,12 @@
 
 mod app_key;
 mod check;
+mod connections;
 mod deliveries;
 mod flow;
+mod packages;
+mod runs;
+mod hooks;
 mod memory;
 mod models;
 mod explore;
@@ -16,7 +20,10 @@ mod run_events;
 mod listen;
 mod push;
 mod sql;
+mod data_stores;
+mod structures;
 mod table;
+mod tasks;
 pub(crate) mod verify;
 
 use std::collections::BTreeMap;
@@ -50,7 +57,11 @@ enum Verb {
         /// Folders with a loopwright.yaml, or such files.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
-        /// A file of NAME=VALUE lines for `${env.NAME}`; the environment is taken as well.
+        /// What is other where it is applied: NAME=VALUE lines for `${env.NAME}`, or a YAML file with names too.
+        ///
+        /// A YAML file has `connections`, `hooks`, `pools` and `models`, each from the name in the folder to the
+        /// name there, `variables` of flows, `team` variables, and `values` for `${env.NAME}`. What flows name and
+        /// is neither there nor mapped is told, and then nothing is changed.
         #[arg(long)]
         env: Option<PathBuf>,
         /// Only print what would happen.
@@ -83,6 +94,15 @@ enum Verb {
     RunEvents(run_events::RunEventsFlags),
     Memory(memory::MemoryFlags),
     Flow(flow::FlowFlags),
+    DataStores(data_stores::DataStoresFlags),
+    Packages(packages::PackagesFlags),
+    Export(packages::ExportFlags),
+    Structures(structures::StructuresFlags),
+    Connections(connections::ConnectionsFlags),
+    Tasks(tasks::TasksFlags),
+    Runs(runs::RunsFlags),
+    Run(runs::RunFlags),
+    Hooks(hooks::HooksFlags),
     Listen(listen::ListenFlags),
     Deliveries(deliveries::DeliveriesFlags),
     Verify(verify::VerifyFlags),
@@ -193,10 +213,20 @@ impl Arguments {
                 let client = client.client();
                 let workspace = secret_variable("LOOPWRIGHT_WORKSPACE_TOKEN");
                 let workspace = workspace.map(|token| Client::bearer(&workspace_url, &token));
-                let values = values(env.as_deref())?;
+                let is_yaml = |file: &&PathBuf| file.extension().is_some_and(|end| end == "yaml" || end == "yml");
+                let environment =
+                    env.as_ref().filter(is_yaml).map(|file| apply::Environment::read(file)).transpose()?;
+                let mut values = values(env.as_deref().filter(|_| environment.is_none()))?;
+                let environment = environment.unwrap_or_default();
+                values.extend(environment.values());
                 for path in paths {
-                    let target =
-                        apply::Target { main: &client, workspace: workspace.as_ref(), values: values.clone(), dry_run };
+                    let target = apply::Target {
+                        main: &client,
+                        workspace: workspace.as_ref(),
+                        values: values.clone(),
+                        environment: environment.clone(),
+                        dry_run,
+                    };
                     apply::apply(&path, target, &mut |line| say(line)).await?;
                 }
                 Ok(())
@@ -218,7 +248,16 @@ impl Arguments {
             Verb::Backtest(flags) => explain::run_backtest(flags).await,
             Verb::Why(flags) => explain::run_why(flags).await,
             Verb::Memory(flags) => memory::run(flags).await,
-            Verb::Flow(flags) => flow::run(flags),
+            Verb::Flow(flags) => flow::run(flags).await,
+            Verb::Packages(flags) => packages::run(flags).await,
+            Verb::Export(flags) => packages::export(flags).await,
+            Verb::Runs(flags) => runs::run_runs(flags).await,
+            Verb::Run(flags) => runs::run_run(flags).await,
+            Verb::DataStores(flags) => data_stores::run(flags).await,
+            Verb::Structures(flags) => structures::run(flags).await,
+            Verb::Connections(flags) => connections::run(flags).await,
+            Verb::Tasks(flags) => tasks::run(flags).await,
+            Verb::Hooks(flags) => hooks::run(flags).await,
             Verb::Listen(flags) => listen::run(flags).await,
             Verb::Deliveries(flags) => deliveries::run(flags).await,
             Verb::Check(flags) => check::run(&flags.load()?).await,
@@ -291,6 +330,21 @@ fn local_time(at: base::Timestamp) -> String {
         Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
         Err(_) => at.to_string(),
     }
+}
+
+/// Shows a point in time of an answer, in UTC where that was asked for; nothing
+/// if there is none.
+fn time_of(at: &serde_json::Value, utc: bool) -> String {
+    let Some(text) = at.as_str() else { return String::new() };
+    match text.parse() {
+        Ok(at) if !utc => local_time(at),
+        _ => text.to_owned(),
+    }
+}
+
+/// Returns what the program ends with after an error.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    error.downcast_ref::<runs::Ended>().map_or(1, |ended| ended.exit_code)
 }
 
 /// Cuts a text to so many characters, on one line.

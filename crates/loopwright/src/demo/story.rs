@@ -57,7 +57,8 @@ impl Story {
             ("LOOPWRIGHT_APP_KEY".to_owned(), plan.app_key.clone()),
             ("LOOPWRIGHT_WORKSPACE_TOKEN".to_owned(), plan.workspace_token.clone()),
         ]);
-        let target = apply::Target { main: &main, workspace: Some(&workspace), values, dry_run: false };
+        let environment = apply::Environment::default();
+        let target = apply::Target { main: &main, workspace: Some(&workspace), values, environment, dry_run: false };
         apply::apply(&folder, target, &mut |line| say(&format!("  {line}"))).await?;
 
         let subscription = receiver.subscribe(&main, MODEL, TRIGGER).await?;

@@ -13,6 +13,7 @@ mod mail;
 mod ledger;
 mod sudden_ends;
 mod killed_pushes;
+mod killed_flows;
 mod sources;
 mod data_jobs;
 
