@@ -2,19 +2,25 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
-use crate::command::{cargo, command, target};
+use crate::command::{cargo, command, find, target};
+use crate::postgres::Postgres;
 use crate::{demo, python};
 
 /// Benchmarks that exist, and what they print.
-const BENCHES: [(&str, &str); 4] = [
+const BENCHES: [(&str, &str); 5] = [
     ("loop", "push answered DONE to first byte of the callback; start to ready; memory when idle"),
     ("deliver", "deliveries of events: rates, latencies, crashes; \"-- --quick\" for less than a minute"),
     ("push", "rows on their way in, beside DuckDB and Polars; memory; \"-- --quick\" for a few minutes"),
     (
         "signals",
         "event logs of 1 to 100 million events, beside DuckDB, Polars and PM4Py; \"-- --quick\" up to 10 million",
+    ),
+    (
+        "flows",
+        "runs of flows, beside Node-RED, n8n, Restate, DBOS and a bare loop; \"-- --quick\" for a few minutes, \
+         \"--peers ours,bare\" for some",
     ),
 ];
 
@@ -47,9 +53,44 @@ pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
         own.splice(0..0, ["tests/bench_signals.py", &program]);
         return crate::command::run(&mut command(python, &own));
     }
+    if name == "flows" {
+        return flows(&own);
+    }
     demo::build()?;
     own.splice(0..0, ["bench", name]);
     crate::command::run(&mut command(demo::program(), &own))
+}
+
+/// Compares flow engines. The others are installed on first use and kept
+/// beside what we build; a disk that tests may share is not measured.
+fn flows(asked: &[&str]) -> Result<()> {
+    let python = find(&["python3"], &[]).ok_or_else(|| anyhow!("python3 is missing"))?;
+    let asks = |peer: &str| {
+        let peers = asked.iter().skip_while(|word| **word != "--peers").nth(1);
+        peers.is_none_or(|peers| peers.split(',').any(|name| name == peer))
+    };
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let mut all = vec!["tests/bench_flows.py".to_owned(), "--bench".to_owned(), text(as_handed_out("bench-flows")?)];
+    if asks("ours") || asks("loopwright") {
+        all.extend(["--program".to_owned(), text(optimised("loopwright")?)]);
+    }
+    all.extend(["--peers-folder".to_owned(), text(target().join("peers"))]);
+    // Without it DBOS runs on SQLite, and says so.
+    let postgres = if asks("dbos") { Postgres::start_durable().ok() } else { None };
+    if let Some(postgres) = &postgres {
+        let url = format!("{}/dbos", postgres.url.trim_end_matches("/postgres"));
+        all.extend(["--postgres".to_owned(), url, postgres.pid().to_string()]);
+    }
+    all.extend(asked.iter().map(|&word| word.to_owned()));
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    crate::command::run(&mut command(python, &all))
+}
+
+/// Builds a small program, with all that it depends on, as it would be handed
+/// out but for the linker's optimisation.
+fn as_handed_out(program: &str) -> Result<PathBuf> {
+    crate::command::run(&mut cargo(&["build", "--locked", "--profile", "bench", "-p", program]))?;
+    Ok(target().join("release").join(program))
 }
 
 /// Builds a program with our own crates as they are handed out, optimised and
@@ -57,7 +98,9 @@ pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
 /// rest stays as the tests have it (`Cargo.toml` says so aloud), because all of
 /// it would take an hour. Returns a copy, which the next build leaves alone.
 fn optimised(program: &str) -> Result<PathBuf> {
-    let mut build = cargo(&["build", "--locked", "-p", program]);
+    // What embeds the browser's files must agree with our crates on whether it does.
+    let embeds = "profile.dev.package.rust-embed.debug-assertions=false";
+    let mut build = cargo(&["build", "--locked", "--config", embeds, "-p", program]);
     for (what, value) in [("OPT_LEVEL", "3"), ("DEBUG_ASSERTIONS", "false"), ("OVERFLOW_CHECKS", "false")] {
         build.env(format!("CARGO_PROFILE_DEV_{what}"), value);
     }

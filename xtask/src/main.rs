@@ -50,7 +50,7 @@ enum Chore {
     },
     /// Check format, lints and house rules.
     Check,
-    /// Measure: `loop`, `deliver`.
+    /// Measure; without a name, the list of what there is.
     Bench {
         /// What to measure; without a name, the list of what there is.
         name: Option<String>,
@@ -68,9 +68,10 @@ enum Chore {
         /// Lives so many seeds.
         #[arg(long, conflicts_with = "seed")]
         seeds: Option<u64>,
-        /// Plants bugs into a copy of the code; each must be caught.
-        #[arg(long, conflicts_with_all = ["seed", "seeds"])]
-        planted: bool,
+        /// Plants bugs into a copy of the code; each must be caught. With a
+        /// text, only those whose file name contains it.
+        #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["seed", "seeds"])]
+        planted: Option<String>,
     },
     /// Walk through the UI in a real browser.
     E2e,

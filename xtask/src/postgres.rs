@@ -19,6 +19,20 @@ impl Postgres {
     /// Makes a folder, starts a server on a free port of loopback, and waits
     /// until it answers. Durability is off: the tests are about meaning.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_with("off")
+    }
+
+    /// The same with its usual durability, for measurements.
+    pub(crate) fn start_durable() -> Result<Self> {
+        Self::start_with("on")
+    }
+
+    /// Returns the process that is the server.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
+    fn start_with(fsync: &str) -> Result<Self> {
         let initdb = program("initdb")?;
         let postgres = program("postgres")?;
         let folder = std::env::temp_dir().join(format!("loopwright-postgres-{}", std::process::id()));
@@ -45,7 +59,7 @@ impl Postgres {
                 "-c",
                 "listen_addresses=127.0.0.1",
                 "-c",
-                "fsync=off",
+                &format!("fsync={fsync}"),
                 "-c",
                 "max_connections=300",
             ],

@@ -18,6 +18,7 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     let mut steps = Steps::new(only);
     steps.step("house rules", || {
         tidy::check()?;
+        sim::plants_fit()?;
         Ok(Outcome::Done)
     })?;
     steps.step("format", || {
@@ -33,14 +34,16 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     };
     let postgres_url = postgres.as_ref().map(|server| server.url.clone());
     steps.step("tests of the light crates", || tests(&LIGHT, postgres_url.as_deref(), long))?;
-    steps.step("simulation of events", || {
-        sim::step(&LIGHT, postgres_url.as_deref(), long)?;
-        Ok(Outcome::Done)
-    })?;
-    steps.step("planted bugs in events", || {
-        sim::planted_step()?;
-        Ok(Outcome::Done)
-    })?;
+    for name in ["events", "flows"] {
+        steps.step(&format!("simulation of {name}"), || {
+            sim::step(name, &LIGHT, postgres_url.as_deref(), long)?;
+            Ok(Outcome::Done)
+        })?;
+        steps.step(&format!("planted bugs in {name}"), || {
+            sim::planted_step(name)?;
+            Ok(Outcome::Done)
+        })?;
+    }
     steps.step("browser UI", || match ui::build() {
         Ok(()) => Ok(Outcome::Done),
         Err(error) if find(&["npm"], &[]).is_none() => Ok(Outcome::Skipped(format!("{error:#}"))),
@@ -50,6 +53,7 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     steps.step("lints", lints)?;
     steps.step("demo, checked from outside", checked_demo)?;
     steps.step("official clients", official_clients)?;
+    steps.step("mail and messages to receivers of others", || from_outside("tests/check_receivers.py", None))?;
     steps.step("tables read from outside", || from_outside("tests/check_tables.py", None))?;
     steps.step("logs mined from outside", || from_outside("tests/check_mining.py", None))?;
     steps.step("contract of the subscription API", || from_outside("tests/check_contract.py", None))?;
@@ -64,6 +68,7 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
 /// The entry of the chore `check`.
 pub(crate) fn check() -> Result<()> {
     tidy::check()?;
+    sim::plants_fit()?;
     crate::command::run(&mut cargo(&["fmt", "--all", "--check"]))?;
     lints().map(|_| ())
 }
