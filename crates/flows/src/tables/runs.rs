@@ -125,6 +125,15 @@ pub(crate) fn has_live_run(tx: &mut dyn Tx, flow: &str) -> Result<bool, Error> {
     Ok(tx.query_one(sql, args![flow])?.is_some())
 }
 
+/// Refuses what a run would still change after its end: whoever has cancelled
+/// it was told that it starts nothing more.
+pub(crate) fn expect_live(tx: &mut dyn Tx, run: RunId) -> Result<(), crate::error::Error> {
+    match tx.query_one("SELECT 1 FROM runs WHERE id = $1 AND state = 'live'", args![run])? {
+        Some(_) => Ok(()),
+        None => Err(crate::error::Error::HasEnded { id: run }),
+    }
+}
+
 pub(super) const RUN_COLUMNS: &str =
     "id, flow, version, started_by, state, outcome, reason, wakes_at, started_at, ended_at, operations";
 

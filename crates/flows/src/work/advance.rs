@@ -186,53 +186,24 @@ impl Flows {
                     return Parted::Sleeps(Box::new(held));
                 }
                 let causes = held.causes_of(&asked.intent);
-                let (result, may_help) = match &asked.intent.plan {
-                    Plan::Flow(call) => match self.call_flow(run, &asked, call, &causes).await {
-                        Ok(Called::Settled(settled)) => (settled, false),
-                        Ok(Called::Sleeps(at)) => {
-                            held.asked = Some(InFlight { at, ..asked });
-                            return Parted::Sleeps(Box::new(held));
-                        }
-                        Err(error) => {
-                            // Nothing is lost: the call is performed again.
-                            tracing::warn!(%run, error = %chain(&error), "a flow cannot be called yet");
-                            self.pause().await;
-                            held.asked = Some(asked);
-                            continue;
-                        }
-                    },
-                    Plan::Count => match self.count(run, &held.whose.flow, &asked.intent).await {
-                        Ok(settled) => (settled, false),
-                        Err(error) => {
-                            tracing::warn!(%run, error = %chain(&error), "a counter waits for the database");
-                            self.pause().await;
-                            held.asked = Some(asked);
-                            continue;
-                        }
-                    },
-                    Plan::Store(call) => match self.use_store(run, &held.program, &asked.intent, call).await {
-                        Ok(settled) => (settled, false),
-                        Err(error) => {
-                            tracing::warn!(%run, error = %chain(&error), "a data store waits for the database");
-                            self.pause().await;
-                            held.asked = Some(asked);
-                            continue;
-                        }
-                    },
-                    Plan::Ask(question) => match self.ask(run, &held.whose.flow, &asked, question).await {
-                        Ok(Called::Settled(settled)) => (settled, false),
-                        Ok(Called::Sleeps(at)) => {
-                            held.asked = Some(InFlight { at, ..asked });
-                            return Parted::Sleeps(Box::new(held));
-                        }
-                        Err(error) => {
-                            tracing::warn!(%run, error = %chain(&error), "a task waits for the database");
-                            self.pause().await;
-                            held.asked = Some(asked);
-                            continue;
-                        }
-                    },
-                    _ => {
+                let (result, may_help) = match self.perform_within(&held, &asked, &causes).await {
+                    Some(Ok(Called::Settled(settled))) => (settled, false),
+                    Some(Ok(Called::Sleeps(at))) => {
+                        held.asked = Some(InFlight { at, ..asked });
+                        return Parted::Sleeps(Box::new(held));
+                    }
+                    Some(Err(Error::HasEnded { .. })) => {
+                        self.is_cut_off(run);
+                        return Parted::Through;
+                    }
+                    Some(Err(error)) => {
+                        // Nothing is lost: the effect is performed again.
+                        tracing::warn!(%run, error = %chain(&error), "an effect waits for the database");
+                        self.pause().await;
+                        held.asked = Some(asked);
+                        continue;
+                    }
+                    None => {
                         let behind = Behind::Flow { flow: &held.whose.flow, version: &held.program.hash };
                         self.perform_in_time(&asked.intent, &For { causes: &causes, behind }).await
                     }
@@ -297,9 +268,7 @@ impl Flows {
                 self.nudge.notify_one();
             }
             if !goes_on {
-                // It was ended by somebody else, or for want of room.
-                let why = "the run was ended before it had answered; its history says why";
-                self.callers.tell(run, Vec::new(), Some(Err(why.to_owned())));
+                self.is_cut_off(run);
                 return Parted::Through;
             }
             // What a run answers is said when what led to it is durable.
@@ -308,6 +277,26 @@ impl Flows {
                 return Parted::Through;
             }
         }
+    }
+
+    /// Performs an effect that is a change of our own tables, if it is one. A
+    /// run that has ended meanwhile is refused by [`Error::HasEnded`].
+    async fn perform_within(&self, held: &Held, asked: &InFlight, causes: &Causes) -> Option<Result<Called, Error>> {
+        let (run, flow, intent) = (held.run, &held.whose.flow, &asked.intent);
+        Some(match &intent.plan {
+            Plan::Flow(call) => self.call_flow(run, asked, call, causes).await,
+            Plan::Count => self.count(run, flow, intent).await.map(Called::Settled),
+            Plan::Store(call) => self.use_store(run, &held.program, intent, call).await.map(Called::Settled),
+            Plan::Ask(question) => self.ask(run, flow, asked, question).await,
+            _ => return None,
+        })
+    }
+
+    /// Tells who waits for a run that somebody else has ended, or that ended
+    /// for want of room.
+    fn is_cut_off(&self, run: RunId) {
+        let why = "the run was ended before it had answered; its history says why";
+        self.callers.tell(run, Vec::new(), Some(Err(why.to_owned())));
     }
 
     /// Walks to the next effect, unless the run has taken all that it may.

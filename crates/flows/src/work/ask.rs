@@ -112,6 +112,7 @@ fn task_of(asked: &Asked, id: TaskId, run: RunId, flow: &str, effect: &InFlight)
 }
 
 fn perform(tx: &mut dyn Tx, run: RunId, step: &Step, now: Timestamp) -> Result<Seen, Error> {
+    tables::expect_live(tx, run)?;
     let (id, waits) = match step {
         Step::Make { task, token, waits } => {
             tables::add_task(tx, task, token)?;

@@ -116,6 +116,7 @@ pub(super) fn id_of(what: &str, key: &str, asked_at: Timestamp) -> [u8; 16] {
 fn perform(tx: &mut dyn Tx, step: &Step) -> Result<Called, Error> {
     let settled = |result| Ok(Called::Settled(Settled::new(result)));
     let (id, now) = (step.child.id, step.child.now);
+    tables::expect_live(tx, step.caller)?;
     let known = tables::run(tx, id)?;
     if known.is_none() {
         let depth = tables::call_depth(tx, step.caller)? + 1;

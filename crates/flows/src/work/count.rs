@@ -13,7 +13,11 @@ impl Flows {
     /// Takes the next number of a counter of a flow.
     pub(super) async fn count(&self, run: RunId, flow: &str, intent: &Intent) -> Result<Settled, Error> {
         let (flow, module, effect) = (flow.to_owned(), intent.module, intent.number);
-        let number = self.db.write("flows.count", move |tx| tables::count(tx, &flow, module, run, effect)).await?;
+        let counted_once = self.db.write("flows.count", move |tx| {
+            tables::expect_live(tx, run)?;
+            Ok::<_, Error>(tables::count(tx, &flow, module, run, effect)?)
+        });
+        let number = counted_once.await?;
         Ok(Settled::new(Ok(vec![counted(number)])))
     }
 }

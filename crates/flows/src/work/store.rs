@@ -26,7 +26,8 @@ impl Flows {
             let (at_once, now) = (program.rules.commits_at_once, self.clock.now());
             let effect = (run, intent.number);
             let made = self.db.write("flows.change_store", move |tx| {
-                tables::change_store(tx, &name, &change, effect, at_once, &limits, now)
+                tables::expect_live(tx, run)?;
+                Ok::<_, Error>(tables::change_store(tx, &name, &change, effect, at_once, &limits, now)?)
             });
             return Ok(made.await?.unwrap_or_else(|error| Settled::new(Err(error))));
         }

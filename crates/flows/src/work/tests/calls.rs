@@ -1,6 +1,13 @@
 //! Flows that call one another.
 
+use base::{Causes, Clock};
+
 use super::*;
+use crate::engine::Intent;
+use crate::error::Error;
+use crate::modules::{FlowCall, Plan};
+use crate::value::Value;
+use crate::work::advance::InFlight;
 
 const PRICE: &str = r#"
 interface: { input: [{ name: order, required: true }, { name: currency, default: EUR }], output: [{ name: price }] }
@@ -115,6 +122,31 @@ async fn a_cancelled_run_lets_its_caller_go_on() {
         let ended = flows.run_details(waiting.id).await.expect("a run").info;
         assert_eq!(ended.outcome, Some(Outcome::Error));
         assert!(ended.reason.expect("a reason").contains("of flow \"naps\" was cancelled"));
+    }
+}
+
+/// The task of a run may be on its way to the database when somebody cancels.
+#[tokio::test]
+async fn a_run_that_was_cancelled_calls_and_counts_no_more() {
+    for (_engine, _guard, house) in houses() {
+        let flows = house.engine(Arc::new(ScriptedHttp::default()), 1);
+        put(&flows, "naps", "flow:\n  - { id: 1, module: \"util:FunctionSleep\", mapper: { duration: 86400 } }").await;
+        let cancelled = run(&flows, "naps", json!({})).await.info.id;
+        flows.cancel(&ann(), cancelled).await.expect("it sleeps");
+        let call = FlowCall { flow: "naps".into(), input: Value::collection::<String>([]), waits: true };
+        for plan in [Plan::Flow(call), Plan::Count] {
+            let (path, key) = ("".into(), "a key".into());
+            let intent = Intent { number: 1, module: 2, path, key, is_safe: true, plan };
+            let refused = match intent.plan.clone() {
+                Plan::Flow(call) => {
+                    let asked = InFlight::new(intent, house.clock.now());
+                    flows.call_flow(cancelled, &asked, &call, &Causes::default()).await.map(|_| ()).err()
+                }
+                _ => flows.count(cancelled, "naps", &intent).await.err(),
+            };
+            assert!(matches!(refused, Some(Error::HasEnded { id }) if id == cancelled), "{refused:?}");
+        }
+        assert_eq!(flows.runs("naps", 10).await.expect("runs").len(), 1);
     }
 }
 
