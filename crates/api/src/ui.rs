@@ -56,11 +56,17 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
 /// Answers whatever no route has: a file, the page of a single-page address,
 /// or a fault.
 pub(crate) async fn serve(request: Request) -> Response {
-    answer(request, built)
+    answer(request, "index.html", built)
 }
 
-/// Answers from a set of files.
-fn answer(request: Request, file: fn(&str) -> Option<File>) -> Response {
+/// The same on the workspace's listener, which has pages of its own.
+pub(crate) async fn serve_workspace(request: Request) -> Response {
+    answer(request, "workspace.html", built)
+}
+
+/// Answers from a set of files; `home` is the page of every address of the
+/// single-page application.
+fn answer(request: Request, home: &str, file: fn(&str) -> Option<File>) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads {
         return unknown(request);
@@ -76,7 +82,7 @@ fn answer(request: Request, file: fn(&str) -> Option<File>) -> Response {
     let wants_page = accepts(headers, ACCEPT, "text/html");
     let names_file = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
     if path.is_empty() || (wants_page && !names_file && !belongs_to_api(&path)) {
-        let page = packed("index.html", headers, file).or_else(|| plain("index.html", headers, file));
+        let page = packed(home, headers, file).or_else(|| plain(home, headers, file));
         return page.unwrap_or_else(not_built);
     }
     unknown(request)

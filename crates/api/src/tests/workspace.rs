@@ -5,7 +5,7 @@ use expect_test::expect;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 
-use super::{House, WORKSPACE_TOKEN, check, request, send};
+use super::{ADMINISTRATOR, House, WORKSPACE_TOKEN, check, request, send};
 
 fn job() -> String {
     json!({
@@ -509,4 +509,30 @@ async fn the_caller_learns_who_it_is() {
         }
     "#]],
     );
+}
+
+#[tokio::test]
+async fn a_person_signs_in_to_the_pages_with_an_app_key() {
+    let house = House::open().await;
+    let login = async |key: &str| {
+        send(&house.workspace, request("POST /login", None, json!({ "key": key }).to_string())).await
+    };
+    let refused = login("admin:a-guess").await;
+    assert_eq!((refused.status.as_u16(), refused.body.contains("a-guess")), (401, false));
+    let token = login(ADMINISTRATOR).await.json()["token"].as_str().expect("a token").to_owned();
+    let authorization = format!("Bearer {token}");
+    let me = request("GET /api/2.0/preview/scim/v2/Me", Some(&authorization), Body::empty());
+    let me = send(&house.workspace, me).await;
+    assert_eq!((me.status.as_u16(), &me.json()["groups"][0]["display"]), (200, &json!("admins")));
+}
+
+#[tokio::test]
+async fn every_address_of_a_page_is_answered_with_the_pages() {
+    let house = House::open().await;
+    for path in ["/", "/jobs", "/jobs/5", "/jobs/5/runs/7", "/runs", "/settings/tokens", "/?o=1"] {
+        let mut asked = request(&format!("GET {path}"), None, Body::empty());
+        asked.headers_mut().insert("accept", HeaderValue::from_static("text/html"));
+        let page = send(&house.workspace, asked).await;
+        assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
+    }
 }

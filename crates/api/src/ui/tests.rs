@@ -30,7 +30,7 @@ async fn check(file: fn(&str) -> Option<File>, path: &str, headers: &[(&str, &st
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = answer(request.body(Body::empty()).expect("a plain request"), file);
+    let response = answer(request.body(Body::empty()).expect("a plain request"), "index.html", file);
     let mut seen = response.status().to_string();
     for name in ["content-type", "content-encoding", "cache-control"] {
         if let Some(value) = response.headers().get(name) {
@@ -98,7 +98,7 @@ async fn hashed_files_are_kept_for_ever_and_packed_where_welcome() {
 
 #[tokio::test]
 async fn a_known_tag_is_answered_without_the_file() {
-    let first = answer(Request::builder().uri("/").body(Body::empty()).expect("a plain request"), vite);
+    let first = answer(Request::builder().uri("/").body(Body::empty()).expect("a plain request"), "index.html", vite);
     let tag = first.headers()[ETAG].to_str().expect("a plain tag").to_owned();
     check(
         vite,
@@ -115,7 +115,7 @@ async fn a_known_tag_is_answered_without_the_file() {
 
 #[tokio::test]
 async fn without_a_build_the_root_says_how_to_make_one() {
-    let response = answer(Request::builder().uri("/").body(Body::empty()).expect("a plain request"), nothing);
+    let response = answer(Request::builder().uri("/").body(Body::empty()).expect("a plain request"), "index.html", nothing);
     assert_eq!(response.status(), StatusCode::OK);
     let body = response.into_body().collect().await.expect("a body in memory").to_bytes();
     assert!(String::from_utf8_lossy(&body).contains("cargo xtask demo"));

@@ -13,6 +13,7 @@ mod run_view;
 mod files;
 mod secrets;
 mod identity;
+mod pages;
 
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
@@ -49,6 +50,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .method_not_allowed_fallback(problem::no_endpoint)
         .layer(from_fn_with_state(app.clone(), caller::sign_in));
     Router::new()
+        .merge(pages::routes())
         .route("/.well-known/databricks-config", get(identity::discovery))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))

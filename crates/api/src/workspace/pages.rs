@@ -1,0 +1,48 @@
+//! The workspace's own pages, and how a person signs in to them.
+//!
+//! The pages call the API that every other client calls, with a token. Who has
+//! none yet signs in with an app key: people are the same on both listeners,
+//! and tokens are the workspace's own.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use base::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::fault::Fault;
+use crate::{body, ui};
+
+/// How long a person stays signed in.
+const SESSION: Duration = Duration::from_hours(12);
+
+/// Returns the routes that need no token: pages, their files, and the sign-in.
+/// All other paths belong to the API, which tells a stranger nothing.
+pub(super) fn routes() -> Router<App> {
+    let mut routes = Router::new().route("/login", post(login));
+    for path in ["/", "/jobs", "/jobs/{*rest}", "/runs", "/settings/{*rest}", "/assets/{*file}", "/icon.svg"] {
+        routes = routes.route(path, get(ui::serve_workspace));
+    }
+    routes
+}
+
+/// An app key of the program, written as `id:secret`.
+#[derive(Deserialize)]
+struct Login {
+    key: String,
+}
+
+/// Exchanges an app key for a token that ends by itself.
+async fn login(State(app): State<App>, body::Json(login): body::Json<Login>) -> Result<Json<Value>, Fault> {
+    let header = Secret::new(format!("AppKey {}", STANDARD.encode(login.key.trim())));
+    let actor = app.access.authenticate(Some(header.expose())).await?;
+    let (info, token) = app.workspace.create_token(&actor, "signed in with a browser", Some(SESSION)).await?;
+    let expires_at = info.expires_at.map(base::Timestamp::as_millis);
+    Ok(Json(json!({ "token": token.expose(), "expiry_time": expires_at })))
+}
