@@ -9,7 +9,7 @@ use crate::postgres::Postgres;
 use crate::{demo, python};
 
 /// Benchmarks that exist, and what they print.
-const BENCHES: [(&str, &str); 5] = [
+const BENCHES: [(&str, &str); 6] = [
     ("loop", "push answered DONE to first byte of the callback; start to ready; memory when idle"),
     ("deliver", "deliveries of events: rates, latencies, crashes; \"-- --quick\" for less than a minute"),
     ("push", "rows on their way in, beside DuckDB and Polars; memory; \"-- --quick\" for a few minutes"),
@@ -22,7 +22,11 @@ const BENCHES: [(&str, &str); 5] = [
         "runs of flows, beside Node-RED, n8n, Restate, DBOS and a bare loop; \"-- --quick\" for a few minutes, \
          \"--peers ours,bare\" for some",
     ),
+    ("workspace", "runs of jobs in the local workspace, beside MiniLake; \"-- --quick\" for half a minute"),
 ];
+
+/// The version of the other local workspace that ours is measured beside.
+const MINILAKE: &str = "1.9.0";
 
 /// Runs a benchmark; `passed_on` is for the benchmark itself.
 pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
@@ -46,6 +50,12 @@ pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
         let program = optimised("loopwright")?.to_string_lossy().into_owned();
         own.splice(0..0, ["tests/bench_push.py", &program]);
         return crate::command::run(&mut command(python, &own));
+    }
+    if name == "workspace" {
+        let peer = python::with_package("minilake", MINILAKE)?.to_string_lossy().into_owned();
+        let program = optimised("loopwright")?.to_string_lossy().into_owned();
+        own.splice(0..0, ["tests/bench_workspace.py", &program, "--minilake", &peer]);
+        return crate::command::run(&mut command(python::with_packages()?, &own));
     }
     if name == "signals" {
         let python = python::with_packages()?;
