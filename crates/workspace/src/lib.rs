@@ -38,6 +38,7 @@
 
 mod id;
 mod error;
+mod data_error;
 pub mod settings;
 mod parameters;
 mod job;
@@ -63,6 +64,7 @@ mod volumes;
 #[cfg(test)]
 mod tests;
 
+pub use data_error::DataError;
 pub use error::Error;
 pub use id::{JobId, RunId};
 pub use job::{Job, JobsQuery, Page};

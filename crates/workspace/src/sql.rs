@@ -6,9 +6,14 @@
 //! in which they go over the wire. So a large answer never stands in memory,
 //! and formats that only an engine can write (Arrow) need nothing here.
 
+mod dialect;
+mod words;
+
 use base::{Actor, BoxFuture};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+pub use dialect::{Change, Copy, Name, Understood, fits, understand, values};
 
 /// A statement, and everything that its answer depends on.
 #[derive(Clone, Debug)]
