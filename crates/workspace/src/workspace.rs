@@ -46,6 +46,10 @@ pub struct Options {
     pub stop_grace: Duration,
     /// How a failed run ends in the old state block.
     pub failed_runs: FailedRuns,
+    /// Rows of a chunk of an SQL answer at most.
+    pub chunk_rows: u64,
+    /// Bytes of a chunk of an SQL answer, about.
+    pub chunk_bytes: u64,
 }
 
 impl Default for Options {
@@ -63,6 +67,8 @@ impl Default for Options {
             tasks_at_once_max: 16,
             stop_grace: Duration::from_secs(10),
             failed_runs: FailedRuns::default(),
+            chunk_rows: 100_000,
+            chunk_bytes: 16 << 20,
         }
     }
 }
@@ -80,6 +86,7 @@ pub struct Workspace {
     pub(crate) wake: Notify,
     changes: watch::Sender<u64>,
     statements: OnceLock<Arc<dyn Statements>>,
+    pub(crate) running: crate::statements::Running,
 }
 
 impl Workspace {
@@ -106,6 +113,7 @@ impl Workspace {
             wake: Notify::new(),
             changes: watch::Sender::new(0),
             statements: OnceLock::new(),
+            running: crate::statements::Running::default(),
         }
     }
 
