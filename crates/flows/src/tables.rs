@@ -54,8 +54,8 @@ pub(crate) use packages::{
     add_package_version, package_version, package_versions, put_in_package, set_shared_variables, shared_variables,
 };
 pub(crate) use runs::{
-    NewRun, RunRow, counts, expect_live, has_live_run, has_open_run, insert_begun_run, insert_ended, insert_run, insert_run_in_hand,
-    insert_unstarted, operations, run, runs,
+    NewRun, RunRow, counts, expect_live, has_live_run, has_open_run, insert_begun_run, insert_ended, insert_run,
+    insert_run_in_hand, insert_unstarted, operations, run, runs,
 };
 #[cfg(test)]
 pub(crate) use stores::end_changes;

@@ -18,7 +18,7 @@ const PIECES_AHEAD: usize = 2;
 impl Lake {
     /// Returns what a statement sees now.
     pub(crate) fn scope(&self, pool: PoolId) -> Scope {
-        Scope { view: self.pool(pool).view(), views: self.asking.views(pool) }
+        Scope::of(self.pool(pool).view(), self.asking.views(pool))
     }
 
     /// Takes a statement in, once the pool is where the request wants it.
@@ -36,7 +36,7 @@ impl Lake {
 
     /// Works on the lake's own threads; whoever no longer waits for the answer
     /// does not want the work either.
-    async fn work<T: Send + 'static>(
+    pub(crate) async fn work<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, SqlError>> + Send + 'static,
     ) -> Result<T, SqlError> {
@@ -44,7 +44,7 @@ impl Lake {
         work.await.unwrap_or_else(|error| Err(SqlError::Engine(error.into())))
     }
 
-    async fn start(&self, begun: &mut Begun, scope: Scope, statement: String) -> Result<Answering, SqlError> {
+    pub(crate) async fn start(&self, begun: &mut Begun, scope: Scope, statement: String) -> Result<Answering, SqlError> {
         let environment = self.asking.environment();
         let started = self.work(async move { plan(&scope, &statement, &environment).await?.start().await });
         begun.work.on(started).await?

@@ -24,7 +24,7 @@ use crate::asking::Begun;
 use crate::query::{Answering, json_rows, of_engine};
 
 /// A reader who takes nothing for so long has gone.
-const READER_PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const READER_PATIENCE: Duration = Duration::from_mins(5);
 
 /// Sends the rows of a statement; `ready` hears whether it could begin.
 pub(crate) async fn send(
@@ -140,7 +140,7 @@ impl Writer {
 }
 
 /// Columns under the names of the answer, in types that every reader knows.
-fn outward(schema: &SchemaRef, columns: &[SqlColumn]) -> SchemaRef {
+pub(crate) fn outward(schema: &SchemaRef, columns: &[SqlColumn]) -> SchemaRef {
     let fields = schema.fields().iter().zip(columns).map(|(field, column)| {
         let data_type = match field.data_type() {
             DataType::Utf8View => DataType::Utf8,
@@ -152,20 +152,20 @@ fn outward(schema: &SchemaRef, columns: &[SqlColumn]) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn in_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn in_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns: Result<Vec<ArrayRef>, _> = columns.map(|(column, field)| cast(column, field.data_type())).collect();
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(schema.clone(), columns?, &options)
 }
 
-fn of_arrow(error: ArrowError) -> SqlError {
+pub(crate) fn of_arrow(error: ArrowError) -> SqlError {
     of_engine(error.into())
 }
 
 /// Writes a line of CSV. Nothing is an empty field, an empty text is `""`, so
 /// that both come back as they were.
-fn write_line(cells: &[Json], out: &mut Vec<u8>) {
+pub(crate) fn write_line(cells: &[Json], out: &mut Vec<u8>) {
     for (place, cell) in cells.iter().enumerate() {
         if place > 0 {
             out.push(b',');

@@ -31,6 +31,7 @@ use crate::pace::Budget;
 use crate::parquet_piece::ParquetPiece;
 use crate::pool::Pool;
 use crate::pressure;
+use crate::reading::Reading;
 use crate::rounds::Rounds;
 use crate::run::{Kind, Run};
 use crate::staging::{Load, Staging};
@@ -544,7 +545,7 @@ impl Tables for Lake {
     }
 
     fn transform(&self, transform: Transform) -> BoxFuture<'_, Result<Transformed, TablesError>> {
-        Box::pin(self.run_transform(transform))
+        Box::pin(async move { self.run_transform(transform, "data job", &Reading::default()).await })
     }
 
     fn show_views(&self, pool: PoolId, views: Vec<ViewDefinition>) {

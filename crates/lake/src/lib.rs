@@ -74,6 +74,8 @@ mod functions;
 mod shown;
 mod json;
 mod download;
+mod reading;
+mod pieces;
 mod answers;
 mod rewrite;
 mod transform;
@@ -81,6 +83,8 @@ mod explore;
 
 pub use error::Error;
 pub use lake::{Lake, Options};
+pub use pieces::Piece;
+pub use reading::{Answer, Column, Form, Limits, Parameter, Question, Reading};
 
 #[cfg(test)]
 mod tests;

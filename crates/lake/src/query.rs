@@ -30,7 +30,9 @@ use crate::table::Table;
 use crate::views::{self, PlannedView};
 
 const CATALOG: &str = "loopwright";
-const SCHEMA: &str = "pool";
+/// Where the tables of the pool are in which a statement is at home. A pool
+/// cannot be called so by accident.
+const SCHEMA: &str = "~pool";
 
 /// A statement whose rows come one batch after the other.
 pub(crate) struct Answering {
@@ -59,6 +61,13 @@ impl Planned {
             .map(|field| SqlColumn { name: self.spelled.answer_column(field.name()), kind: kind(field.data_type()) });
         Ok(Answering { columns: columns.collect(), stream })
     }
+}
+
+/// What a statement names in another pool.
+struct Elsewhere {
+    name: String,
+    tables: Vec<Arc<Table>>,
+    views: Vec<PlannedView>,
 }
 
 /// Understands a statement of any kind, in the spelling of the tables.
@@ -92,6 +101,21 @@ pub(crate) async fn plan_inside(
     }
     let mut relations: Vec<Relation> = tables.iter().map(|table| Relation::of(table)).collect();
     relations.extend(views.iter().map(PlannedView::relation));
+    let mut elsewhere: Vec<Elsewhere> = Vec::new();
+    for neighbour in scope.named(&words) {
+        let tables: Vec<Arc<Table>> = words.iter().filter_map(|word| neighbour.scope.table(word)).cloned().collect();
+        let mut views: Vec<PlannedView> = Vec::new();
+        for definition in words.iter().filter_map(|word| neighbour.scope.views.get(word)) {
+            views.push(views::plan(&neighbour.scope, definition, environment, inside).await?);
+        }
+        relations.push(Relation { name: neighbour.name.clone(), columns: Vec::new() });
+        relations.extend(tables.iter().map(|table| Relation::of(table)));
+        relations.extend(views.iter().map(PlannedView::relation));
+        elsewhere.push(Elsewhere { name: neighbour.name.clone(), tables, views });
+    }
+    if !scope.neighbours.is_empty() {
+        relations.push(Relation { name: CATALOG.to_owned(), columns: Vec::new() });
+    }
     // Which table teaches its spelling first must not depend on chance.
     relations.sort_by(|one, other| one.name.cmp(&other.name));
     let spelled = spell(tokens, &relations);
@@ -108,7 +132,26 @@ pub(crate) async fn plan_inside(
         let name = TableReference::bare(spelled.word(&view.name).to_owned());
         context.register_table(name, view.shown(&spelled).map_err(of_engine)?).map_err(of_engine)?;
     }
-    let plan = context.state().statement_to_plan(parsed).await.map_err(of_engine)?;
+    for Elsewhere { name, tables, views } in elsewhere {
+        let schema = spelled.word(&name).to_owned();
+        if let Some(catalog) = context.catalog(CATALOG) {
+            catalog.register_schema(&schema, Arc::new(MemorySchemaProvider::new())).map_err(of_engine)?;
+        }
+        let place = |table: &str| TableReference::full(CATALOG, schema.clone(), spelled.word(table).to_owned());
+        for table in &tables {
+            let shown = Arc::new(Shown::new(table.clone(), &spelled));
+            context.register_table(place(&table.name), shown).map_err(of_engine)?;
+        }
+        for view in views {
+            let place = place(&view.name);
+            context.register_table(place, view.shown(&spelled).map_err(of_engine)?).map_err(of_engine)?;
+        }
+    }
+    let mut plan = context.state().statement_to_plan(parsed).await.map_err(of_engine)?;
+    if !scope.parameters.is_empty() {
+        let values = scope.parameters.iter().map(|(name, value)| (spelled.word(name).to_owned(), value.clone()));
+        plan = plan.with_param_values(values.collect::<Vec<_>>()).map_err(of_engine)?;
+    }
     // The statement was looked at; the plan is looked at too, so that nothing
     // slips through by a form of words that we did not think of.
     let only_reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);

@@ -11,6 +11,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::display::FormatOptions;
 use base::sql::SqlError;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use futures::StreamExt as _;
 use pools::rows::{ColumnType, Rows};
 use pools::{Commit, Mode, Piece, SEQ_COLUMN, Tables as _, TablesError, Transform, Transformed};
@@ -23,6 +24,7 @@ use crate::columns::empty_column;
 use crate::error::failed;
 use crate::lake::Lake;
 use crate::query::{Answering, parse_any, plan};
+use crate::reading::Reading;
 use crate::rewrite::{Action, CHANGED, Counts, Write, action};
 use crate::views::twice;
 
@@ -32,30 +34,47 @@ const TRIES_MAX: usize = 10;
 const PIECE_ROWS: usize = 64 * 1024;
 
 impl Lake {
-    /// Runs a statement of a data job.
-    pub(crate) async fn run_transform(&self, transform: Transform) -> Result<Transformed, TablesError> {
+    /// Runs a statement of a data job, or one that sees more than its pool.
+    pub(crate) async fn run_transform(
+        &self,
+        transform: Transform,
+        asked_by: &str,
+        reading: &Reading,
+    ) -> Result<Transformed, TablesError> {
         if let Some(committed) = self.pool(transform.pool).outcome(transform.job)? {
             return Ok(Transformed::Committed(committed));
         }
         // The statement is in the list of those under way, and can be stopped
         // there too.
-        let begun = self.asking.begin(transform.pool, &transform.statement, "data job");
+        let begun = self.asking.begin(transform.pool, &transform.statement, asked_by);
         let stop = begun.work.stop.clone();
         let _linked = link(&transform.stop, &stop);
         let mut tried = 0;
         loop {
             tried += 1;
             let mut work = Work::new(stop.clone(), self.transform_time_max());
-            match self.try_transform(&transform, &mut work).await {
+            match self.try_transform(&transform, reading, &mut work).await {
                 Err(TablesError::Moved { .. }) if tried < TRIES_MAX => {}
                 done => return done,
             }
         }
     }
 
-    async fn try_transform(&self, transform: &Transform, work: &mut Work) -> Result<Transformed, TablesError> {
-        let scope = self.scope(transform.pool);
+    async fn try_transform(
+        &self,
+        transform: &Transform,
+        reading: &Reading,
+        work: &mut Work,
+    ) -> Result<Transformed, TablesError> {
+        let scope = self.scope_for(Some(transform.pool), reading).map_err(of_sql)?;
         let parsed = parse_any(&transform.statement, &scope).map_err(of_sql)?;
+        // The rows of these come from where the statement is at home; the
+        // others speak of the table that they change.
+        let brings_rows = matches!(parsed, SqlStatement::Insert(_) | SqlStatement::CreateTable(_));
+        let asked = match brings_rows && reading.is_elsewhere(transform.pool) {
+            true => self.scope_for(reading.home, reading).map_err(of_sql)?,
+            false => scope.clone(),
+        };
         match action(parsed, &transform.statement, &scope)? {
             Action::Nothing => Ok(Transformed::Nothing),
             Action::DropView(name) => Ok(Transformed::ViewDropped(name)),
@@ -77,7 +96,7 @@ impl Lake {
             Action::Write(write) => {
                 let environment = self.asking.environment();
                 let question = write.question.clone();
-                let started = async move { plan(&scope, &question, &environment).await?.start().await };
+                let started = async move { plan(&asked, &question, &environment).await?.start().await };
                 let started = AbortOnDropHandle::new(self.runtime().spawn(started));
                 let answering = work.on(started).await.map_err(of_sql)?.map_err(failed)?.map_err(of_sql)?;
                 let staged = self.stage_rows(transform, &write, answering, work).await;
@@ -169,7 +188,7 @@ fn commit_of(transform: &Transform, table: String, mode: Mode) -> Commit {
 }
 
 /// Lets one token stop another, until what it returns is dropped.
-fn link(from: &CancellationToken, to: &CancellationToken) -> AbortOnDropHandle<()> {
+pub(crate) fn link(from: &CancellationToken, to: &CancellationToken) -> AbortOnDropHandle<()> {
     let (from, to) = (from.clone(), to.clone());
     AbortOnDropHandle::new(tokio::spawn(async move {
         from.cancelled().await;

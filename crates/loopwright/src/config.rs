@@ -104,6 +104,8 @@ pub(crate) struct Config {
     #[serde(deserialize_with = "number")]
     pub(crate) data_models_bytes_max: u64,
     pub(crate) python: PathBuf,
+    #[serde(deserialize_with = "number")]
+    pub(crate) workspace_chunk_rows: u64,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     #[serde(deserialize_with = "number")]
@@ -310,6 +312,7 @@ impl Config {
             ("transform_seconds_max", self.transform_seconds_max.to_string()),
             ("data_models_bytes_max", self.data_models_bytes_max.to_string()),
             ("python", self.python.display().to_string()),
+            ("workspace_chunk_rows", self.workspace_chunk_rows.to_string()),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             ("stop_seconds", self.stop_seconds.to_string()),

@@ -10,6 +10,7 @@ mod config;
 mod telemetry;
 mod serve;
 mod wire;
+mod statements;
 mod memory;
 mod workers;
 mod mail;

@@ -21,6 +21,7 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value as Json, json};
 
 use crate::config::Config;
+use crate::statements::StatementsOfLake;
 use crate::{memory, tls};
 
 /// The addresses that the listeners have taken.
@@ -138,6 +139,13 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
     if let Some(token) = &config.workspace_bootstrap_token {
         workspace.bootstrap_token(token).await.context("the setting \"workspace_bootstrap_token\" cannot be used")?;
     }
+    workspace.set_statements(Arc::new(StatementsOfLake {
+        access: access.clone(),
+        pools: pools.clone(),
+        lake: lake.clone(),
+        clock: clock.clone(),
+        workspace: Arc::downgrade(&workspace),
+    }));
     Ok(House { lake, access, pools, events, flows, workspace, mining, clock, chance })
 }
 
@@ -252,6 +260,7 @@ fn workspace_options(config: &Config, addresses: &Addresses) -> Result<workspace
     let mut options = workspace::Options {
         supervisor: vec![program.into_os_string(), "supervise-task".into()],
         python: config.python.clone(),
+        chunk_rows: config.workspace_chunk_rows.max(1),
         public_url: format!("{}://{own}", addresses.scheme()),
         ..workspace::Options::default()
     };

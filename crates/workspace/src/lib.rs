@@ -38,6 +38,7 @@
 
 mod id;
 mod error;
+mod data_error;
 pub mod settings;
 mod parameters;
 mod job;
@@ -57,21 +58,34 @@ mod record;
 mod runs;
 mod workspace;
 mod work;
+pub mod sql;
+mod statements;
+mod warehouses;
+mod copied;
+mod volumes;
+mod storage;
 
 #[cfg(test)]
 mod tests;
 
+pub use data_error::DataError;
 pub use error::Error;
 pub use id::{JobId, RunId};
 pub use job::{Job, JobsQuery, Page};
 pub use run::{Overriding, ResultState, RunRequest, RunType};
 pub use secrets::{SecretInfo, SecretScope};
 pub use settings::{ApiVersion, JobSettings};
+pub use statements::{ChunkInfo, Disposition, Manifest, StatementSpec, StatementState, StatementView};
+pub use storage::{StoredEntry, StoredUpload};
 pub use supervisor::supervise;
 pub use token::TokenInfo;
 pub use view::{FailedRuns, OutputView, RunCounts, RunView, RunsQuery, TaskRunView};
+pub use volumes::VOLUMES_VARIABLE;
+pub use warehouses::Warehouse;
 pub use workspace::{Options, Workspace};
 
 /// The tables that this crate owns in the control database.
-pub const MIGRATIONS: &[base::db::Migration] =
-    &[base::db::Migration { name: "workspace/0001_workspace", sql: include_str!("../migrations/0001_workspace.sql") }];
+pub const MIGRATIONS: &[base::db::Migration] = &[
+    base::db::Migration { name: "workspace/0001_workspace", sql: include_str!("../migrations/0001_workspace.sql") },
+    base::db::Migration { name: "workspace/0004_data", sql: include_str!("../migrations/0004_data.sql") },
+];

@@ -514,9 +514,8 @@ async fn the_caller_learns_who_it_is() {
 #[tokio::test]
 async fn a_person_signs_in_to_the_pages_with_an_app_key() {
     let house = House::open().await;
-    let login = async |key: &str| {
-        send(&house.workspace, request("POST /login", None, json!({ "key": key }).to_string())).await
-    };
+    let login =
+        async |key: &str| send(&house.workspace, request("POST /login", None, json!({ "key": key }).to_string())).await;
     let refused = login("admin:a-guess").await;
     assert_eq!((refused.status.as_u16(), refused.body.contains("a-guess")), (401, false));
     let token = login(ADMINISTRATOR).await.json()["token"].as_str().expect("a token").to_owned();

@@ -115,7 +115,8 @@ async fn a_known_tag_is_answered_without_the_file() {
 
 #[tokio::test]
 async fn without_a_build_the_root_says_how_to_make_one() {
-    let response = answer(Request::builder().uri("/").body(Body::empty()).expect("a plain request"), "index.html", nothing);
+    let response =
+        answer(Request::builder().uri("/").body(Body::empty()).expect("a plain request"), "index.html", nothing);
     assert_eq!(response.status(), StatusCode::OK);
     let body = response.into_body().collect().await.expect("a body in memory").to_bytes();
     assert!(String::from_utf8_lossy(&body).contains("cargo xtask demo"));

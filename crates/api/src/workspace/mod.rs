@@ -14,6 +14,8 @@ mod files;
 mod secrets;
 mod identity;
 mod pages;
+mod statements;
+mod warehouses;
 
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
@@ -44,6 +46,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
     {
         behind_sign_in = behind_sign_in.nest(path, of_jobs().layer(Extension(version)));
     }
+    behind_sign_in = behind_sign_in.merge(of_sql());
     // Whoever has no token learns nothing, not even which paths there are.
     let behind_sign_in = behind_sign_in
         .fallback(problem::no_endpoint)
@@ -54,9 +57,27 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/.well-known/databricks-config", get(identity::discovery))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+        .route("/api/2.0/sql/results", get(statements::open_link))
         .merge(behind_sign_in)
         .layer(body::at_most(REQUEST_BYTES_MAX))
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
+}
+
+fn of_sql() -> Router<App> {
+    let execute = || post(statements::execute).layer(body::at_most(statements::REQUEST_BYTES_MAX));
+    Router::new()
+        .route("/api/2.0/sql/statements", execute())
+        // Older clients write it so.
+        .route("/api/2.0/sql/statements/", execute())
+        .route("/api/2.0/sql/statements/{id}", get(statements::get).delete(statements::close))
+        .route("/api/2.0/sql/statements/{id}/result/chunks/{chunk}", get(statements::chunk))
+        .route("/api/2.0/sql/statements/{id}/cancel", post(statements::cancel))
+        .route("/api/2.0/sql/history/queries", get(statements::history))
+        .route("/api/2.0/sql/warehouses", get(warehouses::list).post(warehouses::create))
+        .route("/api/2.0/sql/warehouses/{id}", get(warehouses::get).delete(warehouses::delete))
+        .route("/api/2.0/sql/warehouses/{id}/edit", post(warehouses::edit))
+        .route("/api/2.0/sql/warehouses/{id}/start", post(warehouses::start))
+        .route("/api/2.0/sql/warehouses/{id}/stop", post(warehouses::stop))
 }
 
 fn of_jobs() -> Router<App> {

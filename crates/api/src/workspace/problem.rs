@@ -40,6 +40,8 @@ fn words(fault: &Fault) -> (StatusCode, &'static str) {
         "run-active" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
         "file-too-large" => return (StatusCode::BAD_REQUEST, "MAX_NOTEBOOK_SIZE_EXCEEDED"),
         "body-too-long" => return (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+        "not-implemented" => return (StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED"),
+        "state-invalid" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
         "path-unknown" => "ENDPOINT_NOT_FOUND",
         _ => match fault.status {
             StatusCode::BAD_REQUEST => "INVALID_PARAMETER_VALUE",
