@@ -57,6 +57,8 @@ mod record;
 mod runs;
 mod workspace;
 mod work;
+pub mod sql;
+mod volumes;
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +72,7 @@ pub use settings::{ApiVersion, JobSettings};
 pub use supervisor::supervise;
 pub use token::TokenInfo;
 pub use view::{FailedRuns, OutputView, RunCounts, RunView, RunsQuery, TaskRunView};
+pub use volumes::VOLUMES_VARIABLE;
 pub use workspace::{Options, Workspace};
 
 /// The tables that this crate owns in the control database.

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base::db::{Control, Db, Tx};
@@ -20,6 +20,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::RunId;
 use crate::error::Error;
+use crate::sql::Statements;
 use crate::folder::TaskFolder;
 use crate::view::{FailedRuns, Sight};
 
@@ -78,6 +79,7 @@ pub struct Workspace {
     pub(crate) to_look_at: Mutex<BTreeSet<RunId>>,
     pub(crate) wake: Notify,
     changes: watch::Sender<u64>,
+    statements: OnceLock<Arc<dyn Statements>>,
 }
 
 impl Workspace {
@@ -103,7 +105,22 @@ impl Workspace {
             to_look_at: Mutex::default(),
             wake: Notify::new(),
             changes: watch::Sender::new(0),
+            statements: OnceLock::new(),
         }
+    }
+
+    /// Says who answers SQL. Without it every statement is refused.
+    pub fn set_statements(&self, statements: Arc<dyn Statements>) {
+        // Only the first word counts: the house is wired once.
+        let _ = self.statements.set(statements);
+    }
+
+    /// Returns who answers SQL.
+    pub fn statements(&self) -> Result<&Arc<dyn Statements>, Error> {
+        self.statements.get().ok_or(Error::Unsupported {
+            setting: "sql".into(),
+            hint: ": no SQL engine is wired to it".into(),
+        })
     }
 
     /// Returns a number that changes whenever a run may have changed: whoever
