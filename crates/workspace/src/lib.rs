@@ -40,9 +40,12 @@ mod id;
 mod error;
 pub mod settings;
 mod parameters;
+mod inputs;
+mod condition;
 mod job;
 pub mod run;
 mod decide;
+mod references;
 pub mod view;
 mod token;
 mod secrets;
@@ -52,6 +55,8 @@ mod output;
 mod redact;
 mod supervisor;
 mod process;
+mod launch;
+mod conduct;
 mod tables;
 mod record;
 mod runs;
@@ -64,8 +69,10 @@ mod volumes;
 mod tests;
 
 pub use error::Error;
+pub use folder::Limits;
 pub use id::{JobId, RunId};
 pub use job::{Job, JobsQuery, Page};
+pub use output::{LogPiece, LogPlace};
 pub use run::{Overriding, ResultState, RunRequest, RunType};
 pub use secrets::{SecretInfo, SecretScope};
 pub use settings::{ApiVersion, JobSettings};
@@ -76,5 +83,7 @@ pub use volumes::VOLUMES_VARIABLE;
 pub use workspace::{Options, Workspace};
 
 /// The tables that this crate owns in the control database.
-pub const MIGRATIONS: &[base::db::Migration] =
-    &[base::db::Migration { name: "workspace/0001_workspace", sql: include_str!("../migrations/0001_workspace.sql") }];
+pub const MIGRATIONS: &[base::db::Migration] = &[
+    base::db::Migration { name: "workspace/0001_workspace", sql: include_str!("../migrations/0001_workspace.sql") },
+    base::db::Migration { name: "workspace/0002_tasks", sql: include_str!("../migrations/0002_tasks.sql") },
+];
