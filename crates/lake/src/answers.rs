@@ -44,7 +44,12 @@ impl Lake {
         work.await.unwrap_or_else(|error| Err(SqlError::Engine(error.into())))
     }
 
-    pub(crate) async fn start(&self, begun: &mut Begun, scope: Scope, statement: String) -> Result<Answering, SqlError> {
+    pub(crate) async fn start(
+        &self,
+        begun: &mut Begun,
+        scope: Scope,
+        statement: String,
+    ) -> Result<Answering, SqlError> {
         let environment = self.asking.environment();
         let started = self.work(async move { plan(&scope, &statement, &environment).await?.start().await });
         begun.work.on(started).await?

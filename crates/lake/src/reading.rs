@@ -124,8 +124,9 @@ impl Lake {
         let answering = self.start(&mut begun, scope, statement).await?;
         let fields = answering.stream.schema();
         let columns = answering.columns.iter().zip(fields.fields());
-        let columns: Vec<Column> =
-            columns.map(|(column, field)| Column { name: column.name.clone(), kind: sql_type(field.data_type()) }).collect();
+        let columns: Vec<Column> = columns
+            .map(|(column, field)| Column { name: column.name.clone(), kind: sql_type(field.data_type()) })
+            .collect();
         let (ready, begins) = oneshot::channel();
         let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
         self.runtime().spawn(async move {

@@ -63,9 +63,7 @@ impl Statements for StatementsOfLake {
                     self.show(&asked, values(&["databaseName"], &[], &rows)).await
                 }
                 Understood::ShowTables { schema, like } => self.show_tables(&asked, &usable, schema, like).await,
-                Understood::Describe { table, names_only } => {
-                    self.describe(&asked, &usable, &table, names_only).await
-                }
+                Understood::Describe { table, names_only } => self.describe(&asked, &usable, &table, names_only).await,
                 Understood::Use(used) => {
                     check_catalog(used.catalog.as_deref())?;
                     if let Some(schema) = &used.schema {
@@ -234,7 +232,11 @@ impl StatementsOfLake {
         }
         if !exists {
             self.access.require(&asked.actor, Permission::CreatePool, &Scope::Team).await.map_err(denied)?;
-            let pool = self.pools.create(&asked.actor, name).await.map_err(|error| StatementError::bad(chain(&error).to_string()))?;
+            let pool = self
+                .pools
+                .create(&asked.actor, name)
+                .await
+                .map_err(|error| StatementError::bad(chain(&error).to_string()))?;
             self.access.entrust(&asked.actor, &Scope::Pool(pool.id.to_string())).await.map_err(internal)?;
         }
         let (_, pieces) = mpsc::channel(1);
@@ -256,8 +258,7 @@ impl StatementsOfLake {
         let tables = self.pools.explore(pool.id).await.map_err(internal)?;
         let names = tables.into_iter().map(|table| table.info.name);
         let names = names.filter(|name| like.as_ref().is_none_or(|like| fits(like, name)));
-        let rows: Vec<_> =
-            names.map(|name| vec![Some(pool.name.clone()), Some(name), Some("false".into())]).collect();
+        let rows: Vec<_> = names.map(|name| vec![Some(pool.name.clone()), Some(name), Some("false".into())]).collect();
         self.show(asked, values(&["database", "tableName", "isTemporary"], &["isTemporary"], &rows)).await
     }
 

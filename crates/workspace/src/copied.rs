@@ -11,11 +11,7 @@ use crate::workspace::Workspace;
 impl Workspace {
     /// Returns the paths among `files`, each with its stamp, that were not yet
     /// copied into a table.
-    pub async fn not_copied(
-        &self,
-        target: &str,
-        files: Vec<(String, String)>,
-    ) -> Result<HashSet<String>, DataError> {
+    pub async fn not_copied(&self, target: &str, files: Vec<(String, String)>) -> Result<HashSet<String>, DataError> {
         let target = target.to_owned();
         self.db
             .read("workspace.not_copied", move |tx| {

@@ -6,13 +6,15 @@
 //! no clock; a crash between recording and doing is healed by looking at the
 //! folder of the task, not here.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::Timestamp;
+use serde_json::Value as Json;
 
 use crate::RunId;
-use crate::run::{ResultState, Run, RunState, StopReason, TaskRun, TaskState};
-use crate::settings::{JobSettings, RunIf, Task};
+use crate::run::{Detail, ResultState, Run, RunState, StopReason, TaskRun, TaskState};
+use crate::settings::{Body, Dependency, JobSettings, Outcome, RunIf, Task};
 use crate::view::stop_message;
 
 /// A run with all attempts of its tasks, in order of task and attempt.
@@ -40,12 +42,21 @@ pub enum Input {
         /// The number that the next attempt gets, if there is one.
         next: RunId,
     },
+    /// The inputs of a `for_each_task` are known.
+    Opened {
+        /// Its attempt.
+        attempt: RunId,
+        /// An input for each iteration, and the number that it gets.
+        iterations: Vec<(RunId, Json)>,
+        /// The number that the next attempt gets, if there is one.
+        next: RunId,
+    },
     /// Somebody asked the run to stop.
     Cancel,
 }
 
 /// What is known of a process that is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ending {
     /// How it ended.
     pub how: How,
@@ -55,6 +66,15 @@ pub struct Ending {
     pub error: Option<String>,
     /// The exception with its traceback.
     pub error_trace: Option<String>,
+    /// What the task has set for those behind it.
+    pub values: BTreeMap<String, Json>,
+}
+
+impl Ending {
+    /// An ending of which nothing else is known.
+    pub fn plain(how: How) -> Self {
+        Ending { how, ran: None, error: None, error_trace: None, values: BTreeMap::new() }
+    }
 }
 
 /// How a process ended.
@@ -68,6 +88,10 @@ pub enum How {
     Gone,
     /// There never was one.
     NotStarted(String),
+    /// The server did the task itself, and it went well; a condition has an answer.
+    Done(Option<bool>),
+    /// The server could not do the task itself.
+    Refused(String),
 }
 
 /// What must be done once the next states are recorded. (Starting is not among
@@ -111,9 +135,16 @@ pub fn decide(execution: Execution, input: &Input, now: Timestamp, grace: Durati
         Input::Look => {}
         Input::Place(attempt) => next.place(*attempt),
         Input::Ended { attempt, ending, next: id } => next.end(*attempt, ending, *id),
+        Input::Opened { attempt, iterations, next: id } => next.open(*attempt, iterations, *id),
         Input::Cancel => next.stop_run(StopReason::Canceled),
     }
-    next.watch_times();
+    // What is due may end iterations, and these the task that they belong to,
+    // which may be tried again at once.
+    for _ in 0..2 {
+        next.follow_iterations();
+        next.watch_times();
+    }
+    next.follow_iterations();
     next.unblock();
     next.conclude();
     (Execution { run: next.run, attempts: next.attempts }, next.effects)
@@ -144,6 +175,9 @@ pub fn first_attempts(run: &Run, mut number: impl FnMut() -> RunId) -> Vec<TaskR
                 position: position as u32,
                 attempt: 0,
                 original: id,
+                parent: None,
+                iteration: 0,
+                detail: Detail::default(),
                 state: TaskState::Blocked,
                 message: String::new(),
                 error: None,
@@ -185,7 +219,7 @@ impl Step {
         let state = self.attempts[index].state;
         let result = match (state, &ending.how) {
             (TaskState::Stopping { reason, .. }, _) => reason.result(),
-            (TaskState::Running { .. }, How::Exited(0)) => ResultState::Success,
+            (TaskState::Running { .. }, How::Exited(0) | How::Done(_)) => ResultState::Success,
             (TaskState::Running { .. }, _) => ResultState::Failed,
             // It was counted before.
             _ => return,
@@ -198,12 +232,98 @@ impl Step {
         let attempt = &mut self.attempts[index];
         attempt.state = TaskState::Ended { result, since, at };
         attempt.message = message_of(result, &ending.how);
+        attempt.detail.values.clone_from(&ending.values);
+        if let How::Done(answer) = ending.how {
+            attempt.detail.answer = answer;
+        }
         if result == ResultState::Failed {
             attempt.error = Some(ending.error.clone().unwrap_or_else(|| error_of(&ending.how)));
             attempt.error_trace.clone_from(&ending.error_trace);
         }
         if self.may_retry(index, result) {
             self.retry(index, next);
+        }
+    }
+
+    /// The inputs of a `for_each_task` are there: its iterations come to be.
+    fn open(&mut self, id: RunId, inputs: &[(RunId, Json)], next: RunId) {
+        let Some(index) = self.attempts.iter().position(|attempt| attempt.id == id) else { return };
+        let parent = self.attempts[index].clone();
+        if !parent.state.is_in_flight() || parent.detail.iterations.is_some() {
+            return;
+        }
+        // A parent that is being stopped gets none; it ends as it is.
+        let inputs = if matches!(parent.state, TaskState::Running { .. }) { inputs } else { &[] };
+        self.attempts[index].detail.iterations = Some(inputs.len() as u32);
+        self.attempts[index].detail.next = Some(next);
+        let key = self.nested_key(index);
+        // Behind all attempts of the same task: the order of the rows.
+        let mut at = self.attempts.iter().rposition(|other| other.position == parent.position).unwrap_or(index);
+        for (number, (id, input)) in inputs.iter().enumerate() {
+            at += 1;
+            let iteration = TaskRun {
+                id: *id,
+                task_key: key.clone(),
+                attempt: 0,
+                original: *id,
+                parent: Some(parent.id),
+                iteration: number as u32,
+                detail: Detail { input: Some(input.clone()), ..Detail::default() },
+                state: TaskState::Blocked,
+                ..parent.clone()
+            };
+            self.attempts.insert(at, iteration);
+        }
+    }
+
+    /// Lets iterations go while there is room for them, and ends a
+    /// `for_each_task` whose iterations have all ended.
+    fn follow_iterations(&mut self) {
+        let open = |attempt: &TaskRun| attempt.state.is_in_flight() && attempt.detail.iterations.is_some();
+        let parents: Vec<usize> = (0..self.attempts.len()).filter(|index| open(&self.attempts[*index])).collect();
+        for index in parents {
+            let (parent, state) = (self.attempts[index].id, self.attempts[index].state);
+            let of_parent = |attempt: &&mut TaskRun| attempt.parent == Some(parent);
+            let Body::ForEachTask(each) = &self.run.settings.tasks[self.attempts[index].position as usize].body else {
+                continue;
+            };
+            let room = each.concurrency.unwrap_or(1) as usize;
+            let is_under_way =
+                |attempt: &TaskRun| attempt.state != TaskState::Blocked && attempt.state.result().is_none();
+            let mut under_way =
+                self.attempts.iter().filter(|attempt| attempt.parent == Some(parent) && is_under_way(attempt)).count();
+            if matches!(state, TaskState::Running { .. }) && self.run.state == RunState::Active {
+                let blocked = self.attempts.iter_mut().filter(of_parent);
+                for attempt in blocked.filter(|attempt| attempt.state == TaskState::Blocked) {
+                    if under_way >= room {
+                        break;
+                    }
+                    attempt.state = TaskState::Pending;
+                    under_way += 1;
+                }
+            }
+            self.end_when_all_have(index, parent);
+        }
+    }
+
+    fn end_when_all_have(&mut self, index: usize, parent: RunId) {
+        let latest: Vec<TaskRun> = self.latest_of(Some(parent)).cloned().collect();
+        if latest.iter().any(|iteration| iteration.state.result().is_none()) {
+            return;
+        }
+        let failed = latest.iter().filter(|one| !one.state.result().is_some_and(ResultState::is_success)).count();
+        let how = match failed {
+            0 => How::Done(None),
+            _ => How::Refused(format!("{failed} of {} iterations did not succeed", latest.len())),
+        };
+        let next = self.attempts[index].detail.next.unwrap_or(parent);
+        self.end(parent, &Ending::plain(how), next);
+    }
+
+    fn nested_key(&self, index: usize) -> String {
+        match &self.run.settings.tasks[self.attempts[index].position as usize].body {
+            Body::ForEachTask(each) => each.task.task_key.clone(),
+            _ => String::new(),
         }
     }
 
@@ -225,6 +345,7 @@ impl Step {
         let attempt = TaskRun {
             id,
             attempt: failed.attempt + 1,
+            detail: Detail { input: failed.detail.input.clone(), ..Detail::default() },
             state: TaskState::WaitingForRetry { until: self.now.plus(pause) },
             message: String::new(),
             error: None,
@@ -282,7 +403,13 @@ impl Step {
                 attempt.state = TaskState::Stopping { since, reason, kill_at: self.now.plus(self.grace) };
                 self.effects.push(Effect::Stop(attempt.id));
             }
-            TaskState::Stopping { .. } | TaskState::Ended { .. } => {}
+            TaskState::Stopping { .. } | TaskState::Ended { .. } => return,
+        }
+        let parent = self.attempts[index].id;
+        for other in 0..self.attempts.len() {
+            if self.attempts[other].parent == Some(parent) {
+                self.stop_attempt(other, reason);
+            }
         }
     }
 
@@ -295,12 +422,19 @@ impl Step {
         loop {
             let mut has_moved = false;
             for index in 0..self.attempts.len() {
-                if self.attempts[index].state != TaskState::Blocked {
+                // Iterations wait for room, not for other tasks.
+                if self.attempts[index].state != TaskState::Blocked || self.attempts[index].parent.is_some() {
                     continue;
                 }
                 let Some(upstream) = self.results_before(index) else { continue };
                 let task = self.task_of(index);
-                let verdict = if task.disabled { Err(ResultState::Disabled) } else { may_run(task.run_if, &upstream) };
+                let verdict = if task.disabled {
+                    Err(ResultState::Disabled)
+                } else if task.depends_on.iter().any(|dependency| self.is_other_arm(dependency)) {
+                    Err(ResultState::Excluded)
+                } else {
+                    may_run(task.run_if, &upstream)
+                };
                 let attempt = &mut self.attempts[index];
                 match verdict {
                     Ok(()) => attempt.state = TaskState::Pending,
@@ -366,26 +500,38 @@ impl Step {
     /// Returns what came of the tasks before one, once all of them have ended.
     fn results_before(&self, index: usize) -> Option<Vec<ResultState>> {
         let upstream = &self.task_of(index).depends_on;
-        upstream
-            .iter()
-            .map(|dependency| {
-                let latest = self.latest().find(|attempt| attempt.task_key == dependency.task_key)?;
-                latest.state.result()
-            })
-            .collect()
+        upstream.iter().map(|dependency| self.latest_named(&dependency.task_key)?.state.result()).collect()
+    }
+
+    /// Tells whether a condition came out differently than a dependency wants it.
+    fn is_other_arm(&self, dependency: &Dependency) -> bool {
+        let answer = self.latest_named(&dependency.task_key).and_then(|condition| condition.detail.answer);
+        match (dependency.outcome, answer) {
+            (Some(wanted), Some(answer)) => wanted != Outcome::from(answer),
+            _ => false,
+        }
+    }
+
+    fn latest_named(&self, key: &str) -> Option<&TaskRun> {
+        self.latest().find(|attempt| attempt.task_key == key)
     }
 
     /// The last attempt of each task.
     fn latest(&self) -> impl Iterator<Item = &TaskRun> {
-        self.attempts.iter().enumerate().filter_map(|(index, attempt)| {
+        self.latest_of(None)
+    }
+
+    /// The last attempt of each task, or of each iteration of one.
+    fn latest_of(&self, parent: Option<RunId>) -> impl Iterator<Item = &TaskRun> {
+        self.attempts.iter().enumerate().filter_map(move |(index, attempt)| {
+            let place = |attempt: &TaskRun| (attempt.position, attempt.parent, attempt.iteration);
             let next = self.attempts.get(index + 1);
-            (next.map(|next| next.position) != Some(attempt.position)).then_some(attempt)
+            (attempt.parent == parent && next.map(place) != Some(place(attempt))).then_some(attempt)
         })
     }
 
     fn task_of(&self, index: usize) -> &Task {
-        let position = self.attempts[index].position as usize;
-        &self.run.settings.tasks[position]
+        self.run.task_of(&self.attempts[index]).expect("an attempt is one of a task of its run")
     }
 }
 
@@ -400,6 +546,8 @@ fn may_run(run_if: RunIf, upstream: &[ResultState]) -> Result<(), ResultState> {
     let canceled = upstream.iter().any(|result| result.is_canceled());
     let (is_met, otherwise) = match run_if {
         _ if upstream.is_empty() => (true, ResultState::Excluded),
+        // A branch that is passed over is passed over to its end.
+        _ if upstream.iter().all(|result| *result == ResultState::Excluded) => (false, ResultState::Excluded),
         RunIf::AllSuccess => (success == upstream.len(), ResultState::UpstreamFailed),
         RunIf::AllDone => (true, ResultState::Excluded),
         RunIf::NoneFailed => (failed == 0 && success > 0, ResultState::UpstreamFailed),
@@ -419,7 +567,7 @@ fn pass_over_message(result: ResultState) -> &'static str {
         ResultState::UpstreamFailed => "An upstream task failed.",
         ResultState::UpstreamCanceled => "An upstream task was canceled.",
         ResultState::Disabled => "The task is disabled.",
-        _ => "The condition of run_if was not met.",
+        _ => "A condition before the task, or that of its run_if, was not met.",
     }
 }
 
@@ -439,5 +587,7 @@ fn error_of(how: &How) -> String {
         How::Signaled(signal) => format!("the process was ended by signal {signal}"),
         How::Gone => "the process is gone and has left no exit status".to_owned(),
         How::NotStarted(why) => format!("the process could not be started: {why}"),
+        How::Done(_) => "the task was done".to_owned(),
+        How::Refused(why) => why.clone(),
     }
 }

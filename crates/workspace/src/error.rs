@@ -23,12 +23,26 @@ pub enum Error {
         hint: String,
     },
     /// A task is of a type that this workspace cannot run.
-    #[error("task \"{task}\" is a \"{body}\", which this workspace does not run: it runs \"spark_python_task\"")]
+    #[error("task \"{task}\" is a \"{body}\", which this workspace does not run: it runs {}", known_bodies())]
     TaskType {
         /// Key of the task.
         task: String,
         /// Name of its body.
         body: String,
+    },
+    /// A family of parameters that no task of the job takes.
+    #[error(
+        "\"{family}\" only reach a \"{sort}\", and the job has none: it has {}. Send what its tasks take, or \
+         \"job_parameters\", to which their own parameters refer as {{{{job.parameters.NAME}}}}",
+        listed(has)
+    )]
+    Family {
+        /// The family.
+        family: &'static str,
+        /// The sort of task that takes it.
+        sort: &'static str,
+        /// The sorts of tasks that there are.
+        has: std::collections::BTreeSet<&'static str>,
     },
     /// A parameter of a request is out of its range.
     #[error("{detail}")]
@@ -117,6 +131,15 @@ pub enum Error {
     Database(#[from] base::db::Error),
 }
 
+fn known_bodies() -> String {
+    listed(&crate::settings::BODIES)
+}
+
+fn listed<'a>(names: impl IntoIterator<Item = &'a &'static str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("\"{name}\"")).collect();
+    names.join(", ")
+}
+
 impl Coded for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -124,6 +147,7 @@ impl Coded for Error {
             | Error::Unsupported { .. }
             | Error::TaskType { .. }
             | Error::Parameter { .. }
+            | Error::Family { .. }
             | Error::TokenOfDeletedRun(_)
             | Error::ManyTasks { .. }
             | Error::Path { .. } => Kind::Invalid,
@@ -147,6 +171,7 @@ impl Coded for Error {
             Error::Settings { .. } => "job-settings-invalid",
             Error::Unsupported { .. } => "setting-not-supported",
             Error::TaskType { .. } => "task-type-not-supported",
+            Error::Family { .. } => "parameter-family-mismatch",
             Error::Parameter { .. } => "parameter-invalid",
             Error::NoJob(_) => "job-not-found",
             Error::NoRun(_) => "run-not-found",

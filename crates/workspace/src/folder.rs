@@ -4,6 +4,8 @@
 //! | file | written by | says |
 //! |---|---|---|
 //! | `task.json` | server | what to run; once it runs, without its environment |
+//! | `runner.py` | server | the program that runs a notebook or calls a package |
+//! | `out/` | task | what it leaves beside its output: see [`Left`] |
 //! | `claimed` | supervisor | who runs it; made only once, by a hard link |
 //! | `pid` | supervisor | supervisor and process, each by pid, start time and boot |
 //! | `stop` | server | that it is to end, should it only be about to begin |
@@ -31,6 +33,44 @@ pub(crate) struct TaskFile {
     pub(crate) environment: BTreeMap<String, String>,
     /// What must not be seen in the output.
     pub(crate) secrets: Vec<String>,
+    /// What it finds on its standard input; may hold secrets.
+    #[serde(default)]
+    pub(crate) input: String,
+    /// A program that is put into the folder as `runner.py`.
+    #[serde(default)]
+    pub(crate) runner: Option<String>,
+    /// What it may use.
+    #[serde(default)]
+    pub(crate) limits: Limits,
+}
+
+/// What each process of a task may use; 0 is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of memory that it may ask for.
+    pub memory_bytes: u64,
+    /// Seconds that it may compute.
+    pub cpu_seconds: u64,
+    /// Files that it may have open.
+    pub open_files: u64,
+}
+
+/// What a task leaves beside its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Values for the tasks behind it, as a JSON object.
+    Values,
+    /// What a notebook ended with.
+    Exit,
+}
+
+impl Left {
+    fn file(self) -> &'static str {
+        match self {
+            Left::Values => "values.json",
+            Left::Exit => "exit.txt",
+        }
+    }
 }
 
 /// Names a process beyond its end.
@@ -176,7 +216,35 @@ impl TaskFolder {
         if self.claim().is_some() {
             return Ok(());
         }
-        self.write("task.json", task)
+        if let Some(runner) = &task.runner {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(self.out())?;
+            fs::write(self.runner(), runner)?;
+        }
+        self.write("task.json", &TaskFile { runner: None, ..task.clone() })
+    }
+
+    /// Where the program lies that runs a notebook or calls a package.
+    pub(crate) fn runner(&self) -> PathBuf {
+        self.path.join("runner.py")
+    }
+
+    /// Where a task leaves what it has to say beside its output.
+    pub(crate) fn out(&self) -> PathBuf {
+        self.path.join("out")
+    }
+
+    /// Reads at most so many bytes of what a task has left, and tells whether
+    /// there was more.
+    pub(crate) fn left(&self, what: Left, bytes_max: u64) -> io::Result<Option<(Vec<u8>, bool)>> {
+        let file = match File::open(self.out().join(what.file())) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let is_more = file.metadata()?.len() > bytes_max;
+        let mut bytes = Vec::new();
+        file.take(bytes_max).read_to_end(&mut bytes)?;
+        Ok(Some((bytes, is_more)))
     }
 
     pub(crate) fn task(&self) -> io::Result<TaskFile> {
@@ -188,7 +256,7 @@ impl TaskFolder {
     pub(crate) fn forget_all_secrets(&self) -> io::Result<()> {
         remove(&self.path.join("task.json.new"))?;
         match self.task() {
-            Ok(task) if task.environment.is_empty() && task.secrets.is_empty() => Ok(()),
+            Ok(task) if task.environment.is_empty() && task.secrets.is_empty() && task.input.is_empty() => Ok(()),
             Ok(task) => self.forget_secrets(&task),
             // Nobody can run what cannot be read.
             Err(_) => remove(&self.path.join("task.json")),
@@ -197,7 +265,8 @@ impl TaskFolder {
 
     /// Takes the environment and the secrets out of `task.json`.
     pub(crate) fn forget_secrets(&self, task: &TaskFile) -> io::Result<()> {
-        self.write("task.json", &TaskFile { environment: BTreeMap::new(), secrets: Vec::new(), ..task.clone() })
+        let input = String::new();
+        self.write("task.json", &TaskFile { environment: BTreeMap::new(), secrets: Vec::new(), input, ..task.clone() })
     }
 
     /// Claims the task for a process; false if another has it.
@@ -266,6 +335,27 @@ impl TaskFolder {
         has_more |= older_has_more;
         older.append(&mut text);
         Ok((older, has_more))
+    }
+
+    /// Reads on in a stream: whole letters only, and where to go on.
+    pub(crate) fn read_on(&self, stream: Stream, from: u64, bytes_max: u64) -> io::Result<(String, u64)> {
+        let mut file = match File::open(self.path.join(stream.file())) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((String::new(), 0)),
+            Err(error) => return Err(error),
+        };
+        let length = file.metadata()?.len();
+        // A new file was begun.
+        let from = if from > length { 0 } else { from };
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(bytes_max).read_to_end(&mut bytes)?;
+        let whole = match std::str::from_utf8(&bytes) {
+            // The rest of the last letter is still to come.
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => bytes.len(),
+        };
+        Ok((String::from_utf8_lossy(&bytes[..whole]).into_owned(), from + whole as u64))
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> io::Result<T> {

@@ -19,6 +19,9 @@ pub struct Job {
     pub id: JobId,
     /// Name of the actor who made it; never empty.
     pub creator: String,
+    /// Who made it, on whose behalf it runs. Jobs from before this was kept
+    /// have nobody.
+    pub owner: Option<Actor>,
     /// When it was made.
     pub created_at: Timestamp,
     /// What it is; [`JobSettings::document`] is its JSON form.
@@ -53,6 +56,7 @@ impl Workspace {
         let job = Job {
             id: JobId::new(&*self.chance),
             creator: actor.name.clone(),
+            owner: Some(actor.clone()),
             created_at: self.clock.now(),
             settings: JobSettings::read(settings, version)?,
         };

@@ -41,9 +41,12 @@ mod error;
 mod data_error;
 pub mod settings;
 mod parameters;
+mod inputs;
+mod condition;
 mod job;
 pub mod run;
 mod decide;
+mod references;
 pub mod view;
 mod token;
 mod secrets;
@@ -53,6 +56,8 @@ mod output;
 mod redact;
 mod supervisor;
 mod process;
+mod launch;
+mod conduct;
 mod tables;
 mod record;
 mod runs;
@@ -70,8 +75,10 @@ mod tests;
 
 pub use data_error::DataError;
 pub use error::Error;
+pub use folder::Limits;
 pub use id::{JobId, RunId};
 pub use job::{Job, JobsQuery, Page};
+pub use output::{LogPiece, LogPlace};
 pub use run::{Overriding, ResultState, RunRequest, RunType};
 pub use secrets::{SecretInfo, SecretScope};
 pub use settings::{ApiVersion, JobSettings};
@@ -87,5 +94,6 @@ pub use workspace::{Options, Workspace};
 /// The tables that this crate owns in the control database.
 pub const MIGRATIONS: &[base::db::Migration] = &[
     base::db::Migration { name: "workspace/0001_workspace", sql: include_str!("../migrations/0001_workspace.sql") },
+    base::db::Migration { name: "workspace/0002_tasks", sql: include_str!("../migrations/0002_tasks.sql") },
     base::db::Migration { name: "workspace/0004_data", sql: include_str!("../migrations/0004_data.sql") },
 ];

@@ -1,13 +1,20 @@
 //! What a task printed: the end of its logs, and the exception in them.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use crate::folder::{Stream, TaskFolder};
+use serde_json::Value as Json;
+
+use crate::folder::{Left, Stream, TaskFolder};
 
 /// Bytes of log that an answer has at most.
 const LOG_BYTES_MAX: u64 = 5 * 1024 * 1024;
 /// Bytes of the error stream in which the exception is looked for.
 const TRACE_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of a notebook's exit value that an answer has at most.
+const EXIT_BYTES_MAX: u64 = 5 * 1024 * 1024;
+/// Bytes that all task values of a task may have.
+const VALUES_BYTES_MAX: u64 = 1024 * 1024;
 const TRACEBACK: &str = "Traceback (most recent call last):";
 
 /// Returns the end of what a task has printed so far, output before errors,
@@ -25,6 +32,50 @@ pub(crate) fn logs(folder: &TaskFolder) -> io::Result<(String, bool)> {
         text.push('\n');
     }
     Ok((text, more_errors || more_output))
+}
+
+/// Returns what a notebook has left as its exit value, and whether it was longer.
+pub(crate) fn notebook_exit(folder: &TaskFolder) -> io::Result<Option<(String, bool)>> {
+    let left = folder.left(Left::Exit, EXIT_BYTES_MAX)?;
+    Ok(left.map(|(bytes, is_more)| {
+        let whole = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        // A letter may have been cut in two.
+        (whole.to_owned(), is_more)
+    }))
+}
+
+/// Returns what a task has set for those behind it.
+pub(crate) fn values(folder: &TaskFolder) -> io::Result<BTreeMap<String, Json>> {
+    let Some((bytes, false)) = folder.left(Left::Values, VALUES_BYTES_MAX)? else { return Ok(BTreeMap::new()) };
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// How far somebody has read the two streams of a task's output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogPlace {
+    /// Bytes of the output.
+    pub output: u64,
+    /// Bytes of the errors.
+    pub errors: u64,
+}
+
+/// What a task has printed since somebody last read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogPiece {
+    /// The output.
+    pub output: String,
+    /// The errors.
+    pub errors: String,
+    /// Where to read on.
+    pub next: LogPlace,
+}
+
+/// Reads on in what a task has printed, so far. Of a long output, which was
+/// put aside meanwhile, the rest of the newest file is read.
+pub(crate) fn piece(folder: &TaskFolder, from: LogPlace) -> io::Result<LogPiece> {
+    let (output, output_next) = folder.read_on(Stream::Stdout, from.output, LOG_BYTES_MAX)?;
+    let (errors, errors_next) = folder.read_on(Stream::Stderr, from.errors, LOG_BYTES_MAX)?;
+    Ok(LogPiece { output, errors, next: LogPlace { output: output_next, errors: errors_next } })
 }
 
 /// Finds the exception in what a failed task wrote to its error stream: in

@@ -119,10 +119,11 @@ fn how(exit: ExitFile) -> How {
 
 fn ending(folder: &TaskFolder, how: How, ran: Option<Duration>) -> Ending {
     let (error, error_trace) = match how {
-        How::Exited(0) | How::NotStarted(_) => (None, None),
+        How::Exited(0) | How::NotStarted(_) | How::Done(_) | How::Refused(_) => (None, None),
         _ => output::exception(folder).unwrap_or_default(),
     };
     // For a process that did not end by itself, its last words are not the reason.
     let error = error.filter(|_| matches!(how, How::Exited(_)));
-    Ending { how, ran, error, error_trace }
+    let values = output::values(folder).unwrap_or_default();
+    Ending { how, ran, error, error_trace, values }
 }

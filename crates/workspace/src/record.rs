@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use base::db::Tx;
-use base::{Chance, Timestamp};
+use base::{Actor, Chance, Timestamp};
 
 use crate::decide::{Admission, Effect, Execution, Input, admit, decide, first_attempts};
 use crate::error::Error;
 use crate::run::{Overriding, ResultState, Run, RunRequest, RunState, RunType};
-use crate::settings::JobSettings;
-use crate::{JobId, RunId, parameters, tables};
+use crate::settings::{Body, JobSettings, Task};
+use crate::{JobId, RunId, parameters, references, tables};
 
 /// A run whose state was recorded, and what is left to do for it.
 #[derive(Clone, Debug)]
@@ -30,6 +30,10 @@ pub(crate) struct NewRun<'a> {
     pub(crate) job: Option<JobId>,
     pub(crate) name: &'a str,
     pub(crate) creator: &'a str,
+    /// On whose behalf its tasks act.
+    pub(crate) run_as: Option<&'a Actor>,
+    /// The task run that starts it, if one does.
+    pub(crate) launched_by: Option<RunId>,
     pub(crate) settings: &'a JobSettings,
     pub(crate) request: &'a RunRequest,
 }
@@ -88,6 +92,8 @@ fn first_state(
         kind: if new.job.is_some() { RunType::JobRun } else { RunType::SubmitRun },
         name: new.name.to_owned(),
         creator: new.creator.to_owned(),
+        run_as: new.run_as.cloned(),
+        launched_by: new.launched_by,
         settings: new.settings.clone(),
         overriding: new.request.overriding.clone(),
         state,
@@ -108,11 +114,12 @@ pub(crate) fn check_request(settings: &JobSettings, overriding: &Overriding) -> 
     if settings.tasks.is_empty() {
         return Err(Error::Settings { detail: "there are no tasks to run".into() });
     }
+    check_reach(settings, overriding)?;
     let known = |name: &str| {
         settings.parameters.iter().any(|parameter| parameter.name == name)
             || overriding.job_parameters.contains_key(name)
     };
-    for text in settings.tasks.iter().flat_map(|task| effective_parameters(task, overriding)) {
+    for text in settings.tasks.iter().flat_map(|task| references::texts(task, overriding)) {
         for reference in parameters::references(text) {
             if let Some(name) = reference.strip_prefix("job.parameters.").filter(|name| !known(name)) {
                 return Err(Error::Parameter {
@@ -124,9 +131,34 @@ pub(crate) fn check_request(settings: &JobSettings, overriding: &Overriding) -> 
     Ok(())
 }
 
-/// Returns the list that a task gets: its own, or the caller's.
-pub(crate) fn effective_parameters<'a>(task: &'a crate::settings::Task, overriding: &'a Overriding) -> &'a [String] {
-    overriding.python_params.as_ref().unwrap_or(&task.spark_python_task.parameters)
+/// Refuses a family of parameters that no task of the job takes: it would be
+/// taken and have no effect.
+fn check_reach(settings: &JobSettings, overriding: &Overriding) -> Result<(), Error> {
+    fn inner(task: &Task) -> &Body {
+        match &task.body {
+            Body::ForEachTask(each) => &each.task.body,
+            body => body,
+        }
+    }
+    let reaches = |is_taken: fn(&Body) -> bool| settings.tasks.iter().any(|task| is_taken(inner(task)));
+    let refuse = |family: &'static str, sort: &'static str| {
+        let names = settings.tasks.iter().map(|task| inner(task).name());
+        Err(Error::Family { family, sort, has: names.collect() })
+    };
+    if !overriding.notebook_params.is_empty() && !reaches(|body| matches!(body, Body::NotebookTask(_))) {
+        return refuse("notebook_params", "notebook_task");
+    }
+    if !overriding.python_named_params.is_empty() && !reaches(|body| matches!(body, Body::PythonWheelTask(_))) {
+        return refuse("python_named_params", "python_wheel_task");
+    }
+    if !overriding.sql_params.is_empty() && !reaches(|body| matches!(body, Body::SqlTask(_))) {
+        return refuse("sql_params", "sql_task");
+    }
+    let takes_a_list = |body: &Body| matches!(body, Body::SparkPythonTask(_) | Body::PythonWheelTask(_));
+    if overriding.python_params.is_some() && !reaches(takes_a_list) {
+        return refuse("python_params", "spark_python_task");
+    }
+    Ok(())
 }
 
 /// Records what follows from an input, for the run and for those that it lets go.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use base::Timestamp;
+use base::{Actor, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
-use crate::settings::JobSettings;
+use crate::settings::{Body, JobSettings, Task};
 use crate::{JobId, RunId};
 
 /// What started a run.
@@ -156,6 +158,11 @@ pub struct Run {
     pub name: String,
     /// Name of the actor who started it.
     pub creator: String,
+    /// On whose behalf its tasks call the workspace. Runs from before this was
+    /// kept have nobody.
+    pub run_as: Option<Actor>,
+    /// The task run that started it, if one did.
+    pub launched_by: Option<RunId>,
     /// The job's settings when the run was made; later changes do not reach it.
     pub settings: JobSettings,
     /// What the caller set.
@@ -172,8 +179,19 @@ pub struct Run {
     pub ended_at: Option<Timestamp>,
 }
 
+impl Run {
+    /// Finds what an attempt is an attempt of.
+    pub(crate) fn task_of(&self, attempt: &TaskRun) -> Option<&Task> {
+        let task = self.settings.tasks.get(attempt.position as usize)?;
+        match &task.body {
+            Body::ForEachTask(each) if attempt.parent.is_some() => Some(&each.task),
+            _ => Some(task),
+        }
+    }
+}
+
 /// What the caller of a run set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overriding {
     /// Values for the parameters of the job.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -181,6 +199,15 @@ pub struct Overriding {
     /// A list that takes the place of every Python task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub python_params: Option<Vec<String>>,
+    /// Values for the widgets of every notebook.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notebook_params: BTreeMap<String, String>,
+    /// Values for the named parameters of every Python package's function.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub python_named_params: BTreeMap<String, String>,
+    /// Values for the markers of all SQL.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sql_params: BTreeMap<String, String>,
 }
 
 /// What a caller asks for beside the job.
@@ -272,6 +299,12 @@ pub struct TaskRun {
     pub attempt: u32,
     /// Number of the first attempt.
     pub original: RunId,
+    /// The attempt of a `for_each_task` whose iteration this is.
+    pub parent: Option<RunId>,
+    /// Which iteration, from 0 on.
+    pub iteration: u32,
+    /// What only some tasks have.
+    pub detail: Detail,
     /// Where it is.
     pub state: TaskState,
     /// What there is to say about the state.
@@ -280,4 +313,24 @@ pub struct TaskRun {
     pub error: Option<String>,
     /// The exception with its traceback.
     pub error_trace: Option<String>,
+}
+
+/// What only some attempts have. It is stored as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Detail {
+    /// The input of an iteration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
+    /// What a task has set for those behind it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, Json>,
+    /// How a condition came out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<bool>,
+    /// How many iterations a `for_each_task` has, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u32>,
+    /// The number that the next attempt of a `for_each_task` gets, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<RunId>,
 }

@@ -5,13 +5,15 @@ use serde_json::{Value as Json, json};
 
 use crate::decide::{Execution, Input};
 use crate::error::Error;
+use crate::folder::TaskFolder;
 use crate::job::{Cursor, Job, Page, cursor_of, limit_of, page};
+use crate::output::{LogPiece, LogPlace};
 use crate::record::{self, NewRun};
-use crate::run::{RunRequest, TaskRun};
-use crate::settings::{ApiVersion, JobSettings};
-use crate::view::{OutputView, RunCounts, RunView, RunsQuery};
+use crate::run::{Overriding, RunRequest, TaskRun};
+use crate::settings::{ApiVersion, Body, JobSettings};
+use crate::view::{BodyOutput, OutputView, RunCounts, RunView, RunsQuery};
 use crate::workspace::{Workspace, note};
-use crate::{JobId, RunId, output, tables};
+use crate::{JobId, RunId, output, references, tables};
 
 /// Characters that an idempotency token may have.
 const TOKEN_CHARACTERS_MAX: usize = 64;
@@ -29,12 +31,14 @@ impl Workspace {
         let run = self
             .db
             .write("workspace.run_now", move |tx| {
-                let Job { settings, .. } = tables::job(tx, job)?;
+                let Job { settings, owner, .. } = tables::job(tx, job)?;
                 record::check_request(&settings, &request.overriding)?;
                 let new = NewRun {
                     job: Some(job),
                     name: &settings.name,
                     creator: &actor.name,
+                    run_as: owner.as_ref(),
+                    launched_by: None,
                     settings: &settings,
                     request: &request,
                 };
@@ -70,6 +74,8 @@ impl Workspace {
                     job: None,
                     name: &settings.name,
                     creator: &actor.name,
+                    run_as: Some(&actor),
+                    launched_by: None,
                     settings: &settings,
                     request: &request,
                 };
@@ -86,9 +92,28 @@ impl Workspace {
     pub async fn show_run(&self, id: RunId) -> Result<RunView, Error> {
         let (execution, attempt) = self.find(id).await?;
         Ok(match attempt {
-            Some(attempt) => self.sight().attempt_as_run(&execution.run, &attempt),
+            Some(attempt) => RunView {
+                iterations: self.sight().iterations(&execution.run, attempt.id, &execution.attempts),
+                ..self.sight().attempt_as_run(&execution.run, &attempt)
+            },
             None => self.sight().run(&execution.run, &execution.attempts),
         })
+    }
+
+    /// Shows a run as [`Workspace::show_run`] does, with what each of its tasks
+    /// was given, as far as that is known: not before a task's turn has come.
+    pub async fn show_run_resolved(&self, id: RunId) -> Result<RunView, Error> {
+        let (execution, _) = self.find(id).await?;
+        let mut view = self.show_run(id).await?;
+        for shown in view.tasks.iter_mut().chain(&mut view.history).chain(&mut view.iterations) {
+            let attempt = execution.attempts.iter().find(|attempt| attempt.id == shown.run);
+            let started = attempt.filter(|attempt| attempt.state.started_at().is_some());
+            shown.resolved = started.and_then(|attempt| {
+                let given = references::given(&execution, attempt, &shown.task, self.place()).ok()?;
+                Some(references::resolved_values(&shown.task, given))
+            });
+        }
+        Ok(view)
     }
 
     /// Lists runs, newest first.
@@ -113,7 +138,7 @@ impl Workspace {
         let attempt = match attempt {
             Some(attempt) => Some(attempt),
             None if tasks > 1 => return Err(Error::ManyTasks { run: id, tasks }),
-            None => execution.attempts.last().cloned(),
+            None => execution.attempts.iter().rfind(|attempt| attempt.parent.is_none()).cloned(),
         };
         let Some(attempt) = attempt else {
             // It was skipped: there never was a task run.
@@ -124,20 +149,50 @@ impl Workspace {
                 error_trace: None,
                 logs: String::new(),
                 logs_truncated: false,
+                of_body: BodyOutput::Plain,
             });
         };
         let folder = self.task_folder(execution.run.id, attempt.id);
-        let path = folder.path.display().to_string();
-        let read = tokio::task::spawn_blocking(move || output::logs(&folder)).await;
-        let read = read.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        let (logs, logs_truncated) = read.map_err(|source| Error::Disk { deed: "read", path, source })?;
+        let body = execution.run.task_of(&attempt).map(|task| task.body.clone());
+        let of_body = match &body {
+            Some(Body::NotebookTask(_)) => {
+                BodyOutput::Notebook { exit: self.read_folder(&folder, output::notebook_exit).await? }
+            }
+            _ => BodyOutput::Plain,
+        };
+        let (logs, logs_truncated) = match &of_body {
+            BodyOutput::Notebook { .. } => (String::new(), false),
+            _ => self.read_folder(&folder, output::logs).await?,
+        };
         Ok(OutputView {
             metadata: self.sight().attempt_as_run(&execution.run, &attempt),
             error: attempt.error,
             error_trace: attempt.error_trace,
             logs,
             logs_truncated,
+            of_body,
         })
+    }
+
+    /// Reads on in what a task run has printed, so far, whatever sort of task
+    /// it is of: for whoever looks on. Begin with [`LogPlace::default`].
+    pub async fn logs(&self, task_run: RunId, from: LogPlace) -> Result<LogPiece, Error> {
+        let (execution, attempt) = self.find(task_run).await?;
+        let attempt = attempt.ok_or(Error::NoRun(task_run))?;
+        let folder = self.task_folder(execution.run.id, attempt.id);
+        self.read_folder(&folder, move |folder| output::piece(folder, from)).await
+    }
+
+    /// Reads something out of the folder of a task, in a thread that may wait.
+    async fn read_folder<T: Send + 'static>(
+        &self,
+        folder: &TaskFolder,
+        read: impl FnOnce(&TaskFolder) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (folder, path) = (folder.clone(), folder.path.display().to_string());
+        let read = tokio::task::spawn_blocking(move || read(&folder)).await;
+        let read = read.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        read.map_err(|source| Error::Disk { deed: "read", path, source })
     }
 
     async fn find(&self, id: RunId) -> Result<(Execution, Option<TaskRun>), Error> {
@@ -220,13 +275,23 @@ fn check_request(request: &RunRequest) -> Result<(), Error> {
     {
         return refuse(format!("an idempotency token has 1 to {TOKEN_CHARACTERS_MAX} characters"));
     }
-    let overriding = &request.overriding;
+    check_families(&request.overriding)
+}
+
+/// Refuses families of parameters that are too long, or not as the API wants them.
+fn check_families(overriding: &Overriding) -> Result<(), Error> {
+    let refuse = |detail: String| Err(Error::Parameter { detail });
     if overriding.python_params.iter().flatten().any(|text| !text.is_ascii()) {
         return refuse("\"python_params\" may only hold ASCII: use \"job_parameters\"".into());
     }
-    let python = overriding.python_params.as_ref().map_or(0, |list| json!(list).to_string().len());
-    if python.max(json!(overriding.job_parameters).to_string().len()) > PARAMETER_BYTES_MAX {
-        return refuse(format!("parameters have at most {PARAMETER_BYTES_MAX} bytes as JSON"));
+    let families = serde_json::to_value(overriding).expect("parameters are texts");
+    for (family, value) in families.as_object().into_iter().flatten() {
+        let bytes = value.to_string().len();
+        if bytes > PARAMETER_BYTES_MAX {
+            return refuse(format!(
+                "parameters have at most {PARAMETER_BYTES_MAX} bytes as JSON, and \"{family}\" has {bytes}"
+            ));
+        }
     }
     Ok(())
 }

@@ -10,6 +10,7 @@
 //! Reading fills in the defaults that clients compare against when they read a
 //! job back. The stored form is version [`FORMAT`].
 
+mod body;
 mod check;
 mod merge;
 
@@ -20,6 +21,10 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::Error;
 
+pub(crate) use body::BODIES;
+pub use body::{
+    Body, Comparison, ConditionTask, ForEachTask, NotebookTask, PythonTask, RunJobTask, SqlFile, SqlTask, WheelTask,
+};
 pub(crate) use merge::merge;
 
 /// The version of the stored form, kept beside each document.
@@ -80,7 +85,7 @@ pub struct JobSettings {
     pub kept: Map<String, Json>,
 }
 
-/// A part of a job: one process.
+/// A part of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Its name within the job.
@@ -91,8 +96,9 @@ pub struct Task {
     /// How they must have ended.
     #[serde(default)]
     pub run_if: RunIf,
-    /// What it runs.
-    pub spark_python_task: PythonTask,
+    /// What it does.
+    #[serde(flatten)]
+    pub body: Body,
     /// How often it is tried again after a failure; -1 for ever.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub max_retries: i64,
@@ -131,6 +137,35 @@ pub struct Task {
 pub struct Dependency {
     /// Its key.
     pub task_key: String,
+    /// How a condition must have come out: `true` or `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// How a condition comes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+}
+
+impl Outcome {
+    /// Returns the word of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::True => "true",
+            Outcome::False => "false",
+        }
+    }
+}
+
+impl From<bool> for Outcome {
+    fn from(holds: bool) -> Self {
+        if holds { Outcome::True } else { Outcome::False }
+    }
 }
 
 /// How the tasks before it must have ended for a task to run.
@@ -150,20 +185,6 @@ pub enum RunIf {
     AllFailed,
     /// At least one of them failed.
     AtLeastOneFailed,
-}
-
-/// A Python file with its parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PythonTask {
-    /// Path of the file in the workspace.
-    pub python_file: String,
-    /// What it finds in `sys.argv`; may hold `{{…}}` references.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub parameters: Vec<String>,
-    /// Always `WORKSPACE`; clients compare it.
-    #[serde(default = "workspace_source")]
-    pub source: String,
 }
 
 /// A named cluster of a job.

@@ -226,7 +226,8 @@ impl Workspace {
         let stop = CancellationToken::new();
         let changes = !matches!(
             understand(&spec.statement),
-            Err(_) | Ok(Understood::Question { .. } | Understood::ShowCatalogs | Understood::Use(_))
+            Err(_)
+                | Ok(Understood::Question { .. } | Understood::ShowCatalogs | Understood::Use(_))
                 | Ok(Understood::ShowSchemas { .. } | Understood::ShowTables { .. } | Understood::Describe { .. })
         );
         let (who, now) = (actor.clone(), self.clock.now());

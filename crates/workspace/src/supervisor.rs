@@ -14,9 +14,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group, setsid};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit, setsid};
 
-use crate::folder::{ExitFile, Identity, Processes, Stream, TaskFile, TaskFolder};
+use crate::folder::{ExitFile, Identity, Limits, Processes, Stream, TaskFile, TaskFolder};
 use crate::redact::Redactor;
 
 /// After so many bytes a log is put aside and a new one begun, so that a
@@ -68,6 +68,8 @@ fn run(folder: &TaskFolder, supervisor: Identity) -> io::Result<ExitFile> {
         Err(error) => return Ok(not_started(&format!("\"{}\": {error}", task.program))),
     };
     let group = Pid::from_child(&child);
+    limit(group, task.limits);
+    say(&mut child, task.input.clone());
     let outputs =
         tell_who_runs(folder, supervisor, group).and_then(|()| Outputs::follow(folder, &mut child, &task.secrets));
     if outputs.is_err() {
@@ -100,10 +102,33 @@ fn start(task: &TaskFile) -> io::Result<Child> {
         .env_clear()
         .envs(&task.environment)
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(if task.input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
+}
+
+/// Writes the input, in a thread: a process need not read it.
+fn say(child: &mut Child, input: String) {
+    if let Some(mut pipe) = child.stdin.take() {
+        let thread = std::thread::Builder::new().name("stdin".into());
+        // It ends with the process, whose end of the pipe is then closed.
+        let _ = thread.spawn(move || pipe.write_all(input.as_bytes()));
+    }
+}
+
+/// Sets what a process may use, and with it those that it starts. It has run
+/// for a moment by then, which is too short to use up any of it.
+fn limit(process: Pid, limits: Limits) {
+    let all = [
+        (Resource::As, limits.memory_bytes),
+        (Resource::Cpu, limits.cpu_seconds),
+        (Resource::Nofile, limits.open_files),
+    ];
+    for (resource, most) in all.into_iter().filter(|(_, most)| *most > 0) {
+        // It may be over already.
+        let _ = prlimit(Some(process), resource, Rlimit { current: Some(most), maximum: Some(most) });
+    }
 }
 
 /// The threads that carry the output into files.

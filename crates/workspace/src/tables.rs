@@ -25,9 +25,18 @@ fn shape(column: usize) -> Error {
     Error::Database(DbError::Shape { column })
 }
 
+/// How an actor is stored. What made it act is not kept with it.
+fn actor_text(actor: &Actor) -> String {
+    serde_json::to_string(actor).expect("an actor is made of texts")
+}
+
+fn actor_of(text: Option<String>, column: usize) -> Result<Option<Actor>, Error> {
+    text.map(|text| serde_json::from_str(&text).map_err(|_| shape(column))).transpose()
+}
+
 /// Stores a token; false if one with that digest is known.
 pub(crate) fn insert_token(tx: &mut dyn Tx, token: &TokenInfo, digest: &[u8]) -> Result<bool, Error> {
-    let owner = serde_json::to_string(&token.owner).expect("an actor is made of texts");
+    let owner = actor_text(&token.owner);
     let added = tx.execute(
         "INSERT INTO workspace_tokens (id, digest, comment, owner, owner_id, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (digest) DO NOTHING",
@@ -78,14 +87,22 @@ pub(crate) fn revoke_token(tx: &mut dyn Tx, id: &str, owner_id: Option<&str>, no
 
 pub(crate) fn insert_job(tx: &mut dyn Tx, job: &Job) -> Result<(), Error> {
     tx.execute(
-        "INSERT INTO workspace_jobs (id, name, creator, created_at, settings_format, settings) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-        args![job.id, &job.settings.name, &job.creator, job.created_at, FORMAT, job.settings.document().to_string()],
+        "INSERT INTO workspace_jobs (id, name, creator, created_at, settings_format, settings, owner) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        args![
+            job.id,
+            &job.settings.name,
+            &job.creator,
+            job.created_at,
+            FORMAT,
+            job.settings.document().to_string(),
+            job.owner.as_ref().map(actor_text)
+        ],
     )?;
     Ok(())
 }
 
-const JOB: &str = "SELECT id, creator, created_at, settings FROM workspace_jobs";
+const JOB: &str = "SELECT id, creator, created_at, settings, owner FROM workspace_jobs";
 
 fn job_of(row: &Row) -> Result<Job, Error> {
     Ok(Job {
@@ -93,6 +110,7 @@ fn job_of(row: &Row) -> Result<Job, Error> {
         creator: row.get(1)?,
         created_at: row.get(2)?,
         settings: JobSettings::stored(&row.get::<String>(3)?)?,
+        owner: actor_of(row.get(4)?, 4)?,
     })
 }
 
@@ -153,8 +171,8 @@ pub(crate) fn insert_execution(tx: &mut dyn Tx, execution: &Execution) -> Result
     let (state, outcome) = run_columns(run.state);
     tx.execute(
         "INSERT INTO workspace_runs (id, job_id, kind, name, creator, settings_format, settings, overriding, \
-         state, outcome, message, created_at, started_at, ended_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+         state, outcome, message, created_at, started_at, ended_at, run_as, launched_by) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         args![
             run.id,
             run.job,
@@ -169,7 +187,9 @@ pub(crate) fn insert_execution(tx: &mut dyn Tx, execution: &Execution) -> Result
             &run.message,
             run.created_at,
             run.started_at,
-            run.ended_at
+            run.ended_at,
+            run.run_as.as_ref().map(actor_text),
+            run.launched_by
         ],
     )?;
     for attempt in &execution.attempts {
@@ -201,11 +221,12 @@ fn save_attempt(tx: &mut dyn Tx, attempt: &TaskRun) -> Result<(), Error> {
     let columns = TaskColumns::of(attempt.state);
     tx.execute(
         "INSERT INTO workspace_task_runs (id, run_id, task_key, position, attempt, original_id, state, outcome, \
-         started_at, due_at, ended_at, message, error, error_trace) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         started_at, due_at, ended_at, message, error, error_trace, parent_id, iteration, detail) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
          ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, outcome = EXCLUDED.outcome, \
          started_at = EXCLUDED.started_at, due_at = EXCLUDED.due_at, ended_at = EXCLUDED.ended_at, \
-         message = EXCLUDED.message, error = EXCLUDED.error, error_trace = EXCLUDED.error_trace",
+         message = EXCLUDED.message, error = EXCLUDED.error, error_trace = EXCLUDED.error_trace, \
+         detail = EXCLUDED.detail",
         args![
             attempt.id,
             attempt.run,
@@ -220,14 +241,17 @@ fn save_attempt(tx: &mut dyn Tx, attempt: &TaskRun) -> Result<(), Error> {
             columns.ended_at,
             &attempt.message,
             attempt.error.clone(),
-            attempt.error_trace.clone()
+            attempt.error_trace.clone(),
+            attempt.parent.unwrap_or(NO_PARENT),
+            attempt.iteration,
+            serde_json::to_string(&attempt.detail).expect("details are made of texts and JSON")
         ],
     )?;
     Ok(())
 }
 
 const RUN: &str = "SELECT id, job_id, kind, name, creator, settings, overriding, state, outcome, message, \
-                   created_at, started_at, ended_at FROM workspace_runs";
+                   created_at, started_at, ended_at, run_as, launched_by FROM workspace_runs";
 
 fn run_of(row: &Row) -> Result<Run, Error> {
     let outcome: Option<String> = row.get(8)?;
@@ -244,11 +268,17 @@ fn run_of(row: &Row) -> Result<Run, Error> {
         created_at: row.get(10)?,
         started_at: row.get(11)?,
         ended_at: row.get(12)?,
+        run_as: actor_of(row.get(13)?, 13)?,
+        launched_by: row.get(14)?,
     })
 }
 
 const ATTEMPT: &str = "SELECT id, run_id, task_key, position, attempt, original_id, state, outcome, started_at, \
-                       due_at, ended_at, message, error, error_trace FROM workspace_task_runs";
+                       due_at, ended_at, message, error, error_trace, parent_id, iteration, detail \
+                       FROM workspace_task_runs";
+
+/// Stands in the column of attempts that are no iterations. No run has this number.
+const NO_PARENT: RunId = RunId(0);
 
 fn attempt_of(row: &Row) -> Result<TaskRun, Error> {
     let columns = TaskColumns {
@@ -269,6 +299,9 @@ fn attempt_of(row: &Row) -> Result<TaskRun, Error> {
         message: row.get(11)?,
         error: row.get(12)?,
         error_trace: row.get(13)?,
+        parent: Some(row.get(14)?).filter(|parent| *parent != NO_PARENT),
+        iteration: row.get(15)?,
+        detail: serde_json::from_str(&row.get::<String>(16)?).map_err(|_| shape(16))?,
     })
 }
 
@@ -279,7 +312,10 @@ pub(crate) fn execution(tx: &mut dyn Tx, id: RunId) -> Result<Execution, Error> 
 }
 
 fn with_attempts(tx: &mut dyn Tx, run: Run) -> Result<Execution, Error> {
-    let rows = tx.query(&format!("{ATTEMPT} WHERE run_id = $1 ORDER BY position, attempt"), args![run.id])?;
+    let rows = tx.query(
+        &format!("{ATTEMPT} WHERE run_id = $1 ORDER BY position, parent_id, iteration, attempt"),
+        args![run.id],
+    )?;
     Ok(Execution { run, attempts: rows.iter().map(attempt_of).collect::<Result<_, _>>()? })
 }
 

@@ -11,8 +11,9 @@
 //! [`FailedRuns`] is the switch.
 
 use base::Timestamp;
+use serde_json::Value as Json;
 
-use crate::run::{Overriding, ResultState, Run, RunState, RunType, StopReason, TaskRun, TaskState};
+use crate::run::{Detail, Overriding, ResultState, Run, RunState, RunType, StopReason, TaskRun, TaskState};
 use crate::settings::{JobSettings, Task};
 use crate::{JobId, RunId};
 
@@ -111,6 +112,8 @@ pub struct RunView {
     pub tasks: Vec<TaskRunView>,
     /// Attempts before the latest ones (for `include_history`).
     pub history: Vec<TaskRunView>,
+    /// `iterations`, of an attempt of a `for_each_task`.
+    pub iterations: Vec<TaskRunView>,
     /// `job_parameters`
     pub job_parameters: Vec<ParameterView>,
     /// `overriding_parameters`
@@ -128,6 +131,10 @@ pub struct TaskRunView {
     pub key: String,
     /// The task's settings; the wire repeats some of them.
     pub task: Task,
+    /// What only some tasks have, such as the outcome of a condition.
+    pub detail: Detail,
+    /// `resolved_values`, where they were asked for and are known.
+    pub resolved: Option<Json>,
     /// `attempt_number`
     pub attempt: u32,
     /// `run_page_url`
@@ -157,6 +164,27 @@ pub struct OutputView {
     pub logs: String,
     /// `logs_truncated`: something stood before that.
     pub logs_truncated: bool,
+    /// What only some sorts of tasks have.
+    pub of_body: BodyOutput,
+}
+
+/// The output that only some sorts of tasks have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum BodyOutput {
+    /// None.
+    #[default]
+    Plain,
+    /// Of a notebook: what it ended with, and whether that was longer. What
+    /// it printed is not shown over the API.
+    Notebook {
+        /// The value, if it called `dbutils.notebook.exit`.
+        exit: Option<(String, bool)>,
+    },
+    /// Of a run of another job: that run, once it is there.
+    RunJob {
+        /// The run.
+        run: Option<RunId>,
+    },
 }
 
 /// Which runs to list.
@@ -207,7 +235,8 @@ pub(crate) struct Sight {
 impl Sight {
     /// Shows a run with the attempts of its tasks, in order of task and attempt.
     pub(crate) fn run(&self, run: &Run, tasks: &[TaskRun]) -> RunView {
-        let (latest, history): (Vec<&TaskRun>, Vec<&TaskRun>) = tasks.iter().partition(|task| is_latest(task, tasks));
+        let of_tasks = tasks.iter().filter(|task| task.parent.is_none());
+        let (latest, history): (Vec<&TaskRun>, Vec<&TaskRun>) = of_tasks.partition(|task| is_latest(task, tasks));
         RunView {
             job: run.job,
             run: run.id,
@@ -226,6 +255,7 @@ impl Sight {
             status: status_of_run(run, &latest),
             tasks: latest.into_iter().filter_map(|task| self.task_run(run, task)).collect(),
             history: history.into_iter().filter_map(|task| self.task_run(run, task)).collect(),
+            iterations: Vec::new(),
             job_parameters: parameters(run),
             overriding: run.overriding.clone(),
             settings: run.settings.clone(),
@@ -253,12 +283,20 @@ impl Sight {
         }
     }
 
+    /// Shows the iterations of an attempt: the latest attempt of each.
+    pub(crate) fn iterations(&self, run: &Run, parent: RunId, tasks: &[TaskRun]) -> Vec<TaskRunView> {
+        let own = tasks.iter().filter(|task| task.parent == Some(parent) && is_latest(task, tasks));
+        own.filter_map(|task| self.task_run(run, task)).collect()
+    }
+
     fn task_run(&self, run: &Run, task: &TaskRun) -> Option<TaskRunView> {
         let (start, end) = (task.state.started_at(), end_of(task.state));
         Some(TaskRunView {
             run: task.id,
             key: task.task_key.clone(),
-            task: run.settings.task(&task.task_key)?.clone(),
+            task: run.task_of(task)?.clone(),
+            detail: task.detail.clone(),
+            resolved: None,
             attempt: task.attempt,
             page_url: self.page_url(run, task.id),
             start,
@@ -303,7 +341,8 @@ impl Sight {
 }
 
 fn is_latest(task: &TaskRun, all: &[TaskRun]) -> bool {
-    !all.iter().any(|other| other.task_key == task.task_key && other.attempt > task.attempt)
+    let place = |task: &TaskRun| (task.position, task.parent, task.iteration);
+    !all.iter().any(|other| place(other) == place(task) && other.attempt > task.attempt)
 }
 
 fn parameters(run: &Run) -> Vec<ParameterView> {

@@ -96,10 +96,8 @@ impl Workspace {
                 let name = name.clone().unwrap_or(before.name.clone());
                 let mut merged = before.settings.clone();
                 merged.extend(settings.clone());
-                let taken = tx.query_one(
-                    "SELECT id FROM workspace_warehouses WHERE name = $1 AND id <> $2",
-                    args![&name, &id],
-                )?;
+                let taken = tx
+                    .query_one("SELECT id FROM workspace_warehouses WHERE name = $1 AND id <> $2", args![&name, &id])?;
                 if taken.is_some() {
                     return Err(DataError::Exists(format!("there is already a warehouse \"{name}\"")));
                 }

@@ -8,7 +8,6 @@
 //! whether it was intended a moment ago or by a server that is no more.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,16 +19,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::RunId;
-use crate::decide::{Effect, Ending, How, Input, due};
+use crate::conduct::Conducted;
+use crate::decide::{Effect, Execution, Input, due};
 use crate::error::Error;
-use crate::folder::{TaskFile, TaskFolder};
-use crate::parameters::{self, References};
 use crate::process;
-use crate::record::{Moved, advance, effective_parameters};
-use crate::run::{RunState, TaskRun, TaskState};
-use crate::secrets::SecretRef;
+use crate::record::{Moved, advance};
+use crate::run::{Run, RunState, TaskRun, TaskState};
+use crate::tables;
 use crate::workspace::Workspace;
-use crate::{decide::Execution, files, tables};
 
 /// Runs that are moved in one transaction.
 const RUNS_AT_ONCE: usize = 100;
@@ -142,6 +139,11 @@ impl Workspace {
                 Effect::Stop(attempt) => (*attempt, Signal::TERM),
                 Effect::Kill(attempt) => (*attempt, Signal::KILL),
             };
+            let found = moved.execution.attempts.iter().find(|other| other.id == attempt);
+            if !found.is_some_and(|found| needs_place(run, found)) {
+                // Whoever conducts it sees that it is being stopped.
+                continue;
+            }
             let folder = self.task_folder(moved.execution.run.id, attempt);
             if let Err(error) = process::stop(&folder, signal) {
                 warn!(task_run.id = %attempt, %error, "a task cannot be told to end");
@@ -153,127 +155,50 @@ impl Workspace {
     fn take_in(self: &Arc<Self>, desk: &mut Desk, execution: Execution) {
         let execution = Arc::new(execution);
         desk.remember(&execution);
-        for attempt in execution.attempts.iter().filter(|attempt| attempt.state.is_in_flight()) {
-            if !desk.attended.insert(attempt.id) {
+        for attempt in execution.attempts.iter().filter(|attempt| wants_attention(attempt)) {
+            if desk.attended.contains_key(&attempt.id) {
                 continue;
             }
+            desk.attended.insert(attempt.id, needs_place(&execution.run, attempt));
             let (workspace, execution, id) = (self.clone(), execution.clone(), attempt.id);
             let watcher = desk.watchers.spawn(async move { workspace.conduct(&execution, id).await });
             desk.watched.insert(watcher.id(), (attempt.run, attempt.id));
         }
     }
 
-    fn note_end(&self, desk: &mut Desk, ended: Result<(tokio::task::Id, Ending), tokio::task::JoinError>) {
-        let (watcher, ending) = match ended {
-            Ok((watcher, ending)) => (watcher, Some(ending)),
+    fn note_end(&self, desk: &mut Desk, ended: Result<(tokio::task::Id, Conducted), tokio::task::JoinError>) {
+        let (watcher, conducted) = match ended {
+            Ok((watcher, conducted)) => (watcher, Some(conducted)),
             Err(error) => {
                 error!(%error, "the watcher of a task ended badly; it is attended anew");
                 (error.id(), None)
             }
         };
         let Some((run, attempt)) = desk.watched.remove(&watcher) else { return };
-        let input = if let Some(ending) = ending {
-            Input::Ended { attempt, ending, next: RunId::new(&*self.chance) }
-        } else {
-            desk.attended.remove(&attempt);
-            Input::Look
+        let next = RunId::new(&*self.chance);
+        let input = match conducted {
+            Some(Conducted::Over(ending)) => Input::Ended { attempt, ending, next },
+            Some(Conducted::Opened(inputs)) => {
+                let iterations = inputs.into_iter().map(|input| (RunId::new(&*self.chance), input)).collect();
+                Input::Opened { attempt, iterations, next }
+            }
+            None => {
+                desk.attended.remove(&attempt);
+                Input::Look
+            }
         };
         desk.inputs.push((run, input));
     }
+}
 
-    /// Starts the process of an attempt or adopts it, and waits for its end.
-    async fn conduct(&self, execution: &Execution, attempt: RunId) -> Ending {
-        let folder = self.task_folder(execution.run.id, attempt);
-        if folder.claim().is_none() && folder.exit().is_none() {
-            let prepared = match self.task_file(execution, attempt).await {
-                Ok(task) => prepare(folder.clone(), task).await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(why) = prepared {
-                // A server before this one may have come further.
-                process::forget_secrets(&folder);
-                return Ending { how: How::NotStarted(why), ran: None, error: None, error_trace: None };
-            }
-        }
-        process::attend(folder, self.options.supervisor.clone()).await
-    }
+/// Tells whether somebody has to attend to an attempt. A `for_each_task` whose
+/// iterations are there is moved by them alone.
+fn wants_attention(attempt: &TaskRun) -> bool {
+    attempt.state.is_in_flight() && attempt.detail.iterations.is_none()
+}
 
-    /// Says in full what a supervisor has to run.
-    async fn task_file(&self, execution: &Execution, attempt: RunId) -> Result<TaskFile, Error> {
-        let run = &execution.run;
-        let attempt = execution.attempts.iter().find(|other| other.id == attempt).ok_or(Error::NoRun(attempt))?;
-        let task = run.settings.task(&attempt.task_key).ok_or(Error::NoRun(attempt.id))?;
-        let path = &task.spark_python_task.python_file;
-        let file = files::disk_path(&self.files_folder(), path)?;
-        if !file.is_file() {
-            return Err(Error::NoFile(path.clone()));
-        }
-        let references = self.references(execution, attempt);
-        let mut arguments = vec![file.to_string_lossy().into_owned()];
-        for text in effective_parameters(task, &run.overriding) {
-            arguments.push(parameters::resolve(text, &references)?);
-        }
-        let text = |text: &OsString| text.to_string_lossy().into_owned();
-        let own = self.options.environment.iter().map(|(name, value)| (text(name), text(value)));
-        let mut environment: BTreeMap<String, String> = own.collect();
-        let mut secrets = Vec::new();
-        for (name, text) in run.settings.variables_of(task) {
-            let value = self.reveal(&text, &mut secrets).await?;
-            environment.insert(name, value);
-        }
-        Ok(TaskFile {
-            program: self.options.python.to_string_lossy().into_owned(),
-            arguments,
-            // Where the real service starts a Python file: beside its own modules.
-            directory: file.parent().unwrap_or(&self.folder).to_owned(),
-            environment,
-            secrets,
-        })
-    }
-
-    /// Puts secrets in the place of their references, and lists them.
-    async fn reveal(&self, text: &str, revealed: &mut Vec<String>) -> Result<String, Error> {
-        let mut known = References::default();
-        for name in parameters::references(text) {
-            let Some(place) = SecretRef::parse(name) else { continue };
-            let value = self.open_secret(&place).await?;
-            revealed.push(value.expose().to_owned());
-            known.values.insert(name.to_owned(), value.expose().to_owned());
-        }
-        parameters::resolve(text, &known)
-    }
-
-    fn references(&self, execution: &Execution, attempt: &TaskRun) -> References {
-        let run = &execution.run;
-        let job = run.job.map_or(0, |job| job.0).to_string();
-        let started = run.started_at.unwrap_or(run.created_at);
-        let mut values: BTreeMap<String, String> = [
-            ("job.id", job.clone()),
-            ("job_id", job),
-            ("job.name", run.name.clone()),
-            ("job.run_id", run.id.to_string()),
-            ("parent_run_id", run.id.to_string()),
-            ("job.start_time.timestamp_ms", started.as_millis().to_string()),
-            ("job.start_time.iso_date", started.to_string().chars().take(10).collect()),
-            ("task.name", attempt.task_key.clone()),
-            ("task_key", attempt.task_key.clone()),
-            ("task.run_id", attempt.id.to_string()),
-            ("run_id", attempt.id.to_string()),
-            ("task.execution_count", (attempt.attempt + 1).to_string()),
-            ("task_retry_count", attempt.attempt.to_string()),
-            ("workspace.id", self.options.workspace_id.to_string()),
-            ("workspace.url", self.options.public_url.clone()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        for parameter in &run.settings.parameters {
-            values.insert(format!("job.parameters.{}", parameter.name), parameter.default.clone());
-        }
-        for (name, value) in &run.overriding.job_parameters {
-            values.insert(format!("job.parameters.{name}"), value.clone());
-        }
-        References { values }
-    }
+fn needs_place(run: &Run, attempt: &TaskRun) -> bool {
+    run.task_of(attempt).is_none_or(|task| task.body.is_process())
 }
 
 async fn sleep(span: Option<Duration>) {
@@ -281,12 +206,6 @@ async fn sleep(span: Option<Duration>) {
         Some(span) => tokio::time::sleep(span).await,
         None => std::future::pending().await,
     }
-}
-
-/// Writes what is to run. It waits for the disk, so it has a thread of its own.
-async fn prepare(folder: TaskFolder, task: TaskFile) -> std::io::Result<()> {
-    let written = tokio::task::spawn_blocking(move || folder.prepare(&task)).await;
-    written.unwrap_or_else(|error| Err(std::io::Error::other(error)))
 }
 
 /// What the loop holds in memory. All of it can be rebuilt from the rows.
@@ -299,11 +218,16 @@ struct Desk {
     timer_of: HashMap<RunId, Timestamp>,
     /// Attempts that wait for a place: by time of the run, run and attempt.
     pending: BTreeSet<(Timestamp, RunId, RunId)>,
-    /// Attempts that somebody attends to, or whose end is not recorded yet.
-    attended: BTreeSet<RunId>,
+    /// Attempts that need none.
+    pending_here: BTreeSet<(Timestamp, RunId, RunId)>,
+    /// Attempts that were given a place and are not recorded as running yet.
+    placed: BTreeSet<RunId>,
+    /// Attempts that somebody attends to, or whose end is not recorded yet, and
+    /// whether they take up a place.
+    attended: HashMap<RunId, bool>,
     /// Run and attempt of each watcher.
     watched: HashMap<tokio::task::Id, (RunId, RunId)>,
-    watchers: JoinSet<Ending>,
+    watchers: JoinSet<Conducted>,
 }
 
 impl Desk {
@@ -326,10 +250,18 @@ impl Desk {
     }
 
     /// Lets pending attempts start, oldest run first, while there are places.
+    /// What the server does itself needs none: a job that waits for another
+    /// must not stand in its way.
     fn give_places(&mut self, most: usize) {
-        let on_their_way = self.inputs.iter().filter(|(_, input)| matches!(input, Input::Place(_))).count();
-        for _ in self.attended.len() + on_their_way..most {
+        for (_, run, attempt) in std::mem::take(&mut self.pending_here) {
+            self.inputs.push((run, Input::Place(attempt)));
+        }
+        let on_their_way =
+            self.inputs.iter().filter(|(_, input)| matches!(input, Input::Place(id) if self.placed.contains(id)));
+        let taken = self.attended.values().filter(|takes_a_place| **takes_a_place).count();
+        for _ in taken + on_their_way.count()..most {
             let Some((_, run, attempt)) = self.pending.pop_first() else { return };
+            self.placed.insert(attempt);
             self.inputs.push((run, Input::Place(attempt)));
         }
     }
@@ -346,10 +278,11 @@ impl Desk {
         for attempt in &execution.attempts {
             let place = (run.created_at, run.id, attempt.id);
             let is_ready = run.state == RunState::Active && attempt.state == TaskState::Pending;
+            let list = if needs_place(run, attempt) { &mut self.pending } else { &mut self.pending_here };
             if is_ready {
-                self.pending.insert(place)
+                list.insert(place)
             } else {
-                self.pending.remove(&place)
+                list.remove(&place)
             };
         }
     }
@@ -357,8 +290,10 @@ impl Desk {
     /// Lets go of the first inputs, which are recorded.
     fn forget(&mut self, count: usize) {
         for (_, input) in self.inputs.drain(..count) {
-            if let Input::Ended { attempt, .. } = input {
-                self.attended.remove(&attempt);
+            match input {
+                Input::Ended { attempt, .. } | Input::Opened { attempt, .. } => drop(self.attended.remove(&attempt)),
+                Input::Place(attempt) => drop(self.placed.remove(&attempt)),
+                Input::Look | Input::Cancel => {}
             }
         }
     }

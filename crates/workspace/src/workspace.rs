@@ -20,8 +20,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::RunId;
 use crate::error::Error;
+use crate::folder::{Limits, TaskFolder};
 use crate::sql::Statements;
-use crate::folder::TaskFolder;
 use crate::view::{FailedRuns, Sight};
 
 /// How the workspace is set up.
@@ -50,6 +50,12 @@ pub struct Options {
     pub chunk_rows: u64,
     /// Bytes of a chunk of an SQL answer, about.
     pub chunk_bytes: u64,
+    /// What each process of a task may use.
+    pub limits: Limits,
+    /// Where Spark Connect answers, such as `sc://127.0.0.1:15002`.
+    pub spark_remote: Option<String>,
+    /// What every `pip install` is given, such as an index.
+    pub pip_arguments: Vec<String>,
 }
 
 impl Default for Options {
@@ -69,6 +75,9 @@ impl Default for Options {
             failed_runs: FailedRuns::default(),
             chunk_rows: 100_000,
             chunk_bytes: 16 << 20,
+            limits: Limits::default(),
+            spark_remote: None,
+            pip_arguments: Vec::new(),
         }
     }
 }
@@ -125,10 +134,9 @@ impl Workspace {
 
     /// Returns who answers SQL.
     pub fn statements(&self) -> Result<&Arc<dyn Statements>, Error> {
-        self.statements.get().ok_or(Error::Unsupported {
-            setting: "sql".into(),
-            hint: ": no SQL engine is wired to it".into(),
-        })
+        self.statements
+            .get()
+            .ok_or(Error::Unsupported { setting: "sql".into(), hint: ": no SQL engine is wired to it".into() })
     }
 
     /// Returns a number that changes whenever a run may have changed: whoever

@@ -295,7 +295,7 @@ async fn parameters_that_reach_no_task_are_refused_with_those_that_would() {
         (400, Some("INVALID_PARAMETER_VALUE"))
     );
     let message = refused.json()["message"].as_str().unwrap_or_default().replace(&id.to_string(), "<job>");
-    expect![[r#""notebook_params" only reach a "notebook_task", and job <job> has none: each of its tasks is a "spark_python_task". Send "python_params", the list of its arguments, or "job_parameters", to which the task's own parameters refer as {{job.parameters.NAME}}"#]]
+    expect![[r#""notebook_params" only reach a "notebook_task", and the job has none: it has "spark_python_task". Send what its tasks take, or "job_parameters", to which their own parameters refer as {{job.parameters.NAME}}"#]]
         .assert_eq(&message);
     for (family, sort) in [
         ("python_named_params", "python_wheel_task"),
@@ -305,7 +305,8 @@ async fn parameters_that_reach_no_task_are_refused_with_those_that_would() {
         ("dbt_commands", "dbt_task"),
         ("pipeline_params", "pipeline_task"),
     ] {
-        let refused = with(family, json!(["x"])).await;
+        let is_named = ["python_named_params", "sql_params"].contains(&family);
+        let refused = with(family, if is_named { json!({ "x": "y" }) } else { json!(["x"]) }).await;
         assert_eq!(refused.status, 400, "{family}");
         assert!(refused.body.contains(sort), "{}", refused.body);
     }

@@ -5,7 +5,7 @@
 
 use base::Timestamp;
 use serde_json::{Map, Value, json};
-use workspace::view::{OutputView, ParameterView, RunView, StateBlock, StatusBlock, TaskRunView};
+use workspace::view::{BodyOutput, OutputView, ParameterView, RunView, StateBlock, StatusBlock, TaskRunView};
 
 /// Whether earlier attempts are told.
 #[derive(Clone, Copy, PartialEq)]
@@ -20,6 +20,9 @@ pub(super) fn run(view: &RunView, history: History) -> Value {
     let earlier = if history == History::Shown { view.history.as_slice() } else { &[] };
     let tasks = view.tasks.iter().chain(earlier);
     wire.insert("tasks".to_owned(), tasks.map(task).collect());
+    if !view.iterations.is_empty() {
+        wire.insert("iterations".to_owned(), view.iterations.iter().map(task).collect());
+    }
     wire.insert("job_parameters".to_owned(), view.job_parameters.iter().map(parameter).collect());
     let document = view.settings.document();
     for word in ["job_clusters", "environments"] {
@@ -47,6 +50,20 @@ pub(super) fn output(view: &OutputView) -> Value {
         "logs": view.logs,
         "logs_truncated": view.logs_truncated,
     });
+    match &view.of_body {
+        BodyOutput::Plain => {}
+        BodyOutput::Notebook { exit } => {
+            // What a notebook printed is not told here.
+            if let Value::Object(members) = &mut wire {
+                members.retain(|name, _| !name.starts_with("logs"));
+            }
+            wire["notebook_output"] = match exit {
+                Some((result, truncated)) => json!({ "result": result, "truncated": truncated }),
+                None => json!({}),
+            };
+        }
+        BodyOutput::RunJob { run } => wire["run_job_output"] = json!({ "run_id": run.map_or(0, |run| run.0) }),
+    }
     if let Some(error) = &view.error {
         wire["error"] = error.as_str().into();
     }
@@ -106,6 +123,12 @@ fn task(view: &TaskRunView) -> Value {
     });
     if let (Value::Object(wire), Value::Object(attempt)) = (&mut wire, attempt) {
         wire.extend(attempt);
+    }
+    if let Some(answer) = view.detail.answer {
+        wire["condition_task"]["outcome"] = answer.to_string().into();
+    }
+    if let Some(resolved) = &view.resolved {
+        wire["resolved_values"] = resolved.clone();
     }
     wire
 }

@@ -24,6 +24,9 @@ pub(super) struct RunNow {
     idempotency_token: Option<String>,
     job_parameters: Option<BTreeMap<String, String>>,
     python_params: Option<Vec<String>>,
+    notebook_params: Option<BTreeMap<String, String>>,
+    python_named_params: Option<BTreeMap<String, String>>,
+    sql_params: Option<BTreeMap<String, String>>,
     queue: Option<Queue>,
     #[serde(flatten)]
     others: Map<String, Value>,
@@ -40,6 +43,8 @@ pub(super) struct Which {
     run_id: Number,
     #[serde(default)]
     include_history: bool,
+    #[serde(default)]
+    include_resolved_values: bool,
 }
 
 /// Which runs are wanted.
@@ -59,13 +64,10 @@ pub(super) struct Wanted {
     expand_tasks: bool,
 }
 
-/// Families of parameters, and the one sort of task that each of them reaches.
-/// This workspace runs none of these; `python_params` reach what it runs.
-const FAMILIES: [(&str, &str); 7] = [
-    ("notebook_params", "notebook_task"),
-    ("python_named_params", "python_wheel_task"),
+/// Families of parameters, and the one sort of task that each of them reaches:
+/// no job can have one here.
+const FAMILIES: [(&str, &str); 4] = [
     ("jar_params", "spark_jar_task"),
-    ("sql_params", "sql_task"),
     ("spark_submit_params", "spark_submit_task"),
     ("dbt_commands", "dbt_task"),
     ("pipeline_params", "pipeline_task"),
@@ -84,7 +86,11 @@ pub(super) async fn run_now(
         ..RunRequest::default()
     };
     request.overriding.job_parameters = asked.job_parameters.unwrap_or_default();
-    request.overriding.python_params = asked.python_params;
+    // An empty family is sent by clients that do not set it.
+    request.overriding.python_params = asked.python_params.filter(|list| !list.is_empty());
+    request.overriding.notebook_params = asked.notebook_params.unwrap_or_default();
+    request.overriding.python_named_params = asked.python_named_params.unwrap_or_default();
+    request.overriding.sql_params = asked.sql_params.unwrap_or_default();
     let run = app.workspace.run_now(&actor, JobId(asked.job_id.0), request).await?;
     Ok(Json(json!({ "run_id": run, "number_in_job": run })))
 }
@@ -106,7 +112,11 @@ pub(super) async fn get(
     Caller(_): Caller,
     Query(which): Query<Which>,
 ) -> Result<Json<Value>, Fault> {
-    let view = app.workspace.show_run(RunId(which.run_id.0)).await?;
+    let id = RunId(which.run_id.0);
+    let view = match which.include_resolved_values {
+        true => app.workspace.show_run_resolved(id).await?,
+        false => app.workspace.show_run(id).await?,
+    };
     let history = if which.include_history { run_view::History::Shown } else { run_view::History::LeftOut };
     Ok(Json(run_view::run(&view, history)))
 }
@@ -199,9 +209,8 @@ async fn refuse_what_reaches_nothing(app: &App, asked: &RunNow) -> Result<(), Fa
     };
     let job = app.workspace.job(JobId(asked.job_id.0)).await?;
     let detail = format!(
-        "\"{family}\" only reach a \"{sort}\", and job {} has none: each of its tasks is a \"spark_python_task\". \
-         Send \"python_params\", the list of its arguments, or \"job_parameters\", to which the task's own \
-         parameters refer as {{{{job.parameters.NAME}}}}",
+        "\"{family}\" only reach a \"{sort}\", which this workspace does not run, and job {} has none. Send what its \
+         tasks take, or \"job_parameters\", to which their own parameters refer as {{{{job.parameters.NAME}}}}",
         job.id
     );
     Err(Fault::invalid(family, "parameter-family-mismatch", detail))

@@ -208,7 +208,9 @@ fn spec_of(asked: Execute) -> Result<StatementSpec, Fault> {
         return Err(wrong("statement", format!("\"statement\" has at most {STATEMENT_BYTES_MAX} bytes")));
     }
     if asked.session_id.is_some() {
-        return Err(not_here("sessions of SQL drivers are not there yet: send \"warehouse_id\" without \"session_id\""));
+        return Err(not_here(
+            "sessions of SQL drivers are not there yet: send \"warehouse_id\" without \"session_id\"",
+        ));
     }
     if asked.result_compression.as_deref().is_some_and(|word| !word.is_empty() && word != "NONE") {
         return Err(not_here("results are not compressed here: leave \"result_compression\" out"));
@@ -427,4 +429,3 @@ async fn result_of(app: &App, view: &StatementView, chunk: usize) -> Result<Box<
         Fault::not_found("resource-not-found", "the result cannot be read any more")
     })
 }
-

@@ -103,7 +103,9 @@ impl StatementsOfLake {
 fn spec_of(copy: &Copy, known: &pools::TableInfo) -> Result<PushJobSpec, StatementError> {
     let mut spec = PushJobSpec { keys: known.keys.clone(), ..PushJobSpec::csv(known.name.clone()) };
     let refused = |name: &str| {
-        Err(StatementError::unsupported(format!("[UNSUPPORTED_FEATURE] the option \"{name}\" of COPY INTO is not known here")))
+        Err(StatementError::unsupported(format!(
+            "[UNSUPPORTED_FEATURE] the option \"{name}\" of COPY INTO is not known here"
+        )))
     };
     let mut has_header = false;
     for (name, value) in &copy.format_options {

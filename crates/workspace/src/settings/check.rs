@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
 
-use super::{ApiVersion, JobSettings, Task};
+use super::body::BODIES;
+use super::{ApiVersion, Body, JobSettings, Task};
 use crate::error::Error;
 
 /// Tasks in a job, over version 2.2 of the API; before that, 100.
@@ -75,6 +76,9 @@ impl JobSettings {
                 return invalid(format!("task key \"{}\" is empty or stands twice", task.task_key));
             }
             task.check(&keys)?;
+            if let Body::ForEachTask(each) = &mut task.body {
+                each.task.check_nested(&task.task_key)?;
+            }
             if let Some(key) = &task.job_cluster_key
                 && !clusters.contains(key.as_str())
             {
@@ -86,7 +90,26 @@ impl JobSettings {
                 return invalid(format!("task \"{}\" uses environment \"{key}\", which is not there", task.task_key));
             }
         }
+        self.check_outcomes()?;
         self.check_order()
+    }
+
+    /// Refuses to depend on the outcome of what has none.
+    fn check_outcomes(&self) -> Result<(), Error> {
+        for task in &self.tasks {
+            for upstream in task.depends_on.iter().filter(|upstream| upstream.outcome.is_some()) {
+                let is_condition = |task: &Task| matches!(task.body, Body::ConditionTask(_));
+                if !self.task(&upstream.task_key).is_some_and(is_condition) {
+                    return Err(Error::Settings {
+                        detail: format!(
+                            "task \"{}\": it depends on an outcome of \"{}\", which is no \"condition_task\"",
+                            task.task_key, upstream.task_key
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a circle of dependencies, naming a task that stands in it.
@@ -123,19 +146,23 @@ impl Task {
         if self.max_retries < -1 {
             return invalid("max_retries is below -1".into());
         }
-        if self.spark_python_task.source != "WORKSPACE" {
-            return Err(Error::Unsupported {
-                setting: format!("source {}", self.spark_python_task.source),
-                hint: ": import the file into the workspace".into(),
-            });
-        }
         if let Some(cluster) = &self.new_cluster
             && let Some(name) = cluster.spark_env_vars.keys().find(|name| name.is_empty() || name.contains(['=', '\0']))
         {
             return invalid(format!("\"{name}\" is not a name of an environment variable"));
         }
-        crate::files::disk_path(std::path::Path::new(""), &self.spark_python_task.python_file)?;
-        crate::parameters::check(&self.spark_python_task.parameters)
+        self.body.check(&key)
+    }
+
+    /// Checks the task that a `for_each_task` runs. It has no place of its own
+    /// in the order.
+    fn check_nested(&mut self, outer: &str) -> Result<(), Error> {
+        if self.task_key.is_empty() || self.task_key == outer || !self.depends_on.is_empty() {
+            return Err(Error::Settings {
+                detail: format!("task \"{outer}\": the task in it needs a key of its own, and depends on nothing"),
+            });
+        }
+        self.check(&[])
     }
 }
 
@@ -143,20 +170,33 @@ impl Task {
 /// about a field.
 pub(super) fn check_bodies(document: &Json) -> Result<(), Error> {
     let tasks = document.get("tasks").and_then(Json::as_array);
-    for task in tasks.into_iter().flatten().filter_map(Json::as_object) {
-        let key = task.get("task_key").and_then(Json::as_str).unwrap_or_default();
-        let other =
-            task.iter().find(|(name, body)| name.ends_with("_task") && *name != "spark_python_task" && !body.is_null());
-        if let Some((body, _)) = other {
-            return Err(Error::TaskType { task: key.to_owned(), body: body.clone() });
-        }
-        if !task.contains_key("spark_python_task") {
-            return Err(Error::Settings {
-                detail: format!("task \"{key}\" has nothing to run: \"spark_python_task\""),
-            });
-        }
+    tasks.into_iter().flatten().try_for_each(check_body)
+}
+
+fn check_body(task: &Json) -> Result<(), Error> {
+    let Some(fields) = task.as_object() else { return Ok(()) };
+    let key = fields.get("task_key").and_then(Json::as_str).unwrap_or_default();
+    let bodies: Vec<(&String, &Json)> = fields.iter().filter(|(name, _)| name.ends_with("_task")).collect();
+    if let Some((body, _)) = bodies.iter().find(|(name, _)| !BODIES.contains(&name.as_str())) {
+        return Err(Error::TaskType { task: key.to_owned(), body: (*body).clone() });
     }
-    Ok(())
+    let invalid = |detail: String| Err(Error::Settings { detail: format!("task \"{key}\" {detail}") });
+    let (name, body) = match bodies.as_slice() {
+        [] => return invalid(format!("has nothing to run: one of \"{}\"", BODIES.join("\", \""))),
+        [(name, body)] => (name.as_str(), *body),
+        [(one, _), (other, _), ..] => return invalid(format!("is two things at once, \"{one}\" and \"{other}\"")),
+    };
+    match name {
+        "for_each_task" => body.get("task").map_or(Ok(()), check_body),
+        "sql_task" => match ["query", "dashboard", "alert"].iter().find(|sort| body.get(**sort).is_some()) {
+            Some(sort) => Err(Error::Unsupported {
+                setting: format!("tasks.{key}.sql_task.{sort}"),
+                hint: ": put the statements into a file of the workspace, and name it as \"file\"".into(),
+            }),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 /// Lets the kept words pass, drops refused ones that say nothing, and refuses

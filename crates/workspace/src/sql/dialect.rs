@@ -195,7 +195,10 @@ fn create(mut reading: Reading<'_>) -> Result<Understood, StatementError> {
     while reading.skip("USING") {
         let format = reading.word()?;
         if !format.eq_ignore_ascii_case("delta") {
-            return Err(unsupported(&format!("USING {format}"), "tables are kept as Delta: write USING DELTA or nothing"));
+            return Err(unsupported(
+                &format!("USING {format}"),
+                "tables are kept as Delta: write USING DELTA or nothing",
+            ));
         }
     }
     let mut statement = String::from(if replaces { "CREATE OR REPLACE TABLE " } else { "CREATE TABLE " });
@@ -205,10 +208,13 @@ fn create(mut reading: Reading<'_>) -> Result<Understood, StatementError> {
     statement.push_str(&quoted(table.0.last().map_or("", String::as_str)));
     statement.push_str(" AS ");
     let has_query = reading.skip("AS");
-    let is_question = |word: &Word| ["SELECT", "WITH", "VALUES"].iter().any(|start| word.is(start)) || *word == Word::Sign('(');
+    let is_question =
+        |word: &Word| ["SELECT", "WITH", "VALUES"].iter().any(|start| word.is(start)) || *word == Word::Sign('(');
     match (has_query || reading.peek().is_some_and(is_question), columns) {
         (true, Some(_)) => {
-            return Err(StatementError::bad("CREATE TABLE takes its columns either from a list or from AS SELECT, not from both"));
+            return Err(StatementError::bad(
+                "CREATE TABLE takes its columns either from a list or from AS SELECT, not from both",
+            ));
         }
         (true, None) => statement.push_str(reading.rest().trim_start()),
         (false, Some(columns)) => {
@@ -306,7 +312,9 @@ fn show(mut reading: Reading<'_>) -> Result<Understood, StatementError> {
         return Ok(Understood::ShowTables { schema, like: reading.like()? });
     }
     if reading.skip("COLUMNS") {
-        let Some(table) = reading.inside()? else { return Err(StatementError::bad("SHOW COLUMNS needs IN and a table")) };
+        let Some(table) = reading.inside()? else {
+            return Err(StatementError::bad("SHOW COLUMNS needs IN and a table"));
+        };
         let table = match reading.inside()? {
             // The schema may be given apart.
             Some(mut schema) => {
@@ -633,7 +641,10 @@ mod tests {
             expect![[r#"question: SELECT "Order Id", 'it''s' AS t FROM loopwright.orders.items WHERE a = :a"#]],
         );
         check(r#"select 'a\'b' || r'c\d'"#, expect!["question: select 'a''b' || 'c\\d'"]);
-        check("SELECT 1; SELECT 2", expect![[r#"BAD_REQUEST: only one statement can be run at a time: send what is behind the ";" by itself"#]]);
+        check(
+            "SELECT 1; SELECT 2",
+            expect![[r#"BAD_REQUEST: only one statement can be run at a time: send what is behind the ";" by itself"#]],
+        );
         check("SELECT 'a", expect!["BAD_REQUEST: [PARSE_SYNTAX_ERROR] a text is not closed"]);
         check("  ", expect!["BAD_REQUEST: there is no statement"]);
     }
@@ -644,7 +655,10 @@ mod tests {
             "INSERT INTO loopwright.orders.`My Items` VALUES (1, \"x\")",
             expect![[r#"Insert of loopwright.orders.My Items: INSERT INTO "My Items" VALUES (1, 'x')"#]],
         );
-        check("INSERT INTO items(a, b) SELECT 1, 2", expect![[r#"Insert of items: INSERT INTO "items" (a, b) SELECT 1, 2"#]]);
+        check(
+            "INSERT INTO items(a, b) SELECT 1, 2",
+            expect![[r#"Insert of items: INSERT INTO "items" (a, b) SELECT 1, 2"#]],
+        );
         check("UPDATE a.b SET x = 1 WHERE y", expect![[r#"Update of a.b: UPDATE "b" SET x = 1 WHERE y"#]]);
         check("DELETE FROM b WHERE y", expect![[r#"Delete of b: DELETE FROM "b" WHERE y"#]]);
         check("drop table if exists a.b", expect![[r#"Drop of a.b: DROP TABLE IF EXISTS "b""#]]);
@@ -654,40 +668,79 @@ mod tests {
         );
         check(
             "CREATE TABLE IF NOT EXISTS b (id BIGINT, name VARCHAR(20), at DATE) USING delta",
-            expect![[r#"Create of b: CREATE TABLE IF NOT EXISTS "b" AS SELECT CAST(NULL AS BIGINT) AS "id", CAST(NULL AS VARCHAR) AS "name", CAST(NULL AS TIMESTAMP) AS "at" WHERE FALSE"#]],
+            expect![[
+                r#"Create of b: CREATE TABLE IF NOT EXISTS "b" AS SELECT CAST(NULL AS BIGINT) AS "id", CAST(NULL AS VARCHAR) AS "name", CAST(NULL AS TIMESTAMP) AS "at" WHERE FALSE"#
+            ]],
         );
     }
 
     #[test]
     fn what_cannot_be_done_is_refused_by_name() {
-        check("MERGE INTO a USING b ON a.x = b.x", expect!["NOT_IMPLEMENTED: [UNSUPPORTED_FEATURE] MERGE: this workspace does not do that; use INSERT INTO: a table with keys replaces the row that has the key"]);
-        check("INSERT OVERWRITE a SELECT 1", expect!["NOT_IMPLEMENTED: [UNSUPPORTED_FEATURE] INSERT OVERWRITE: this workspace does not do that; write CREATE OR REPLACE TABLE … AS"]);
-        check("CREATE TABLE a (x DECIMAL(10,2))", expect![[r#"NOT_IMPLEMENTED: [UNSUPPORTED_FEATURE] type DECIMAL(10,2) of column "x": this workspace does not do that; columns hold STRING, BOOLEAN, whole numbers, FLOAT or DOUBLE, DATE and TIMESTAMP"#]]);
-        check("CREATE TABLE a (x INT) PARTITIONED BY (x)", expect![[r#"NOT_IMPLEMENTED: [UNSUPPORTED_FEATURE] "PARTITIONED": this workspace does not do that; tables have no properties, partitions, comments or locations here"#]]);
-        check("OPTIMIZE a", expect!["NOT_IMPLEMENTED: [UNSUPPORTED_FEATURE] OPTIMIZE: this workspace does not do that; it is none of the statements that this workspace knows"]);
+        check(
+            "MERGE INTO a USING b ON a.x = b.x",
+            expect![
+                "NOT_IMPLEMENTED: [UNSUPPORTED_FEATURE] MERGE: this workspace does not do that; use INSERT INTO: a table with keys replaces the row that has the key"
+            ],
+        );
+        check(
+            "INSERT OVERWRITE a SELECT 1",
+            expect![
+                "NOT_IMPLEMENTED: [UNSUPPORTED_FEATURE] INSERT OVERWRITE: this workspace does not do that; write CREATE OR REPLACE TABLE … AS"
+            ],
+        );
+        check(
+            "CREATE TABLE a (x DECIMAL(10,2))",
+            expect![[
+                r#"NOT_IMPLEMENTED: [UNSUPPORTED_FEATURE] type DECIMAL(10,2) of column "x": this workspace does not do that; columns hold STRING, BOOLEAN, whole numbers, FLOAT or DOUBLE, DATE and TIMESTAMP"#
+            ]],
+        );
+        check(
+            "CREATE TABLE a (x INT) PARTITIONED BY (x)",
+            expect![[
+                r#"NOT_IMPLEMENTED: [UNSUPPORTED_FEATURE] "PARTITIONED": this workspace does not do that; tables have no properties, partitions, comments or locations here"#
+            ]],
+        );
+        check(
+            "OPTIMIZE a",
+            expect![
+                "NOT_IMPLEMENTED: [UNSUPPORTED_FEATURE] OPTIMIZE: this workspace does not do that; it is none of the statements that this workspace knows"
+            ],
+        );
         check("INSERT x", expect![[r#"BAD_REQUEST: [PARSE_SYNTAX_ERROR] INTO is missing at "x""#]]);
     }
 
     #[test]
     fn names_are_shown_and_used() {
-        check("SHOW TABLES IN loopwright.orders LIKE 'i*'", expect![[r#"ShowTables { schema: Some(Name(["loopwright", "orders"])), like: Some("i*") }"#]]);
+        check(
+            "SHOW TABLES IN loopwright.orders LIKE 'i*'",
+            expect![[r#"ShowTables { schema: Some(Name(["loopwright", "orders"])), like: Some("i*") }"#]],
+        );
         check("show databases", expect!["ShowSchemas { catalog: None, like: None }"]);
         check("DESC TABLE EXTENDED a.b", expect![[r#"Describe { table: Name(["a", "b"]), names_only: false }"#]]);
         check("SHOW COLUMNS IN b IN a", expect![[r#"Describe { table: Name(["a", "b"]), names_only: true }"#]]);
         check("USE CATALOG loopwright", expect![[r#"Use(Used { catalog: Some("loopwright"), schema: None })"#]]);
-        check("USE loopwright.orders", expect![[r#"Use(Used { catalog: Some("loopwright"), schema: Some("orders") })"#]]);
+        check(
+            "USE loopwright.orders",
+            expect![[r#"Use(Used { catalog: Some("loopwright"), schema: Some("orders") })"#]],
+        );
         check(
             "COPY INTO orders.items FROM '/Volumes/loopwright/orders/in' FILEFORMAT = CSV FILES = ('a.csv', 'b.csv') \
              FORMAT_OPTIONS ('header' = 'true') COPY_OPTIONS ('force' = 'true')",
-            expect![[r#"Copy(Copy { table: Name(["orders", "items"]), from: "/Volumes/loopwright/orders/in", format: "CSV", files: ["a.csv", "b.csv"], format_options: [("header", "true")], copy_options: [("force", "true")] })"#]],
+            expect![[
+                r#"Copy(Copy { table: Name(["orders", "items"]), from: "/Volumes/loopwright/orders/in", format: "CSV", files: ["a.csv", "b.csv"], format_options: [("header", "true")], copy_options: [("force", "true")] })"#
+            ]],
         );
     }
 
     #[test]
     fn patterns_have_stars() {
-        for (pattern, name, expected) in
-            [("i*", "Items", true), ("*em*", "items", true), ("a|items", "items", true), ("i*x", "items", false), ("items", "item", false)]
-        {
+        for (pattern, name, expected) in [
+            ("i*", "Items", true),
+            ("*em*", "items", true),
+            ("a|items", "items", true),
+            ("i*x", "items", false),
+            ("items", "item", false),
+        ] {
             assert_eq!(fits(pattern, name), expected, "{pattern} {name}");
         }
     }

@@ -81,7 +81,9 @@ pub(crate) fn cut(statement: &str) -> Result<Vec<Word>, StatementError> {
         words.pop();
     }
     if words.contains(&Word::Sign(';')) {
-        return Err(StatementError::bad("only one statement can be run at a time: send what is behind the \";\" by itself"));
+        return Err(StatementError::bad(
+            "only one statement can be run at a time: send what is behind the \";\" by itself",
+        ));
     }
     Ok(words)
 }

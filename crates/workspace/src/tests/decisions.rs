@@ -25,6 +25,8 @@ fn execution(document: Json) -> Execution {
         kind: RunType::SubmitRun,
         name: "run".into(),
         creator: "ada".into(),
+        run_as: None,
+        launched_by: None,
         settings,
         overriding: Overriding::default(),
         state: RunState::Active,
@@ -56,7 +58,7 @@ fn tasks(lines: &[&str]) -> Json {
 }
 
 fn ending(how: How) -> Ending {
-    Ending { how, ran: None, error: None, error_trace: None }
+    Ending::plain(how)
 }
 
 /// Runs all that is pending; `exits` gives the exit code of a task, 0 if it is not named.
@@ -102,7 +104,7 @@ fn run_if_decides_who_runs_after_whom() {
         expect!["SUCCESS_WITH_FAILURES: a FAILED, b SUCCESS, c SUCCESS"],
     );
     check(&["a", "b", "c: a b, NONE_FAILED"], &[("a", 1)], expect!["FAILED: a FAILED, b SUCCESS, c UPSTREAM_FAILED"]);
-    check(&["a", "b: a, ALL_FAILED", "c: b"], &[], expect!["SUCCESS: a SUCCESS, b EXCLUDED, c SUCCESS"]);
+    check(&["a", "b: a, ALL_FAILED", "c: b"], &[], expect!["SUCCESS: a SUCCESS, b EXCLUDED, c EXCLUDED"]);
 }
 
 #[test]
@@ -154,6 +156,99 @@ fn an_attempt_that_an_adopted_supervisor_timed_has_its_own_end() {
     let (ended, _) = decide(running, &ended, at(900), GRACE);
     assert!(matches!(ended.attempts[0].state, TaskState::Ended { at: end, .. } if end == at(3)));
     assert_eq!(ended.run.ended_at, Some(at(900)));
+}
+
+fn condition(key: &str) -> Json {
+    json!({ "task_key": key, "condition_task": { "op": "EQUAL_TO", "left": "1", "right": "1" } })
+}
+
+#[test]
+fn a_condition_lets_one_arm_go_and_passes_over_the_other_to_its_end() {
+    let arm = |key: &str, upstream: Json| json!({ "task_key": key, "depends_on": [upstream], "spark_python_task": { "python_file": "/x" } });
+    let mut join = arm("join", json!({ "task_key": "yes" }));
+    join["depends_on"] = json!([{ "task_key": "yes" }, { "task_key": "no after" }]);
+    let document = json!({ "tasks": [
+        condition("if"),
+        arm("yes", json!({ "task_key": "if", "outcome": "true" })),
+        arm("no", json!({ "task_key": "if", "outcome": "false" })),
+        arm("no after", json!({ "task_key": "no" })),
+        join,
+    ] });
+    for (answer, expected) in [
+        (true, expect!["SUCCESS: if SUCCESS, yes SUCCESS, no EXCLUDED, no after EXCLUDED, join SUCCESS"]),
+        (false, expect!["SUCCESS: if SUCCESS, yes EXCLUDED, no SUCCESS, no after SUCCESS, join SUCCESS"]),
+    ] {
+        let (placed, _) = decide(execution(document.clone()), &Input::Place(RunId(10)), at(1), GRACE);
+        let ended = Input::Ended { attempt: RunId(10), ending: ending(How::Done(Some(answer))), next: RunId(110) };
+        expected.assert_eq(&told(&play(decide(placed, &ended, at(1), GRACE).0, &[])));
+    }
+    let refused =
+        Input::Ended { attempt: RunId(10), ending: ending(How::Refused("no number".into())), next: RunId(110) };
+    let (placed, _) = decide(execution(document), &Input::Place(RunId(10)), at(1), GRACE);
+    let (failed, _) = decide(placed, &refused, at(1), GRACE);
+    assert_eq!(failed.attempts[0].error.as_deref(), Some("no number"));
+    expect![
+        "FAILED: if FAILED, yes UPSTREAM_FAILED, no UPSTREAM_FAILED, no after UPSTREAM_FAILED, join UPSTREAM_FAILED"
+    ]
+    .assert_eq(&told(&failed));
+}
+
+/// A loop over `count` inputs whose task may be tried again `retries` times,
+/// just opened, and a task behind it.
+fn opened_loop(count: i64, concurrency: u32, retries: i64) -> Execution {
+    let nested = json!({ "task_key": "each", "max_retries": retries, "spark_python_task": { "python_file": "/x" } });
+    let document = json!({ "tasks": [
+        { "task_key": "loop", "for_each_task": { "inputs": "[]", "concurrency": concurrency, "task": nested } },
+        { "task_key": "after", "depends_on": [{ "task_key": "loop" }], "spark_python_task": { "python_file": "/x" } },
+    ] });
+    let (placed, _) = decide(execution(document), &Input::Place(RunId(10)), at(1), GRACE);
+    let iterations = (0..count).map(|number| (RunId(50 + number), json!(number))).collect();
+    let opened = Input::Opened { attempt: RunId(10), iterations, next: RunId(90) };
+    decide(placed, &opened, at(1), GRACE).0
+}
+
+fn end_attempt(execution: Execution, id: i64, code: i32) -> Execution {
+    let (placed, _) = decide(execution, &Input::Place(RunId(id)), at(1), GRACE);
+    let ended = Input::Ended { attempt: RunId(id), ending: ending(How::Exited(code)), next: RunId(id + 100) };
+    decide(placed, &ended, at(2), GRACE).0
+}
+
+#[test]
+fn iterations_go_as_there_is_room_and_end_their_task() {
+    let opened = opened_loop(3, 2, 0);
+    expect!["Active: loop Running, each Pending, each Pending, each Blocked, after Blocked"].assert_eq(&told(&opened));
+    let one = end_attempt(opened, 50, 0);
+    expect!["Active: loop Running, each SUCCESS, each Pending, each Pending, after Blocked"].assert_eq(&told(&one));
+    let two = end_attempt(one.clone(), 51, 0);
+    let all = end_attempt(two.clone(), 52, 0);
+    expect!["Active: loop SUCCESS, each SUCCESS, each SUCCESS, each SUCCESS, after Pending"].assert_eq(&told(&all));
+    let failed = end_attempt(two, 52, 1);
+    expect!["FAILED: loop FAILED, each SUCCESS, each SUCCESS, each FAILED, after UPSTREAM_FAILED"]
+        .assert_eq(&told(&failed));
+    assert_eq!(failed.attempts[0].error.as_deref(), Some("1 of 3 iterations did not succeed"));
+    expect!["Active: loop SUCCESS, after Pending"].assert_eq(&told(&opened_loop(0, 1, 0)));
+}
+
+#[test]
+fn an_iteration_is_tried_again_on_its_own() {
+    let failed = end_attempt(opened_loop(2, 1, 1), 50, 1);
+    expect!["Active: loop Running, each FAILED, each Pending, each Blocked, after Blocked"].assert_eq(&told(&failed));
+    let (again, _) = decide(failed, &Input::Look, at(3), GRACE);
+    assert_eq!(again.attempts[2].detail.input, Some(json!(0)), "with the same input");
+    let over = end_attempt(end_attempt(again, 150, 0), 51, 0);
+    expect!["Active: loop SUCCESS, each FAILED, each SUCCESS, each SUCCESS, after Pending"].assert_eq(&told(&over));
+}
+
+#[test]
+fn a_cancel_goes_through_to_the_iterations() {
+    let (running, _) = decide(opened_loop(3, 1, 0), &Input::Place(RunId(50)), at(1), GRACE);
+    let (stopping, effects) = decide(running, &Input::Cancel, at(2), GRACE);
+    assert_eq!(effects, [Effect::Stop(RunId(10)), Effect::Stop(RunId(50))]);
+    expect!["Stopping(Canceled): loop Stopping, each Stopping, each CANCELED, each CANCELED, after CANCELED"]
+        .assert_eq(&told(&stopping));
+    let gone = Input::Ended { attempt: RunId(50), ending: ending(How::Signaled(15)), next: RunId(110) };
+    expect!["CANCELED: loop CANCELED, each CANCELED, each CANCELED, each CANCELED, after CANCELED"]
+        .assert_eq(&told(&decide(stopping, &gone, at(3), GRACE).0));
 }
 
 #[test]

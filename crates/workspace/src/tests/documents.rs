@@ -93,9 +93,9 @@ fn check_refused(document: Json, expected: Expect) {
 #[test]
 fn what_would_not_act_is_refused() {
     check_refused(
-        json!({ "tasks": [{ "task_key": "main", "notebook_task": { "notebook_path": "/x" } }] }),
+        json!({ "tasks": [{ "task_key": "main", "dbt_task": { "commands": [] } }] }),
         expect![[
-            r#"task "main" is a "notebook_task", which this workspace does not run: it runs "spark_python_task""#
+            r#"task "main" is a "dbt_task", which this workspace does not run: it runs "spark_python_task", "notebook_task", "condition_task", "for_each_task""#
         ]],
     );
     check_refused(
@@ -130,7 +130,9 @@ fn what_does_not_hold_together_is_refused() {
     );
     check_refused(
         json!({ "tasks": [{ "task_key": "main" }] }),
-        expect![[r#"the job settings are not valid: task "main" has nothing to run: "spark_python_task""#]],
+        expect![[
+            r#"the job settings are not valid: task "main" has nothing to run: one of "spark_python_task", "notebook_task", "condition_task", "for_each_task""#
+        ]],
     );
     check_refused(
         json!({ "tasks": [task(json!({})), task(json!({}))] }),
@@ -187,4 +189,70 @@ fn references_take_their_values() {
     }
     let error = resolve("{{job.parameters.c}}", &known).expect_err("it is not known");
     assert_eq!(error.to_string(), "\"{{job.parameters.c}}\" is not a parameter of the job or of this run");
+}
+
+#[test]
+fn every_body_reads_back_as_it_came_with_its_defaults() {
+    let nested =
+        json!({ "task_key": "each", "spark_python_task": { "python_file": "/x", "parameters": ["{{input}}"] } });
+    for (body, given, expected) in [
+        ("notebook_task", json!({ "notebook_path": "/n" }), json!({ "notebook_path": "/n", "source": "WORKSPACE" })),
+        (
+            "condition_task",
+            json!({ "op": "GREATER_THAN_OR_EQUAL", "left": "{{job.id}}", "right": "1" }),
+            json!({ "op": "GREATER_THAN_OR_EQUAL", "left": "{{job.id}}", "right": "1" }),
+        ),
+        (
+            "for_each_task",
+            json!({ "inputs": "[1, 2]", "task": nested }),
+            json!({ "inputs": "[1, 2]", "task": {
+                "task_key": "each", "run_if": "ALL_SUCCESS", "timeout_seconds": 0, "email_notifications": {},
+                "spark_python_task": { "python_file": "/x", "parameters": ["{{input}}"], "source": "WORKSPACE" },
+            } }),
+        ),
+    ] {
+        let document = json!({ "tasks": [{ "task_key": "main", body: given }] });
+        let settings = JobSettings::read(document, ApiVersion::V2_1).expect("good settings");
+        assert_eq!(settings.document()["tasks"][0][body], expected);
+        assert_eq!(JobSettings::stored(&settings.document().to_string()).expect("it reads back"), settings);
+    }
+}
+
+#[test]
+fn bodies_that_can_never_run_are_refused() {
+    let check = |task: Json, expected: Expect| check_refused(json!({ "tasks": [task] }), expected);
+    check(
+        json!({ "task_key": "m", "notebook_task": { "notebook_path": "/n" }, "condition_task": {} }),
+        expect![[
+            r#"the job settings are not valid: task "m" is two things at once, "notebook_task" and "condition_task""#
+        ]],
+    );
+    check(
+        json!({ "task_key": "m", "condition_task": { "op": "LIKE", "left": "a", "right": "b" } }),
+        expect![
+            "the job settings are not valid: unknown variant `LIKE`, expected one of `EQUAL_TO`, `NOT_EQUAL`, `GREATER_THAN`, `GREATER_THAN_OR_EQUAL`, `LESS_THAN`, `LESS_THAN_OR_EQUAL`"
+        ],
+    );
+    check(
+        json!({ "task_key": "m", "for_each_task": { "inputs": "{}", "task": { "task_key": "x", "condition_task": { "op": "EQUAL_TO", "left": "", "right": "" } } } }),
+        expect![[r#"the job settings are not valid: task "m": inputs: "{}" is not a JSON array"#]],
+    );
+    check(
+        json!({ "task_key": "m", "for_each_task": { "inputs": "[]", "concurrency": 101, "task": { "task_key": "x", "condition_task": { "op": "EQUAL_TO", "left": "", "right": "" } } } }),
+        expect![[r#"the job settings are not valid: task "m": concurrency 101 is not between 1 and 100"#]],
+    );
+    check(
+        json!({ "task_key": "m", "for_each_task": { "inputs": "[]", "task": { "task_key": "x", "dbt_task": {} } } }),
+        expect![[
+            r#"task "x" is a "dbt_task", which this workspace does not run: it runs "spark_python_task", "notebook_task", "condition_task", "for_each_task""#
+        ]],
+    );
+    let mut after = task(json!({ "task_key": "b", "depends_on": [{ "task_key": "main", "outcome": "true" }] }));
+    after["task_key"] = json!("b");
+    check_refused(
+        json!({ "tasks": [task(json!({})), after] }),
+        expect![[
+            r#"the job settings are not valid: task "b": it depends on an outcome of "main", which is no "condition_task""#
+        ]],
+    );
 }

@@ -7,6 +7,7 @@
 mod decisions;
 mod documents;
 mod lives;
+mod notebooks;
 mod processes;
 mod verbs;
 
@@ -238,5 +239,5 @@ fn with_token(token: &str) -> RunRequest {
 
 fn with_parameters(parameters: &[(&str, &str)]) -> RunRequest {
     let job_parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    RunRequest { overriding: Overriding { job_parameters, python_params: None }, ..RunRequest::default() }
+    RunRequest { overriding: Overriding { job_parameters, ..Overriding::default() }, ..RunRequest::default() }
 }

@@ -256,8 +256,10 @@ fn parameters_must_reach_a_task() {
             .assert_eq(&refused(desk.workspace.submit(&admin(), number_as_token, ApiVersion::V2_1).await));
         expect![[r#"Invalid parameter-invalid: "python_params" may only hold ASCII: use "job_parameters""#]]
             .assert_eq(&refused(run(python("größer")).await));
-        expect![[r"Invalid parameter-invalid: parameters have at most 10000 bytes as JSON"]]
-            .assert_eq(&refused(run(with_parameters(&[("case_id", &"x".repeat(10_000))])).await));
+        expect![[
+            r#"Invalid parameter-invalid: parameters have at most 10000 bytes as JSON, and "job_parameters" has 10014"#
+        ]]
+        .assert_eq(&refused(run(with_parameters(&[("case_id", &"x".repeat(10_000))])).await));
         let empty = desk.workspace.create_job(&admin(), json!({}), ApiVersion::V2_1).await.expect("good settings");
         expect![[r"Invalid job-settings-invalid: the job settings are not valid: there are no tasks to run"]]
             .assert_eq(&refused(desk.workspace.run_now(&admin(), empty, RunRequest::default()).await));

@@ -1,0 +1,162 @@
+//! The command line of a task: what its supervisor has to run, in full.
+//!
+//! A Python file is started as it is. A notebook, or a function of a package,
+//! is run by a small program of ours, which lies in the task's folder.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::decide::Execution;
+use crate::error::Error;
+use crate::folder::{TaskFile, TaskFolder};
+use crate::parameters::{self, References};
+use crate::references::{self, Given};
+use crate::run::TaskRun;
+use crate::secrets::SecretRef;
+use crate::settings::{Body, NotebookTask, Task};
+use crate::workspace::Workspace;
+use crate::{files, tables};
+
+/// Runs notebooks.
+const NOTEBOOK: &str = include_str!("python/notebook.py");
+
+/// The endings under which a notebook may have been stored.
+const NOTEBOOK_ENDINGS: [&str; 3] = ["", ".py", ".sql"];
+
+/// Secrets, by scope and key.
+type Secrets = BTreeMap<String, BTreeMap<String, String>>;
+
+impl Workspace {
+    /// Says in full what a supervisor has to run.
+    pub(crate) async fn task_file(
+        &self,
+        execution: &Execution,
+        attempt: &TaskRun,
+        task: &Task,
+        folder: &TaskFolder,
+    ) -> Result<TaskFile, Error> {
+        let given = references::given(execution, attempt, task, self.place())?;
+        let mut file = TaskFile { limits: self.options.limits, ..self.surroundings(execution, task).await? };
+        file.program = self.options.python.to_string_lossy().into_owned();
+        match (&task.body, given) {
+            (Body::SparkPythonTask(python), Given::List(list)) => {
+                let place = self.existing_file(&python.python_file)?;
+                file.arguments = vec![text(place.as_os_str())];
+                file.arguments.extend(list);
+                // Where the real service starts a Python file: beside its own modules.
+                file.directory = place.parent().unwrap_or(&self.folder).to_owned();
+            }
+            (Body::NotebookTask(notebook), Given::Named(widgets)) => {
+                self.add_notebook(&mut file, execution, notebook, &widgets, folder).await?;
+            }
+            (body, _) => {
+                return Err(Error::TaskType { task: task.task_key.clone(), body: body.name().into() });
+            }
+        }
+        Ok(file)
+    }
+
+    async fn add_notebook(
+        &self,
+        file: &mut TaskFile,
+        execution: &Execution,
+        notebook: &NotebookTask,
+        widgets: &BTreeMap<String, String>,
+        folder: &TaskFolder,
+    ) -> Result<(), Error> {
+        let place = self.existing_notebook(&notebook.notebook_path)?;
+        let secrets = self.all_secrets().await?;
+        let context = json!({
+            "notebook": text(place.as_os_str()),
+            "path": notebook.notebook_path,
+            "root": text(self.files_folder().as_os_str()),
+            "out": text(folder.out().as_os_str()),
+            "widgets": widgets,
+            "task_values": references::task_values(execution),
+            "secrets": secrets,
+            "warehouse_id": notebook.warehouse_id,
+            "pip_arguments": self.options.pip_arguments,
+        });
+        file.input = context.to_string();
+        file.secrets.extend(secrets.into_values().flat_map(BTreeMap::into_values));
+        file.runner = Some(NOTEBOOK.to_owned());
+        file.arguments = vec![text(folder.runner().as_os_str())];
+        file.directory = place.parent().unwrap_or(&self.folder).to_owned();
+        Ok(())
+    }
+
+    /// What every process of a task has around it.
+    async fn surroundings(&self, execution: &Execution, task: &Task) -> Result<TaskFile, Error> {
+        let own = self.options.environment.iter().map(|(name, value)| (text(name), text(value)));
+        let mut environment: BTreeMap<String, String> = own.collect();
+        if let Some(remote) = &self.options.spark_remote {
+            environment.insert("SPARK_REMOTE".into(), remote.clone());
+        }
+        let mut secrets = Vec::new();
+        for (name, value) in execution.run.settings.variables_of(task) {
+            let value = self.reveal(&value, &mut secrets).await?;
+            environment.insert(name, value);
+        }
+        Ok(TaskFile { environment, secrets, ..TaskFile::default() })
+    }
+
+    /// Puts secrets in the place of their references, and lists them.
+    async fn reveal(&self, text: &str, revealed: &mut Vec<String>) -> Result<String, Error> {
+        let mut known = References::default();
+        for name in parameters::references(text) {
+            let Some(place) = SecretRef::parse(name) else { continue };
+            let value = self.open_secret(&place).await?;
+            revealed.push(value.expose().to_owned());
+            known.values.insert(name.to_owned(), value.expose().to_owned());
+        }
+        parameters::resolve(text, &known)
+    }
+
+    /// Opens the secrets that a notebook may ask for. All of them are known
+    /// before it starts, so that none of them gets past whoever redacts.
+    async fn all_secrets(&self) -> Result<Secrets, Error> {
+        let names = self.db.read("workspace.all_secrets", |tx| {
+            let mut names = Vec::new();
+            for scope in tables::scopes(tx)? {
+                let keys = tables::secrets(tx, &scope.name)?;
+                names.push((scope.name, keys.into_iter().map(|secret| secret.key).collect::<Vec<_>>()));
+            }
+            Ok::<_, Error>(names)
+        });
+        let mut secrets = Secrets::new();
+        for (scope, keys) in names.await? {
+            let opened = secrets.entry(scope.clone()).or_default();
+            for key in keys {
+                let place = SecretRef { scope: scope.clone(), key };
+                match self.open_secret(&place).await {
+                    Ok(value) => drop(opened.insert(place.key, value.expose().to_owned())),
+                    // It was removed just now.
+                    Err(Error::NoSecret { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(secrets)
+    }
+
+    /// Finds a file of the workspace on disk.
+    pub(crate) fn existing_file(&self, path: &str) -> Result<PathBuf, Error> {
+        let place = files::disk_path(&self.files_folder(), path)?;
+        if place.is_file() { Ok(place) } else { Err(Error::NoFile(path.to_owned())) }
+    }
+
+    /// Finds a notebook: its path on the wire has no ending, on disk it may have one.
+    fn existing_notebook(&self, path: &str) -> Result<PathBuf, Error> {
+        let place = files::disk_path(&self.files_folder(), path)?;
+        let with = |ending: &&str| PathBuf::from(OsString::from_iter([place.as_os_str(), ending.as_ref()]));
+        let found = NOTEBOOK_ENDINGS.iter().map(with).find(|place| place.is_file());
+        found.ok_or_else(|| Error::NoFile(path.to_owned()))
+    }
+}
+
+fn text(name: &OsStr) -> String {
+    name.to_string_lossy().into_owned()
+}

@@ -1,0 +1,172 @@
+"""Walks through a workspace with one generation of the Databricks SDK, as its
+users do. The address and the credentials come from the environment, where the
+SDK itself looks for them; what is there already comes as JSON.
+
+    python tests/databricks_generation.py '{"warehouse": …, "table": …, "endpoint": …}'
+"""
+
+import io
+import json
+import sys
+import uuid
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import DatabricksError
+from databricks.sdk.service import jobs, sql, workspace
+from databricks.sdk.version import __version__
+
+NOTEBOOK = b"""# Databricks notebook source
+dbutils.widgets.text("case_id", "none")
+case = dbutils.widgets.get("case_id")
+print("scoring", case)
+
+# COMMAND ----------
+
+dbutils.notebook.exit(f"score of {case}")
+"""
+
+
+def python_task(key, path, *parameters, after=()):
+    return jobs.Task(
+        task_key=key,
+        spark_python_task=jobs.SparkPythonTask(python_file=path, parameters=list(parameters)),
+        depends_on=[jobs.TaskDependency(task_key=before) for before in after],
+    )
+
+
+def file(client, path, text):
+    client.workspace.upload(path, text, format=workspace.ImportFormat.AUTO, overwrite=True)
+
+
+def check_run_and_output(client, folder):
+    file(client, f"{folder}/greet.py", b"import sys\nprint('hello', *sys.argv[1:])\n")
+    task = python_task("greet", f"{folder}/greet.py", "{{job.parameters.name}}")
+    job = client.jobs.create(
+        name=f"greet {__version__}", tasks=[task], parameters=[jobs.JobParameterDefinition(name="name", default="nobody")]
+    )
+    token = str(uuid.uuid4())
+    started = client.jobs.run_now(job.job_id, idempotency_token=token, job_parameters={"name": "Ada"})
+    again = client.jobs.run_now(job.job_id, idempotency_token=token, job_parameters={"name": "Ada"})
+    assert started.run_id == again.run_id, "the same token is the same run"
+    run = started.result()
+    assert run.state.result_state == jobs.RunResultState.SUCCESS, run.state
+    output = client.jobs.get_run_output(run.tasks[0].run_id)
+    assert output.logs == "hello Ada\n", output.logs
+    assert [listed.run_id for listed in client.jobs.list_runs(job_id=job.job_id)] == [started.run_id]
+
+
+def check_notebook(client, folder):
+    client.workspace.upload(
+        f"{folder}/score", NOTEBOOK, format=workspace.ImportFormat.SOURCE, language=workspace.Language.PYTHON, overwrite=True
+    )
+    task = jobs.Task(task_key="score", notebook_task=jobs.NotebookTask(notebook_path=f"{folder}/score"))
+    job = client.jobs.create(name="score", tasks=[task])
+    run = client.jobs.run_now(job.job_id, notebook_params={"case_id": "4711"}).result()
+    output = client.jobs.get_run_output(run.tasks[0].run_id)
+    assert output.notebook_output.result == "score of 4711", output
+
+
+def check_lists(client, folder):
+    file(client, f"{folder}/nothing.py", b"")
+    name = f"one of many {__version__}"
+    made = {client.jobs.create(name=name, tasks=[python_task("t", f"{folder}/nothing.py")]).job_id for _ in range(23)}
+    listed = [job.job_id for job in client.jobs.list(name=name, limit=5)]
+    assert len(listed) == len(set(listed)) == 23 and set(listed) == made, "every job once, over all pages"
+    for job in made:
+        client.jobs.delete(job)
+
+
+def check_cancel(client, folder):
+    file(client, f"{folder}/long.py", b"import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+    job = client.jobs.create(name="long", tasks=[python_task("long", f"{folder}/long.py")])
+    run = client.jobs.run_now(job.job_id)
+    client.jobs.cancel_run(run.run_id)
+    ended = run.result()
+    assert ended.state.result_state == jobs.RunResultState.CANCELED, ended.state
+
+
+def check_repair(client, folder):
+    file(client, f"{folder}/first.py", b"print('done once')\n")
+    file(client, f"{folder}/second.py", b"raise ValueError('no delivery date')\n")
+    tasks = [
+        python_task("first", f"{folder}/first.py"),
+        python_task("second", f"{folder}/second.py", after=["first"]),
+    ]
+    job = client.jobs.create(name="fails at first", tasks=tasks)
+    waiter = client.jobs.run_now(job.job_id)
+    try:
+        run = waiter.result()
+    except DatabricksError:
+        run = client.jobs.get_run(waiter.run_id)
+    except Exception as error:  # The class has another name in each generation.
+        assert "INTERNAL_ERROR" in str(error), error
+        run = client.jobs.get_run(waiter.run_id)
+    assert run.state.result_state == jobs.RunResultState.FAILED, run.state
+    failed = client.jobs.get_run_output(next(task.run_id for task in run.tasks if task.task_key == "second"))
+    assert failed.error == "ValueError: no delivery date", failed.error
+    file(client, f"{folder}/second.py", b"print('mended')\n")
+    client.jobs.repair_run(run.run_id, rerun_all_failed_tasks=True).result()
+    repaired = client.jobs.get_run(run.run_id)
+    assert repaired.state.result_state == jobs.RunResultState.SUCCESS, repaired.state
+    attempts = {task.task_key: task.attempt_number for task in repaired.tasks}
+    assert attempts == {"first": 0, "second": 1}, f"only what failed runs again: {attempts}"
+
+
+def check_sql(client, there):
+    answer = client.statement_execution.execute_statement(
+        statement=f"SELECT n, label FROM {there['table']} WHERE n >= :least ORDER BY n",
+        warehouse_id=there["warehouse"],
+        parameters=[sql.StatementParameterListItem(name="least", value="0", type="INT")],
+        wait_timeout="30s",
+    )
+    assert answer.status.state == sql.StatementState.SUCCEEDED, answer.status
+    assert answer.manifest.total_chunk_count == 3, answer.manifest
+    rows, chunk = [], answer.result
+    while True:
+        rows.extend(chunk.data_array)
+        if chunk.next_chunk_index is None:
+            break
+        chunk = client.statement_execution.get_statement_result_chunk_n(answer.statement_id, chunk.next_chunk_index)
+    assert rows == [[str(n), f"row {n}"] for n in range(there["rows"])], "all chunks, in order, as texts"
+    failed = client.statement_execution.execute_statement("SELECT no_such_column", there["warehouse"])
+    assert failed.status.state == sql.StatementState.FAILED and "no_such_column" in failed.status.error.message, failed
+
+
+def check_files(client, there):
+    path, content = f"{there['volume']}/{__version__}/in.bin", bytes(range(256)) * 4_000
+    client.files.upload(path, io.BytesIO(content), overwrite=True)
+    assert client.files.download(path).contents.read() == content
+
+
+def check_serving(client, there):
+    answer = client.serving_endpoints.query(there["endpoint"], dataframe_records=[{"days": 3}, {"days": 9}])
+    assert answer.predictions == [False, True], answer
+
+
+def check_refusals(client):
+    try:
+        client.jobs.get(1)
+        raise AssertionError("a job that does not exist was found")
+    except DatabricksError as error:
+        assert "Job 1 does not exist" in str(error), error
+
+
+def main():
+    there = json.loads(sys.argv[1])
+    client = WorkspaceClient()
+    me = client.current_user.me().user_name
+    folder = f"/Shared/{__version__}-{me}"
+    check_run_and_output(client, folder)
+    check_notebook(client, folder)
+    check_lists(client, folder)
+    check_cancel(client, folder)
+    check_repair(client, folder)
+    check_sql(client, there)
+    check_files(client, there)
+    check_serving(client, there)
+    check_refusals(client)
+    print(f"ok   databricks-sdk {__version__} as {me}: runs, notebook, lists, cancel, repair, SQL, files, serving")
+
+
+if __name__ == "__main__":
+    main()
