@@ -23,6 +23,12 @@ pub enum DataError {
     /// It cannot be done in the state in which it is.
     #[error("{0}")]
     State(String),
+    /// A folder is to go that has something in it.
+    #[error("{0}")]
+    NotEmpty(String),
+    /// A secret is asked for by somebody else than a task.
+    #[error("{0}")]
+    OutsideOfJobs(String),
     /// The caller may not.
     #[error("{0}")]
     Denied(String),
@@ -57,7 +63,9 @@ impl From<base::db::Error> for DataError {
 impl Coded for DataError {
     fn kind(&self) -> Kind {
         match self {
-            DataError::Invalid(_) | DataError::Unsupported(_) | DataError::State(_) => Kind::Invalid,
+            DataError::Invalid(_) | DataError::Unsupported(_) | DataError::State(_) | DataError::NotEmpty(_) | DataError::OutsideOfJobs(_) => {
+                Kind::Invalid
+            },
             DataError::NotFound(_) => Kind::NotFound,
             DataError::Exists(_) => Kind::Conflict,
             DataError::Denied(_) => Kind::Denied,
@@ -75,6 +83,8 @@ impl Coded for DataError {
             DataError::NotFound(_) => "resource-not-found",
             DataError::Exists(_) => "resource-exists",
             DataError::State(_) => "state-invalid",
+            DataError::NotEmpty(_) => "directory-not-empty",
+            DataError::OutsideOfJobs(_) => "secret-not-readable",
             DataError::Denied(_) => "permission-denied",
             DataError::TooLarge(_) => "body-too-long",
             DataError::Unavailable(_) => "unavailable",

@@ -50,6 +50,7 @@ mod references;
 pub mod view;
 mod token;
 mod secrets;
+mod secret_acls;
 mod files;
 mod folder;
 mod output;
@@ -69,6 +70,7 @@ mod warehouses;
 mod copied;
 mod volumes;
 mod storage;
+mod objects;
 
 #[cfg(test)]
 mod tests;
@@ -80,9 +82,11 @@ pub use id::{JobId, RunId};
 pub use job::{Job, JobsQuery, Page};
 pub use output::{LogPiece, LogPlace};
 pub use run::{Overriding, ResultState, RunRequest, RunType};
+pub use secret_acls::{SecretPermission, TASK_TOKEN};
 pub use secrets::{SecretInfo, SecretScope};
 pub use settings::{ApiVersion, JobSettings};
 pub use statements::{ChunkInfo, Disposition, Manifest, StatementSpec, StatementState, StatementView};
+pub use objects::{ImportFormat, ObjectKind, WorkspaceObject};
 pub use storage::{StoredEntry, StoredUpload};
 pub use supervisor::supervise;
 pub use token::TokenInfo;

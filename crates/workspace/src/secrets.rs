@@ -7,6 +7,7 @@
 use base::{Actor, Secret, Timestamp};
 
 use crate::error::Error;
+use crate::secret_acls;
 use crate::tables;
 use crate::workspace::{Workspace, note};
 
@@ -56,8 +57,13 @@ impl SecretRef {
 }
 
 impl Workspace {
-    /// Makes a scope for secrets.
+    /// Makes a scope for secrets that its maker may manage.
     pub async fn create_scope(&self, actor: &Actor, name: &str) -> Result<(), Error> {
+        self.create_scope_for(actor, name, false).await
+    }
+
+    /// Makes a scope for secrets that its maker may manage, or everybody.
+    pub async fn create_scope_for(&self, actor: &Actor, name: &str, everybody: bool) -> Result<(), Error> {
         check_name("scope", name)?;
         let (actor, name, now) = (actor.clone(), name.to_owned(), self.clock.now());
         self.db
@@ -65,6 +71,7 @@ impl Workspace {
                 if !tables::insert_scope(tx, &name, now)? {
                     return Err(Error::ScopeExists(name.clone()));
                 }
+                secret_acls::entrust(tx, &name, &actor, everybody)?;
                 note(tx, &actor, "create", "workspace-secret-scope", &name, (None, None), now)
             })
             .await
@@ -83,6 +90,7 @@ impl Workspace {
                 if !tables::delete_scope(tx, &name)? {
                     return Err(Error::NoScope(name.clone()));
                 }
+                secret_acls::forget(tx, &name)?;
                 note(tx, &actor, "delete", "workspace-secret-scope", &name, (None, None), now)
             })
             .await

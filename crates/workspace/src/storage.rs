@@ -5,9 +5,10 @@
 //! and then takes its place in one step. So a reader never meets half of one,
 //! and five gigabytes need no memory.
 
+use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use base::{Actor, Timestamp};
 use serde_json::json;
@@ -294,4 +295,67 @@ fn missing(deed: &'static str, path: &str, source: std::io::Error) -> DataError 
 
 fn failed(deed: &'static str, path: &str, source: std::io::Error) -> DataError {
     DataError::Disk { deed, path: path.to_owned(), source }
+}
+
+/// Files that come block by block, by handle. They do not survive a restart,
+/// as the real ones do not survive ten minutes of silence.
+#[derive(Default)]
+pub(crate) struct Handles(tokio::sync::Mutex<HashMap<i64, Handle>>);
+
+struct Handle {
+    owner: String,
+    upload: StoredUpload,
+    overwrite: bool,
+    touched_at: Timestamp,
+}
+
+/// Handles that are open at most.
+const HANDLES_MAX: usize = 64;
+/// How long a handle may be silent.
+const HANDLE_LIVES: Duration = Duration::from_mins(10);
+
+impl Workspace {
+    /// Begins a file that comes in blocks, and returns its handle.
+    pub async fn open_handle(&self, actor: &Actor, path: &str, overwrite: bool) -> Result<i64, DataError> {
+        if !overwrite && self.stored(path).await.is_ok() {
+            return Err(DataError::Exists(format!("there is already a file \"{path}\": say \"overwrite\" to replace it")));
+        }
+        let now = self.clock.now();
+        let mut open = self.handles.0.lock().await;
+        open.retain(|_, other| now.since(other.touched_at) < HANDLE_LIVES);
+        if open.len() >= HANDLES_MAX {
+            return Err(DataError::State(format!(
+                "{HANDLES_MAX} files are being written already: close one, or use the Files API"
+            )));
+        }
+        let upload = self.begin_upload(path).await?;
+        let handle = i64::try_from(self.chance.number() >> 2).unwrap_or(i64::MAX);
+        open.insert(handle, Handle { owner: actor.id.clone(), upload, overwrite, touched_at: now });
+        Ok(handle)
+    }
+
+    /// Takes the next block of a file.
+    pub async fn add_block(&self, actor: &Actor, handle: i64, bytes: &[u8]) -> Result<(), DataError> {
+        let now = self.clock.now();
+        let mut open = self.handles.0.lock().await;
+        let file = open.get_mut(&handle).filter(|file| file.owner == actor.id).ok_or_else(|| no_handle(handle))?;
+        file.upload.write(bytes).await?;
+        file.touched_at = now;
+        Ok(())
+    }
+
+    /// Puts a file to its place.
+    pub async fn close_handle(&self, actor: &Actor, handle: i64) -> Result<(), DataError> {
+        let mut open = self.handles.0.lock().await;
+        if open.get(&handle).is_none_or(|file| file.owner != actor.id) {
+            return Err(no_handle(handle));
+        }
+        let file = open.remove(&handle).ok_or_else(|| no_handle(handle))?;
+        drop(open);
+        self.finish_upload(actor, file.upload, file.overwrite).await
+    }
+}
+
+fn no_handle(handle: i64) -> DataError {
+    DataError::NotFound(format!("there is no open file with the handle {handle}"))
 }

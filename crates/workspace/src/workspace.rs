@@ -96,6 +96,7 @@ pub struct Workspace {
     changes: watch::Sender<u64>,
     statements: OnceLock<Arc<dyn Statements>>,
     pub(crate) running: crate::statements::Running,
+    pub(crate) handles: crate::storage::Handles,
 }
 
 impl Workspace {
@@ -123,6 +124,7 @@ impl Workspace {
             changes: watch::Sender::new(0),
             statements: OnceLock::new(),
             running: crate::statements::Running::default(),
+            handles: crate::storage::Handles::default(),
         }
     }
 

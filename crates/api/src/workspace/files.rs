@@ -1,17 +1,20 @@
-//! Files of the workspace, as far as jobs need them: import.
+//! Objects of the workspace tree: import and export, list, look, make, remove.
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::multipart::{MultipartError, MultipartRejection};
-use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use http::header::CONTENT_TYPE;
+use http::StatusCode;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use workspace::{ImportFormat, ObjectKind, WorkspaceObject};
 
 use crate::app::App;
-use crate::body;
+use crate::body::{self, Query};
 use crate::caller::Caller;
 use crate::fault::Fault;
 
@@ -24,6 +27,7 @@ struct Import {
     #[serde(default)]
     overwrite: bool,
     format: Option<String>,
+    language: Option<String>,
     #[serde(skip)]
     bytes: Option<Bytes>,
 }
@@ -40,13 +44,163 @@ pub(super) async fn import(
     let import = if is_form { read_form(request).await? } else { read_json(request).await? };
     let path = import.path.ok_or_else(|| Fault::invalid("path", "parameter-missing", "\"path\" is missing"))?;
     let bytes = import.bytes.ok_or_else(|| Fault::invalid("content", "parameter-missing", "\"content\" is missing"))?;
-    if let Some("DBC" | "HTML" | "JUPYTER" | "R_MARKDOWN") = import.format.as_deref() {
-        let format = import.format.unwrap_or_default();
-        let detail = format!("format \"{format}\" is not supported by this workspace: files are stored as they are");
-        return Err(Fault::invalid("format", "setting-not-supported", detail));
-    }
-    app.workspace.import_file(&actor, &path, bytes.to_vec(), import.overwrite).await?;
+    let format = format_of(import.format.as_deref())?;
+    let (content, language) = (bytes.to_vec(), import.language.as_deref());
+    app.workspace.import_object(&actor, &path, content, format, language, import.overwrite).await?;
     Ok(Json(json!({})))
+}
+
+/// A path.
+#[derive(Deserialize)]
+pub(super) struct At {
+    path: String,
+}
+
+/// What is exported.
+#[derive(Deserialize)]
+pub(super) struct Export {
+    path: String,
+    format: Option<String>,
+    #[serde(default)]
+    direct_download: bool,
+}
+
+/// What is removed.
+#[derive(Deserialize)]
+pub(super) struct Gone {
+    path: String,
+    #[serde(default)]
+    recursive: bool,
+}
+
+/// How a file is put.
+#[derive(Deserialize)]
+pub(super) struct Put {
+    #[serde(default)]
+    overwrite: bool,
+}
+
+/// Stores the bytes of a request, as command lines send them.
+pub(super) async fn import_file(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(path): Path<String>,
+    Query(put): Query<Put>,
+    request: Request,
+) -> Result<Json<Value>, Fault> {
+    let bytes = body::whole(request, &()).await?;
+    let path = format!("/{}", path.trim_start_matches('/'));
+    app.workspace.import_object(&actor, &path, bytes.to_vec(), ImportFormat::Auto, None, put.overwrite).await?;
+    Ok(Json(json!({})))
+}
+
+/// Sends an object: as base64, or its bytes as they are.
+pub(super) async fn export(
+    State(app): State<App>,
+    Caller(_): Caller,
+    Query(wanted): Query<Export>,
+) -> Result<Response, Fault> {
+    match wanted.format.as_deref().unwrap_or("SOURCE") {
+        "SOURCE" | "AUTO" | "RAW" => {}
+        other => return Err(not_taken(other)),
+    }
+    let object = app.workspace.object(&wanted.path).await?;
+    let ending = match object.kind {
+        ObjectKind::Directory => {
+            let detail = format!("\"{}\" is a folder: folders are exported in the format DBC, which is not there", wanted.path);
+            return Err(Fault::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", detail));
+        }
+        ObjectKind::Notebook("PYTHON") => "py",
+        ObjectKind::Notebook("SQL") => "sql",
+        ObjectKind::Notebook("SCALA") => "scala",
+        ObjectKind::Notebook(_) => "r",
+        ObjectKind::File => object.path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or("", |(_, ending)| ending),
+    };
+    let content = app.workspace.export_file(&wanted.path).await?;
+    if wanted.direct_download {
+        let headers = [(CONTENT_TYPE, "application/octet-stream"), (CONTENT_DISPOSITION, "attachment")];
+        return Ok((headers, content).into_response());
+    }
+    Ok(Json(json!({ "content": BASE64.encode(content), "file_type": ending })).into_response())
+}
+
+/// Lists a folder.
+pub(super) async fn list(
+    State(app): State<App>,
+    Caller(_): Caller,
+    Query(At { path }): Query<At>,
+) -> Result<Json<Value>, Fault> {
+    let objects: Vec<Value> = app.workspace.list_objects(&path).await?.iter().map(shown).collect();
+    Ok(Json(if objects.is_empty() { json!({}) } else { json!({ "objects": objects }) }))
+}
+
+/// Shows what stands at a path.
+pub(super) async fn get_status(
+    State(app): State<App>,
+    Caller(_): Caller,
+    Query(At { path }): Query<At>,
+) -> Result<Json<Value>, Fault> {
+    Ok(Json(shown(&app.workspace.object(&path).await?)))
+}
+
+/// Makes a folder.
+pub(super) async fn mkdirs(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    body::Json(At { path }): body::Json<At>,
+) -> Result<Json<Value>, Fault> {
+    app.workspace.make_folder(&actor, &path).await?;
+    Ok(Json(json!({})))
+}
+
+/// Removes a file, a notebook or a folder.
+pub(super) async fn delete(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    body::Json(Gone { path, recursive }): body::Json<Gone>,
+) -> Result<Json<Value>, Fault> {
+    app.workspace.delete_object(&actor, &path, recursive).await?;
+    Ok(Json(json!({})))
+}
+
+fn shown(object: &WorkspaceObject) -> Value {
+    let modified = object.modified_at.as_millis();
+    let mut shown = json!({
+        "path": object.path,
+        "object_type": match object.kind {
+            ObjectKind::File => "FILE",
+            ObjectKind::Notebook(_) => "NOTEBOOK",
+            ObjectKind::Directory => "DIRECTORY",
+        },
+        "object_id": object.id,
+        "resource_id": object.id.to_string(),
+        "created_at": modified,
+        "modified_at": modified,
+    });
+    match object.kind {
+        ObjectKind::Notebook(language) => shown["language"] = json!(language),
+        ObjectKind::File => shown["size"] = json!(object.bytes),
+        ObjectKind::Directory => {}
+    }
+    shown
+}
+
+fn format_of(word: Option<&str>) -> Result<ImportFormat, Fault> {
+    match word.unwrap_or("SOURCE") {
+        "AUTO" => Ok(ImportFormat::Auto),
+        "SOURCE" => Ok(ImportFormat::Source),
+        "RAW" => Ok(ImportFormat::Raw),
+        "JUPYTER" => Ok(ImportFormat::Jupyter),
+        other => Err(not_taken(other)),
+    }
+}
+
+fn not_taken(format: &str) -> Fault {
+    let detail = format!("format \"{format}\" is not supported by this workspace: AUTO, SOURCE and RAW are, and JUPYTER on import");
+    match format {
+        "DBC" | "HTML" | "R_MARKDOWN" | "JUPYTER" => Fault::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", detail),
+        _ => Fault::invalid("format", "parameter-invalid", detail),
+    }
 }
 
 async fn read_json(request: Request) -> Result<Import, Fault> {
@@ -74,9 +228,10 @@ async fn read_form(request: Request) -> Result<Import, Fault> {
         match name.as_str() {
             "path" => import.path = Some(text()),
             "format" => import.format = Some(text()),
+            "language" => import.language = Some(text()),
             "overwrite" => import.overwrite = text().eq_ignore_ascii_case("true"),
             "content" => import.bytes = Some(bytes),
-            // `language` and whatever newer clients add say nothing here.
+            // Whatever newer clients add says nothing here.
             _ => {}
         }
     }

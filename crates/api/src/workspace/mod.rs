@@ -16,6 +16,8 @@ mod identity;
 mod pages;
 mod statements;
 mod warehouses;
+mod volumes;
+mod dbfs;
 
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
@@ -33,6 +35,12 @@ const REQUEST_BYTES_MAX: usize = 10 << 20;
 pub(crate) fn routes(app: &App) -> Router<App> {
     let mut behind_sign_in = Router::new()
         .route("/api/2.0/workspace/import", post(files::import))
+        .route("/api/2.0/workspace/export", get(files::export))
+        .route("/api/2.0/workspace/list", get(files::list))
+        .route("/api/2.0/workspace/get-status", get(files::get_status))
+        .route("/api/2.0/workspace/mkdirs", post(files::mkdirs))
+        .route("/api/2.0/workspace/delete", post(files::delete))
+        .route("/api/2.0/workspace-files/import-file/{*path}", post(files::import_file))
         .route("/api/2.0/secrets/scopes/create", post(secrets::create_scope))
         .route("/api/2.0/secrets/scopes/list", get(secrets::list_scopes))
         .route("/api/2.0/secrets/scopes/delete", post(secrets::delete_scope))
@@ -40,13 +48,17 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/api/2.0/secrets/list", get(secrets::list))
         .route("/api/2.0/secrets/delete", post(secrets::delete))
         .route("/api/2.0/secrets/get", get(secrets::get))
+        .route("/api/2.0/secrets/acls/put", post(secrets::put_acl))
+        .route("/api/2.0/secrets/acls/get", get(secrets::get_acl))
+        .route("/api/2.0/secrets/acls/list", get(secrets::list_acls))
+        .route("/api/2.0/secrets/acls/delete", post(secrets::delete_acl))
         .route("/api/2.0/preview/scim/v2/Me", get(identity::me));
     for (path, version) in
         [("/api/2.0/jobs", ApiVersion::V2_0), ("/api/2.1/jobs", ApiVersion::V2_1), ("/api/2.2/jobs", ApiVersion::V2_2)]
     {
         behind_sign_in = behind_sign_in.nest(path, of_jobs().layer(Extension(version)));
     }
-    behind_sign_in = behind_sign_in.merge(of_sql());
+    behind_sign_in = behind_sign_in.merge(of_sql()).merge(of_files());
     // Whoever has no token learns nothing, not even which paths there are.
     let behind_sign_in = behind_sign_in
         .fallback(problem::no_endpoint)
@@ -78,6 +90,27 @@ fn of_sql() -> Router<App> {
         .route("/api/2.0/sql/warehouses/{id}/edit", post(warehouses::edit))
         .route("/api/2.0/sql/warehouses/{id}/start", post(warehouses::start))
         .route("/api/2.0/sql/warehouses/{id}/stop", post(warehouses::stop))
+}
+
+fn of_files() -> Router<App> {
+    let file = get(volumes::get_file).put(volumes::put_file).delete(volumes::delete_file);
+    let folder = get(volumes::list_folder)
+        .head(volumes::head_folder)
+        .put(volumes::put_folder)
+        .delete(volumes::delete_folder);
+    Router::new()
+        .route("/api/2.0/fs/files/{*path}", file)
+        .route("/api/2.0/fs/directories/{*path}", folder)
+        .route("/api/2.0/dbfs/put", post(dbfs::put))
+        .route("/api/2.0/dbfs/create", post(dbfs::create))
+        .route("/api/2.0/dbfs/add-block", post(dbfs::add_block))
+        .route("/api/2.0/dbfs/close", post(dbfs::close))
+        .route("/api/2.0/dbfs/read", get(dbfs::read))
+        .route("/api/2.0/dbfs/list", get(dbfs::list))
+        .route("/api/2.0/dbfs/get-status", get(dbfs::get_status))
+        .route("/api/2.0/dbfs/mkdirs", post(dbfs::mkdirs))
+        .route("/api/2.0/dbfs/move", post(dbfs::rename))
+        .route("/api/2.0/dbfs/delete", post(dbfs::delete))
 }
 
 fn of_jobs() -> Router<App> {

@@ -41,6 +41,7 @@ fn words(fault: &Fault) -> (StatusCode, &'static str) {
         "file-too-large" => return (StatusCode::BAD_REQUEST, "MAX_NOTEBOOK_SIZE_EXCEEDED"),
         "body-too-long" => return (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
         "not-implemented" => return (StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED"),
+        "directory-not-empty" => return (StatusCode::BAD_REQUEST, "DIRECTORY_NOT_EMPTY"),
         "state-invalid" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
         "path-unknown" => "ENDPOINT_NOT_FOUND",
         _ => match fault.status {
