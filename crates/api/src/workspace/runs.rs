@@ -24,9 +24,9 @@ pub(super) struct RunNow {
     idempotency_token: Option<String>,
     job_parameters: Option<BTreeMap<String, String>>,
     python_params: Option<Vec<String>>,
-    notebook_params: Option<BTreeMap<String, String>>,
-    python_named_params: Option<BTreeMap<String, String>>,
-    sql_params: Option<BTreeMap<String, String>>,
+    notebook_params: Option<Value>,
+    python_named_params: Option<Value>,
+    sql_params: Option<Value>,
     queue: Option<Queue>,
     #[serde(flatten)]
     others: Map<String, Value>,
@@ -88,9 +88,9 @@ pub(super) async fn run_now(
     request.overriding.job_parameters = asked.job_parameters.unwrap_or_default();
     // An empty family is sent by clients that do not set it.
     request.overriding.python_params = asked.python_params.filter(|list| !list.is_empty());
-    request.overriding.notebook_params = asked.notebook_params.unwrap_or_default();
-    request.overriding.python_named_params = asked.python_named_params.unwrap_or_default();
-    request.overriding.sql_params = asked.sql_params.unwrap_or_default();
+    request.overriding.notebook_params = named("notebook_params", asked.notebook_params)?;
+    request.overriding.python_named_params = named("python_named_params", asked.python_named_params)?;
+    request.overriding.sql_params = named("sql_params", asked.sql_params)?;
     let run = app.workspace.run_now(&actor, JobId(asked.job_id.0), request).await?;
     Ok(Json(json!({ "run_id": run, "number_in_job": run })))
 }
@@ -214,6 +214,16 @@ async fn refuse_what_reaches_nothing(app: &App, asked: &RunNow) -> Result<(), Fa
         job.id
     );
     Err(Fault::invalid(family, "parameter-family-mismatch", detail))
+}
+
+/// Reads a family of named parameters; an empty one may have any shape.
+fn named(family: &'static str, value: Option<Value>) -> Result<BTreeMap<String, String>, Fault> {
+    match value {
+        Some(value) if says_something(Some(&value)) => serde_json::from_value(value).map_err(|error| {
+            Fault::invalid(family, "parameter-invalid", format!("\"{family}\" is not an object of texts: {error}"))
+        }),
+        _ => Ok(BTreeMap::new()),
+    }
 }
 
 /// Clients send what they do not set as null, or empty.
