@@ -59,7 +59,7 @@ class Server:
     def push(self, pool, table, file):
         environment = {**os.environ, "LOOPWRIGHT_URL": self.url, "LOOPWRIGHT_APP_KEY": KEY}
         done = subprocess.run(
-            [self.program, "push", pool, table, str(file)], env=environment, capture_output=True, text=True
+            [self.program, "push", "--create-pool", pool, table, str(file)], env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -11,9 +11,13 @@ import sys
 import uuid
 
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import DatabricksError
 from databricks.sdk.service import jobs, sql, workspace
 from databricks.sdk.version import __version__
+
+try:
+    from databricks.sdk.errors import DatabricksError
+except ImportError:  # The first generations have it elsewhere.
+    from databricks.sdk.core import DatabricksError
 
 NOTEBOOK = b"""# Databricks notebook source
 dbutils.widgets.text("case_id", "none")

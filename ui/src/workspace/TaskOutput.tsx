@@ -5,6 +5,7 @@ import { Failure } from "./Failure";
 import { Moment } from "./Moment";
 import { Standing } from "./Standing";
 import { readOutput, type Task } from "./api";
+import { useLogs } from "./useLogs";
 import { bodyOf, isOpen, taken } from "./words";
 
 /** What a task printed so far, how it failed, and what it gave back. */
@@ -17,6 +18,7 @@ export function TaskOutput({ task, job, now }: { task: Task; job: string; now: n
     enabled: id !== "",
     refetchInterval: goesOn ? 1_000 : false,
   });
+  const logs = useLogs(id, goesOn);
   const { sort, what } = bodyOf(task);
   const told = output.data;
   const attempt = task.attempt_number ?? 0;
@@ -39,7 +41,7 @@ export function TaskOutput({ task, job, now }: { task: Task; job: string; now: n
         </p>
       </div>
       {!!task.state?.state_message && <p className="message">{task.state.state_message}</p>}
-      <Failure of={output.error} />
+      <Failure of={output.error ?? logs.error} />
       {told?.error !== undefined && (
         <div className="problem">
           <strong>{told.error}</strong>
@@ -57,12 +59,12 @@ export function TaskOutput({ task, job, now }: { task: Task; job: string; now: n
           It ran another job: <a href={`/jobs/${job}/runs/${told.run_job_output.run_id}`}>run {told.run_job_output.run_id}</a>
         </p>
       )}
-      <Log text={told?.logs ?? ""} truncated={told?.logs_truncated === true} goesOn={goesOn} />
+      <Log text={logs.text} goesOn={goesOn} />
     </article>
   );
 }
 
-function Log({ text, truncated, goesOn }: { text: string; truncated: boolean; goesOn: boolean }) {
+function Log({ text, goesOn }: { text: string; goesOn: boolean }) {
   const box = useRef<HTMLPreElement>(null);
   const [follows, setFollows] = useState(true);
   useEffect(() => {
@@ -76,7 +78,6 @@ function Log({ text, truncated, goesOn }: { text: string; truncated: boolean; go
     <>
       <h3>
         Log {goesOn && <span className="muted">live</span>}
-        {truncated && <span className="muted"> its beginning was cut off</span>}
       </h3>
       {text === "" ? (
         <p className="muted">{goesOn ? "Nothing was printed yet." : "Nothing was printed."}</p>

@@ -129,6 +129,18 @@ export const cancelRun = (id: string) => post<object>(`${JOBS}/runs/cancel`, `{"
 export const repairRun = (id: string) =>
   post<object>(`${JOBS}/runs/repair`, `{"run_id":${id},"rerun_all_failed_tasks":true}`);
 
+/** How far somebody has read in what a task printed, in bytes. */
+export interface LogPlace {
+  output: number;
+  errors: number;
+}
+
+/** Reads on in what a task has printed so far. */
+export const readLogs = (id: string, from: LogPlace) =>
+  get<{ output: string; errors: string; next: LogPlace }>(
+    `/api/2.0/loopwright/logs?run_id=${id}&output=${from.output}&errors=${from.errors}`,
+  );
+
 export const readTokens = async () => (await get<{ token_infos?: Token[] }>("/api/2.0/token/list")).token_infos ?? [];
 export const makeToken = (comment: string, days: number | null) =>
   post<{ token_value: string; token_info: Token }>("/api/2.0/token/create", {
