@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -23,6 +24,9 @@ use crate::{files, tables};
 /// Runs notebooks.
 const NOTEBOOK: &str = include_str!("python/notebook.py");
 
+/// Calls functions of packages.
+const WHEEL: &str = include_str!("python/wheel.py");
+
 /// The endings under which a notebook may have been stored.
 const NOTEBOOK_ENDINGS: [&str; 3] = ["", ".py", ".sql"];
 
@@ -39,8 +43,8 @@ impl Workspace {
         folder: &TaskFolder,
     ) -> Result<TaskFile, Error> {
         let given = references::given(execution, attempt, task, self.place())?;
-        let mut file = TaskFile { limits: self.options.limits, ..self.surroundings(execution, task).await? };
-        file.program = self.options.python.to_string_lossy().into_owned();
+        let mut file = TaskFile { limits: self.options.limits, ..self.surroundings(execution, attempt, task).await? };
+        file.program = text(self.interpreter(&execution.run.settings, task).await?.as_os_str());
         match (&task.body, given) {
             (Body::SparkPythonTask(python), Given::List(list)) => {
                 let place = self.existing_file(&python.python_file)?;
@@ -51,6 +55,19 @@ impl Workspace {
             }
             (Body::NotebookTask(notebook), Given::Named(widgets)) => {
                 self.add_notebook(&mut file, execution, notebook, &widgets, folder).await?;
+            }
+            (Body::PythonWheelTask(wheel), given) => {
+                file.runner = Some(WHEEL.to_owned());
+                file.arguments =
+                    vec![text(folder.runner().as_os_str()), wheel.package_name.clone(), wheel.entry_point.clone()];
+                match given {
+                    Given::List(list) => file.arguments.extend(list),
+                    Given::Named(named) => {
+                        file.arguments.extend(named.iter().map(|(name, value)| format!("--{name}={value}")));
+                    }
+                    Given::Sides(..) | Given::Inputs(_) => {}
+                }
+                file.directory = folder.out();
             }
             (body, _) => {
                 return Err(Error::TaskType { task: task.task_key.clone(), body: body.name().into() });
@@ -84,23 +101,37 @@ impl Workspace {
         file.secrets.extend(secrets.into_values().flat_map(BTreeMap::into_values));
         file.runner = Some(NOTEBOOK.to_owned());
         file.arguments = vec![text(folder.runner().as_os_str())];
-        file.directory = place.parent().unwrap_or(&self.folder).to_owned();
+        place.parent().unwrap_or(&self.folder).clone_into(&mut file.directory);
         Ok(())
     }
 
     /// What every process of a task has around it.
-    async fn surroundings(&self, execution: &Execution, task: &Task) -> Result<TaskFile, Error> {
+    async fn surroundings(&self, execution: &Execution, attempt: &TaskRun, task: &Task) -> Result<TaskFile, Error> {
         let own = self.options.environment.iter().map(|(name, value)| (text(name), text(value)));
         let mut environment: BTreeMap<String, String> = own.collect();
         if let Some(remote) = &self.options.spark_remote {
             environment.insert("SPARK_REMOTE".into(), remote.clone());
         }
         let mut secrets = Vec::new();
+        if let Some(owner) = &execution.run.run_as {
+            let token = self.create_task_token(owner, attempt.id, self.token_life(task)).await?;
+            environment.insert("DATABRICKS_HOST".into(), self.options.public_url.clone());
+            environment.insert("DATABRICKS_TOKEN".into(), token.expose().to_owned());
+            secrets.push(token.expose().to_owned());
+        }
         for (name, value) in execution.run.settings.variables_of(task) {
             let value = self.reveal(&value, &mut secrets).await?;
             environment.insert(name, value);
         }
         Ok(TaskFile { environment, secrets, ..TaskFile::default() })
+    }
+
+    /// How long the token of a task is good: as long as the task may run.
+    fn token_life(&self, task: &Task) -> Duration {
+        match task.timeout_seconds {
+            0 => self.options.task_token_life,
+            seconds => Duration::from_secs(seconds) + self.options.stop_grace,
+        }
     }
 
     /// Puts secrets in the place of their references, and lists them.
