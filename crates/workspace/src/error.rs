@@ -52,6 +52,14 @@ pub enum Error {
         /// The last word of the installer.
         why: String,
     },
+    /// Whoever a job is of may not read a secret that it names.
+    #[error("secret \"{place}\" cannot be used: {why}")]
+    SecretDenied {
+        /// Scope and key.
+        place: String,
+        /// What stands against it.
+        why: String,
+    },
     /// A run stands in nobody's name, so its tasks cannot act.
     #[error("run {0} has nobody on whose behalf its tasks could act: make its job anew")]
     NobodyToActFor(RunId),
@@ -179,6 +187,7 @@ impl Coded for Error {
             | Error::NoFile(_) => Kind::NotFound,
             Error::StillActive(_) | Error::ScopeExists(_) | Error::FileExists(_) => Kind::Conflict,
             Error::FileTooLarge { .. } => Kind::TooLarge,
+            Error::SecretDenied { .. } => Kind::Denied,
             Error::Unauthenticated => Kind::Unauthenticated,
             Error::Disk { .. } | Error::Install { .. } => Kind::Internal,
             Error::Secret(error) => error.kind(),
@@ -191,6 +200,7 @@ impl Coded for Error {
             Error::Settings { .. } => "job-settings-invalid",
             Error::Unsupported { .. } => "setting-not-supported",
             Error::TaskType { .. } => "task-type-not-supported",
+            Error::SecretDenied { .. } => "secret-denied",
             Error::Install { .. } => "packages-not-installed",
             Error::NobodyToActFor(_) => "run-without-owner",
             Error::Circle(_) => "jobs-in-a-circle",

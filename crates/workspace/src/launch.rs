@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base::Actor;
 use serde_json::json;
 
 use crate::decide::Execution;
@@ -15,7 +16,8 @@ use crate::error::Error;
 use crate::folder::{TaskFile, TaskFolder};
 use crate::parameters::{self, References};
 use crate::references::{self, Given};
-use crate::run::TaskRun;
+use crate::run::{Run, TaskRun};
+use crate::secret_acls::SecretPermission;
 use crate::secrets::SecretRef;
 use crate::settings::{Body, NotebookTask, Task};
 use crate::workspace::Workspace;
@@ -85,7 +87,7 @@ impl Workspace {
         folder: &TaskFolder,
     ) -> Result<(), Error> {
         let place = self.existing_notebook(&notebook.notebook_path)?;
-        let secrets = self.all_secrets().await?;
+        let secrets = self.secrets_of(execution.run.run_as.as_ref()).await?;
         let context = json!({
             "notebook": text(place.as_os_str()),
             "path": notebook.notebook_path,
@@ -120,7 +122,7 @@ impl Workspace {
             secrets.push(token.expose().to_owned());
         }
         for (name, value) in execution.run.settings.variables_of(task) {
-            let value = self.reveal(&value, &mut secrets).await?;
+            let value = self.reveal(&execution.run, &value, &mut secrets).await?;
             environment.insert(name, value);
         }
         Ok(TaskFile { environment, secrets, ..TaskFile::default() })
@@ -135,10 +137,17 @@ impl Workspace {
     }
 
     /// Puts secrets in the place of their references, and lists them.
-    async fn reveal(&self, text: &str, revealed: &mut Vec<String>) -> Result<String, Error> {
+    async fn reveal(&self, run: &Run, text: &str, revealed: &mut Vec<String>) -> Result<String, Error> {
         let mut known = References::default();
         for name in parameters::references(text) {
             let Some(place) = SecretRef::parse(name) else { continue };
+            let owner = run.run_as.as_ref().ok_or(Error::NobodyToActFor(run.id))?;
+            if let Err(error) = self.check_secret_permission(owner, &place.scope, SecretPermission::Read).await {
+                return Err(Error::SecretDenied {
+                    place: format!("{}/{}", place.scope, place.key),
+                    why: error.to_string(),
+                });
+            }
             let value = self.open_secret(&place).await?;
             revealed.push(value.expose().to_owned());
             known.values.insert(name.to_owned(), value.expose().to_owned());
@@ -146,9 +155,12 @@ impl Workspace {
         parameters::resolve(text, &known)
     }
 
-    /// Opens the secrets that a notebook may ask for. All of them are known
-    /// before it starts, so that none of them gets past whoever redacts.
-    async fn all_secrets(&self) -> Result<Secrets, Error> {
+    /// Opens the secrets that a notebook may ask for: those that its owner may
+    /// read. All of them are known before it starts, so that none of them gets
+    /// past whoever redacts.
+    async fn secrets_of(&self, owner: Option<&Actor>) -> Result<Secrets, Error> {
+        let mut secrets = Secrets::new();
+        let Some(owner) = owner else { return Ok(secrets) };
         let names = self.db.read("workspace.all_secrets", |tx| {
             let mut names = Vec::new();
             for scope in tables::scopes(tx)? {
@@ -157,8 +169,10 @@ impl Workspace {
             }
             Ok::<_, Error>(names)
         });
-        let mut secrets = Secrets::new();
         for (scope, keys) in names.await? {
+            if self.check_secret_permission(owner, &scope, SecretPermission::Read).await.is_err() {
+                continue;
+            }
             let opened = secrets.entry(scope.clone()).or_default();
             for key in keys {
                 let place = SecretRef { scope: scope.clone(), key };

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::RunId;
 use crate::error::Error;
+use crate::secret_acls::TASK_TOKEN;
 use crate::tables;
 use crate::workspace::{Workspace, note};
 
@@ -103,7 +104,7 @@ impl Workspace {
         task_run: RunId,
         lifetime: Duration,
     ) -> Result<Secret, Error> {
-        let comment = format!("task run {task_run}");
+        let comment = format!("{TASK_TOKEN}{task_run}");
         let (token, text) = self.new_token(owner, &comment, Some(lifetime), None);
         self.db
             .write("workspace.create_task_token", move |tx| {
