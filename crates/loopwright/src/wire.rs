@@ -261,6 +261,15 @@ fn workspace_options(config: &Config, addresses: &Addresses) -> Result<workspace
         supervisor: vec![program.into_os_string(), "supervise-task".into()],
         python: config.python.clone(),
         chunk_rows: config.workspace_chunk_rows.max(1),
+        pip_arguments: config.pip_arguments.clone(),
+        environments_folder: config.task_environments.clone(),
+        spark_remote: Some(config.spark_remote.clone()).filter(|remote| !remote.is_empty()),
+        limits: workspace::Limits {
+            memory_bytes: config.task_memory_bytes_max,
+            cpu_seconds: config.task_cpu_seconds_max,
+            open_files: config.task_open_files_max,
+        },
+        task_token_life: Duration::from_hours(config.task_token_hours),
         public_url: format!("{}://{own}", addresses.scheme()),
         ..workspace::Options::default()
     };

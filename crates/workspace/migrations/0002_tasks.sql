@@ -6,6 +6,8 @@ ALTER TABLE workspace_runs ADD COLUMN run_as TEXT;
 ALTER TABLE workspace_runs ADD COLUMN launched_by BIGINT;
 ALTER TABLE workspace_tokens ADD COLUMN task_run BIGINT;
 
+CREATE INDEX workspace_tokens_by_task_run ON workspace_tokens (task_run) WHERE task_run IS NOT NULL;
+
 -- Iterations share the place of their task, so its uniqueness has to know them.
 -- An attempt that is no iteration has the parent 0.
 CREATE TABLE workspace_task_runs_of_all_kinds (

@@ -15,8 +15,9 @@ use crate::error::Error;
 use crate::inputs;
 use crate::process;
 use crate::references::{self, Given, Place};
-use crate::run::TaskRun;
+use crate::run::{TaskRun, TaskState};
 use crate::settings::{Body, Task};
+use crate::tables;
 use crate::workspace::Workspace;
 
 /// What came of conducting an attempt.
@@ -50,6 +51,12 @@ impl Workspace {
                 Ok(inputs) => Conducted::Opened(inputs),
                 Err(why) => done(Err(why)),
             },
+            (Body::RunJobTask(other), Given::Named(parameters)) => {
+                Conducted::Over(self.conduct_run_job(execution, attempt, other, parameters).await)
+            }
+            (Body::SqlTask(sql), Given::Named(parameters)) => {
+                Conducted::Over(self.conduct_sql(execution, attempt, sql, parameters).await)
+            }
             (body, _) => done(Err(format!("a \"{}\" cannot be run", body.name()))),
         }
     }
@@ -58,7 +65,15 @@ impl Workspace {
     async fn conduct_process(&self, execution: &Execution, attempt: &TaskRun, task: &Task) -> Ending {
         let folder = self.task_folder(execution.run.id, attempt.id);
         if folder.claim().is_none() && folder.exit().is_none() {
-            let prepared = match self.task_file(execution, attempt, task, &folder).await {
+            let file = tokio::select! {
+                file = self.task_file(execution, attempt, task, &folder) => file,
+                // It may take long to install what the task asks for.
+                () = self.until_stopped(execution.run.id, attempt.id) => {
+                    process::forget_secrets(&folder);
+                    return Ending::plain(How::NotStarted("it was asked to stop before".into()));
+                }
+            };
+            let prepared = match file {
                 Ok(file) => {
                     let folder = folder.clone();
                     // It waits for the disk, so it has a thread of its own.
@@ -74,6 +89,29 @@ impl Workspace {
             }
         }
         process::attend(folder, self.options.supervisor.clone()).await
+    }
+
+    /// Waits until an attempt is not to go on.
+    pub(crate) async fn until_stopped(&self, run: RunId, attempt: RunId) {
+        let mut changes = self.changes();
+        loop {
+            changes.mark_unchanged();
+            let state = self.db.read("workspace.until_stopped", move |tx| {
+                let execution = tables::execution(tx, run)?;
+                Ok::<_, Error>(execution.attempts.iter().find(|other| other.id == attempt).map(|found| found.state))
+            });
+            match state.await {
+                Ok(Some(TaskState::Running { .. })) => {}
+                // The database is asked again when something has changed.
+                Err(error) if !matches!(error, Error::NoRun(_)) => {
+                    tracing::warn!(task_run.id = %attempt, %error, "a task cannot be looked at");
+                }
+                _ => return,
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     pub(crate) fn place(&self) -> Place<'_> {

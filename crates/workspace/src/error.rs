@@ -44,6 +44,28 @@ pub enum Error {
         /// The sorts of tasks that there are.
         has: std::collections::BTreeSet<&'static str>,
     },
+    /// What a task asks for could not be installed.
+    #[error("{what} could not be installed: {why}")]
+    Install {
+        /// The packages.
+        what: String,
+        /// The last word of the installer.
+        why: String,
+    },
+    /// Whoever a job is of may not read a secret that it names.
+    #[error("secret \"{place}\" cannot be used: {why}")]
+    SecretDenied {
+        /// Scope and key.
+        place: String,
+        /// What stands against it.
+        why: String,
+    },
+    /// A run stands in nobody's name, so its tasks cannot act.
+    #[error("run {0} has nobody on whose behalf its tasks could act: make its job anew")]
+    NobodyToActFor(RunId),
+    /// Jobs would run each other without an end.
+    #[error("jobs cannot run inside of themselves, nor deeper than ten: {}", path(.0))]
+    Circle(Vec<JobId>),
     /// A parameter of a request is out of its range.
     #[error("{detail}")]
     Parameter {
@@ -131,6 +153,10 @@ pub enum Error {
     Database(#[from] base::db::Error),
 }
 
+fn path(jobs: &[JobId]) -> String {
+    jobs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" runs ")
+}
+
 fn known_bodies() -> String {
     listed(&crate::settings::BODIES)
 }
@@ -148,6 +174,8 @@ impl Coded for Error {
             | Error::TaskType { .. }
             | Error::Parameter { .. }
             | Error::Family { .. }
+            | Error::NobodyToActFor(_)
+            | Error::Circle(_)
             | Error::TokenOfDeletedRun(_)
             | Error::ManyTasks { .. }
             | Error::Path { .. } => Kind::Invalid,
@@ -159,8 +187,9 @@ impl Coded for Error {
             | Error::NoFile(_) => Kind::NotFound,
             Error::StillActive(_) | Error::ScopeExists(_) | Error::FileExists(_) => Kind::Conflict,
             Error::FileTooLarge { .. } => Kind::TooLarge,
+            Error::SecretDenied { .. } => Kind::Denied,
             Error::Unauthenticated => Kind::Unauthenticated,
-            Error::Disk { .. } => Kind::Internal,
+            Error::Disk { .. } | Error::Install { .. } => Kind::Internal,
             Error::Secret(error) => error.kind(),
             Error::Database(error) => error.kind(),
         }
@@ -171,6 +200,10 @@ impl Coded for Error {
             Error::Settings { .. } => "job-settings-invalid",
             Error::Unsupported { .. } => "setting-not-supported",
             Error::TaskType { .. } => "task-type-not-supported",
+            Error::SecretDenied { .. } => "secret-denied",
+            Error::Install { .. } => "packages-not-installed",
+            Error::NobodyToActFor(_) => "run-without-owner",
+            Error::Circle(_) => "jobs-in-a-circle",
             Error::Family { .. } => "parameter-family-mismatch",
             Error::Parameter { .. } => "parameter-invalid",
             Error::NoJob(_) => "job-not-found",

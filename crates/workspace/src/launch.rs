@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use base::Actor;
 use serde_json::json;
 
 use crate::decide::Execution;
@@ -14,7 +16,8 @@ use crate::error::Error;
 use crate::folder::{TaskFile, TaskFolder};
 use crate::parameters::{self, References};
 use crate::references::{self, Given};
-use crate::run::TaskRun;
+use crate::run::{Run, TaskRun};
+use crate::secret_acls::SecretPermission;
 use crate::secrets::SecretRef;
 use crate::settings::{Body, NotebookTask, Task};
 use crate::workspace::Workspace;
@@ -22,6 +25,9 @@ use crate::{files, tables};
 
 /// Runs notebooks.
 const NOTEBOOK: &str = include_str!("python/notebook.py");
+
+/// Calls functions of packages.
+const WHEEL: &str = include_str!("python/wheel.py");
 
 /// The endings under which a notebook may have been stored.
 const NOTEBOOK_ENDINGS: [&str; 3] = ["", ".py", ".sql"];
@@ -39,8 +45,8 @@ impl Workspace {
         folder: &TaskFolder,
     ) -> Result<TaskFile, Error> {
         let given = references::given(execution, attempt, task, self.place())?;
-        let mut file = TaskFile { limits: self.options.limits, ..self.surroundings(execution, task).await? };
-        file.program = self.options.python.to_string_lossy().into_owned();
+        let mut file = TaskFile { limits: self.options.limits, ..self.surroundings(execution, attempt, task).await? };
+        file.program = text(self.interpreter(&execution.run.settings, task).await?.as_os_str());
         match (&task.body, given) {
             (Body::SparkPythonTask(python), Given::List(list)) => {
                 let place = self.existing_file(&python.python_file)?;
@@ -51,6 +57,19 @@ impl Workspace {
             }
             (Body::NotebookTask(notebook), Given::Named(widgets)) => {
                 self.add_notebook(&mut file, execution, notebook, &widgets, folder).await?;
+            }
+            (Body::PythonWheelTask(wheel), given) => {
+                file.runner = Some(WHEEL.to_owned());
+                file.arguments =
+                    vec![text(folder.runner().as_os_str()), wheel.package_name.clone(), wheel.entry_point.clone()];
+                match given {
+                    Given::List(list) => file.arguments.extend(list),
+                    Given::Named(named) => {
+                        file.arguments.extend(named.iter().map(|(name, value)| format!("--{name}={value}")));
+                    }
+                    Given::Sides(..) | Given::Inputs(_) => {}
+                }
+                file.directory = folder.out();
             }
             (body, _) => {
                 return Err(Error::TaskType { task: task.task_key.clone(), body: body.name().into() });
@@ -68,7 +87,7 @@ impl Workspace {
         folder: &TaskFolder,
     ) -> Result<(), Error> {
         let place = self.existing_notebook(&notebook.notebook_path)?;
-        let secrets = self.all_secrets().await?;
+        let secrets = self.secrets_of(execution.run.run_as.as_ref()).await?;
         let context = json!({
             "notebook": text(place.as_os_str()),
             "path": notebook.notebook_path,
@@ -84,30 +103,51 @@ impl Workspace {
         file.secrets.extend(secrets.into_values().flat_map(BTreeMap::into_values));
         file.runner = Some(NOTEBOOK.to_owned());
         file.arguments = vec![text(folder.runner().as_os_str())];
-        file.directory = place.parent().unwrap_or(&self.folder).to_owned();
+        place.parent().unwrap_or(&self.folder).clone_into(&mut file.directory);
         Ok(())
     }
 
     /// What every process of a task has around it.
-    async fn surroundings(&self, execution: &Execution, task: &Task) -> Result<TaskFile, Error> {
+    async fn surroundings(&self, execution: &Execution, attempt: &TaskRun, task: &Task) -> Result<TaskFile, Error> {
         let own = self.options.environment.iter().map(|(name, value)| (text(name), text(value)));
         let mut environment: BTreeMap<String, String> = own.collect();
         if let Some(remote) = &self.options.spark_remote {
             environment.insert("SPARK_REMOTE".into(), remote.clone());
         }
         let mut secrets = Vec::new();
+        if let Some(owner) = &execution.run.run_as {
+            let token = self.create_task_token(owner, attempt.id, self.token_life(task)).await?;
+            environment.insert("DATABRICKS_HOST".into(), self.options.public_url.clone());
+            environment.insert("DATABRICKS_TOKEN".into(), token.expose().to_owned());
+            secrets.push(token.expose().to_owned());
+        }
         for (name, value) in execution.run.settings.variables_of(task) {
-            let value = self.reveal(&value, &mut secrets).await?;
+            let value = self.reveal(&execution.run, &value, &mut secrets).await?;
             environment.insert(name, value);
         }
         Ok(TaskFile { environment, secrets, ..TaskFile::default() })
     }
 
+    /// How long the token of a task is good: as long as the task may run.
+    fn token_life(&self, task: &Task) -> Duration {
+        match task.timeout_seconds {
+            0 => self.options.task_token_life,
+            seconds => Duration::from_secs(seconds) + self.options.stop_grace,
+        }
+    }
+
     /// Puts secrets in the place of their references, and lists them.
-    async fn reveal(&self, text: &str, revealed: &mut Vec<String>) -> Result<String, Error> {
+    async fn reveal(&self, run: &Run, text: &str, revealed: &mut Vec<String>) -> Result<String, Error> {
         let mut known = References::default();
         for name in parameters::references(text) {
             let Some(place) = SecretRef::parse(name) else { continue };
+            let owner = run.run_as.as_ref().ok_or(Error::NobodyToActFor(run.id))?;
+            if let Err(error) = self.check_secret_permission(owner, &place.scope, SecretPermission::Read).await {
+                return Err(Error::SecretDenied {
+                    place: format!("{}/{}", place.scope, place.key),
+                    why: error.to_string(),
+                });
+            }
             let value = self.open_secret(&place).await?;
             revealed.push(value.expose().to_owned());
             known.values.insert(name.to_owned(), value.expose().to_owned());
@@ -115,9 +155,12 @@ impl Workspace {
         parameters::resolve(text, &known)
     }
 
-    /// Opens the secrets that a notebook may ask for. All of them are known
-    /// before it starts, so that none of them gets past whoever redacts.
-    async fn all_secrets(&self) -> Result<Secrets, Error> {
+    /// Opens the secrets that a notebook may ask for: those that its owner may
+    /// read. All of them are known before it starts, so that none of them gets
+    /// past whoever redacts.
+    async fn secrets_of(&self, owner: Option<&Actor>) -> Result<Secrets, Error> {
+        let mut secrets = Secrets::new();
+        let Some(owner) = owner else { return Ok(secrets) };
         let names = self.db.read("workspace.all_secrets", |tx| {
             let mut names = Vec::new();
             for scope in tables::scopes(tx)? {
@@ -126,8 +169,10 @@ impl Workspace {
             }
             Ok::<_, Error>(names)
         });
-        let mut secrets = Secrets::new();
         for (scope, keys) in names.await? {
+            if self.check_secret_permission(owner, &scope, SecretPermission::Read).await.is_err() {
+                continue;
+            }
             let opened = secrets.entry(scope.clone()).or_default();
             for key in keys {
                 let place = SecretRef { scope: scope.clone(), key };

@@ -201,10 +201,9 @@ pub(crate) fn texts<'a>(task: &'a Task, overriding: &'a Overriding) -> Vec<&'a s
 /// Shows what an attempt was given, in the words of the API.
 pub(crate) fn resolved_values(task: &Task, given: Given) -> Json {
     let field = match &task.body {
-        Body::SparkPythonTask(_) => "parameters",
         Body::NotebookTask(_) => "base_parameters",
         Body::PythonWheelTask(_) if matches!(given, Given::Named(_)) => "named_parameters",
-        Body::PythonWheelTask(_) | Body::SqlTask(_) => "parameters",
+        Body::SparkPythonTask(_) | Body::PythonWheelTask(_) | Body::SqlTask(_) => "parameters",
         Body::RunJobTask(_) => "job_parameters",
         Body::ConditionTask(_) | Body::ForEachTask(_) => "inputs",
     };

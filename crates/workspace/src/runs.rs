@@ -13,7 +13,7 @@ use crate::run::{Overriding, RunRequest, TaskRun};
 use crate::settings::{ApiVersion, Body, JobSettings};
 use crate::view::{BodyOutput, OutputView, RunCounts, RunView, RunsQuery};
 use crate::workspace::{Workspace, note};
-use crate::{JobId, RunId, output, references, tables};
+use crate::{JobId, RunId, output, references, sql_task, tables};
 
 /// Characters that an idempotency token may have.
 const TOKEN_CHARACTERS_MAX: usize = 64;
@@ -158,10 +158,19 @@ impl Workspace {
             Some(Body::NotebookTask(_)) => {
                 BodyOutput::Notebook { exit: self.read_folder(&folder, output::notebook_exit).await? }
             }
+            Some(Body::RunJobTask(other)) => {
+                BodyOutput::RunJob { run: self.run_of_task(attempt.id, other.job_id).await? }
+            }
+            Some(Body::SqlTask(task)) => {
+                // The file may be gone since.
+                let text = self.sql_text(task).await.unwrap_or_default();
+                let lookup_keys = sql_task::lookup_keys(attempt.id, &text);
+                BodyOutput::Sql { text, warehouse: task.warehouse_id.clone(), lookup_keys }
+            }
             _ => BodyOutput::Plain,
         };
         let (logs, logs_truncated) = match &of_body {
-            BodyOutput::Notebook { .. } => (String::new(), false),
+            BodyOutput::Notebook { .. } | BodyOutput::Sql { .. } => (String::new(), false),
             _ => self.read_folder(&folder, output::logs).await?,
         };
         Ok(OutputView {

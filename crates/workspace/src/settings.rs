@@ -123,12 +123,35 @@ pub struct Task {
     /// Which of [`JobSettings::environments`] it uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment_key: Option<String>,
+    /// Packages that it needs beside those of its environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<Library>,
     /// Always empty; present, because clients compare it.
     #[serde(default)]
     pub email_notifications: Map<String, Json>,
     /// What is kept and given back.
     #[serde(flatten)]
     pub kept: Map<String, Json>,
+}
+
+/// A package that a task needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Library {
+    /// A wheel of the workspace or of a volume.
+    Whl(String),
+    /// A package of an index.
+    Pypi(PypiPackage),
+    /// A file with a list of packages.
+    Requirements(String),
+}
+
+/// A package of an index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PypiPackage {
+    /// Its name, and maybe its version.
+    pub package: String,
 }
 
 /// A task that must have ended before another.
@@ -210,7 +233,7 @@ pub struct Cluster {
 }
 
 /// A named environment of serverless tasks. It may name a version, which has
-/// no effect; what it would have to install is refused.
+/// no effect, and `dependencies`, which are installed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
@@ -299,6 +322,23 @@ impl JobSettings {
     /// Finds a task.
     pub fn task(&self, key: &str) -> Option<&Task> {
         self.tasks.iter().find(|task| task.task_key == key)
+    }
+
+    /// Returns what a task wants to be installed, as `pip` names it; a path is
+    /// one of the workspace.
+    pub fn dependencies_of(&self, task: &Task) -> Vec<String> {
+        let own = task.libraries.iter().map(|library| match library {
+            Library::Whl(path) => path.clone(),
+            Library::Pypi(package) => package.package.clone(),
+            Library::Requirements(path) => format!("-r {path}"),
+        });
+        let shared = task
+            .environment_key
+            .as_ref()
+            .and_then(|key| self.environments.iter().find(|environment| environment.environment_key == *key))
+            .and_then(|environment| environment.spec.get("dependencies")?.as_array());
+        let shared = shared.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
+        shared.chain(own).collect()
     }
 
     /// Returns the environment variables that a task asks for, references and all.

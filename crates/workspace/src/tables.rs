@@ -10,7 +10,7 @@ use base::{Actor, Timestamp};
 use crate::decide::Execution;
 use crate::error::Error;
 use crate::job::{Cursor, Job};
-use crate::run::{Overriding, ResultState, Run, RunState, RunType, TaskRun};
+use crate::run::{Overriding, ResultState, Run, RunState, RunType, TaskRun, TaskState};
 use crate::secrets::{SecretInfo, SecretRef, SecretScope};
 use crate::settings::{FORMAT, JobSettings};
 use crate::token::TokenInfo;
@@ -58,14 +58,32 @@ pub(crate) fn token_by_digest(tx: &mut dyn Tx, digest: &[u8]) -> Result<Option<T
     row.as_ref().map(token_of).transpose()
 }
 
+/// Says that a token is that of a task run: it ends with it, and no list shows it.
+pub(crate) fn bind_token(tx: &mut dyn Tx, id: &str, task_run: RunId) -> Result<(), Error> {
+    tx.execute("UPDATE workspace_tokens SET task_run = $2 WHERE id = $1", args![id, task_run])?;
+    Ok(())
+}
+
+/// Revokes the tokens of a task run.
+fn revoke_tokens_of(tx: &mut dyn Tx, task_run: RunId, now: Timestamp) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE workspace_tokens SET revoked_at = $2 WHERE task_run = $1 AND revoked_at IS NULL",
+        args![task_run, now],
+    )?;
+    Ok(())
+}
+
 /// Lists the tokens that are not revoked: of one owner, or all.
 pub(crate) fn tokens(tx: &mut dyn Tx, owner_id: Option<&str>) -> Result<Vec<TokenInfo>, Error> {
     let rows = match owner_id {
         Some(owner) => tx.query(
-            &format!("{TOKEN} WHERE revoked_at IS NULL AND owner_id = $1 ORDER BY created_at, id"),
+            &format!("{TOKEN} WHERE revoked_at IS NULL AND task_run IS NULL AND owner_id = $1 ORDER BY created_at, id"),
             args![owner],
         )?,
-        None => tx.query(&format!("{TOKEN} WHERE revoked_at IS NULL ORDER BY created_at, id"), args![])?,
+        None => tx.query(
+            &format!("{TOKEN} WHERE revoked_at IS NULL AND task_run IS NULL ORDER BY created_at, id"),
+            args![],
+        )?,
     };
     rows.iter().map(token_of).collect()
 }
@@ -210,8 +228,12 @@ pub(crate) fn save_execution(tx: &mut dyn Tx, before: &Execution, after: &Execut
         )?;
     }
     for attempt in &after.attempts {
-        if !before.attempts.contains(attempt) {
-            save_attempt(tx, attempt)?;
+        if before.attempts.contains(attempt) {
+            continue;
+        }
+        save_attempt(tx, attempt)?;
+        if let TaskState::Ended { since: Some(_), at, .. } = attempt.state {
+            revoke_tokens_of(tx, attempt.id, at)?;
         }
     }
     Ok(())

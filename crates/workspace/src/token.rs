@@ -12,7 +12,9 @@ use base::{Actor, Causes, Chance, Secret, Timestamp};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::RunId;
 use crate::error::Error;
+use crate::secret_acls::TASK_TOKEN;
 use crate::tables;
 use crate::workspace::{Workspace, note};
 
@@ -92,6 +94,26 @@ impl Workspace {
             })
             .await?;
         Ok((info, text))
+    }
+
+    /// Makes a token with which a task calls the workspace. It is good until
+    /// the task ends, and no longer than `lifetime`.
+    pub(crate) async fn create_task_token(
+        &self,
+        owner: &Actor,
+        task_run: RunId,
+        lifetime: Duration,
+    ) -> Result<Secret, Error> {
+        let comment = format!("{TASK_TOKEN}{task_run}");
+        let (token, text) = self.new_token(owner, &comment, Some(lifetime), None);
+        self.db
+            .write("workspace.create_task_token", move |tx| {
+                let (info, digest) = &token;
+                tables::insert_token(tx, info, digest)?;
+                tables::bind_token(tx, &info.id, task_run)
+            })
+            .await?;
+        Ok(text)
     }
 
     fn new_token(

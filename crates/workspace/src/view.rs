@@ -185,6 +185,15 @@ pub enum BodyOutput {
         /// The run.
         run: Option<RunId>,
     },
+    /// Of SQL.
+    Sql {
+        /// The statements, as they are in the file now.
+        text: String,
+        /// Where they went.
+        warehouse: String,
+        /// Names each of them.
+        lookup_keys: Vec<String>,
+    },
 }
 
 /// Which runs to list.

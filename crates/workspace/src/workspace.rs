@@ -19,6 +19,7 @@ use serde_json::Value as Json;
 use tokio::sync::{Notify, watch};
 
 use crate::RunId;
+use crate::environment::Locks;
 use crate::error::Error;
 use crate::folder::{Limits, TaskFolder};
 use crate::sql::Statements;
@@ -56,6 +57,11 @@ pub struct Options {
     pub spark_remote: Option<String>,
     /// What every `pip install` is given, such as an index.
     pub pip_arguments: Vec<String>,
+    /// Where the virtual environments of tasks lie; below the workspace's own
+    /// folder if nothing is said.
+    pub environments_folder: Option<PathBuf>,
+    /// How long the token of a task without a timeout is good.
+    pub task_token_life: Duration,
 }
 
 impl Default for Options {
@@ -78,6 +84,8 @@ impl Default for Options {
             limits: Limits::default(),
             spark_remote: None,
             pip_arguments: Vec::new(),
+            environments_folder: None,
+            task_token_life: Duration::from_hours(24),
         }
     }
 }
@@ -97,6 +105,7 @@ pub struct Workspace {
     statements: OnceLock<Arc<dyn Statements>>,
     pub(crate) running: crate::statements::Running,
     pub(crate) handles: crate::storage::Handles,
+    pub(crate) environment_locks: Locks,
 }
 
 impl Workspace {
@@ -125,6 +134,7 @@ impl Workspace {
             statements: OnceLock::new(),
             running: crate::statements::Running::default(),
             handles: crate::storage::Handles::default(),
+            environment_locks: Locks::default(),
         }
     }
 

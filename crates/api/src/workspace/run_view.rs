@@ -50,17 +50,28 @@ pub(super) fn output(view: &OutputView) -> Value {
         "logs": view.logs,
         "logs_truncated": view.logs_truncated,
     });
+    // Only files and packages show what they printed.
+    if matches!(view.of_body, BodyOutput::Notebook { .. } | BodyOutput::Sql { .. } | BodyOutput::RunJob { .. })
+        && let Value::Object(members) = &mut wire
+    {
+        members.retain(|name, _| !name.starts_with("logs"));
+    }
     match &view.of_body {
         BodyOutput::Plain => {}
         BodyOutput::Notebook { exit } => {
-            // What a notebook printed is not told here.
-            if let Value::Object(members) = &mut wire {
-                members.retain(|name, _| !name.starts_with("logs"));
-            }
             wire["notebook_output"] = match exit {
                 Some((result, truncated)) => json!({ "result": result, "truncated": truncated }),
                 None => json!({}),
             };
+        }
+        BodyOutput::Sql { text, warehouse, lookup_keys } => {
+            let statements: Vec<Value> = lookup_keys.iter().map(|key| json!({ "lookup_key": key })).collect();
+            wire["sql_output"] = json!({ "query_output": {
+                "query_text": text,
+                "warehouse_id": warehouse,
+                "output_link": view.metadata.page_url,
+                "sql_statements": statements,
+            } });
         }
         BodyOutput::RunJob { run } => wire["run_job_output"] = json!({ "run_id": run.map_or(0, |run| run.0) }),
     }

@@ -37,7 +37,15 @@ pub enum Body {
 }
 
 /// The names of the bodies, as errors list them.
-pub(crate) const BODIES: [&str; 4] = ["spark_python_task", "notebook_task", "condition_task", "for_each_task"];
+pub(crate) const BODIES: [&str; 7] = [
+    "spark_python_task",
+    "notebook_task",
+    "python_wheel_task",
+    "sql_task",
+    "run_job_task",
+    "condition_task",
+    "for_each_task",
+];
 
 /// A Python file with its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

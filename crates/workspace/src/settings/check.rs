@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::body::BODIES;
-use super::{ApiVersion, Body, JobSettings, Task};
+use super::{ApiVersion, Body, JobSettings, Library, Task};
 use crate::error::Error;
 
 /// Tasks in a job, over version 2.2 of the API; before that, 100.
@@ -39,11 +39,13 @@ const JOB_REFUSED: &[&str] = &[
 const TASK_KEPT: &[&str] =
     &["description", "existing_cluster_id", "notification_settings", "disable_auto_optimization"];
 /// Words of a task that would have to act.
-const TASK_REFUSED: &[&str] = &["libraries", "health", "email_notifications", "webhook_notifications", "compute"];
-/// Words of an environment that change nothing here.
-const ENVIRONMENT_KEPT: &[&str] = &["client", "environment_version"];
+const TASK_REFUSED: &[&str] = &["health", "email_notifications", "webhook_notifications", "compute"];
+/// Words of an environment that change nothing here, and its dependencies.
+const ENVIRONMENT_KEPT: &[&str] = &["client", "environment_version", "dependencies"];
 /// Words of an environment that would have to act.
-const ENVIRONMENT_REFUSED: &[&str] = &["dependencies", "java_dependencies", "base_environment"];
+const ENVIRONMENT_REFUSED: &[&str] = &["java_dependencies", "base_environment"];
+/// Libraries that this workspace can install.
+const LIBRARIES: &[&str] = &["whl", "pypi", "requirements"];
 
 impl JobSettings {
     pub(super) fn check(&mut self, version: ApiVersion) -> Result<(), Error> {
@@ -65,6 +67,13 @@ impl JobSettings {
         for environment in &mut self.environments {
             let path = format!("environments.{}.", environment.environment_key);
             check_words(&path, &mut environment.spec, ENVIRONMENT_KEPT, ENVIRONMENT_REFUSED)?;
+            let dependencies = environment
+                .spec
+                .get("dependencies")
+                .map_or(&[][..], |list| list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice));
+            if let Some(other) = dependencies.iter().find(|one| !one.as_str().is_some_and(is_dependency)) {
+                return invalid(format!("{path}dependencies: {other} is not a package, a wheel or \"-r FILE\""));
+            }
         }
         let (clusters, environments): (BTreeSet<&str>, BTreeSet<&str>) = (
             self.job_clusters.iter().map(|cluster| cluster.job_cluster_key.as_str()).collect(),
@@ -79,6 +88,12 @@ impl JobSettings {
             if let Body::ForEachTask(each) = &mut task.body {
                 each.task.check_nested(&task.task_key)?;
             }
+        }
+        let nested = self.tasks.iter().filter_map(|task| match &task.body {
+            Body::ForEachTask(each) => Some(&*each.task),
+            _ => None,
+        });
+        for task in self.tasks.iter().chain(nested) {
             if let Some(key) = &task.job_cluster_key
                 && !clusters.contains(key.as_str())
             {
@@ -146,6 +161,13 @@ impl Task {
         if self.max_retries < -1 {
             return invalid("max_retries is below -1".into());
         }
+        if let Some(library) = self.libraries.iter().find_map(|library| match library {
+            Library::Pypi(package) if !is_dependency(&package.package) => Some(&package.package),
+            Library::Whl(path) | Library::Requirements(path) if !path.starts_with('/') => Some(path),
+            _ => None,
+        }) {
+            return invalid(format!("library \"{library}\" is not a package, or not a path of the workspace"));
+        }
         if let Some(cluster) = &self.new_cluster
             && let Some(name) = cluster.spark_env_vars.keys().find(|name| name.is_empty() || name.contains(['=', '\0']))
         {
@@ -186,6 +208,14 @@ fn check_body(task: &Json) -> Result<(), Error> {
         [(name, body)] => (name.as_str(), *body),
         [(one, _), (other, _), ..] => return invalid(format!("is two things at once, \"{one}\" and \"{other}\"")),
     };
+    let libraries = fields.get("libraries").and_then(Json::as_array);
+    let mut sorts = libraries.into_iter().flatten().filter_map(Json::as_object).flat_map(Map::keys);
+    if let Some(sort) = sorts.find(|sort| !LIBRARIES.contains(&sort.as_str())) {
+        return Err(Error::Unsupported {
+            setting: format!("tasks.{key}.libraries.{sort}"),
+            hint: ": \"whl\", \"pypi\" and \"requirements\" are".into(),
+        });
+    }
     match name {
         "for_each_task" => body.get("task").map_or(Ok(()), check_body),
         "sql_task" => match ["query", "dashboard", "alert"].iter().find(|sort| body.get(**sort).is_some()) {
@@ -197,6 +227,12 @@ fn check_body(task: &Json) -> Result<(), Error> {
         },
         _ => Ok(()),
     }
+}
+
+/// Options of the installer would not be what they look like.
+fn is_dependency(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && (!text.starts_with('-') || text.starts_with("-r /"))
 }
 
 /// Lets the kept words pass, drops refused ones that say nothing, and refuses

@@ -95,7 +95,7 @@ fn what_would_not_act_is_refused() {
     check_refused(
         json!({ "tasks": [{ "task_key": "main", "dbt_task": { "commands": [] } }] }),
         expect![[
-            r#"task "main" is a "dbt_task", which this workspace does not run: it runs "spark_python_task", "notebook_task", "condition_task", "for_each_task""#
+            r#"task "main" is a "dbt_task", which this workspace does not run: it runs "spark_python_task", "notebook_task", "python_wheel_task", "sql_task", "run_job_task", "condition_task", "for_each_task""#
         ]],
     );
     check_refused(
@@ -107,12 +107,28 @@ fn what_would_not_act_is_refused() {
         expect![[r#""job notifications" is not supported by this workspace"#]],
     );
     check_refused(
-        json!({ "tasks": [task(json!({ "libraries": [{ "pypi": { "package": "x" } }] }))] }),
-        expect![[r#""tasks.main.libraries" is not supported by this workspace"#]],
+        json!({ "tasks": [task(json!({ "libraries": [{ "jar": "/x.jar" }] }))] }),
+        expect![[
+            r#""tasks.main.libraries.jar" is not supported by this workspace: "whl", "pypi" and "requirements" are"#
+        ]],
     );
     check_refused(
-        json!({ "environments": [{ "environment_key": "e", "spec": { "client": "1", "dependencies": ["x"] } }] }),
-        expect![[r#""environments.e.dependencies" is not supported by this workspace"#]],
+        json!({ "tasks": [task(json!({ "libraries": [{ "whl": "x.whl" }] }))] }),
+        expect![[
+            r#"the job settings are not valid: task "main": library "x.whl" is not a package, or not a path of the workspace"#
+        ]],
+    );
+    check_refused(
+        json!({ "environments": [{ "environment_key": "e", "spec": { "client": "1", "dependencies": ["--index-url=x"] } }] }),
+        expect![[
+            r#"the job settings are not valid: environments.e.dependencies: "--index-url=x" is not a package, a wheel or "-r FILE""#
+        ]],
+    );
+    check_refused(
+        json!({ "tasks": [{ "task_key": "m", "sql_task": { "warehouse_id": "w", "query": { "query_id": "q" } } }] }),
+        expect![[
+            r#""tasks.m.sql_task.query" is not supported by this workspace: put the statements into a file of the workspace, and name it as "file""#
+        ]],
     );
     check_refused(
         json!({ "tasks": [task(json!({ "spark_python_task": { "python_file": "/x", "parameters": ["{{secrets/a/b}}"] } }))] }),
@@ -131,7 +147,7 @@ fn what_does_not_hold_together_is_refused() {
     check_refused(
         json!({ "tasks": [{ "task_key": "main" }] }),
         expect![[
-            r#"the job settings are not valid: task "main" has nothing to run: one of "spark_python_task", "notebook_task", "condition_task", "for_each_task""#
+            r#"the job settings are not valid: task "main" has nothing to run: one of "spark_python_task", "notebook_task", "python_wheel_task", "sql_task", "run_job_task", "condition_task", "for_each_task""#
         ]],
     );
     check_refused(
@@ -244,7 +260,7 @@ fn bodies_that_can_never_run_are_refused() {
     check(
         json!({ "task_key": "m", "for_each_task": { "inputs": "[]", "task": { "task_key": "x", "dbt_task": {} } } }),
         expect![[
-            r#"task "x" is a "dbt_task", which this workspace does not run: it runs "spark_python_task", "notebook_task", "condition_task", "for_each_task""#
+            r#"task "x" is a "dbt_task", which this workspace does not run: it runs "spark_python_task", "notebook_task", "python_wheel_task", "sql_task", "run_job_task", "condition_task", "for_each_task""#
         ]],
     );
     let mut after = task(json!({ "task_key": "b", "depends_on": [{ "task_key": "main", "outcome": "true" }] }));

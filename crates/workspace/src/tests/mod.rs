@@ -8,6 +8,8 @@ mod decisions;
 mod documents;
 mod lives;
 mod notebooks;
+mod packages;
+mod sorts;
 mod processes;
 mod verbs;
 

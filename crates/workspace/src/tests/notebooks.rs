@@ -198,3 +198,29 @@ async fn a_long_exit_value_is_cut() {
     let BodyOutput::Notebook { exit: Some((value, true)) } = output.of_body else { panic!("{output:?}") };
     assert_eq!(value.len(), 5 * 1024 * 1024);
 }
+
+#[tokio::test]
+async fn a_task_has_no_secret_that_its_owner_may_not_read() {
+    let house = house();
+    house.workspace.create_scope(&admin(), "private").await.expect("a new scope");
+    house.workspace.put_secret(&admin(), "private", "key", &Secret::new("geheim")).await.expect("a new secret");
+    let bob = base::Actor { id: "u-2".into(), name: "bob".into(), administrator: false, ..admin() };
+    house.script("/Shared/nb.py", "dbutils.secrets.get('private', 'key')").await;
+    let variables = json!({ "spark_env_vars": { "KEY": "{{secrets/private/key}}" } });
+    for (cluster, expected) in [
+        (json!({}), "ValueError: there is no secret scope \"private\" that this run may read (in /Shared/nb, cell 1)"),
+        (
+            variables,
+            "the process could not be started: secret \"private/key\" cannot be used: bob does not have READ permission on secret scope \"private\"",
+        ),
+    ] {
+        let task =
+            json!({ "task_key": "main", "new_cluster": cluster, "notebook_task": { "notebook_path": "/Shared/nb" } });
+        let job = house.workspace.create_job(&bob, json!({ "tasks": [task] }), crate::ApiVersion::V2_1).await;
+        // It does not help that somebody runs it who may.
+        let run = house.run_now(job.expect("good settings")).await;
+        house.until_ended(run).await;
+        let error = house.workspace.output(run).await.expect("an output").error;
+        assert_eq!(error.as_deref(), Some(expected));
+    }
+}

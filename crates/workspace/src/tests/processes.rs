@@ -95,7 +95,7 @@ async fn what_cannot_start_is_a_failed_attempt_that_says_why() {
         ),
         (
             json!({ "new_cluster": { "spark_env_vars": { "A": "{{secrets/none/key}}" } } }),
-            "there is no secret \"key\" in scope \"none\"",
+            "secret \"none/key\" cannot be used: there is no secret scope \"none\"",
         ),
     ];
     let house = House::new();
