@@ -10,6 +10,7 @@
 //! these it stands for.
 
 mod token;
+mod discovery;
 mod service;
 pub(crate) mod built_in;
 pub(crate) mod standing;
@@ -24,6 +25,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
+use crate::databricks::address;
+use crate::databricks::problem::Facts;
 use crate::modules::http::{HttpCall, with_query};
 use crate::modules::{Class, ModuleError};
 
@@ -146,7 +149,45 @@ pub struct Unsealed {
     expires_at: Option<Timestamp>,
 }
 
+/// How long a personal access token holds of which nobody said it.
+const TOKEN_LIFE: std::time::Duration = std::time::Duration::from_hours(24 * 90);
+
+impl ConnectionInfo {
+    /// Says that the address of a workspace is not a usual one; it may be right
+    /// all the same.
+    pub(crate) fn unusual_host(&self) -> Option<String> {
+        let origin = self.origin.as_ref().filter(|_| self.kind.starts_with("databricks"))?;
+        let remark = address::read(origin).ok()?.remarks.into_iter().next()?;
+        Some(format!("connection \"{}\": {remark}", self.name))
+    }
+}
+
 impl ConnectionSpec {
+    /// Completes a connection to a workspace: its address is mended as far as it
+    /// is plain what was meant, and a token without an end has one in 90 days,
+    /// which is what Databricks recommends.
+    pub(crate) fn completed(mut self, now: Timestamp) -> Result<Self, String> {
+        if self.kind == "databricks" {
+            "databricks-pat".clone_into(&mut self.kind);
+        }
+        if !matches!(self.kind.as_str(), "databricks-pat" | "databricks-oauth") {
+            return Ok(self);
+        }
+        if let Some(pasted) = &self.origin {
+            let origin = address::read(pasted)?.origin;
+            if let Credentials::OAuth(grant) = &mut self.credentials
+                && grant.token_url.is_empty()
+            {
+                grant.workspace = Some(origin.clone());
+            }
+            self.origin = Some(origin);
+        }
+        if self.kind == "databricks-pat" && self.expires_at.is_none() {
+            self.expires_at = Some(now.plus(TOKEN_LIFE));
+        }
+        Ok(self)
+    }
+
     /// Checks that a connection is complete; the error is a sentence.
     pub(crate) fn check(&self) -> Result<(), String> {
         let secret = match (self.kind.as_str(), &self.credentials) {
@@ -186,7 +227,7 @@ impl ConnectionSpec {
                     }
                 }
             }
-            Credentials::OAuth(grant) if origin_of(&grant.token_url).is_none() => {
+            Credentials::OAuth(grant) if grant.workspace.is_none() && origin_of(&grant.token_url).is_none() => {
                 return Err(format!("\"{}\" is not the address of a token", grant.token_url));
             }
             Credentials::Slack(slack) => slack.check()?,
@@ -323,6 +364,48 @@ impl Unsealed {
             _ => None,
         };
         self.add(request, token.as_ref())
+    }
+
+    /// Returns its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the workspace to which it leads; the error says that it leads to none.
+    pub(crate) fn workspace(&self) -> Result<String, ModuleError> {
+        let is_ours = matches!(self.credentials, Credentials::Ourselves(_));
+        let fits = matches!(self.credentials, Credentials::Bearer(_) | Credentials::OAuth(_))
+            || is_ours && self.origin.as_deref() == Some(built_in::BuiltIn::LocalWorkspace.origin());
+        match &self.origin {
+            Some(origin) if fits => Ok(origin.trim_end_matches('/').to_owned()),
+            None if fits => Err(Self::refused(format!(
+                "connection \"{}\" does not say where its workspace is: put it again with \"host\"",
+                self.name
+            ))),
+            _ => Err(Self::refused(format!(
+                "connection \"{}\" is of kind \"{}\" and leads to no workspace: make one of kind \"databricks-oauth\" \
+                 or \"databricks-pat\", or take \"local-workspace\"",
+                self.name, self.kind
+            ))),
+        }
+    }
+
+    /// Tells what is known of it, for whoever explains a refusal.
+    pub(crate) fn facts(&self, workspace: &str) -> Facts {
+        Facts {
+            connection: self.name.clone(),
+            workspace: workspace.to_owned(),
+            is_principal: matches!(self.credentials, Credentials::OAuth(_)),
+            expires_at: self.expires_at,
+        }
+    }
+
+    /// Forgets the token that a request bore and the other side did not accept.
+    /// Tells whether another can be tried.
+    pub(crate) fn forget_used_token(&self, used: Option<&HeaderValue>) -> bool {
+        let used = used.and_then(|used| used.to_str().ok()).and_then(|used| used.strip_prefix("Bearer "));
+        matches!(self.credentials, Credentials::OAuth(_))
+            && used.is_some_and(|used| self.tokens.refused(&self.name, used))
     }
 
     /// Forgets a token that the other side did not accept. Tells whether there

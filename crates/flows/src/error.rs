@@ -287,6 +287,14 @@ pub enum Error {
         /// Why, and what can be done instead.
         detail: String,
     },
+    /// A workspace does not answer what it is asked on behalf of a person.
+    #[error("connection \"{name}\": {detail}")]
+    Workspace {
+        /// Name of the connection.
+        name: String,
+        /// What came of it, and what to do.
+        detail: String,
+    },
     /// What describes a connection does not fit its kind.
     #[error("connection \"{name}\" is not complete: {detail}")]
     BadConnection {
@@ -374,6 +382,7 @@ impl Coded for Error {
             | Error::HookTaken { .. }
             | Error::HookInUse { .. } => Kind::Conflict,
             Error::Busy { .. } | Error::HookRate { .. } => Kind::TooMany,
+            Error::Workspace { .. } => Kind::Unavailable,
             Error::Signal { source, .. } => source.kind,
             Error::Secret(error) => error.kind(),
             Error::Database(error) => error.kind(),
@@ -422,6 +431,7 @@ impl Coded for Error {
             Error::BadInput => "run-input-invalid",
             Error::BadConnection { .. } => "connection-incomplete",
             Error::Busy { .. } => "hook-busy",
+            Error::Workspace { .. } => "connection-refused",
             Error::Signal { .. } => "flow-signal-unavailable",
             Error::Secret(error) => error.code(),
             Error::Database(error) => error.code(),

@@ -7,6 +7,7 @@ mod connections;
 mod start;
 mod tasks;
 mod trials;
+mod workspaces;
 mod again;
 mod incomplete;
 mod stores;
@@ -37,6 +38,7 @@ use tokio::sync::Notify;
 
 use crate::callers::Callers;
 use crate::connection::Tokens;
+use crate::databricks::pace::{Buckets, Pacing};
 use crate::error::Error;
 use crate::feedback::Notices;
 use crate::flow::{FlowDetails, FlowInfo, FlowState, Notice};
@@ -117,6 +119,8 @@ pub struct Options {
     pub limits: Limits,
     /// What the original leaves open.
     pub semantics: Semantics,
+    /// How calls to Databricks workspaces are paced.
+    pub databricks: Pacing,
     /// In a simulation nobody waits for the machine's clock: pauses are over
     /// when this tells so.
     #[cfg(test)]
@@ -151,6 +155,7 @@ impl Default for Options {
             grace: Duration::from_secs(10),
             limits: Limits::default(),
             semantics: Semantics::default(),
+            databricks: Pacing::default(),
             #[cfg(test)]
             pauses: None,
         }
@@ -177,6 +182,10 @@ pub struct Flows {
     pub(crate) cancelled: Mutex<Vec<RunId>>,
     /// Wakes the engine when there may be something to do.
     pub(crate) nudge: Notify,
+    /// Wakes whoever looks at workspaces.
+    pub(crate) watch_nudge: Notify,
+    /// How many calls workspaces may be sent.
+    pub(crate) buckets: Buckets,
     /// Those who wait for what a run answers.
     pub(crate) callers: Arc<Callers>,
     /// What is remembered of webhooks between requests.
@@ -217,6 +226,8 @@ impl Flows {
             address: OnceLock::new(),
             cancelled: Mutex::default(),
             nudge: Notify::new(),
+            watch_nudge: Notify::new(),
+            buckets: Buckets::default(),
             callers: Arc::default(),
             gate: Gate::default(),
             door: Door::default(),
@@ -341,6 +352,7 @@ impl Flows {
             .await?;
         self.gate.forget();
         self.nudge.notify_one();
+        self.watch_nudge.notify_one();
         Ok(program.unknown_notices())
     }
 
@@ -496,7 +508,7 @@ fn known(tx: &mut dyn db::Tx, key: &str) -> Result<FlowRow, Error> {
 pub(crate) fn hook_of(key: &str, program: &Program) -> Option<String> {
     match program.start {
         Start::Nothing => None,
-        Start::Signal { .. } => Some(hook_name(key)),
+        Start::Signal { .. } | Start::RunEnded { .. } => Some(hook_name(key)),
         Start::Webhook { ref hook, .. } => Some(queue_of(hook.as_deref().unwrap_or(key))),
     }
 }

@@ -19,6 +19,7 @@
 //! * [`engine`]: the machine that walks through a program, one bundle at a
 //!   time, and stops at every effect;
 //! * [`connection`]: sealed credentials, named by flows and never inside them;
+//! * [`databricks`]: conversations with workspaces, decided without a network;
 //! * [`brought`]: numbers of blueprints, and which of ours they stand for;
 //! * [`literal`]: secrets that stand in a text, and the way out; [`lint`]:
 //!   what else can be said of a text without running it; [`difference`]: what
@@ -60,6 +61,7 @@ pub mod modules;
 pub mod coverage;
 pub mod engine;
 pub mod connection;
+pub mod databricks;
 pub mod brought;
 pub mod literal;
 pub mod lint;
@@ -92,6 +94,8 @@ pub use connection::trial::Tested;
 pub use connection::{
     ConnectionInfo, ConnectionSpec, Credentials, Grant, KINDS as CONNECTION_KINDS, Slack, Smtp, security_named,
 };
+pub use databricks::pace::Pacing;
+pub use databricks::{CallInfo, JobChoice};
 pub use error::Error;
 pub use feedback::{FlowNotice, NoticeKind, Notices};
 pub use flow::{FlowDetails, FlowInfo, FlowState, FlowVersion, Notice, Severity};
@@ -128,4 +132,5 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0011_connections_and_tasks.sql"),
     },
     Migration { name: "flows/0012_packages", sql: include_str!("../migrations/0012_packages.sql") },
+    Migration { name: "flows/0013_databricks", sql: include_str!("../migrations/0013_databricks.sql") },
 ];

@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 
 use crate::blueprint::Blueprint;
 use crate::brought::Hooks;
+use crate::databricks::Wanted;
 use crate::filter::Filter;
 use crate::flow::{Notice, Severity};
 use crate::form::Form;
@@ -147,6 +148,13 @@ pub enum Start {
         /// Signals per run.
         results_max: u32,
     },
+    /// The end of a run in a Databricks workspace.
+    RunEnded {
+        /// Which ends.
+        wanted: Wanted,
+        /// Ends per run.
+        results_max: u32,
+    },
     /// Requests to a hook.
     Webhook {
         /// Name of the hook; nothing for the flow's own.
@@ -162,6 +170,7 @@ impl Start {
         match self {
             Start::Nothing => "manual",
             Start::Signal { .. } => "signal",
+            Start::RunEnded { .. } => "databricks",
             Start::Webhook { .. } => "webhook",
         }
     }
@@ -171,7 +180,9 @@ impl Start {
     pub fn results_max(&self) -> Option<u32> {
         match self {
             Start::Nothing => None,
-            Start::Signal { results_max, .. } | Start::Webhook { results_max, .. } => Some(*results_max),
+            Start::Signal { results_max, .. }
+            | Start::RunEnded { results_max, .. }
+            | Start::Webhook { results_max, .. } => Some(*results_max),
         }
     }
 }
@@ -320,7 +331,7 @@ impl Program {
     pub fn takes_at_once(&self) -> bool {
         match self.start {
             Start::Nothing => false,
-            Start::Signal { .. } => true,
+            Start::Signal { .. } | Start::RunEnded { .. } => true,
             Start::Webhook { .. } => self.schedule.as_ref().is_none_or(Schedule::is_immediate),
         }
     }

@@ -3,6 +3,7 @@
 mod aftermath;
 mod calls;
 mod counters;
+mod databricks;
 mod flows;
 mod hooks;
 mod incomplete;
@@ -30,6 +31,11 @@ pub(crate) use aftermath::{
 };
 pub(crate) use calls::{add_call, call_depth, flows_above, outputs, sleep_until};
 pub(crate) use counters::count;
+pub(crate) use databricks::{
+    Conversation, Open, ToWatch, add_call_to_workspace, add_hint, add_open_runs, calls_to_workspace, close_run,
+    ended_runs, forget_calls_to_workspace, forget_conversations, forget_listening, has_ended, keep_known, known,
+    listen, listening_flows, look_again, look_for_ends_at, note_end, open_conversations, open_runs, see_end, tell_long,
+};
 pub(crate) use flows::{
     FlowRow, NewVersion, add_return, add_version, author, connection, connections, delete_connection, ending_untold,
     flow, flows, forget_returns, forget_text, imported_ids, map_connection, move_schedule, pause, put_connection,

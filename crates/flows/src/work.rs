@@ -21,14 +21,17 @@ mod ask;
 mod begin;
 mod call;
 mod count;
+mod ended;
+pub(crate) mod databricks;
 pub(crate) mod door;
 mod history;
 mod load;
 mod mail;
-mod perform;
+pub(crate) mod perform;
 mod push;
 mod start;
 mod store;
+mod watch;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

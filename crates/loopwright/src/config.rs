@@ -134,6 +134,10 @@ pub(crate) struct Config {
     #[serde(deserialize_with = "number")]
     pub(crate) connection_warning_days: u64,
     #[serde(deserialize_with = "number")]
+    pub(crate) databricks_calls_per_second: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) keep_databricks_calls_days: u64,
+    #[serde(deserialize_with = "number")]
     pub(crate) keep_flow_runs_days: u64,
     #[serde(deserialize_with = "number")]
     pub(crate) hook_queue_max: u64,
@@ -345,6 +349,8 @@ impl Config {
             ("intelligence_requests_per_day", self.intelligence_requests_per_day.to_string()),
             ("flow_returns_per_hour_max", self.flow_returns_per_hour_max.to_string()),
             ("connection_warning_days", self.connection_warning_days.to_string()),
+            ("databricks_calls_per_second", self.databricks_calls_per_second.to_string()),
+            ("keep_databricks_calls_days", self.keep_databricks_calls_days.to_string()),
             ("keep_flow_runs_days", self.keep_flow_runs_days.to_string()),
             ("hook_queue_max", self.hook_queue_max.to_string()),
             ("hook_queue_bytes_max", self.hook_queue_bytes_max.to_string()),
@@ -540,6 +546,8 @@ mod tests {
             intelligence_requests_per_day = 6000
             flow_returns_per_hour_max = 3
             connection_warning_days = 14
+            databricks_calls_per_second = 10
+            keep_databricks_calls_days = 90
             keep_flow_runs_days = 60
             hook_queue_max = 10000
             hook_queue_bytes_max = 268435456
@@ -609,7 +617,7 @@ mod tests {
         ];
         let told = environments.map(|variable| load_from(&[variable], &[]).err().expect("a refusal").to_string());
         expect![[r#"
-            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `mail_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `host_aliases`, `public_url`, `trusted_proxies`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `data_models_bytes_max`, `python`, `workspace_chunk_rows`, `pip_arguments`, `task_environments`, `spark_remote`, `task_memory_bytes_max`, `task_cpu_seconds_max`, `task_open_files_max`, `task_token_hours`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `intelligence_requests_per_second`, `intelligence_requests_per_day`, `flow_returns_per_hour_max`, `connection_warning_days`, `keep_flow_runs_days`, `hook_queue_max`, `hook_queue_bytes_max`, `hook_requests_per_ten_seconds`, `hook_bytes_max`, `hook_answer_seconds`, `flow_instant_errors_max`, `flow_operations_max`, `flow_working_seconds_max`, `flow_operation_seconds_max`, `flow_bundle_bytes_max`, `data_store_records_max`, `data_store_record_bytes_max`, `data_store_bytes_max`, `flow_text_bytes_max`, `flow_call_depth_max`, `flow_incomplete_max`, `flow_incomplete_bytes_max`, `flow_retry_minutes`, `flow_rerun_minutes`, `flow_failed_retries_max`, `flow_failed_retries_seconds`, `flow_semantics`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
+            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `mail_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `host_aliases`, `public_url`, `trusted_proxies`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `data_models_bytes_max`, `python`, `workspace_chunk_rows`, `pip_arguments`, `task_environments`, `spark_remote`, `task_memory_bytes_max`, `task_cpu_seconds_max`, `task_open_files_max`, `task_token_hours`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `intelligence_requests_per_second`, `intelligence_requests_per_day`, `flow_returns_per_hour_max`, `connection_warning_days`, `databricks_calls_per_second`, `keep_databricks_calls_days`, `keep_flow_runs_days`, `hook_queue_max`, `hook_queue_bytes_max`, `hook_requests_per_ten_seconds`, `hook_bytes_max`, `hook_answer_seconds`, `flow_instant_errors_max`, `flow_operations_max`, `flow_working_seconds_max`, `flow_operation_seconds_max`, `flow_bundle_bytes_max`, `data_store_records_max`, `data_store_record_bytes_max`, `data_store_bytes_max`, `flow_text_bytes_max`, `flow_call_depth_max`, `flow_incomplete_max`, `flow_incomplete_bytes_max`, `flow_retry_minutes`, `flow_rerun_minutes`, `flow_failed_retries_max`, `flow_failed_retries_seconds`, `flow_semantics`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
             the configuration is wrong: listen: "8080" is not an address such as 127.0.0.1:8080 (in the environment)
             the configuration is wrong: egress_allow: "lan" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000 (in the environment)
             the configuration is wrong: callback_http: "yes" is not "true" or "false" (in the environment)"#]].assert_eq(&told.join("\n"));

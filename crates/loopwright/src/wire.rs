@@ -170,6 +170,11 @@ fn flows_options(config: &Config) -> flows::Options {
         limits: limits_of_flows(config),
         semantics: config.flow_semantics.clone(),
         connection_warning: Duration::from_secs(config.connection_warning_days.saturating_mul(24 * 3_600)),
+        databricks: flows::Pacing {
+            calls_per_second: u32::try_from(config.databricks_calls_per_second).unwrap_or(u32::MAX),
+            calls_kept: Duration::from_secs(config.keep_databricks_calls_days.saturating_mul(24 * 3_600)),
+            ..flows::Pacing::default()
+        },
         history: Duration::from_secs(config.keep_flow_runs_days.saturating_mul(24 * 3_600)),
         ..flows::Options::default()
     }

@@ -37,5 +37,6 @@ pub(crate) fn start(house: &House, tracker: &TaskTracker, stop: &CancellationTok
     work("triggers", Box::pin(Arc::clone(&house.mining).run(stop.clone())));
     work("deliveries", Box::pin(Arc::clone(&house.events).run(stop.clone())));
     work("flows", Box::pin(Arc::clone(&house.flows).run(stop.clone())));
+    work("workspaces of flows", Box::pin(Arc::clone(&house.flows).watch_workspaces(stop.clone())));
     work("job runs", Box::pin(Arc::clone(&house.workspace).run(stop.clone())));
 }

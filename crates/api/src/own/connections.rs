@@ -7,12 +7,15 @@ use axum::extract::{Path, State};
 use base::http::Identity;
 use base::mail::MailSecurity;
 use base::{Secret, Timestamp};
-use flows::{ConnectionInfo, ConnectionSpec, ConnectionUse, Credentials, Grant, Slack, Smtp, Tested};
+use flows::{
+    CallInfo, ConnectionInfo, ConnectionSpec, ConnectionUse, Credentials, Grant, JobChoice, Slack, Smtp, Tested,
+};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::body;
+use crate::body::{self, Query, Whole};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
@@ -22,7 +25,8 @@ use crate::rights;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewConnection {
     /// `app-key`, `bearer`, `basic`, `header`, `query`,
-    /// `oauth-client-credentials`, `client-certificate`, `databricks-pat`,
+    /// `oauth-client-credentials`, `client-certificate`, `databricks-pat` (or
+    /// `databricks`),
     /// `databricks-oauth`, `smtp`, `slack` or `slack-webhook`.
     kind: String,
     /// What is to be kept: `id:secret` of an app key, a token, a password, the
@@ -95,6 +99,48 @@ pub(super) struct Shown {
     #[serde(flatten)]
     connection: Connection,
     uses: Vec<ConnectionUse>,
+}
+
+/// Which calls are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WantedCalls {
+    /// Calls before the one of this id; the latest if it is left out.
+    before: Option<String>,
+    /// Calls at most, 100 if nothing is said.
+    #[param(value_type = Option<u64>, minimum = 0)]
+    limit: Option<Whole>,
+}
+
+/// Which jobs are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WantedJobs {
+    /// Only jobs of exactly this name, but for its case.
+    name: Option<String>,
+}
+
+/// Lists the calls to workspaces that were made with a connection.
+pub(super) async fn calls(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+    Query(wanted): Query<WantedCalls>,
+) -> Result<Json<Vec<CallInfo>>, Fault> {
+    rights::manage_connections(&app, &actor).await?;
+    let limit = wanted.limit.map_or(100, |limit| u32::try_from(limit.0).unwrap_or(u32::MAX));
+    Ok(Json(app.flows.calls_of_connection(&name, wanted.before.as_deref(), limit).await?))
+}
+
+/// Lists the jobs of a connection's workspace, for whoever picks one.
+pub(super) async fn jobs(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(name): Path<String>,
+    Query(wanted): Query<WantedJobs>,
+) -> Result<Json<Vec<JobChoice>>, Fault> {
+    rights::manage_connections(&app, &actor).await?;
+    Ok(Json(app.flows.jobs_of_connection(&actor, &name, wanted.name.as_deref()).await?))
 }
 
 /// How to try a connection.
@@ -171,11 +217,11 @@ impl NewConnection {
             "slack" => Credentials::Slack(Slack::Bot { token: secret, base: self.base }),
             "slack-webhook" => Credentials::Slack(Slack::Webhook { url: secret }),
             "databricks-oauth" => {
-                let host = needed("host", self.host.clone().or_else(|| origin.take()))?;
-                let host = host.trim_start_matches("https://").trim_end_matches('/');
-                origin = Some(format!("https://{host}"));
+                origin = Some(needed("host", self.host.clone().or_else(|| origin.take()))?);
                 Credentials::OAuth(Grant {
-                    token_url: self.token_url.unwrap_or_else(|| format!("https://{host}/oidc/v1/token")),
+                    // A workspace says itself where its tokens are given out.
+                    token_url: self.token_url.unwrap_or_default(),
+                    workspace: None,
                     client_id: needed("clientId", self.client_id)?,
                     client_secret: secret,
                     scope: Some(self.scope.unwrap_or_else(|| "all-apis".to_owned())),
@@ -183,12 +229,13 @@ impl NewConnection {
                 })
             }
             "app-key" => Credentials::AppKey(secret),
-            "bearer" | "databricks-pat" => Credentials::Bearer(secret),
+            "bearer" | "databricks-pat" | "databricks" => Credentials::Bearer(secret),
             "basic" => Credentials::Basic { user: needed("user", self.user)?, password: secret },
             "header" => Credentials::Header { header: needed("header", self.header)?, value: secret },
             "query" => Credentials::Query { parameter: needed("parameter", self.parameter)?, value: secret },
             "oauth-client-credentials" => Credentials::OAuth(Grant {
                 token_url: needed("tokenUrl", self.token_url)?,
+                workspace: None,
                 client_id: needed("clientId", self.client_id)?,
                 client_secret: secret,
                 scope: self.scope,
@@ -204,8 +251,8 @@ impl NewConnection {
                 return Err(Fault::invalid("kind", "connection-kind-unknown", detail));
             }
         };
-        if let ("databricks-pat", Some(host), None) = (self.kind.as_str(), &self.host, &origin) {
-            origin = Some(format!("https://{}", host.trim_start_matches("https://").trim_end_matches('/')));
+        if let ("databricks-pat" | "databricks", Some(host), None) = (self.kind.as_str(), &self.host, &origin) {
+            origin = Some(host.clone());
         }
         let (expires_at, imported_ids) = (self.expires_at, self.imported_ids);
         Ok(ConnectionSpec { kind: self.kind, credentials, origin, expires_at, imported_ids })

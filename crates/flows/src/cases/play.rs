@@ -9,6 +9,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::script::{Once, Reply, Script};
 use super::{BEGINS, Case, Verdict};
+use crate::databricks::Errand;
+use crate::databricks::aloud::{Said, hold};
 use crate::engine::{Ending, Facts, Intent, Machine, Stop};
 use crate::hook::Response;
 use crate::modules::http::{self, HttpCall};
@@ -214,10 +216,44 @@ impl Stage {
                 Ok(Settled::new(perform_in_memory(shelf, call, &intent.key)))
             }
             Plan::Http(call) => self.call(program, intent, call, &named).await,
+            Plan::Databricks(errand) => self.converse(intent, errand, &named),
             Plan::Flow(call) => self.answer(intent, &format!("{named} calls flow \"{}\"", call.flow)),
             Plan::Nothing(_) => self.answer(intent, &format!("{named} does not exist here")),
             _ => self.answer(intent, &format!("{named} acts outside")),
         }
+    }
+
+    /// Holds a conversation with a workspace, whose answers come in turn.
+    fn converse(&mut self, intent: &Intent, errand: &Errand, named: &str) -> Result<Settled, String> {
+        let mut now = self.now;
+        let (script, requests) = (&mut self.script, &mut self.requests);
+        let held = hold(errand, &intent.key, &mut now, |ask, is_repeated, now| {
+            if is_repeated && !script.has_another(intent.module) {
+                return Ok(Said::NothingMore);
+            }
+            let asked = format!("{named} calls {} {}", ask.method, ask.path);
+            let answer = script.take(intent.module, &asked)?;
+            *now = now.plus(answer.takes());
+            let reply = answer.reply(&ask.path).map_err(|why| format!("answers.{}: {why}", intent.module))?;
+            let is_module = matches!(reply, Reply::Module(_));
+            let text = String::from_utf8_lossy(&ask.body);
+            let body = if text.is_empty() { Json::Null } else { serde_json::from_str(&text).unwrap_or(text.into()) };
+            let mut told = json!({"method": ask.method.as_str(), "path": ask.path, "connection": errand.connection});
+            if !body.is_null() {
+                told["body"] = body;
+            }
+            if !is_module {
+                requests.entry(intent.module).or_default().push(told);
+            }
+            Ok::<_, String>(match reply {
+                Reply::Http(Ok(response)) => Said::Response(response),
+                Reply::Http(Err(error)) => Said::Nobody(error),
+                Reply::Module(result) => Said::Module(result),
+            })
+        });
+        self.waited += now.since(self.now);
+        self.now = now;
+        held
     }
 
     /// Answers an effect that is no request.

@@ -98,6 +98,7 @@ fn an_incomplete_connection_is_refused() {
 fn fetching(tokens: &Arc<Tokens>, put: Timestamp, in_body: bool) -> Unsealed {
     let grant = Grant {
         token_url: "https://login.example/token".into(),
+        workspace: None,
         client_id: "flow".into(),
         client_secret: Secret::new("s3cret"),
         scope: None,
@@ -140,7 +141,7 @@ async fn a_token_is_kept_until_shortly_before_it_ends() {
     let elsewhere = sent_with(&connection, "https://evil.example/", &http, at(0)).await.expect_err("another origin");
     assert_eq!(elsewhere.message, "connection \"ws\" may only be used for https://api.example");
     assert!(http.requests().is_empty());
-    for (seconds, expected) in [(0, "Bearer t1"), (69, "Bearer t1"), (70, "Bearer t2"), (71, "Bearer t2")] {
+    for (seconds, expected) in [(0, "Bearer t1"), (49, "Bearer t1"), (50, "Bearer t2"), (71, "Bearer t2")] {
         assert_eq!(sent_with(&connection, api, &http, at(seconds)).await.as_deref(), Ok(expected));
     }
     // Whoever puts the connection anew asks anew, here with the proof in the body.

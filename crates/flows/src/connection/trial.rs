@@ -32,6 +32,8 @@ pub(crate) enum Trial {
         /// How it is shown.
         called: String,
     },
+    /// The questions who calls and which jobs there are.
+    Workspace,
     /// A greeting to a mail server.
     Mail,
     /// There is nothing that could be called.
@@ -62,10 +64,9 @@ impl Unsealed {
                 Trial::Http { request: Box::new(Request::new(Method::POST, method)), called }
             }
             (_, _) if url.is_some() => get(url.unwrap_or_default().to_owned()),
-            (_, "databricks-pat" | "databricks-oauth") => at("/api/2.0/preview/scim/v2/Me").map_or(Trial::Nothing, get),
-            (Credentials::Ourselves(_), _) if info.name == "local-workspace" => {
-                at("/api/2.0/preview/scim/v2/Me").map_or(Trial::Nothing, get)
-            }
+            (_, "databricks-pat" | "databricks-oauth") if info.origin.is_some() => Trial::Workspace,
+            (_, "databricks-pat" | "databricks-oauth") => Trial::Nothing,
+            (Credentials::Ourselves(_), _) if info.name == "local-workspace" => Trial::Workspace,
             (Credentials::Ourselves(_) | Credentials::AppKey(_), _) => at("/api/cloud").map_or(Trial::Nothing, get),
             _ => at("/").map_or(Trial::Nothing, get),
         }

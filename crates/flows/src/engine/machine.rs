@@ -485,6 +485,9 @@ impl Machine {
                             }
                             // A mail that was sent cannot be taken back.
                             Plan::Mail(_) => modules::http::repeats_in_doubt(&step.parameters),
+                            Plan::Databricks(errand) => {
+                                errand.is_safe() || modules::http::repeats_in_doubt(&step.parameters)
+                            }
                             _ => true,
                         };
                         return Some(self.stand_still(index, scope, input, Ask { path, key, is_safe, plan }));

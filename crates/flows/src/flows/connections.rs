@@ -37,6 +37,8 @@ impl Flows {
     /// Stores a connection, its secret sealed; replaces one of the same name.
     pub async fn put_connection(&self, actor: &Actor, name: &str, spec: ConnectionSpec) -> Result<(), Error> {
         check_name(name)?;
+        let bad = |detail| Error::BadConnection { name: name.to_owned(), detail };
+        let spec = spec.completed(self.clock.now()).map_err(bad)?;
         spec.check().map_err(|detail| Error::BadConnection { name: name.to_owned(), detail })?;
         let now = self.clock.now();
         let sealed = self.keys.seal(&purpose_of(name), &spec.sealable(), &*self.chance);
@@ -70,7 +72,8 @@ impl Flows {
         let now = self.clock.now();
         for connection in &mut connections {
             connection.warning =
-                standing::warning(&connection.name, connection.expires_at, now, self.options.connection_warning);
+                standing::warning(&connection.name, connection.expires_at, now, self.options.connection_warning)
+                    .or_else(|| connection.unusual_host());
         }
         Ok(connections)
     }

@@ -137,6 +137,9 @@ impl Flows {
                 Ok(runs) => tracing::info!(runs, %before, "runs were forgotten"),
                 Err(error) => tracing::warn!(error = %chain(&error), "old runs cannot be forgotten"),
             }
+            if let Err(error) = self.forget_old_calls().await {
+                tracing::warn!(error = %chain(&error), "old calls to workspaces cannot be forgotten");
+            }
             if let Err(error) = self.tell_of_ends().await {
                 tracing::warn!(error = %chain(&error), "the ends of connections cannot be told yet");
             }

@@ -186,6 +186,10 @@ impl Flows {
                 return Ok(Brought::Accepted);
             }
         }
+        if let Some(flow) = &webhook.hints {
+            self.take_hint(flow, &sent.to_json()).await?;
+            return Ok(Brought::Accepted);
+        }
         let data = match structure {
             None => sent,
             Some(structure) => match structure.fit(&sent) {
@@ -254,12 +258,13 @@ impl Flows {
             })
             .await?;
         let Some((row, structure, flow)) = found else { return Err(Error::UnknownAddress) };
-        let (mut is_taken, mut responds) = (false, false);
+        let (mut is_taken, mut responds, mut hints) = (false, false, None);
         if let Some(flow) = flow.filter(tables::FlowRow::takes_items)
             && let Some(program) = self.published(&flow).await?
         {
             is_taken = hook_of(&flow.key, &program) == Some(queue_of(&row.info.name));
             responds = is_taken && program.takes_at_once() && program.responds();
+            hints = matches!(program.start, Start::RunEnded { .. }).then(|| flow.key.clone());
         }
         let webhook = Arc::new(Webhook {
             name: row.info.name,
@@ -268,6 +273,7 @@ impl Flows {
             is_listening: matches!(row.info.learning, Learning::Listening { .. }),
             is_taken,
             responds,
+            hints,
         });
         self.gate.remember(hash, webhook.clone(), generation, now);
         Ok(webhook)
@@ -276,8 +282,12 @@ impl Flows {
     /// Prepares a program's claim to its webhook, before the transaction that
     /// publishes or activates it.
     pub(super) fn claim_of(&self, flow: &str, program: &Program) -> Claim {
-        let Start::Webhook { hook, .. } = &program.start else { return Claim(None) };
-        let name = hook.clone().unwrap_or_else(|| flow.to_owned());
+        let name = match &program.start {
+            Start::Webhook { hook, .. } => hook.clone().unwrap_or_else(|| flow.to_owned()),
+            // There a workspace may say that a run has ended.
+            Start::RunEnded { .. } => flow.to_owned(),
+            Start::Signal { .. } | Start::Nothing => return Claim(None),
+        };
         let token = self.new_token(&name);
         Claim(Some((name, token)))
     }

@@ -26,7 +26,7 @@ impl Flows {
     }
 
     /// The same; `is_named` tells whether the key is one that may come again.
-    pub(super) async fn accept_keyed(
+    pub(crate) async fn accept_keyed(
         &self,
         hook: &str,
         key: &str,

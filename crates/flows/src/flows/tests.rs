@@ -129,12 +129,13 @@ async fn a_connection_shows_everything_but_its_secret() {
             expires_at,
             imported_ids: Vec::new(),
         };
-        assert_eq!(
-            refused(flows.put_connection(&ann, "ws", spec(None)).await),
-            "connection-incomplete connection \"ws\" is not complete: a personal access token needs its expiry date"
-        );
-        let expiry = flows.clock.now().plus(Duration::from_hours(24 * 90));
-        flows.put_connection(&ann, "ws", spec(Some(expiry))).await.expect("a connection");
+        let console = Some("https://accounts.cloud.databricks.com/login".to_owned());
+        let refusal = refused(flows.put_connection(&ann, "ws", ConnectionSpec { origin: console, ..spec(None) }).await);
+        assert!(refusal.contains("accounts.cloud.databricks.com is the account console and no workspace"), "{refusal}");
+        // Without a date it ends in 90 days, and what was pasted too much does not count.
+        let pasted = Some("https://adb-1.azuredatabricks.net/?o=1#job/77".to_owned());
+        flows.put_connection(&ann, "ws", ConnectionSpec { origin: pasted, ..spec(None) }).await.expect("a connection");
+        assert_eq!(flows.connection("ws").await.expect("it is there").origin, spec(None).origin);
         let mut connections = flows.connections().await.expect("connections");
         let built_in: Vec<String> =
             connections.extract_if(.., |known| known.built_in).map(|known| known.name).collect();

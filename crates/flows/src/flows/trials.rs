@@ -9,8 +9,10 @@ use base::mail::PostError;
 use super::{Behind, Flows};
 use crate::connection::Unsealed;
 use crate::connection::trial::{Tested, Trial, judged};
+use crate::databricks::act::{Ask, What};
 use crate::error::Error;
 use crate::modules::ModuleError;
+use crate::work::databricks::{Caller, Heard};
 
 /// Time for one trial.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,6 +32,7 @@ impl Flows {
                 }
                 Trial::Mail => self.try_mail(&unsealed).await,
                 Trial::Http { request, called } => self.try_http(&unsealed, *request, called).await,
+                Trial::Workspace => self.try_workspace(actor, &unsealed).await,
             },
             Err(error) => refused("nothing", &error),
         };
@@ -62,6 +65,63 @@ impl Flows {
                 };
                 Tested { ok: false, called, status: None, said, mend: Some(mend(&error)), took_ms: 0 }
             }
+        }
+    }
+
+    /// Asks a workspace who calls, and for its jobs.
+    async fn try_workspace(&self, actor: &Actor, unsealed: &Unsealed) -> Tested {
+        unsealed.forget_token();
+        let caller = Caller { behind: Behind::Person(actor), run: None, operation: "test" };
+        let workspace = unsealed.workspace().unwrap_or_default();
+        let me = "/api/2.0/preview/scim/v2/Me";
+        let called = format!("GET {}{me} and /api/2.2/jobs/list", base::http::shown(&workspace));
+        let told = |ok: bool, status: Option<u16>, said: String, mend: Option<String>| Tested {
+            ok,
+            called: called.clone(),
+            status,
+            said,
+            mend,
+            took_ms: 0,
+        };
+        let failed = |heard: Heard| {
+            let (error, status) = match heard {
+                Heard::Refused { error, refusal } => (error, Some(refusal.status)),
+                Heard::Later { error, status, .. } => (error, status),
+                Heard::Unasked(error) => (error, None),
+                Heard::Answer(_) => return told(true, None, String::new(), None),
+            };
+            // What to do stands behind the last colon.
+            let (said, mend) = match error.message.rsplit_once(": ") {
+                Some((said, mend)) => (said.to_owned(), Some(mend.to_owned())),
+                None => (error.message.clone(), Some("put the connection again".to_owned())),
+            };
+            told(false, status, said, mend)
+        };
+        let ask = |path: &str| {
+            let mut ask = Ask::get(What::Look, path.to_owned());
+            ask.timeout = TIMEOUT;
+            ask
+        };
+        let who = match self.ask_workspace(unsealed, &ask(me), None, &caller).await {
+            Heard::Answer(response) => serde_json::from_slice::<serde_json::Value>(&response.body).ok(),
+            heard => return failed(heard),
+        };
+        let Some(who) = who.filter(|who| who["userName"].is_string() || who["id"].is_string()) else {
+            let said = format!("{workspace} answers, but not as a workspace does; it may be a page to sign in");
+            let mend = "copy the address of the workspace from the browser into the connection";
+            return told(false, Some(200), said, Some(mend.to_owned()));
+        };
+        let name =
+            ["displayName", "userName", "id"].iter().find_map(|name| who[*name].as_str()).unwrap_or("?").to_owned();
+        match self.ask_workspace(unsealed, &ask("/api/2.2/jobs/list?limit=1"), None, &caller).await {
+            Heard::Answer(response) => {
+                let jobs: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+                let sees = jobs["jobs"].as_array().is_some_and(|jobs| !jobs.is_empty());
+                let mend =
+                    (!sees).then(|| format!("no job is to be seen: give \"{name}\" CAN MANAGE RUN on those to be run"));
+                told(true, Some(200), format!("it works: the workspace knows us as \"{name}\""), mend)
+            }
+            heard => failed(heard),
         }
     }
 

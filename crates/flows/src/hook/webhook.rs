@@ -183,6 +183,9 @@ pub struct Webhook {
     pub(crate) is_taken: bool,
     /// That flow starts at once, and answers.
     pub(crate) responds: bool,
+    /// What comes is only a hint for this flow, which asks a workspace whether
+    /// it is true.
+    pub(crate) hints: Option<String>,
 }
 
 impl Webhook {

@@ -181,7 +181,7 @@ impl ModuleError {
     }
 
     /// Writes it for the journal.
-    pub(super) fn to_stored(&self) -> Json {
+    pub(crate) fn to_stored(&self) -> Json {
         let mut stored = serde_json::json!({"type": self.class.as_str(), "message": self.message});
         if self.detail != Value::Absent {
             stored["detail"] = self.detail.to_stored();
@@ -193,7 +193,7 @@ impl ModuleError {
     }
 
     /// Reads what [`ModuleError::to_stored`] wrote.
-    pub(super) fn from_stored(json: &Json) -> Option<Self> {
+    pub(crate) fn from_stored(json: &Json) -> Option<Self> {
         let detail = json.get("detail").cloned().map_or(Value::Absent, Value::from_stored);
         Some(ModuleError {
             class: Class::named(json["type"].as_str()?),

@@ -26,6 +26,7 @@ macro_rules! module {
 
 pub mod builtin;
 pub mod csv;
+pub mod databricks;
 pub mod datastore;
 pub mod email;
 mod failure;
@@ -44,6 +45,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 
 use crate::blueprint::ModuleNode;
+use crate::databricks::Errand;
 use crate::engine::Variables;
 use crate::hook::Response;
 use crate::semantics::Semantics;
@@ -190,12 +192,14 @@ pub enum Plan {
     Ask(Box<loopwright::task::Question>),
     /// Something is to be done in a data store.
     Store(Box<StoreCall>),
+    /// A conversation with a workspace is to be held.
+    Databricks(Box<Errand>),
 }
 
 impl Plan {
     /// Tells whether somebody else wakes the run when it can go on.
     pub fn is_woken(&self) -> bool {
-        matches!(self, Plan::Flow(_) | Plan::Ask(_))
+        matches!(self, Plan::Flow(_) | Plan::Ask(_) | Plan::Databricks(_))
     }
 
     /// Tells whether it reaches for the outside, so that its time is work.
@@ -283,6 +287,18 @@ pub static MODULES: &[&Module] = &[
     &loopwright::query_pool::QUERY_POOL,
     &loopwright::create_task::CREATE_TASK,
     &loopwright::wait_for_approval::WAIT_FOR_APPROVAL,
+    &databricks::run_job_and_wait::RUN_JOB_AND_WAIT,
+    &databricks::run_job::RUN_JOB,
+    &databricks::submit_run::SUBMIT_RUN,
+    &databricks::get_run::GET_RUN,
+    &databricks::cancel_run::CANCEL_RUN,
+    &databricks::repair_run::REPAIR_RUN,
+    &databricks::list_jobs::LIST_JOBS,
+    &databricks::query_endpoint::QUERY_ENDPOINT,
+    &databricks::execute_statement::EXECUTE_STATEMENT,
+    &databricks::upload_file::UPLOAD_FILE,
+    &databricks::write_rows::WRITE_ROWS,
+    &databricks::run_ended::RUN_ENDED,
     &email::send_email::SEND_EMAIL,
     &slack::create_message::CREATE_MESSAGE,
     &scenario_service::start::START,

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::mapper::Form;
 use super::{Branch, Mapper, MergeOutput, Next, Start, Step, StepIndex, Structures};
 use crate::blueprint::{ModuleNode, Scenario};
+use crate::databricks::Wanted;
 use crate::filter::Filter;
 use crate::flow::{Notice, Severity};
 use crate::flows::check_name;
@@ -476,6 +477,18 @@ impl Compiler<'_> {
         let step = &self.steps[first];
         if modules::gateway::takes_from_hook(&step.module_name) {
             return self.webhook(first, webhook_results);
+        }
+        if step.module_name == modules::databricks::run_ended::RUN_ENDED.name {
+            let connection = modules::http::named::connection(&step.parameters);
+            let results_max = step.parameters.get("maxResults").and_then(Json::as_u64).unwrap_or(1).clamp(1, 1_000);
+            return match Wanted::read(&step.parameters, connection) {
+                Ok(wanted) => Start::RunEnded { wanted, results_max: results_max as u32 },
+                Err(text) => {
+                    let id = step.id;
+                    self.error(Some(id), Some("parameters"), text);
+                    Start::Nothing
+                }
+            };
         }
         if step.module_name != modules::loopwright::signal::SIGNAL.name {
             return Start::Nothing;

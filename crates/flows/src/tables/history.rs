@@ -253,6 +253,7 @@ pub(crate) fn forget(tx: &mut dyn Tx, run: &RunInfo) -> Result<(), Error> {
     }
     long::forget(tx, run.id)?;
     super::forget_tasks(tx, run.id)?;
+    super::forget_conversations(tx, run.id)?;
     // The text of a module alone was made for its run.
     if run.started_by == "module" {
         tx.execute(

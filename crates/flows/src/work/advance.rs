@@ -279,7 +279,8 @@ impl Flows {
         }
     }
 
-    /// Performs an effect that is a change of our own tables, if it is one. A
+    /// Performs an effect that is a change of our own tables, or is kept there
+    /// while it is under way, if it is one. A
     /// run that has ended meanwhile is refused by [`Error::HasEnded`].
     async fn perform_within(&self, held: &Held, asked: &InFlight, causes: &Causes) -> Option<Result<Called, Error>> {
         let (run, flow, intent) = (held.run, &held.whose.flow, &asked.intent);
@@ -288,6 +289,10 @@ impl Flows {
             Plan::Count => self.count(run, flow, intent).await.map(Called::Settled),
             Plan::Store(call) => self.use_store(run, &held.program, intent, call).await.map(Called::Settled),
             Plan::Ask(question) => self.ask(run, flow, asked, question).await,
+            Plan::Databricks(errand) => {
+                let behind = Behind::Flow { flow, version: &held.program.hash };
+                self.converse(run, asked, errand, &For { causes, behind }).await
+            }
             _ => return None,
         })
     }

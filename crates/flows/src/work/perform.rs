@@ -12,11 +12,11 @@ use crate::modules::{Class, ModuleError, Plan, Settled, http};
 use crate::value::Value;
 
 /// For whom an effect is performed.
-pub(super) struct For<'a> {
+pub(crate) struct For<'a> {
     /// What led to it.
-    pub(super) causes: &'a Causes,
+    pub(crate) causes: &'a Causes,
     /// The flow and the text that runs.
-    pub(super) behind: Behind<'a>,
+    pub(crate) behind: Behind<'a>,
 }
 
 impl Flows {
@@ -43,7 +43,7 @@ impl Flows {
         let done = |result| (Settled::new(result), false);
         match &intent.plan {
             Plan::Nothing(bundles) => done(Ok(bundles.clone())),
-            Plan::Wait(_) | Plan::Flow(_) | Plan::Count | Plan::Store(_) | Plan::Ask(_) => {
+            Plan::Wait(_) | Plan::Flow(_) | Plan::Count | Plan::Store(_) | Plan::Ask(_) | Plan::Databricks(_) => {
                 done(Ok(vec![Value::collection::<String>([])]))
             }
             Plan::Http(call) => self.call(call, &intent.key, whom).await,

@@ -5,6 +5,7 @@ mod again;
 mod calls;
 mod counts;
 mod crash;
+mod databricks;
 mod failures;
 mod incomplete;
 mod services;

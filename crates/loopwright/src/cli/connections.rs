@@ -65,6 +65,19 @@ enum ConnectionsVerb {
         #[arg(long = "at", value_name = "ADDRESS")]
         address: Option<String>,
     },
+    /// List the calls to Databricks workspaces made with it, the newest first.
+    Calls {
+        /// Its name.
+        name: String,
+        /// Calls at most.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// List the jobs of its Databricks workspace.
+    Jobs {
+        /// Its name.
+        name: String,
+    },
     /// Let it stand for a number of flows that were drawn elsewhere.
     Map {
         /// connection:12 or key:34.
@@ -119,6 +132,20 @@ pub(super) async fn run(flags: ConnectionsFlags) -> Result<()> {
             }
             if tested["ok"] != true {
                 bail!("connection \"{name}\" does not work");
+            }
+        }
+        ConnectionsVerb::Calls { name, limit } => {
+            let calls = client.get(&format!("{}/calls?limit={limit}", of(&name))).await?;
+            for line in &calls_told(&calls) {
+                say(line);
+            }
+        }
+        ConnectionsVerb::Jobs { name } => {
+            let jobs = client.get(&format!("{}/databricks/jobs", of(&name))).await?;
+            let row = |job: &Json| vec![text_of(&job["jobId"]), text_of(&job["name"]), optional(&job["creator"])];
+            let rows: Vec<Vec<String>> = items(&jobs).iter().map(row).collect();
+            for line in &Table::of(&[("JOB", true), ("NAME", false), ("MADE BY", false)], &rows) {
+                say(line);
             }
         }
         ConnectionsVerb::Map { imported, name } => {
@@ -188,6 +215,42 @@ fn lines(connections: &Json) -> Vec<String> {
     };
     let rows: Vec<Vec<String>> = items(connections).iter().map(row).collect();
     Table::of(&[("NAME", false), ("KIND", false), ("ONLY FOR", false), ("ENDS", false), ("STANDS FOR", false)], &rows)
+}
+
+fn optional(value: &Json) -> String {
+    if value.is_null() { String::new() } else { text_of(value) }
+}
+
+fn calls_told(calls: &Json) -> Vec<String> {
+    let row = |call: &Json| {
+        let outcome = match (call["status"].as_u64(), call["errorCode"].as_str()) {
+            (Some(status), Some(code)) => format!("{status} {code}"),
+            (Some(status), None) => status.to_string(),
+            (None, code) => code.unwrap_or_default().to_owned(),
+        };
+        vec![
+            text_of(&call["at"]).chars().take(19).collect(),
+            format!("{} {}", text_of(&call["method"]), text_of(&call["path"])),
+            outcome,
+            text_of(&call["durationMs"]),
+            optional(&call["databricksRun"]),
+            optional(&call["flow"]),
+            text_of(&call["operation"]),
+            text_of(&call["who"]),
+        ]
+    };
+    let rows: Vec<Vec<String>> = items(calls).iter().map(row).collect();
+    let heads = [
+        ("AT (UTC)", false),
+        ("CALL", false),
+        ("ANSWER", false),
+        ("MS", true),
+        ("RUN", true),
+        ("FLOW", false),
+        ("FOR", false),
+        ("WHO", false),
+    ];
+    Table::of(&heads, &rows)
 }
 
 fn told(tested: &Json) -> Vec<String> {

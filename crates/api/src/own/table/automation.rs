@@ -46,6 +46,23 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             ("testConnection", "Tries a connection by a call that does no harm, and says what came of it."),
         )
         .takes(JSON)
+        .told(
+            Method::GET,
+            "/connections/{name}/calls",
+            connections::calls,
+            (
+                "listConnectionCalls",
+                "Lists the calls to Databricks workspaces made with a connection, the newest first.",
+            ),
+        )
+        .asks::<connections::WantedCalls>()
+        .told(
+            Method::GET,
+            "/connections/{name}/databricks/jobs",
+            connections::jobs,
+            ("listDatabricksJobs", "Lists the jobs of a connection's workspace, for whoever picks one."),
+        )
+        .asks::<connections::WantedJobs>()
         .told(Method::GET, "/tasks", tasks::list, ("listTasks", "Lists what flows ask people, the newest first."))
         .asks::<tasks::Wanted>()
         .told(Method::GET, "/tasks/{task}", tasks::show, ("showTask", "Shows a task; its link for who may answer it."))

@@ -4,6 +4,7 @@ mod failures;
 mod judged;
 mod pages;
 mod semantics;
+mod workspace;
 
 use std::fmt::Write as _;
 
@@ -90,6 +91,9 @@ fn short(json: &Json) -> String {
 fn answer(intent: &Intent) -> Settled {
     if let Plan::Flow(call) = &intent.plan {
         return Settled::new(Ok(vec![call.input.clone()]));
+    }
+    if let Plan::Databricks(operation) = &intent.plan {
+        return workspace::answer(operation, &intent.key);
     }
     if let Some(settled) = answer_of_service(&intent.plan) {
         return settled;

@@ -49,7 +49,10 @@ fn bundle(call: &HttpCall, response: &Response, address: &str, now: Timestamp) -
     }
     if call.evaluate_errors && status >= 400 {
         let class = if status == 429 { Class::RateLimitError } else { Class::RuntimeError };
-        let told: String = String::from_utf8_lossy(&body).chars().take(500).collect();
+        let mut told: String = String::from_utf8_lossy(&body).chars().take(500).collect();
+        if let Some(hint) = crate::databricks::problem::hint(&call.url, status, &body, &call.body) {
+            told = format!("{} ({hint})", told.trim_end());
+        }
         let retry_after = retry_after(&response.headers, now);
         let error = ModuleError { retry_after, ..ModuleError::new(class, format!("[{status}] {told}")) };
         let is_table = matches!(call.shape, Shape::Rows | Shape::Table);
@@ -192,7 +195,7 @@ fn data(call: &HttpCall, response: &Response, body: &Bytes) -> Result<Value, Mod
 
 /// Returns after how many seconds the other side wants to be asked again: it
 /// says so as a number, or as a time.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<u64> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<u64> {
     let said = text(headers.get("retry-after")?);
     if let Ok(seconds) = said.trim().parse() {
         return Some(seconds);

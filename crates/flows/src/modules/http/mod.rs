@@ -27,7 +27,7 @@ use std::time::Duration;
 use base::http::Method;
 use bytes::Bytes;
 
-pub(crate) use answer::of_status;
+pub(crate) use answer::{of_status, retry_after};
 pub(crate) use body::{path_part, urlencoded, with_query};
 pub use cookies::{Cookie, Jar};
 pub use redact::{redacted_input, redacted_output};

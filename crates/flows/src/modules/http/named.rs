@@ -40,7 +40,7 @@ fn is_certificate(name: &str) -> bool {
 /// Tells whether settings of a module of this name are connections: of those
 /// that send nothing they mean something else.
 pub(crate) fn are_connections(module: &str) -> bool {
-    ["http:", "email:", "slack:", "loopwright:"].iter().any(|app| module.starts_with(app))
+    ["http:", "email:", "slack:", "loopwright:", "databricks:"].iter().any(|app| module.starts_with(app))
 }
 
 fn written(value: &Json, kind: &str) -> Option<String> {

@@ -62,7 +62,7 @@ struct Peer {
     crash: Arc<Notify>,
 }
 
-fn roll(seed: u64, what: &str, time: u32) -> u8 {
+pub(super) fn roll(seed: u64, what: &str, time: u32) -> u8 {
     Sha256::digest(format!("{seed}/{what}/{time}"))[0]
 }
 

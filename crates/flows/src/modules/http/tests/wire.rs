@@ -272,6 +272,7 @@ fn opened(credentials: Credentials, kind: &str) -> Unsealed {
 async fn a_token_is_fetched_kept_and_replaced_when_it_is_refused() {
     let served = server().await;
     let grant = Grant {
+        workspace: None,
         token_url: format!("http://{}/token", served.0),
         client_id: "flow".into(),
         client_secret: Secret::new("s3 cret"),

@@ -135,7 +135,7 @@ fn list(value: &Value) -> Vec<String> {
 
 /// Writes rows as CSV: a column for each name that any row has, in the order
 /// in which they first come.
-fn written(rows: &[Value]) -> Result<Bytes, ModuleError> {
+pub(crate) fn written(rows: &[Value]) -> Result<Bytes, ModuleError> {
     let mut columns = indexmap::IndexSet::new();
     for row in rows {
         let Value::Collection(fields) = row else {
