@@ -249,7 +249,8 @@ impl Step {
     fn open(&mut self, id: RunId, inputs: &[(RunId, Json)], next: RunId) {
         let Some(index) = self.attempts.iter().position(|attempt| attempt.id == id) else { return };
         let parent = self.attempts[index].clone();
-        if !parent.state.is_in_flight() || parent.detail.iterations.is_some() {
+        let is_loop = matches!(self.task_of(index).body, Body::ForEachTask(_));
+        if !is_loop || !parent.state.is_in_flight() || parent.detail.iterations.is_some() {
             return;
         }
         // A parent that is being stopped gets none; it ends as it is.

@@ -2,8 +2,10 @@
 //!
 //! A *job* is a settings document with *tasks* that depend on each other. A
 //! *run* is one execution of it; each try of a task within a run is a *task
-//! run* with an id of its own. A task runs as a child process: a Python file
-//! of the workspace, started with parameters, environment and secrets.
+//! run* with an id of its own. Most tasks run as child processes: a Python
+//! file, a notebook or a function of a package, started with parameters,
+//! environment and secrets (`launch`). The server itself does the rest
+//! (`conduct`): conditions, loops, other jobs, SQL.
 //!
 //! Three things are promised, and each has a test that kills something:
 //!
