@@ -134,6 +134,8 @@ pub fn decide(execution: Execution, input: &Input, now: Timestamp, grace: Durati
     match input {
         Input::Look => {}
         Input::Place(attempt) => next.place(*attempt),
+        // A loop that has been opened ends with its iterations, and not otherwise.
+        Input::Ended { attempt, .. } if next.is_opened(*attempt) => {}
         Input::Ended { attempt, ending, next: id } => next.end(*attempt, ending, *id),
         Input::Opened { attempt, iterations, next: id } => next.open(*attempt, iterations, *id),
         Input::Cancel => next.stop_run(StopReason::Canceled),
@@ -243,6 +245,10 @@ impl Step {
         if self.may_retry(index, result) {
             self.retry(index, next);
         }
+    }
+
+    fn is_opened(&self, id: RunId) -> bool {
+        self.attempts.iter().any(|attempt| attempt.id == id && attempt.detail.iterations.is_some())
     }
 
     /// The inputs of a `for_each_task` are there: its iterations come to be.
