@@ -134,6 +134,8 @@ pub fn decide(execution: Execution, input: &Input, now: Timestamp, grace: Durati
     match input {
         Input::Look => {}
         Input::Place(attempt) => next.place(*attempt),
+        // A loop that has been opened ends with its iterations, and not otherwise.
+        Input::Ended { attempt, .. } if next.is_opened(*attempt) => {}
         Input::Ended { attempt, ending, next: id } => next.end(*attempt, ending, *id),
         Input::Opened { attempt, iterations, next: id } => next.open(*attempt, iterations, *id),
         Input::Cancel => next.stop_run(StopReason::Canceled),
@@ -245,11 +247,16 @@ impl Step {
         }
     }
 
+    fn is_opened(&self, id: RunId) -> bool {
+        self.attempts.iter().any(|attempt| attempt.id == id && attempt.detail.iterations.is_some())
+    }
+
     /// The inputs of a `for_each_task` are there: its iterations come to be.
     fn open(&mut self, id: RunId, inputs: &[(RunId, Json)], next: RunId) {
         let Some(index) = self.attempts.iter().position(|attempt| attempt.id == id) else { return };
         let parent = self.attempts[index].clone();
-        if !parent.state.is_in_flight() || parent.detail.iterations.is_some() {
+        let is_loop = matches!(self.task_of(index).body, Body::ForEachTask(_));
+        if !is_loop || !parent.state.is_in_flight() || parent.detail.iterations.is_some() {
             return;
         }
         // A parent that is being stopped gets none; it ends as it is.

@@ -16,7 +16,6 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 
 use crate::error::Error;
-use crate::files;
 use crate::settings::{JobSettings, Task};
 use crate::workspace::Workspace;
 
@@ -83,18 +82,10 @@ impl Workspace {
 
     /// Puts paths on disk in the place of paths of the workspace.
     fn dependency(&self, text: &str) -> Result<OsString, Error> {
-        let on_disk = |path: &str| match path.starts_with("/Volumes/") {
-            true => self.volume_path(path),
-            false => files::disk_path(&self.files_folder(), path),
-        };
-        let existing = |path: &str| {
-            let place = on_disk(path)?;
-            if place.is_file() { Ok(place) } else { Err(Error::NoFile(path.to_owned())) }
-        };
         if let Some(path) = text.strip_prefix("-r ") {
-            return Ok(OsString::from_iter(["--requirement=".as_ref(), existing(path.trim())?.as_os_str()]));
+            return Ok(OsString::from_iter(["--requirement=".as_ref(), self.existing_file(path.trim())?.as_os_str()]));
         }
-        if text.starts_with('/') { existing(text).map(PathBuf::into_os_string) } else { Ok(text.into()) }
+        if text.starts_with('/') { self.existing_file(text).map(PathBuf::into_os_string) } else { Ok(text.into()) }
     }
 
     /// Names an environment by what is in it.

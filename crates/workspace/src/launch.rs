@@ -21,7 +21,7 @@ use crate::secret_acls::SecretPermission;
 use crate::secrets::SecretRef;
 use crate::settings::{Body, NotebookTask, Task};
 use crate::workspace::Workspace;
-use crate::{files, tables};
+use crate::{files, tables, volumes};
 
 /// Runs notebooks.
 const NOTEBOOK: &str = include_str!("python/notebook.py");
@@ -31,6 +31,14 @@ const WHEEL: &str = include_str!("python/wheel.py");
 
 /// The endings under which a notebook may have been stored.
 const NOTEBOOK_ENDINGS: [&str; 3] = ["", ".py", ".sql"];
+
+/// Where SQL cells go of a notebook that names no warehouse: it is always there.
+const WAREHOUSE: &str = "local";
+
+/// Secrets of a notebook that are shorter would be found in its output where
+/// nobody meant them, whether it asks for them or not. The notebook's own
+/// program looks for them when it has.
+const SECRET_BYTES_MIN: usize = 8;
 
 /// Secrets, by scope and key.
 type Secrets = BTreeMap<String, BTreeMap<String, String>>;
@@ -96,11 +104,12 @@ impl Workspace {
             "widgets": widgets,
             "task_values": references::task_values(execution),
             "secrets": secrets,
-            "warehouse_id": notebook.warehouse_id,
+            "warehouse_id": notebook.warehouse_id.as_deref().unwrap_or(WAREHOUSE),
             "pip_arguments": self.options.pip_arguments,
         });
         file.input = context.to_string();
-        file.secrets.extend(secrets.into_values().flat_map(BTreeMap::into_values));
+        let all = secrets.into_values().flat_map(BTreeMap::into_values);
+        file.secrets.extend(all.filter(|secret| secret.len() >= SECRET_BYTES_MIN));
         file.runner = Some(NOTEBOOK.to_owned());
         file.arguments = vec![text(folder.runner().as_os_str())];
         place.parent().unwrap_or(&self.folder).clone_into(&mut file.directory);
@@ -111,6 +120,7 @@ impl Workspace {
     async fn surroundings(&self, execution: &Execution, attempt: &TaskRun, task: &Task) -> Result<TaskFile, Error> {
         let own = self.options.environment.iter().map(|(name, value)| (text(name), text(value)));
         let mut environment: BTreeMap<String, String> = own.collect();
+        environment.insert(volumes::VOLUMES_VARIABLE.into(), text(self.volumes_folder().as_os_str()));
         if let Some(remote) = &self.options.spark_remote {
             environment.insert("SPARK_REMOTE".into(), remote.clone());
         }
@@ -187,9 +197,13 @@ impl Workspace {
         Ok(secrets)
     }
 
-    /// Finds a file of the workspace on disk.
+    /// Finds a file of the workspace, or of a volume, on disk.
     pub(crate) fn existing_file(&self, path: &str) -> Result<PathBuf, Error> {
-        let place = files::disk_path(&self.files_folder(), path)?;
+        let place = if volumes::is_in_one(path) {
+            self.volume_path(path)?
+        } else {
+            files::disk_path(&self.files_folder(), path)?
+        };
         if place.is_file() { Ok(place) } else { Err(Error::NoFile(path.to_owned())) }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! A *job* is a settings document with *tasks* that depend on each other. A
 //! *run* is one execution of it; each try of a task within a run is a *task
-//! run* with an id of its own. A task runs as a child process: a Python file
-//! of the workspace, started with parameters, environment and secrets.
+//! run* with an id of its own. Most tasks run as child processes: a Python
+//! file, a notebook or a function of a package, started with parameters,
+//! environment and secrets (`launch`). The server itself does the rest
+//! (`conduct`): conditions, loops, other jobs, SQL.
 //!
 //! Three things are promised, and each has a test that kills something:
 //!
@@ -83,13 +85,13 @@ pub use error::Error;
 pub use folder::Limits;
 pub use id::{JobId, RunId};
 pub use job::{Job, JobsQuery, Page};
+pub use objects::{ImportFormat, ObjectKind, WorkspaceObject};
 pub use output::{LogPiece, LogPlace};
 pub use run::{Overriding, ResultState, RunRequest, RunType};
 pub use secret_acls::{SecretPermission, TASK_TOKEN};
 pub use secrets::{SecretInfo, SecretScope};
 pub use settings::{ApiVersion, JobSettings};
 pub use statements::{ChunkInfo, Disposition, Manifest, StatementSpec, StatementState, StatementView};
-pub use objects::{ImportFormat, ObjectKind, WorkspaceObject};
 pub use storage::{StoredEntry, StoredUpload};
 pub use supervisor::supervise;
 pub use token::TokenInfo;

@@ -57,6 +57,7 @@ impl Workspace {
         let said = |error: Error| error.to_string();
         let run = &execution.run;
         let actor = run.run_as.clone().ok_or(Error::NobodyToActFor(run.id)).map_err(said)?;
+        self.wake_warehouse(&task.warehouse_id).await.map_err(|error| error.to_string())?;
         let text = self.sql_text(task).await.map_err(said)?;
         let parameters: Vec<Parameter> = parameters
             .into_iter()

@@ -26,6 +26,11 @@ impl Workspace {
     }
 }
 
+/// Tells whether a path is one of a volume.
+pub(crate) fn is_in_one(path: &str) -> bool {
+    path.strip_prefix("dbfs:").unwrap_or(path).starts_with("/Volumes/")
+}
+
 /// Finds where a path of a volume is on disk, below `folder`.
 pub(crate) fn volume_path(folder: &Path, path: &str) -> Result<PathBuf, Error> {
     let refuse = |problem| Err(Error::Path { path: path.to_owned(), problem });

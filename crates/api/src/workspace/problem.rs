@@ -37,6 +37,7 @@ fn words(fault: &Fault) -> (StatusCode, &'static str) {
     let error_code = match fault.code {
         "body-malformed" | "body-empty" => "MALFORMED_REQUEST",
         "secret-not-readable" => "BAD_REQUEST",
+        "task-type-not-supported" => return (StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED"),
         "run-active" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
         "file-too-large" => return (StatusCode::BAD_REQUEST, "MAX_NOTEBOOK_SIZE_EXCEEDED"),
         "body-too-long" => return (StatusCode::BAD_REQUEST, "BAD_REQUEST"),

@@ -107,13 +107,32 @@ def pieces_of(path, number, language, comment, lines):
     return [Cell(path, number, head.group(1), "\n".join([head.group(2), *text[1:]]))]
 
 
+ASKED = set()
+
+
 def redacted(text):
-    for keys in CONTEXT["secrets"].values():
-        for secret in keys.values():
-            if secret.strip():
-                text = text.replace(secret, "[REDACTED]")
+    """Takes out the token, and what the notebook has asked for."""
     token = os.environ.get("DATABRICKS_TOKEN")
-    return text.replace(token, "[REDACTED]") if token else text
+    for secret in [*sorted(ASKED, key=len, reverse=True), token]:
+        if secret and secret.strip():
+            text = text.replace(secret, "[REDACTED]")
+    return text
+
+
+class Redacting:
+    """A stream that shows no secret. Whoever supervises the process looks for
+    the long ones once more; a short one would be found where nobody meant it,
+    so it is looked for only when it was asked for, and only here."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def write(self, text):
+        self._stream.write(redacted(text))
+        return len(text)
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
 
 
 def leave(name, text):
@@ -234,6 +253,7 @@ class Secrets:
             raise ValueError(f'there is no secret scope "{scope}" that this run may read')
         if key not in scopes[scope]:
             raise ValueError(f'there is no secret "{key}" in scope "{scope}"')
+        ASKED.add(scopes[scope][key])
         return scopes[scope][key]
 
     def getBytes(self, scope, key):
@@ -576,6 +596,7 @@ def tell(error):
 
 def main():
     os.makedirs(OUT, exist_ok=True)
+    sys.stdout, sys.stderr = Redacting(sys.stdout), Redacting(sys.stderr)
     folder = os.path.dirname(CONTEXT["notebook"])
     sys.path[0] = folder
     sys.argv = [CONTEXT["path"]]

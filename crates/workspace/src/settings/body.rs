@@ -219,7 +219,11 @@ impl Body {
         match self {
             Body::SparkPythonTask(task) => {
                 check_source(&task.source)?;
-                check_path(&task.python_file)?;
+                if crate::volumes::is_in_one(&task.python_file) {
+                    crate::volumes::volume_path(Path::new(""), &task.python_file)?;
+                } else {
+                    check_path(&task.python_file)?;
+                }
             }
             Body::NotebookTask(task) => {
                 check_source(&task.source)?;

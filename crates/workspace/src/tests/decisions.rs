@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use crate::decide::{Admission, Effect, Ending, Execution, How, Input, admit, decide, due, first_attempts};
-use crate::run::{Overriding, Run, RunState, RunType, TaskState};
+use crate::run::{Overriding, Run, RunState, RunType, TaskRun, TaskState};
 use crate::{ApiVersion, JobSettings, RunId};
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -271,6 +271,7 @@ enum Move {
     Wait(i64),
     Place(usize),
     End(usize, i32),
+    Open(usize, usize),
     Cancel,
 }
 
@@ -279,6 +280,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         3 => (0..8i64).prop_map(Move::Wait),
         6 => (0..8usize).prop_map(Move::Place),
         6 => (0..8usize, 0..2i32).prop_map(|(index, code)| Move::End(index, code)),
+        3 => (0..8usize, 0..4usize).prop_map(|(index, count)| Move::Open(index, count)),
         1 => Just(Move::Cancel),
     ];
     proptest::collection::vec(one, 0..60)
@@ -291,6 +293,9 @@ proptest! {
     fn a_run_keeps_its_promises(moves in moves(), retries in 0..3i64, limit in 0..6u64) {
         let mut document = tasks(&["a", "b: a", "c: a, ALL_DONE", "d: b c, AT_LEAST_ONE_FAILED"]);
         document["timeout_seconds"] = json!(30);
+        let nested = json!({ "task_key": "each", "max_retries": retries, "spark_python_task": { "python_file": "/x" } });
+        let each = json!({ "task_key": "e", "for_each_task": { "inputs": "[]", "concurrency": 2, "task": nested } });
+        document["tasks"].as_array_mut().expect("tasks").push(each);
         for task in document["tasks"].as_array_mut().expect("tasks") {
             (task["max_retries"], task["timeout_seconds"]) = (json!(retries), json!(limit));
             task["retry_on_timeout"] = json!(true);
@@ -304,6 +309,11 @@ proptest! {
                 Move::Wait(seconds) => { now += seconds; Input::Look }
                 Move::Place(index) => Input::Place(of(index)),
                 Move::End(index, code) => Input::Ended { attempt: of(index), ending: ending(How::Exited(code)), next: RunId(next) },
+                Move::Open(index, count) => {
+                    next += 10;
+                    let iterations = (0..count).map(|one| (RunId(next - 1 - one as i64), json!(one))).collect();
+                    Input::Opened { attempt: of(index), iterations, next: RunId(next) }
+                }
                 Move::Cancel => Input::Cancel,
             };
             let before = execution.clone();
@@ -314,7 +324,13 @@ proptest! {
             if !before.run.state.is_open() {
                 prop_assert_eq!((&after, effects.len()), (&before, 0), "nothing happens after the end");
             }
-            for key in ["a", "b", "c", "d"] {
+            for parent in after.attempts.iter().filter(|attempt| attempt.detail.iterations.is_some()) {
+                let of_parent = |attempt: &&TaskRun| attempt.parent == Some(parent.id) && attempt.state.result().is_none();
+                let open: Vec<&TaskRun> = after.attempts.iter().filter(of_parent).collect();
+                prop_assert!(open.iter().filter(|one| one.state != TaskState::Blocked).count() <= 2, "no more than there is room");
+                prop_assert_eq!(parent.state.result().is_none(), !open.is_empty(), "it ends with its last iteration");
+            }
+            for key in ["a", "b", "c", "d", "e"] {
                 let open = after.attempts.iter().filter(|attempt| attempt.task_key == key && attempt.state.result().is_none());
                 prop_assert!(open.count() <= 1);
             }

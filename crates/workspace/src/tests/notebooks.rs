@@ -166,7 +166,11 @@ async fn secrets_are_there_by_name_and_do_not_come_out() {
     house.workspace.create_scope(&admin(), "loopwright").await.expect("a new scope");
     let secret = Secret::new("sehr-geheim");
     house.workspace.put_secret(&admin(), "loopwright", "key", &secret).await.expect("a new secret");
+    house.workspace.put_secret(&admin(), "loopwright", "pin", &Secret::new("11")).await.expect("a new secret");
     let source = "key = dbutils.secrets.get('loopwright', 'key')
+print('before 11')
+pin = dbutils.secrets.get('loopwright', 'pin')
+print('the pin is', pin)
 print('the key is', key, 'and has', len(key))
 print(dbutils.secrets.list('loopwright'))
 import subprocess
@@ -175,8 +179,10 @@ dbutils.notebook.exit(key)";
     let view = house.notebook(source, json!({}), Overriding::default()).await;
     assert_eq!(house.exit_of(&view).await, "[REDACTED]");
     expect![[r"
-        the key is [REDACTED] and has 11
-        [SecretMetadata(key='key')]
+        before 11
+        the pin is [REDACTED]
+        the key is [REDACTED] and has [REDACTED]
+        [SecretMetadata(key='key'), SecretMetadata(key='pin')]
         [REDACTED]
     "]]
     .assert_eq(&house.printed(view.tasks[0].run).await);

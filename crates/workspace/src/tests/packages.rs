@@ -151,3 +151,15 @@ async fn a_process_gets_no_more_than_its_limits() {
     let error = house.told(&view).await;
     assert!(error.starts_with("OSError: [Errno 24] Too many open files"), "{error}");
 }
+
+#[tokio::test]
+async fn a_file_of_a_volume_runs_too() {
+    let house = House::new();
+    let place = house.workspace.volume_path("/Volumes/loopwright/orders/in/task.sh").expect("a path of a volume");
+    std::fs::create_dir_all(place.parent().expect("a folder")).expect("the disk is there");
+    std::fs::write(place, "echo from $LOOPWRIGHT_VOLUMES").expect("the disk is there");
+    let task = json!({ "spark_python_task": { "python_file": "dbfs:/Volumes/loopwright/orders/in/task.sh" } });
+    let job = house.job("true", task).await;
+    let view = house.until_ended(house.run_now(job).await).await;
+    assert_eq!(house.told(&view).await, format!("from {}\n", house.workspace.volumes_folder().display()));
+}

@@ -10,9 +10,11 @@ use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
 use super::{House, admin, story, with_parameters};
+use crate::decide::Input;
+use crate::record::advance;
 use crate::sql::{AnswerColumn, Answered, Asked, Piece, StatementError, Statements};
 use crate::view::BodyOutput;
-use crate::{ApiVersion, Options, RunId, RunRequest, RunView};
+use crate::{ApiVersion, Options, RunId, RunRequest, RunView, tables};
 
 impl House {
     async fn submit(&self, tasks: Json) -> RunId {
@@ -189,6 +191,33 @@ impl House {
     }
 }
 
+#[tokio::test]
+async fn what_the_server_does_itself_is_done_by_the_next_one_too() {
+    let mut house = House::asleep(Options { python: "/bin/sh".into(), ..Options::default() });
+    house.script("/Shared/task.sh", "echo $1").await;
+    let run = house
+        .submit(json!([
+            { "task_key": "if", "condition_task": { "op": "EQUAL_TO", "left": "1", "right": "1" } },
+            { "task_key": "loop", "for_each_task": { "inputs": "[1, 2]", "task": shell("each", &["{{input}}"]) } },
+        ]))
+        .await;
+    // The server records that their turn has come, and is no more.
+    let (now, grace) = (base::Clock::now(&*house.clock), house.options.stop_grace);
+    let placed = house.workspace.db.write("test.place", move |tx| {
+        for attempt in tables::execution(tx, run)?.attempts {
+            advance(tx, run, &Input::Place(attempt.id), now, grace)?;
+        }
+        Ok::<_, crate::Error>(())
+    });
+    placed.await.expect("the intent is recorded");
+    let view = house.workspace.show_run(run).await.expect("a run");
+    expect!["RUNNING | RUNNING | if#0: RUNNING | loop#0: RUNNING"].assert_eq(&story(&view));
+    house.wake_up();
+    let view = house.until_ended(run).await;
+    expect!["TERMINATED SUCCESS | TERMINATED SUCCESS SUCCESS | if#0: TERMINATED SUCCESS | loop#0: TERMINATED SUCCESS"]
+        .assert_eq(&story(&view));
+}
+
 /// A job that waits at a gate, and one that runs it.
 async fn job_in_job(house: &House, script: &str) -> (crate::JobId, crate::JobId) {
     house.script("/Shared/task.sh", script).await;
@@ -311,7 +340,7 @@ async fn the_statements_of_a_file_are_sent_in_order() {
     house.script("/Shared/a.sql", "-- first; a comment\nSELECT :day;\nINSERT INTO t VALUES (1)").await;
     let sql = |path: &str| {
         json!({ "task_key": "sql", "sql_task": {
-            "warehouse_id": "w1", "file": { "path": path }, "parameters": { "day": "{{job.parameters.day}}" },
+            "warehouse_id": "local", "file": { "path": path }, "parameters": { "day": "{{job.parameters.day}}" },
         } })
     };
     let job = house
@@ -337,7 +366,7 @@ async fn the_statements_of_a_file_are_sent_in_order() {
         panic!("it is the output of SQL");
     };
     assert!(text.contains("SELECT :day"), "{text}");
-    assert_eq!((warehouse.as_str(), lookup_keys.len()), ("w1", 2));
+    assert_eq!((warehouse.as_str(), lookup_keys.len()), ("local", 2));
     let printed = house.workspace.logs(view.tasks[0].run, crate::LogPlace::default()).await.expect("a log").output;
     assert!(printed.starts_with("said\n-- first") && printed.ends_with("as ada\nNULL\n"), "{printed}");
 
