@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use base::db::{Row, Tx};
 use base::http::{HeaderName, HeaderValue, Http, Method, Request};
-use base::{Actor, Secret, Timestamp, args};
+use base::{Actor, Coded as _, Kind, Secret, Timestamp, args};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use parking_lot::Mutex;
@@ -475,7 +475,11 @@ impl Workspace {
         }
         request.body = body.to_vec().into();
         let answer = http.send(request).await;
-        let answer = answer.map_err(|error| DataError::Upstream(format!("the upstream did not answer: {error}")))?;
+        let answer = answer.map_err(|error| match error.kind() {
+            // To ask again would not help: an address or a rule must change.
+            Kind::Invalid | Kind::Denied => DataError::State(format!("the upstream cannot be called: {error}")),
+            _ => DataError::Upstream(format!("the upstream did not answer: {error}")),
+        })?;
         if answer.truncated {
             return Err(DataError::Upstream("the answer of the upstream is longer than is taken".into()));
         }
