@@ -75,11 +75,13 @@ impl From<base::db::Error> for DataError {
 impl Coded for DataError {
     fn kind(&self) -> Kind {
         match self {
-            DataError::Invalid(_) | DataError::Unsupported(_) | DataError::State(_) | DataError::NotEmpty(_) | DataError::OutsideOfJobs(_)
+            DataError::Invalid(_)
+            | DataError::Unsupported(_)
+            | DataError::State(_)
+            | DataError::NotEmpty(_)
+            | DataError::OutsideOfJobs(_)
             | DataError::Function(_)
-            | DataError::Malformed(_) => {
-                Kind::Invalid
-            },
+            | DataError::Malformed(_) => Kind::Invalid,
             DataError::NotFound(_) => Kind::NotFound,
             DataError::Exists(_) => Kind::Conflict,
             DataError::Denied(_) => Kind::Denied,

@@ -38,8 +38,8 @@ use crate::secrets::SecretRef;
 use crate::workspace::{Workspace, note};
 
 use child::Function;
-use config::{Plain, check_name};
 pub use config::{EndpointConfig, Entity, EntityKind};
+use config::{Plain, check_name};
 
 /// What speaks with the functions.
 const HARNESS: &str = include_str!("serving/function.py");
@@ -396,10 +396,7 @@ impl Workspace {
             .await?;
         let is_up = outcome.is_ok();
         // Dropping a function ends its process; calls that are with it end first.
-        self.serving
-            .functions
-            .lock()
-            .retain(|(endpoint, one, _), _| endpoint != name || (*one == version) == is_up);
+        self.serving.functions.lock().retain(|(endpoint, one, _), _| endpoint != name || (*one == version) == is_up);
         tracing::info!(endpoint = name, version, is_up, "an endpoint was deployed to");
         Ok(())
     }
@@ -498,8 +495,8 @@ impl Workspace {
 /// Takes the input out of a call: exactly one of the four forms.
 fn input_of(body: &[u8]) -> Result<Json, DataError> {
     let invalid = |detail: String| DataError::Invalid(detail);
-    let mut body: Json =
-        serde_json::from_slice(body).map_err(|error| DataError::Malformed(format!("the body is not valid JSON: {error}")))?;
+    let mut body: Json = serde_json::from_slice(body)
+        .map_err(|error| DataError::Malformed(format!("the body is not valid JSON: {error}")))?;
     const FORMS: [&str; 4] = ["dataframe_records", "dataframe_split", "inputs", "instances"];
     let given: Vec<&str> = FORMS.into_iter().filter(|form| body.get(form).is_some()).collect();
     let [form] = given[..] else {
@@ -526,7 +523,9 @@ fn input_of(body: &[u8]) -> Result<Json, DataError> {
 /// Turns columns and rows into objects.
 fn records_of(split: &Json) -> Result<Json, DataError> {
     let wrong = || {
-        DataError::Invalid("\"dataframe_split\" must have \"columns\", an array of names, and \"data\", rows as long".into())
+        DataError::Invalid(
+            "\"dataframe_split\" must have \"columns\", an array of names, and \"data\", rows as long".into(),
+        )
     };
     let columns = split["columns"].as_array().ok_or_else(wrong)?;
     let names: Option<Vec<&str>> = columns.iter().map(Json::as_str).collect();
@@ -600,12 +599,28 @@ mod tests {
     #[test]
     fn a_call_has_one_form() {
         check(r#"{"dataframe_records": [{"a": 1}]}"#, expect![[r#"[{"a":1}]"#]]);
-        check(r#"{"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2], [3, 4]]}}"#, expect![[r#"[{"a":1,"b":2},{"a":3,"b":4}]"#]]);
+        check(
+            r#"{"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2], [3, 4]]}}"#,
+            expect![[r#"[{"a":1,"b":2},{"a":3,"b":4}]"#]],
+        );
         check(r#"{"inputs": {"a": [1]}}"#, expect![[r#"{"a":[1]}"#]]);
         check(r#"{"instances": [[1]]}"#, expect!["[[1]]"]);
-        check(r#"{"instances": [1], "inputs": [1]}"#, expect![[r#"exactly one of "dataframe_records", "dataframe_split", "inputs", "instances" must be given; there are 2"#]]);
-        check("{}", expect![[r#"exactly one of "dataframe_records", "dataframe_split", "inputs", "instances" must be given; there is none"#]]);
-        check(r#"{"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}"#, expect![[r#""dataframe_split" must have "columns", an array of names, and "data", rows as long"#]]);
+        check(
+            r#"{"instances": [1], "inputs": [1]}"#,
+            expect![[
+                r#"exactly one of "dataframe_records", "dataframe_split", "inputs", "instances" must be given; there are 2"#
+            ]],
+        );
+        check(
+            "{}",
+            expect![[
+                r#"exactly one of "dataframe_records", "dataframe_split", "inputs", "instances" must be given; there is none"#
+            ]],
+        );
+        check(
+            r#"{"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}"#,
+            expect![[r#""dataframe_split" must have "columns", an array of names, and "data", rows as long"#]],
+        );
         check("{", expect!["the body is not valid JSON: EOF while parsing an object at line 1 column 1"]);
     }
 }

@@ -338,7 +338,9 @@ impl Workspace {
     /// Begins a file that comes in blocks, and returns its handle.
     pub async fn open_handle(&self, actor: &Actor, path: &str, overwrite: bool) -> Result<i64, DataError> {
         if !overwrite && self.stored(path).await.is_ok() {
-            return Err(DataError::Exists(format!("there is already a file \"{path}\": say \"overwrite\" to replace it")));
+            return Err(DataError::Exists(format!(
+                "there is already a file \"{path}\": say \"overwrite\" to replace it"
+            )));
         }
         let now = self.clock.now();
         let mut open = self.handles.0.lock().await;

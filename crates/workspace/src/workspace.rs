@@ -105,11 +105,8 @@ pub struct Workspace {
     statements: OnceLock<Arc<dyn Statements>>,
     pub(crate) running: crate::statements::Running,
     pub(crate) handles: crate::storage::Handles,
-<<<<<<< HEAD
     pub(crate) environment_locks: Locks,
-=======
     pub(crate) serving: crate::serving::Serving,
->>>>>>> 26754fe (workspace, api: serving endpoints, saved queries, Unity Catalog reads)
 }
 
 impl Workspace {
@@ -138,11 +135,8 @@ impl Workspace {
             statements: OnceLock::new(),
             running: crate::statements::Running::default(),
             handles: crate::storage::Handles::default(),
-<<<<<<< HEAD
             environment_locks: Locks::default(),
-=======
             serving: crate::serving::Serving::default(),
->>>>>>> 26754fe (workspace, api: serving endpoints, saved queries, Unity Catalog reads)
         }
     }
 

@@ -89,7 +89,8 @@ pub(super) async fn table(
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Fault> {
     let (pool, table) = find(&app, &actor, &name).await?;
-    let table = table.ok_or_else(|| Fault::not_found("resource-not-found", format!("Table '{name}' does not exist.")))?;
+    let table =
+        table.ok_or_else(|| Fault::not_found("resource-not-found", format!("Table '{name}' does not exist.")))?;
     Ok(Json(shown_table(&pool, &table)))
 }
 

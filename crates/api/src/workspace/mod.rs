@@ -97,10 +97,8 @@ fn of_sql() -> Router<App> {
 
 fn of_files() -> Router<App> {
     let file = get(volumes::get_file).put(volumes::put_file).delete(volumes::delete_file);
-    let folder = get(volumes::list_folder)
-        .head(volumes::head_folder)
-        .put(volumes::put_folder)
-        .delete(volumes::delete_folder);
+    let folder =
+        get(volumes::list_folder).head(volumes::head_folder).put(volumes::put_folder).delete(volumes::delete_folder);
     Router::new()
         .route("/api/2.0/fs/files/{*path}", file)
         .route("/api/2.0/fs/directories/{*path}", folder)

@@ -91,7 +91,15 @@ pub(super) async fn no_sessions(Caller(_): Caller) -> Fault {
 
 fn checked(given: Given) -> Result<Map<String, Value>, Fault> {
     const KNOWN: [&str; 9] = [
-        "display_name", "query_text", "warehouse_id", "catalog", "schema", "description", "tags", "run_as_mode", "parameters",
+        "display_name",
+        "query_text",
+        "warehouse_id",
+        "catalog",
+        "schema",
+        "description",
+        "tags",
+        "run_as_mode",
+        "parameters",
     ];
     let mut query = given.query.unwrap_or_default();
     query.retain(|_, value| !value.is_null());

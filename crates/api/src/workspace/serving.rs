@@ -198,9 +198,9 @@ fn shown_config(config: &EndpointConfig, deployment: &str, message: &str, endpoi
             shown
         })
         .collect();
-    let routes = config.routes.iter().map(|(name, share)| {
-        json!({ "served_model_name": name, "served_entity_name": name, "traffic_percentage": share })
-    });
+    let routes = config.routes.iter().map(
+        |(name, share)| json!({ "served_model_name": name, "served_entity_name": name, "traffic_percentage": share }),
+    );
     json!({
         "config_version": config.version,
         "served_entities": entities,

@@ -36,7 +36,7 @@ pub(crate) struct Function {
     /// What speaks with us.
     pub(crate) harness: PathBuf,
     pub(crate) file: PathBuf,
-    pub(crate) function: String,
+    pub(crate) name: String,
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// What must not be seen in the log.
     pub(crate) secrets: Vec<String>,
@@ -56,7 +56,7 @@ impl Function {
     pub(crate) fn new(
         python: &Path,
         harness: PathBuf,
-        (file, function): (PathBuf, String),
+        (file, name): (PathBuf, String),
         environment: Vec<(OsString, OsString)>,
         secrets: Vec<String>,
         log: PathBuf,
@@ -65,7 +65,7 @@ impl Function {
             python: python.to_owned(),
             harness,
             file,
-            function,
+            name,
             environment,
             secrets,
             log,
@@ -103,7 +103,8 @@ impl Function {
                 Ok(answer["predictions"].take())
             }
             Ok(Err(error)) => {
-                let status = process.child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
+                let status =
+                    process.child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
                 Err(DataError::Function(format!(
                     "the process of the function ended during the call ({status}): {error}; the next call starts it anew"
                 )))
@@ -119,12 +120,14 @@ impl Function {
     }
 
     async fn start(&self) -> Result<Process, DataError> {
-        let cannot = |what: &str, error: std::io::Error| DataError::Function(format!("the function cannot be started: {what}: {error}"));
+        let cannot = |what: &str, error: std::io::Error| {
+            DataError::Function(format!("the function cannot be started: {what}: {error}"))
+        };
         let mut child = Command::new(&self.python)
             .arg("-u")
             .arg(&self.harness)
             .arg(&self.file)
-            .arg(&self.function)
+            .arg(&self.name)
             .arg(MEMORY_BYTES_MAX.to_string())
             .current_dir(self.file.parent().unwrap_or(Path::new("/")))
             .env_clear()
@@ -148,8 +151,12 @@ impl Function {
                 "the function cannot be loaded: {}",
                 answer["error"].as_str().unwrap_or("it did not say why")
             ))),
-            Ok(Err(error)) => Err(DataError::Function(format!("the function cannot be loaded: {error}; its log says more"))),
-            Err(_) => Err(DataError::Function(format!("the function took longer than {} s to load", LOAD_MAX.as_secs()))),
+            Ok(Err(error)) => {
+                Err(DataError::Function(format!("the function cannot be loaded: {error}; its log says more")))
+            }
+            Err(_) => {
+                Err(DataError::Function(format!("the function took longer than {} s to load", LOAD_MAX.as_secs())))
+            }
         }
     }
 }
@@ -173,7 +180,8 @@ impl Process {
     async fn line(&mut self) -> std::io::Result<Json> {
         let line = self.output.next_line().await?;
         let line = line.ok_or_else(|| std::io::Error::other("it has closed its output"))?;
-        serde_json::from_str(&line).map_err(|error| std::io::Error::other(format!("it did not answer in JSON: {error}")))
+        serde_json::from_str(&line)
+            .map_err(|error| std::io::Error::other(format!("it did not answer in JSON: {error}")))
     }
 }
 
@@ -185,7 +193,8 @@ async fn keep_log(log: PathBuf, secrets: Vec<String>, mut errors: tokio::process
         let length = errors.read(&mut buffer).await.unwrap_or(0);
         let shown = if length == 0 { redactor.finish() } else { redactor.push(&buffer[..length]) };
         let is_long = tokio::fs::metadata(&log).await.is_ok_and(|known| known.len() > LOG_BYTES_MAX);
-        let opened = tokio::fs::OpenOptions::new().create(true).write(true).append(!is_long).truncate(is_long).open(&log).await;
+        let opened =
+            tokio::fs::OpenOptions::new().create(true).write(true).append(!is_long).truncate(is_long).open(&log).await;
         if let Ok(mut file) = opened {
             // A line that cannot be logged is lost; the function must not stall.
             let _ = file.write_all(&shown).await;

@@ -65,7 +65,9 @@ pub(crate) struct Plain {
 pub(crate) fn read(config: &Json, version: u64) -> Result<(EndpointConfig, Vec<Plain>), DataError> {
     let Json::Object(fields) = config else { return Err(invalid("\"config\" must be an object")) };
     for name in fields.keys() {
-        if !["served_entities", "served_models", "traffic_config", "name"].contains(&name.as_str()) && !is_empty(&fields[name]) {
+        if !["served_entities", "served_models", "traffic_config", "name"].contains(&name.as_str())
+            && !is_empty(&fields[name])
+        {
             return Err(unsupported(format!("\"config.{name}\" is not there: leave it out")));
         }
     }
@@ -102,7 +104,10 @@ fn entity_of(one: &Json, place: usize, version: u64, plains: &mut Vec<Plain>) ->
                 kept.insert(name.clone(), value.clone());
             }
             "workload_type" => {
-                return Err(unsupported(format!("{} {value}: there is no GPU here, write \"CPU\"", at("workload_type"))));
+                return Err(unsupported(format!(
+                    "{} {value}: there is no GPU here, write \"CPU\"",
+                    at("workload_type")
+                )));
             }
             _ if is_empty(value) => {}
             _ => return Err(unsupported(format!("{} is not there: leave it out", at(name)))),
@@ -119,21 +124,23 @@ fn entity_of(one: &Json, place: usize, version: u64, plains: &mut Vec<Plain>) ->
     let usual = format!("entity-{place}-{}", entity_version.clone().unwrap_or_else(|| version.to_string()));
     let name = text("name").unwrap_or(&usual).to_owned();
     check_name("a served entity", &name)?;
-    let kind = match (text("entity_name").or(text("model_name")), fields.get("external_model").filter(|one| !is_empty(one))) {
-        (Some(_), Some(_)) => {
-            return Err(invalid(format!("{} and external_model exclude each other", at("entity_name"))));
-        }
-        (Some(entity), None) => function_of(entity, &at("entity_name"))?,
-        (None, Some(model)) => upstream_of(model, place, &at("external_model"), plains)?,
-        (None, None) => return Err(invalid(format!("{} or external_model is missing", at("entity_name")))),
-    };
+    let kind =
+        match (text("entity_name").or(text("model_name")), fields.get("external_model").filter(|one| !is_empty(one))) {
+            (Some(_), Some(_)) => {
+                return Err(invalid(format!("{} and external_model exclude each other", at("entity_name"))));
+            }
+            (Some(entity), None) => function_of(entity, &at("entity_name"))?,
+            (None, Some(model)) => upstream_of(model, place, &at("external_model"), plains)?,
+            (None, None) => return Err(invalid(format!("{} or external_model is missing", at("entity_name")))),
+        };
     Ok(Entity { name, entity_version, environment, kind, kept })
 }
 
 fn function_of(entity: &str, at: &str) -> Result<EntityKind, DataError> {
     let function = entity.starts_with('/').then(|| entity.rsplit_once(':')).flatten();
     let is_name = |name: &str| {
-        !name.is_empty() && !name.starts_with(|letter: char| letter.is_ascii_digit())
+        !name.is_empty()
+            && !name.starts_with(|letter: char| letter.is_ascii_digit())
             && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
     };
     match function {
@@ -157,16 +164,21 @@ fn upstream_of(model: &Json, place: usize, at: &str, plains: &mut Vec<Plain>) ->
     let config = &model["custom_provider_config"];
     let url = config["custom_provider_url"].as_str().unwrap_or_default();
     if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Err(invalid(format!("{at}.custom_provider_config.custom_provider_url must be an http or https address")));
+        return Err(invalid(format!(
+            "{at}.custom_provider_config.custom_provider_url must be an http or https address"
+        )));
     }
     let bearer = &config["bearer_token_auth"];
     let key = &config["api_key_auth"];
     let (name, prefix, reference, clear) = match (bearer.is_object(), key.is_object()) {
         (true, true) => return Err(invalid(format!("{at}: bearer_token_auth and api_key_auth exclude each other"))),
         (true, false) => ("authorization".to_owned(), "Bearer ", &bearer["token"], &bearer["token_plaintext"]),
-        (false, true) => {
-            (key["key"].as_str().unwrap_or("x-api-key").to_ascii_lowercase(), "", &key["value"], &key["value_plaintext"])
-        }
+        (false, true) => (
+            key["key"].as_str().unwrap_or("x-api-key").to_ascii_lowercase(),
+            "",
+            &key["value"],
+            &key["value_plaintext"],
+        ),
         (false, false) => (String::new(), "", &Json::Null, &Json::Null),
     };
     let mut header = None;
@@ -230,9 +242,7 @@ impl EndpointConfig {
 pub(crate) fn check_name(what: &str, name: &str) -> Result<(), DataError> {
     let is_fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     if name.is_empty() || name.len() > 63 || !name.chars().all(is_fine) || name.starts_with('.') {
-        return Err(invalid(format!(
-            "\"{name}\" cannot name {what}: 1 to 63 letters, digits, \"-\", \"_\" and \".\""
-        )));
+        return Err(invalid(format!("\"{name}\" cannot name {what}: 1 to 63 letters, digits, \"-\", \"_\" and \".\"")));
     }
     Ok(())
 }
@@ -306,10 +316,24 @@ mod tests {
     fn what_cannot_be_served_is_refused() {
         let one = |entity: Json| json!({ "served_entities": [entity] });
         check(json!({}), expect![[r#""config.served_entities" names nothing that could be served"#]]);
-        check(one(json!({ "entity_name": "main.models.risk", "entity_version": "1" })), expect![[r#"config.served_entities[0].entity_name "main.models.risk": registered and foundation models are not there; name a Python function of a workspace file, "/Shared/score.py:predict""#]]);
-        check(one(json!({ "entity_name": "/a.py:f", "workload_type": "GPU_SMALL" })), expect![[r#"config.served_entities[0].workload_type "GPU_SMALL": there is no GPU here, write "CPU""#]]);
-        check(one(json!({ "entity_name": "/a.py:f", "instance_profile_arn": "x" })), expect!["config.served_entities[0].instance_profile_arn is not there: leave it out"]);
-        check(json!({ "served_entities": [{ "entity_name": "/a.py:f" }], "auto_capture_config": { "enabled": true } }), expect![[r#""config.auto_capture_config" is not there: leave it out"#]]);
+        check(
+            one(json!({ "entity_name": "main.models.risk", "entity_version": "1" })),
+            expect![[
+                r#"config.served_entities[0].entity_name "main.models.risk": registered and foundation models are not there; name a Python function of a workspace file, "/Shared/score.py:predict""#
+            ]],
+        );
+        check(
+            one(json!({ "entity_name": "/a.py:f", "workload_type": "GPU_SMALL" })),
+            expect![[r#"config.served_entities[0].workload_type "GPU_SMALL": there is no GPU here, write "CPU""#]],
+        );
+        check(
+            one(json!({ "entity_name": "/a.py:f", "instance_profile_arn": "x" })),
+            expect!["config.served_entities[0].instance_profile_arn is not there: leave it out"],
+        );
+        check(
+            json!({ "served_entities": [{ "entity_name": "/a.py:f" }], "auto_capture_config": { "enabled": true } }),
+            expect![[r#""config.auto_capture_config" is not there: leave it out"#]],
+        );
         check(
             json!({ "served_entities": [{ "name": "a", "entity_name": "/a.py:f" }], "traffic_config": { "routes": [{ "served_model_name": "a", "traffic_percentage": 90 }] } }),
             expect!["the routes take 90 percent of the calls: they must sum up to 100"],
