@@ -69,6 +69,7 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
     let authorities = authorities.unwrap_or_default();
     let egress = Egress::trusting(config.egress_allow.clone(), origins, &authorities);
     let egress = Arc::new(egress.with_aliases(config.host_aliases.clone()));
+    let way_out = egress.clone();
 
     let lake = lake::Lake::open(&config.data.join("lake"), clock.clone(), lake_options(config))
         .context("the tables cannot be opened")?;
@@ -139,6 +140,7 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
     if let Some(token) = &config.workspace_bootstrap_token {
         workspace.bootstrap_token(token).await.context("the setting \"workspace_bootstrap_token\" cannot be used")?;
     }
+    workspace.set_http(way_out);
     workspace.set_statements(Arc::new(StatementsOfLake {
         access: access.clone(),
         pools: pools.clone(),

@@ -15,6 +15,7 @@ pub(crate) async fn recover(house: &House) -> Result<()> {
     house.pools.recover().await.context("push jobs cannot be taken up again")?;
     house.pools.show_views().await.context("the views cannot be read")?;
     house.workspace.recover().await.context("job runs cannot be taken up again")?;
+    house.workspace.recover_serving().await.context("serving endpoints cannot be taken up again")?;
     Ok(())
 }
 

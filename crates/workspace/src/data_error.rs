@@ -35,6 +35,18 @@ pub enum DataError {
     /// It is larger than is taken here.
     #[error("{0}")]
     TooLarge(String),
+    /// Too many ask at once.
+    #[error("{0}")]
+    TooMany(String),
+    /// What is served failed, in its own words.
+    #[error("{0}")]
+    Function(String),
+    /// What is called elsewhere did not answer.
+    #[error("{0}")]
+    Upstream(String),
+    /// The body is not in the form that it says.
+    #[error("{0}")]
+    Malformed(String),
     /// It cannot be done now.
     #[error("{0}")]
     Unavailable(String),
@@ -63,14 +75,19 @@ impl From<base::db::Error> for DataError {
 impl Coded for DataError {
     fn kind(&self) -> Kind {
         match self {
-            DataError::Invalid(_) | DataError::Unsupported(_) | DataError::State(_) | DataError::NotEmpty(_) | DataError::OutsideOfJobs(_) => {
-                Kind::Invalid
-            },
+            DataError::Invalid(_)
+            | DataError::Unsupported(_)
+            | DataError::State(_)
+            | DataError::NotEmpty(_)
+            | DataError::OutsideOfJobs(_)
+            | DataError::Function(_)
+            | DataError::Malformed(_) => Kind::Invalid,
             DataError::NotFound(_) => Kind::NotFound,
             DataError::Exists(_) => Kind::Conflict,
             DataError::Denied(_) => Kind::Denied,
             DataError::TooLarge(_) => Kind::TooLarge,
-            DataError::Unavailable(_) => Kind::Unavailable,
+            DataError::TooMany(_) => Kind::TooMany,
+            DataError::Unavailable(_) | DataError::Upstream(_) => Kind::Unavailable,
             DataError::Disk { .. } => Kind::Internal,
             DataError::Workspace(error) => error.kind(),
         }
@@ -87,6 +104,10 @@ impl Coded for DataError {
             DataError::OutsideOfJobs(_) => "secret-not-readable",
             DataError::Denied(_) => "permission-denied",
             DataError::TooLarge(_) => "body-too-long",
+            DataError::TooMany(_) => "too-many-calls",
+            DataError::Upstream(_) => "upstream-failed",
+            DataError::Malformed(_) => "body-malformed",
+            DataError::Function(_) => "served-function-failed",
             DataError::Unavailable(_) => "unavailable",
             DataError::Disk { .. } => "workspace-disk",
             DataError::Workspace(error) => error.code(),

@@ -147,9 +147,9 @@ impl Workspace {
             _ => tokio::fs::remove_file(&place).await,
         };
         removed.map_err(|source| match source.kind() {
-            ErrorKind::DirectoryNotEmpty => {
-                DataError::NotEmpty(format!("the folder \"{path}\" is not empty: say \"recursive\" to remove all in it"))
-            }
+            ErrorKind::DirectoryNotEmpty => DataError::NotEmpty(format!(
+                "the folder \"{path}\" is not empty: say \"recursive\" to remove all in it"
+            )),
             _ => failed("delete", path, source),
         })?;
         self.note_object(actor, "delete", path).await
@@ -234,11 +234,13 @@ fn placed(
     let ending = path.rsplit_once('/').and_then(|(_, name)| name.rsplit_once('.')).map(|(_, ending)| ending);
     let stem = |ending: &str| path.strip_suffix(&format!(".{ending}")).unwrap_or(path).to_owned();
     match (format, ending) {
-        (ImportFormat::Raw, _) => Ok((path.to_owned(), content)),
-        (ImportFormat::Jupyter, _) => Ok((stem("ipynb"), source_of_jupyter(&content)?)),
-        (ImportFormat::Auto, Some("ipynb")) => Ok((stem("ipynb"), source_of_jupyter(&content)?)),
-        (ImportFormat::Auto, Some(ending)) if notebook_language(&content, path).is_some() => Ok((stem(ending), content)),
-        (ImportFormat::Auto, _) => Ok((path.to_owned(), content)),
+        (ImportFormat::Jupyter, _) | (ImportFormat::Auto, Some("ipynb")) => {
+            Ok((stem("ipynb"), source_of_jupyter(&content)?))
+        }
+        (ImportFormat::Auto, Some(ending)) if notebook_language(&content, path).is_some() => {
+            Ok((stem(ending), content))
+        }
+        (ImportFormat::Raw | ImportFormat::Auto, _) => Ok((path.to_owned(), content)),
         (ImportFormat::Source, _) => match named {
             Some((_, sign, _)) if notebook_language(&content, path).is_none() => {
                 let mut source = format!("{sign} {NOTEBOOK}\n").into_bytes();
@@ -317,22 +319,51 @@ mod tests {
 
     #[test]
     fn what_comes_is_a_file_or_a_notebook() {
-        check("/a/x.py", "print(1)\n", ImportFormat::Auto, None, expect![[r#"
+        check(
+            "/a/x.py",
+            "print(1)\n",
+            ImportFormat::Auto,
+            None,
+            expect![[r"
             /a/x.py
             print(1)
-        "#]]);
-        check("/a/x.py", "# Databricks notebook source\nprint(1)\n", ImportFormat::Auto, None, expect![[r#"
+        "]],
+        );
+        check(
+            "/a/x.py",
+            "# Databricks notebook source\nprint(1)\n",
+            ImportFormat::Auto,
+            None,
+            expect![[r"
             /a/x
             # Databricks notebook source
             print(1)
-        "#]]);
-        check("/a/x", "SELECT 1\n", ImportFormat::Source, Some("SQL"), expect![[r#"
+        "]],
+        );
+        check(
+            "/a/x",
+            "SELECT 1\n",
+            ImportFormat::Source,
+            Some("SQL"),
+            expect![[r"
             /a/x
             -- Databricks notebook source
             SELECT 1
-        "#]]);
-        check("/a/x", "1", ImportFormat::Source, Some("COBOL"), expect![[r#""COBOL" is none of PYTHON, SQL, SCALA and R"#]]);
-        check("/a/x.ipynb", r##"{"cells": [{"cell_type": "markdown", "source": ["# Title\n", "more"]}, {"cell_type": "code", "source": "print(1)"}, {"cell_type": "code", "source": ["%sql\n", "SELECT 1"]}]}"##, ImportFormat::Auto, None, expect![[r#"
+        "]],
+        );
+        check(
+            "/a/x",
+            "1",
+            ImportFormat::Source,
+            Some("COBOL"),
+            expect![[r#""COBOL" is none of PYTHON, SQL, SCALA and R"#]],
+        );
+        check(
+            "/a/x.ipynb",
+            r##"{"cells": [{"cell_type": "markdown", "source": ["# Title\n", "more"]}, {"cell_type": "code", "source": "print(1)"}, {"cell_type": "code", "source": ["%sql\n", "SELECT 1"]}]}"##,
+            ImportFormat::Auto,
+            None,
+            expect![[r"
             /a/x
             # Databricks notebook source
             # MAGIC %md
@@ -347,7 +378,14 @@ mod tests {
 
             # MAGIC %sql
             # MAGIC SELECT 1
-        "#]]);
-        check("/a/x.ipynb", "{}", ImportFormat::Auto, None, expect![[r#"this is no notebook of Jupyter: "cells" is missing"#]]);
+        "]],
+        );
+        check(
+            "/a/x.ipynb",
+            "{}",
+            ImportFormat::Auto,
+            None,
+            expect![[r#"this is no notebook of Jupyter: "cells" is missing"#]],
+        );
     }
 }

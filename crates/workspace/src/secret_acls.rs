@@ -129,11 +129,7 @@ impl Workspace {
     }
 
     /// Lists who may do what with a scope.
-    pub async fn secret_acls(
-        &self,
-        actor: &Actor,
-        scope: &str,
-    ) -> Result<Vec<(String, SecretPermission)>, DataError> {
+    pub async fn secret_acls(&self, actor: &Actor, scope: &str) -> Result<Vec<(String, SecretPermission)>, DataError> {
         let (actor, scope) = (actor.clone(), scope.to_owned());
         self.db
             .read("workspace.secret_acls", move |tx| {
@@ -144,12 +140,7 @@ impl Workspace {
     }
 
     /// Returns what a principal may do with a scope.
-    pub async fn secret_acl(
-        &self,
-        actor: &Actor,
-        scope: &str,
-        principal: &str,
-    ) -> Result<SecretPermission, DataError> {
+    pub async fn secret_acl(&self, actor: &Actor, scope: &str, principal: &str) -> Result<SecretPermission, DataError> {
         let all = self.secret_acls(actor, scope).await?;
         let found = all.into_iter().find(|(name, _)| name == principal);
         found.map(|(_, permission)| permission).ok_or_else(|| no_acl(scope, principal))
@@ -230,7 +221,10 @@ fn permission(tx: &mut dyn Tx, actor: &Actor, scope: &str) -> Result<Option<Secr
         return Ok(Some(SecretPermission::Manage));
     }
     let is_meant = |principal: &str| {
-        principal == actor.name || principal == actor.id || principal == USERS || (principal == ADMINS && actor.administrator)
+        principal == actor.name
+            || principal == actor.id
+            || principal == USERS
+            || (principal == ADMINS && actor.administrator)
     };
     let acls = acls(tx, scope)?;
     Ok(acls.into_iter().filter(|(principal, _)| is_meant(principal)).map(|(_, permission)| permission).max())

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::data_error::DataError;
-use crate::sql::{AnswerColumn, Asked, ChunkSize, Form, Parameter, StatementError, Understood, understand};
+use crate::sql::{AnswerColumn, Asked, ChunkSize, Form, Parameter, StatementError, understand};
 use crate::workspace::{Workspace, note};
 
 /// Bytes of an answer that is sent along with the reply.
@@ -224,12 +224,7 @@ impl Workspace {
         let id = format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
         let (tell, state) = watch::channel(StatementState::Pending);
         let stop = CancellationToken::new();
-        let changes = !matches!(
-            understand(&spec.statement),
-            Err(_)
-                | Ok(Understood::Question { .. } | Understood::ShowCatalogs | Understood::Use(_))
-                | Ok(Understood::ShowSchemas { .. } | Understood::ShowTables { .. } | Understood::Describe { .. })
-        );
+        let changes = understand(&spec.statement).is_ok_and(|understood| understood.changes());
         let (who, now) = (actor.clone(), self.clock.now());
         let (row, known) = (id.clone(), spec.clone());
         self.db
@@ -302,14 +297,14 @@ impl Workspace {
 
     /// Reads a chunk of an answer.
     pub async fn statement_chunk(&self, view: &StatementView, chunk: usize) -> Result<Vec<u8>, DataError> {
-        self.check_chunk(view, chunk)?;
+        check_chunk(view, chunk)?;
         let file = self.chunk_file(&view.id, chunk);
         tokio::fs::read(&file).await.map_err(|_| gone(&view.id))
     }
 
     /// Makes a link to a chunk that opens without a token, for a while.
     pub fn statement_link(&self, view: &StatementView, chunk: usize) -> Result<(String, Timestamp), DataError> {
-        self.check_chunk(view, chunk)?;
+        check_chunk(view, chunk)?;
         let until = self.clock.now().plus(LINK_LIVES);
         let link = Link { statement: view.id.clone(), chunk, until: until.as_millis() };
         let text = serde_json::to_string(&link).expect("a link is made of texts");
@@ -385,20 +380,6 @@ impl Workspace {
                 rows.iter().map(view_of).collect()
             })
             .await
-    }
-
-    fn check_chunk(&self, view: &StatementView, chunk: usize) -> Result<(), DataError> {
-        if view.state != StatementState::Succeeded {
-            return Err(match view.state {
-                StatementState::Closed => gone(&view.id),
-                other => DataError::State(format!("the statement {} has no result: it is {}", view.id, other.as_str())),
-            });
-        }
-        let chunks = view.manifest.as_ref().map_or(0, |manifest| manifest.chunks.len());
-        if chunk >= chunks {
-            return Err(DataError::Invalid(format!("there is no chunk {chunk}: the result has {chunks}")));
-        }
-        Ok(())
     }
 
     async fn conduct_statement(
@@ -538,6 +519,20 @@ impl Workspace {
     fn chunk_file(&self, id: &str, chunk: usize) -> PathBuf {
         self.statement_folder(id).join(chunk.to_string())
     }
+}
+
+fn check_chunk(view: &StatementView, chunk: usize) -> Result<(), DataError> {
+    if view.state != StatementState::Succeeded {
+        return Err(match view.state {
+            StatementState::Closed => gone(&view.id),
+            other => DataError::State(format!("the statement {} has no result: it is {}", view.id, other.as_str())),
+        });
+    }
+    let chunks = view.manifest.as_ref().map_or(0, |manifest| manifest.chunks.len());
+    if chunk >= chunks {
+        return Err(DataError::Invalid(format!("there is no chunk {chunk}: the result has {chunks}")));
+    }
+    Ok(())
 }
 
 /// The code of a statement that was stopped; it is a state, no error.

@@ -190,6 +190,26 @@ impl Workspace {
         self.note_stored(actor, "delete", path, json!(null)).await
     }
 
+    /// Lists the volumes of a schema of the catalog `loopwright`.
+    pub async fn volumes(&self, schema: &str) -> Result<Vec<StoredEntry>, DataError> {
+        let folder = self.volumes_folder().join("loopwright").join(schema.to_lowercase());
+        let mut volumes = Vec::new();
+        let mut entries = match tokio::fs::read_dir(&folder).await {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(volumes),
+            Err(source) => return Err(failed("list", schema, source)),
+        };
+        while let Some(found) = entries.next_entry().await.map_err(|source| failed("list", schema, source))? {
+            let known = found.metadata().await.map_err(|source| failed("list", schema, source))?;
+            if known.is_dir() {
+                let name = found.file_name().to_string_lossy().into_owned();
+                volumes.push(entry(&format!("/Volumes/loopwright/{schema}/{name}"), &known));
+            }
+        }
+        volumes.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(volumes)
+    }
+
     /// Moves a file or a folder to a path where nothing is.
     pub async fn move_stored(&self, actor: &Actor, from: &str, to: &str) -> Result<(), DataError> {
         self.stored(from).await?;
@@ -318,7 +338,9 @@ impl Workspace {
     /// Begins a file that comes in blocks, and returns its handle.
     pub async fn open_handle(&self, actor: &Actor, path: &str, overwrite: bool) -> Result<i64, DataError> {
         if !overwrite && self.stored(path).await.is_ok() {
-            return Err(DataError::Exists(format!("there is already a file \"{path}\": say \"overwrite\" to replace it")));
+            return Err(DataError::Exists(format!(
+                "there is already a file \"{path}\": say \"overwrite\" to replace it"
+            )));
         }
         let now = self.clock.now();
         let mut open = self.handles.0.lock().await;

@@ -106,6 +106,7 @@ pub struct Workspace {
     pub(crate) running: crate::statements::Running,
     pub(crate) handles: crate::storage::Handles,
     pub(crate) environment_locks: Locks,
+    pub(crate) serving: crate::serving::Serving,
 }
 
 impl Workspace {
@@ -135,6 +136,7 @@ impl Workspace {
             running: crate::statements::Running::default(),
             handles: crate::storage::Handles::default(),
             environment_locks: Locks::default(),
+            serving: crate::serving::Serving::default(),
         }
     }
 

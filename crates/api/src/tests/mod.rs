@@ -17,6 +17,7 @@ mod intelligence;
 mod contract;
 mod openapi;
 mod workspace;
+mod workspace_data;
 mod door;
 mod feedback;
 mod hooks;

@@ -107,14 +107,17 @@ pub(super) async fn export(
     let object = app.workspace.object(&wanted.path).await?;
     let ending = match object.kind {
         ObjectKind::Directory => {
-            let detail = format!("\"{}\" is a folder: folders are exported in the format DBC, which is not there", wanted.path);
+            let detail =
+                format!("\"{}\" is a folder: folders are exported in the format DBC, which is not there", wanted.path);
             return Err(Fault::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", detail));
         }
         ObjectKind::Notebook("PYTHON") => "py",
         ObjectKind::Notebook("SQL") => "sql",
         ObjectKind::Notebook("SCALA") => "scala",
         ObjectKind::Notebook(_) => "r",
-        ObjectKind::File => object.path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or("", |(_, ending)| ending),
+        ObjectKind::File => {
+            object.path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or("", |(_, ending)| ending)
+        }
     };
     let content = app.workspace.export_file(&wanted.path).await?;
     if wanted.direct_download {
@@ -196,7 +199,9 @@ fn format_of(word: Option<&str>) -> Result<ImportFormat, Fault> {
 }
 
 fn not_taken(format: &str) -> Fault {
-    let detail = format!("format \"{format}\" is not supported by this workspace: AUTO, SOURCE and RAW are, and JUPYTER on import");
+    let detail = format!(
+        "format \"{format}\" is not supported by this workspace: AUTO, SOURCE and RAW are, and JUPYTER on import"
+    );
     match format {
         "DBC" | "HTML" | "R_MARKDOWN" | "JUPYTER" => Fault::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", detail),
         _ => Fault::invalid("format", "parameter-invalid", detail),

@@ -18,9 +18,12 @@ mod statements;
 mod warehouses;
 mod volumes;
 mod dbfs;
+mod serving;
+mod catalog;
+mod queries;
 
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post, put};
 use axum::{Extension, Router};
 use workspace::ApiVersion;
 
@@ -58,7 +61,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
     {
         behind_sign_in = behind_sign_in.nest(path, of_jobs().layer(Extension(version)));
     }
-    behind_sign_in = behind_sign_in.merge(of_sql()).merge(of_files());
+    behind_sign_in = behind_sign_in.merge(of_sql()).merge(of_files()).merge(of_serving()).merge(of_catalog());
     // Whoever has no token learns nothing, not even which paths there are.
     let behind_sign_in = behind_sign_in
         .fallback(problem::no_endpoint)
@@ -94,10 +97,8 @@ fn of_sql() -> Router<App> {
 
 fn of_files() -> Router<App> {
     let file = get(volumes::get_file).put(volumes::put_file).delete(volumes::delete_file);
-    let folder = get(volumes::list_folder)
-        .head(volumes::head_folder)
-        .put(volumes::put_folder)
-        .delete(volumes::delete_folder);
+    let folder =
+        get(volumes::list_folder).head(volumes::head_folder).put(volumes::put_folder).delete(volumes::delete_folder);
     Router::new()
         .route("/api/2.0/fs/files/{*path}", file)
         .route("/api/2.0/fs/directories/{*path}", folder)
@@ -111,6 +112,36 @@ fn of_files() -> Router<App> {
         .route("/api/2.0/dbfs/mkdirs", post(dbfs::mkdirs))
         .route("/api/2.0/dbfs/move", post(dbfs::rename))
         .route("/api/2.0/dbfs/delete", post(dbfs::delete))
+}
+
+fn of_serving() -> Router<App> {
+    let at_most = || body::at_most(serving::CALL_BYTES_MAX);
+    Router::new()
+        .route("/api/2.0/serving-endpoints", get(serving::list).post(serving::create))
+        .route("/api/2.0/serving-endpoints/{name}", get(serving::get).delete(serving::delete))
+        .route("/api/2.0/serving-endpoints/{name}/config", put(serving::deploy))
+        .route("/api/2.0/serving-endpoints/{name}/served-models/{entity}/logs", get(serving::logs))
+        .route("/serving-endpoints/{name}/invocations", post(serving::invoke).layer(at_most()))
+        .route("/serving-endpoints/chat/completions", post(serving::chat).layer(at_most()))
+}
+
+fn of_catalog() -> Router<App> {
+    Router::new()
+        .route("/api/2.1/unity-catalog/catalogs", get(catalog::catalogs))
+        .route("/api/2.1/unity-catalog/catalogs/{name}", get(catalog::catalog))
+        .route("/api/2.1/unity-catalog/schemas", get(catalog::schemas))
+        .route("/api/2.1/unity-catalog/schemas/{name}", get(catalog::schema))
+        .route("/api/2.1/unity-catalog/tables", get(catalog::tables))
+        .route("/api/2.1/unity-catalog/tables/{name}", get(catalog::table))
+        .route("/api/2.1/unity-catalog/tables/{name}/exists", get(catalog::table_exists))
+        .route("/api/2.1/unity-catalog/volumes", get(catalog::volumes).post(catalog::create_volume))
+        .route("/api/2.1/unity-catalog/volumes/{name}", get(catalog::volume).delete(catalog::delete_volume))
+        .route("/api/2.1/unity-catalog/current-metastore-assignment", get(catalog::metastore))
+        .route("/api/2.1/unity-catalog/{*rest}", any(catalog::not_there))
+        .route("/api/2.0/sql/queries", get(queries::list).post(queries::create))
+        .route("/api/2.0/sql/queries/{id}", get(queries::get).patch(queries::update).delete(queries::delete))
+        .route("/api/2.0/sql/sessions", any(queries::no_sessions))
+        .route("/api/2.0/sql/sessions/{id}", any(queries::no_sessions))
 }
 
 fn of_jobs() -> Router<App> {

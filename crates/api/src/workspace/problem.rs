@@ -43,6 +43,7 @@ fn words(fault: &Fault) -> (StatusCode, &'static str) {
         "body-too-long" => return (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
         "not-implemented" => return (StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED"),
         "directory-not-empty" => return (StatusCode::BAD_REQUEST, "DIRECTORY_NOT_EMPTY"),
+        "served-function-failed" => return (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
         "state-invalid" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
         "path-unknown" => "ENDPOINT_NOT_FOUND",
         _ => match fault.status {

@@ -118,9 +118,8 @@ pub(super) async fn list_acls(
     Query(scope): Query<Scope>,
 ) -> Result<Json<Value>, Fault> {
     let acls = app.workspace.secret_acls(&actor, &scope.scope).await?;
-    let items = acls.iter().map(|(principal, permission)| {
-        json!({ "principal": principal, "permission": permission.as_str() })
-    });
+    let items =
+        acls.iter().map(|(principal, permission)| json!({ "principal": principal, "permission": permission.as_str() }));
     Ok(Json(json!({ "items": items.collect::<Vec<_>>() })))
 }
 

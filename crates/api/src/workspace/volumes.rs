@@ -68,13 +68,7 @@ pub(super) async fn put_file(
 }
 
 /// Carries the body of a request to disk as it comes.
-async fn take(
-    app: &App,
-    actor: &Actor,
-    path: &str,
-    overwrite: bool,
-    request: Request,
-) -> Result<(), Fault> {
+async fn take(app: &App, actor: &Actor, path: &str, overwrite: bool, request: Request) -> Result<(), Fault> {
     let mut upload = app.workspace.begin_upload(path).await?;
     let mut pieces = body::without_silence(request, body::SILENCE_MAX).into_body().into_data_stream();
     while let Some(piece) = pieces.next().await {
@@ -192,7 +186,8 @@ pub(super) async fn list_folder(
     let entries = app.workspace.list_stored(&path).await?;
     let page = part.page_size.map_or(PAGE_MAX, |size| size.clamped(1, PAGE_MAX));
     let after = part.page_token.filter(|token| !token.is_empty());
-    let mut rest = entries.into_iter().filter(|entry| after.as_ref().is_none_or(|after| entry.name > *after)).peekable();
+    let mut rest =
+        entries.into_iter().filter(|entry| after.as_ref().is_none_or(|after| entry.name > *after)).peekable();
     let mut contents = Vec::new();
     let mut last = None;
     while contents.len() < page
@@ -263,12 +258,7 @@ pub(super) async fn may(app: &App, actor: &Actor, path: &str, right: Permission)
 }
 
 /// Finds the pool that is a schema, for somebody who has a right on it.
-pub(super) async fn pool_of(
-    app: &App,
-    actor: &Actor,
-    schema: &str,
-    right: Permission,
-) -> Result<pools::Pool, Fault> {
+pub(super) async fn pool_of(app: &App, actor: &Actor, schema: &str, right: Permission) -> Result<pools::Pool, Fault> {
     let known = app.pools.list().await?.into_iter().find(|pool| pool.name.eq_ignore_ascii_case(schema));
     let scope = known.as_ref().map_or_else(|| schema.to_owned(), |pool| pool.id.to_string());
     app.access.require(actor, right, &Scope::Pool(scope)).await?;

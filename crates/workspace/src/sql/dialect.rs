@@ -73,6 +73,13 @@ pub enum Understood {
     Use(Used),
 }
 
+impl Understood {
+    /// Tells whether it changes something.
+    pub fn changes(&self) -> bool {
+        matches!(self, Understood::Change { .. } | Understood::CreateSchema { .. } | Understood::Copy(_))
+    }
+}
+
 /// What is done to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -256,14 +263,11 @@ fn copy(mut reading: Reading<'_>) -> Result<Understood, StatementError> {
     reading.must("INTO")?;
     let table = reading.name()?;
     reading.must("FROM")?;
-    let from = match reading.next().cloned() {
-        Some(Word::Text(path)) => path,
-        _ => {
-            return Err(unsupported(
-                "COPY INTO from anything but a path",
-                "write FROM '/Volumes/loopwright/<pool>/<volume>/…'",
-            ));
-        }
+    let Some(Word::Text(from)) = reading.next().cloned() else {
+        return Err(unsupported(
+            "COPY INTO from anything but a path",
+            "write FROM '/Volumes/loopwright/<pool>/<volume>/…'",
+        ));
     };
     let mut copy = Copy {
         table,
@@ -640,7 +644,7 @@ mod tests {
             "SELECT `Order Id`, \"it's\" AS t FROM loopwright.orders.items WHERE a = :a -- why\n;",
             expect![[r#"question: SELECT "Order Id", 'it''s' AS t FROM loopwright.orders.items WHERE a = :a"#]],
         );
-        check(r#"select 'a\'b' || r'c\d'"#, expect!["question: select 'a''b' || 'c\\d'"]);
+        check(r"select 'a\'b' || r'c\d'", expect!["question: select 'a''b' || 'c\\d'"]);
         check(
             "SELECT 1; SELECT 2",
             expect![[r#"BAD_REQUEST: only one statement can be run at a time: send what is behind the ";" by itself"#]],

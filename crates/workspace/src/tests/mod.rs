@@ -12,6 +12,8 @@ mod packages;
 mod sorts;
 mod processes;
 mod verbs;
+mod statements;
+mod endpoints;
 
 use std::ffi::OsString;
 use std::fs::File;
