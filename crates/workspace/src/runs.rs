@@ -163,7 +163,7 @@ impl Workspace {
             }
             Some(Body::SqlTask(task)) => {
                 // The file may be gone since.
-                let text = self.sql_text(task).await.unwrap_or_default();
+                let text = self.sql_source(task).await.map(|source| source.text).unwrap_or_default();
                 let lookup_keys = sql_task::lookup_keys(attempt.id, &text);
                 BodyOutput::Sql { text, warehouse: task.warehouse_id.clone(), lookup_keys }
             }

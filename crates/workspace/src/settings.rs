@@ -23,7 +23,8 @@ use crate::error::Error;
 
 pub(crate) use body::BODIES;
 pub use body::{
-    Body, Comparison, ConditionTask, ForEachTask, NotebookTask, PythonTask, RunJobTask, SqlFile, SqlTask, WheelTask,
+    Body, Comparison, ConditionTask, ForEachTask, NotebookTask, PythonTask, RunJobTask, SqlFile, SqlQuery, SqlTask,
+    WheelTask,
 };
 pub(crate) use merge::merge;
 

@@ -1,4 +1,4 @@
-//! A task that sends the SQL statements of a file.
+//! A task that sends the SQL statements of a file, or of a saved query.
 //!
 //! Each statement has a key of its own, made of the task run and its place in
 //! the file. Under one key it commits once: so the file can be sent again from
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::folder::{Stream, TaskFolder};
 use crate::run::TaskRun;
 use crate::settings::SqlTask;
-use crate::sql::{Asked, ChunkSize, Form, Parameter};
+use crate::sql::{Asked, ChunkSize, Form, Parameter, Used};
 use crate::workspace::Workspace;
 
 /// Rows of a statement that are written to the log.
@@ -58,15 +58,16 @@ impl Workspace {
         let run = &execution.run;
         let actor = run.run_as.clone().ok_or(Error::NobodyToActFor(run.id)).map_err(said)?;
         self.wake_warehouse(&task.warehouse_id).await.map_err(|error| error.to_string())?;
-        let text = self.sql_text(task).await.map_err(said)?;
+        let source = self.sql_source(task).await?;
+        let parameters = source.defaults.into_iter().chain(parameters).collect::<BTreeMap<_, _>>();
         let parameters: Vec<Parameter> = parameters
             .into_iter()
             .map(|(name, value)| Parameter { name, value: Some(value), kind: "STRING".into() })
             .collect();
         let folder = self.task_folder(run.id, attempt.id);
         begin_log(&folder).map_err(|error| error.to_string())?;
-        let mut used = crate::sql::Used::default();
-        for (number, statement) in statements(&text).into_iter().enumerate() {
+        let mut used = source.used;
+        for (number, statement) in statements(&source.text).into_iter().enumerate() {
             let asked = Asked {
                 actor: Actor::clone(&actor),
                 statement: statement.to_owned(),
@@ -100,12 +101,38 @@ impl Workspace {
         Ok(())
     }
 
-    /// Reads the file of such a task.
-    pub(crate) async fn sql_text(&self, task: &SqlTask) -> Result<String, Error> {
+    /// Reads the file or the query of such a task.
+    pub(crate) async fn sql_source(&self, task: &SqlTask) -> Result<Source, String> {
+        if let Some(query) = &task.query {
+            let saved = self.query(&query.query_id).await.map_err(|error| error.to_string())?;
+            let word = |name: &str| saved.word(name).map(str::to_owned);
+            let used = Used { catalog: word("catalog"), schema: word("schema") };
+            return Ok(Source { text: saved.text().to_owned(), used, defaults: defaults(&saved.document) });
+        }
         let path = task.file.as_ref().map_or("", |file| file.path.as_str());
-        let bytes = self.export_file(path).await?;
-        String::from_utf8(bytes).map_err(|_| Error::Path { path: path.to_owned(), problem: "it is not UTF-8" })
+        let bytes = self.export_file(path).await.map_err(|error| error.to_string())?;
+        let text = String::from_utf8(bytes).map_err(|_| format!("\"{path}\" is not UTF-8"))?;
+        Ok(Source { text, used: Used::default(), defaults: BTreeMap::new() })
     }
+}
+
+/// Where statements come from.
+pub(crate) struct Source {
+    pub(crate) text: String,
+    /// Where names are looked up at the beginning.
+    used: Used,
+    /// Values of markers for which the task has none.
+    defaults: BTreeMap<String, String>,
+}
+
+/// Returns the values that a saved query gives to its own parameters.
+fn defaults(document: &serde_json::Map<String, Json>) -> BTreeMap<String, String> {
+    let parameters = document.get("parameters").and_then(Json::as_array);
+    let value = |one: &Json| {
+        let value = ["text_value", "numeric_value"].iter().find_map(|sort| one.get(sort)?.get("value"))?;
+        Some((one.get("name")?.as_str()?.to_owned(), crate::inputs::text_of(value)))
+    };
+    parameters.into_iter().flatten().filter_map(value).collect()
 }
 
 fn key(attempt: RunId, number: usize) -> [u8; 16] {

@@ -106,6 +106,17 @@ pub struct SqlTask {
     /// A file of the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<SqlFile>,
+    /// A saved query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<SqlQuery>,
+}
+
+/// A saved query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqlQuery {
+    /// Its id.
+    pub query_id: String,
 }
 
 /// A file with SQL statements.
@@ -237,12 +248,13 @@ impl Body {
                     return invalid("\"parameters\" and \"named_parameters\" exclude each other".into());
                 }
             }
-            Body::SqlTask(task) => match &task.file {
-                Some(file) => {
+            Body::SqlTask(task) => match (&task.file, &task.query) {
+                (Some(file), None) => {
                     check_source(&file.source)?;
                     check_path(&file.path)?;
                 }
-                None => return invalid("\"sql_task\" has no \"file\"".into()),
+                (None, Some(_)) => {}
+                _ => return invalid("\"sql_task\" needs a \"file\" or a \"query\", and not both".into()),
             },
             Body::RunJobTask(_) | Body::ConditionTask(_) => {}
             Body::ForEachTask(task) => {

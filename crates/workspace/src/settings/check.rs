@@ -218,10 +218,10 @@ fn check_body(task: &Json) -> Result<(), Error> {
     }
     match name {
         "for_each_task" => body.get("task").map_or(Ok(()), check_body),
-        "sql_task" => match ["query", "dashboard", "alert"].iter().find(|sort| body.get(**sort).is_some()) {
+        "sql_task" => match ["dashboard", "alert"].iter().find(|sort| body.get(**sort).is_some()) {
             Some(sort) => Err(Error::Unsupported {
                 setting: format!("tasks.{key}.sql_task.{sort}"),
-                hint: ": put the statements into a file of the workspace, and name it as \"file\"".into(),
+                hint: ": it takes a \"file\" of the workspace, or a saved \"query\"".into(),
             }),
             None => Ok(()),
         },

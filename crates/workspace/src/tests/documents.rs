@@ -125,9 +125,9 @@ fn what_would_not_act_is_refused() {
         ]],
     );
     check_refused(
-        json!({ "tasks": [{ "task_key": "m", "sql_task": { "warehouse_id": "w", "query": { "query_id": "q" } } }] }),
+        json!({ "tasks": [{ "task_key": "m", "sql_task": { "warehouse_id": "w", "dashboard": { "dashboard_id": "d" } } }] }),
         expect![[
-            r#""tasks.m.sql_task.query" is not supported by this workspace: put the statements into a file of the workspace, and name it as "file""#
+            r#""tasks.m.sql_task.dashboard" is not supported by this workspace: it takes a "file" of the workspace, or a saved "query""#
         ]],
     );
     check_refused(

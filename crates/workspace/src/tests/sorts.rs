@@ -377,3 +377,23 @@ async fn the_statements_of_a_file_are_sent_in_order() {
     assert_eq!(error.as_deref(), Some("statement 2: there is no table \"nonsense\""));
     assert_eq!(echo.asked.lock().len(), 3, "nothing is sent behind a failure");
 }
+
+#[tokio::test]
+async fn a_saved_query_is_sent_with_its_own_values() {
+    let house = House::new();
+    let echo = Arc::new(Echo::default());
+    house.workspace.set_statements(echo.clone());
+    let query = json!({ "query_text": "SELECT :day, :n", "parameters": [
+        { "name": "day", "text_value": { "value": "mon" } }, { "name": "n", "numeric_value": { "value": 3 } },
+    ] });
+    let query = query.as_object().expect("fields").clone();
+    let query = house.workspace.create_query(&admin(), query).await.expect("a query");
+    let task = |id: &str| {
+        json!([{ "task_key": "sql", "sql_task": {
+        "warehouse_id": "local", "query": { "query_id": id }, "parameters": { "day": "tue" },
+    } }])
+    };
+    assert_eq!(house.play(task(&query.id)).await.state.result, Some("SUCCESS"));
+    assert_eq!(*echo.asked.lock(), ["SELECT :day, :n [day=tue,n=3] as ada"]);
+    assert_eq!(house.play(task("none")).await.state.result, Some("FAILED"));
+}
