@@ -268,6 +268,9 @@ fn workspace_options(config: &Config, addresses: &Addresses) -> Result<workspace
         supervisor: vec![program.into_os_string(), "supervise-task".into()],
         python: config.python.clone(),
         chunk_rows: config.workspace_chunk_rows.max(1),
+        access_token_life: Duration::from_secs(config.workspace_access_token_seconds.max(1)),
+        token_life_max: (config.workspace_token_days_max > 0)
+            .then(|| Duration::from_secs(config.workspace_token_days_max.saturating_mul(24 * 3_600))),
         pip_arguments: config.pip_arguments.clone(),
         environments_folder: config.task_environments.clone(),
         spark_remote: Some(config.spark_remote.clone()).filter(|remote| !remote.is_empty()),

@@ -95,6 +95,47 @@ pub enum Error {
     /// No credentials were presented, or they are not, or no longer, valid.
     #[error("the access token is missing, invalid or expired")]
     Unauthenticated,
+    /// Somebody may not do that with a job or a run, whether or not it is there.
+    #[error(
+        "User {user} does not have {level} permission on {object} {number}; its owner or an administrator can give it"
+    )]
+    Denied {
+        /// Who asked.
+        user: String,
+        /// What it takes.
+        level: &'static str,
+        /// `job` or `run`.
+        object: &'static str,
+        /// Its number.
+        number: i64,
+    },
+    /// Only administrators may do that.
+    #[error("User {user} is not an administrator of this workspace, which this takes")]
+    AdministratorsOnly {
+        /// Who asked.
+        user: String,
+    },
+    /// The caller's address is shut out by the lists.
+    #[error("Source IP address: {address} is blocked by Databricks IP ACL for workspace")]
+    AddressBlocked {
+        /// From where the call came.
+        address: std::net::IpAddr,
+    },
+    /// There is no such list of addresses.
+    #[error("there is no IP access list \"{0}\"")]
+    NoAddressList(String),
+    /// There is no such service principal, or secret of one.
+    #[error("there is no service principal {0}")]
+    NoPrincipal(String),
+    /// The application id is taken.
+    #[error("there is already a service principal with application id \"{0}\"")]
+    PrincipalExists(String),
+    /// A run cannot be repaired that way.
+    #[error("{detail}")]
+    Repair {
+        /// Why not.
+        detail: String,
+    },
     /// There is no such token.
     #[error("there is no token \"{0}\"")]
     NoToken(String),
@@ -179,6 +220,10 @@ impl Coded for Error {
             | Error::TokenOfDeletedRun(_)
             | Error::ManyTasks { .. }
             | Error::Path { .. } => Kind::Invalid,
+            Error::Denied { .. } | Error::AdministratorsOnly { .. } | Error::AddressBlocked { .. } => Kind::Denied,
+            Error::Repair { .. } => Kind::Invalid,
+            Error::PrincipalExists(_) => Kind::Conflict,
+            Error::NoAddressList(_) | Error::NoPrincipal(_) => Kind::NotFound,
             Error::NoJob(_)
             | Error::NoRun(_)
             | Error::NoToken(_)
@@ -213,6 +258,13 @@ impl Coded for Error {
             Error::StillActive(_) => "run-active",
             Error::Unauthenticated => "token-invalid",
             Error::NoToken(_) => "token-not-found",
+            Error::Denied { .. } => "permission-denied",
+            Error::AdministratorsOnly { .. } => "administrators-only",
+            Error::AddressBlocked { .. } => "address-blocked",
+            Error::NoAddressList(_) => "ip-list-not-found",
+            Error::NoPrincipal(_) => "service-principal-not-found",
+            Error::PrincipalExists(_) => "service-principal-exists",
+            Error::Repair { .. } => "repair-invalid",
             Error::NoScope(_) => "secret-scope-not-found",
             Error::ScopeExists(_) => "secret-scope-exists",
             Error::NoSecret { .. } => "secret-not-found",

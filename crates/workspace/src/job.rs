@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::error::Error;
 use crate::settings::{self, ApiVersion, JobSettings};
 use crate::workspace::{Workspace, note};
-use crate::{JobId, tables};
+use crate::{JobId, permission, tables};
 
 /// Items in an answer that does not say how many.
 const PAGE_DEFAULT: u32 = 20;
@@ -39,6 +39,8 @@ pub struct JobsQuery {
     pub page_token: Option<String>,
     /// The old way to page: how many to pass over.
     pub offset: Option<u32>,
+    /// Only jobs that this actor may see; all where there is none.
+    pub viewer: Option<Actor>,
 }
 
 /// Some items of a list, newest first.
@@ -52,7 +54,8 @@ pub struct Page<T> {
 
 impl Workspace {
     /// Makes a job from its settings.
-    pub async fn create_job(&self, actor: &Actor, settings: Json, version: ApiVersion) -> Result<JobId, Error> {
+    pub async fn create_job(&self, actor: &Actor, mut settings: Json, version: ApiVersion) -> Result<JobId, Error> {
+        let rules = permission::taken_from(&mut settings)?;
         let job = Job {
             id: JobId::new(&*self.chance),
             creator: actor.name.clone(),
@@ -64,6 +67,7 @@ impl Workspace {
         self.db
             .write("workspace.create_job", move |tx| {
                 tables::insert_job(tx, &job)?;
+                permission::begin(tx, &actor, job.id.0, rules.clone())?;
                 let after = Some(job.settings.document());
                 note(tx, &actor, "create", "workspace-job", &job.id.to_string(), (None, after), job.created_at)
             })
@@ -83,7 +87,14 @@ impl Workspace {
         let jobs = self
             .db
             .read("workspace.jobs", move |tx| {
-                tables::jobs(tx, query.name.as_deref(), after, query.offset.unwrap_or(0), limit + 1)
+                tables::jobs(
+                    tx,
+                    query.name.as_deref(),
+                    query.viewer.as_ref(),
+                    after,
+                    query.offset.unwrap_or(0),
+                    limit + 1,
+                )
             })
             .await?;
         Ok(page(jobs, limit, |job| Cursor { micros: job.created_at.as_micros(), id: job.id.0 }))

@@ -51,6 +51,10 @@ mod decide;
 mod references;
 pub mod view;
 mod token;
+mod permission;
+mod principal;
+mod addresses;
+mod repair;
 mod secrets;
 mod secret_acls;
 mod files;
@@ -82,6 +86,7 @@ mod objects;
 #[cfg(test)]
 mod tests;
 
+pub use addresses::{ADDRESS_LISTS_SWITCH, AddressList, AddressListChange, AddressListSort};
 pub use data_error::DataError;
 pub use error::Error;
 pub use folder::Limits;
@@ -89,6 +94,11 @@ pub use id::{JobId, RunId};
 pub use job::{Job, JobsQuery, Page};
 pub use objects::{ImportFormat, ObjectKind, WorkspaceObject};
 pub use output::{LogPiece, LogPlace};
+pub use permission::{Level, Principal, Rule};
+pub use principal::{
+    AccessToken, PRINCIPAL_SECRET_LIFE_MAX, PRINCIPAL_SECRETS_MAX, PrincipalChange, PrincipalSecret, ServicePrincipal,
+};
+pub use repair::{Repair, RepairRequest, Stretch};
 pub use queries::SavedQuery;
 pub use run::{Overriding, ResultState, RunRequest, RunType};
 pub use secret_acls::{SecretPermission, TASK_TOKEN};
@@ -108,5 +118,6 @@ pub use workspace::{Options, Workspace};
 pub const MIGRATIONS: &[base::db::Migration] = &[
     base::db::Migration { name: "workspace/0001_workspace", sql: include_str!("../migrations/0001_workspace.sql") },
     base::db::Migration { name: "workspace/0002_tasks", sql: include_str!("../migrations/0002_tasks.sql") },
+    base::db::Migration { name: "workspace/0003_house", sql: include_str!("../migrations/0003_house.sql") },
     base::db::Migration { name: "workspace/0004_data", sql: include_str!("../migrations/0004_data.sql") },
 ];

@@ -215,6 +215,8 @@ pub struct Overriding {
 pub struct RunRequest {
     /// Values for the parameters of the job, and for tasks.
     pub overriding: Overriding,
+    /// The only tasks to run, if not all: `key`, `+key`, `key+`.
+    pub only: Vec<String>,
     /// Whether the run may wait for its turn, where the caller says so.
     pub queue: Option<bool>,
     /// The same token gives the same run. At most 64 characters.

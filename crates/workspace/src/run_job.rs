@@ -9,6 +9,7 @@ use base::db::Tx;
 use crate::decide::{Ending, Execution, How};
 use crate::error::Error;
 use crate::job::Job;
+use crate::permission::{self, Level};
 use crate::record::{self, NewRun};
 use crate::run::{Overriding, ResultState, RunRequest, RunState, TaskRun, TaskState};
 use crate::settings::RunJobTask;
@@ -76,10 +77,11 @@ impl Workspace {
             .write("workspace.run_other_job", move |tx| {
                 let actor = own.run_as.clone().ok_or(Error::NobodyToActFor(own.id))?;
                 let overriding = Overriding { job_parameters: job_parameters.clone(), ..Overriding::default() };
-                let request = RunRequest { overriding, idempotency_token: Some(token(id)), queue: None };
+                let request = RunRequest { overriding, idempotency_token: Some(token(id)), ..RunRequest::default() };
                 if let Some(run) = tables::run_of_token(tx, job, &token(id))? {
                     return Ok(run);
                 }
+                permission::demand(tx, &actor, job, Level::ManageRun)?;
                 let Job { settings, owner, .. } = tables::job(tx, job)?;
                 record::check_request(&settings, &request.overriding)?;
                 check_circle(tx, own.id, job)?;

@@ -13,7 +13,7 @@ use crate::run::{Overriding, RunRequest, TaskRun};
 use crate::settings::{ApiVersion, Body, JobSettings};
 use crate::view::{BodyOutput, OutputView, RunCounts, RunView, RunsQuery};
 use crate::workspace::{Workspace, note};
-use crate::{JobId, RunId, output, references, sql_task, tables};
+use crate::{JobId, RunId, output, permission, references, repair, sql_task, tables};
 
 /// Characters that an idempotency token may have.
 const TOKEN_CHARACTERS_MAX: usize = 64;
@@ -32,6 +32,7 @@ impl Workspace {
             .db
             .write("workspace.run_now", move |tx| {
                 let Job { settings, owner, .. } = tables::job(tx, job)?;
+                let settings = repair::narrowed(settings, &request.only)?;
                 record::check_request(&settings, &request.overriding)?;
                 let new = NewRun {
                     job: Some(job),
@@ -63,6 +64,7 @@ impl Workspace {
             }
         }
         check_request(&request)?;
+        let rules = permission::taken_from(&mut document)?;
         let settings = JobSettings::read(document, version)?;
         record::check_request(&settings, &request.overriding)?;
         let (actor, chance) = (actor.clone(), self.chance.clone());
@@ -80,6 +82,9 @@ impl Workspace {
                     request: &request,
                 };
                 let run = record::create(tx, &new, &*chance, now, grace)?;
+                if tables::rules(tx, run.0)?.is_empty() {
+                    permission::begin(tx, &actor, run.0, rules.clone())?;
+                }
                 note(tx, &actor, "submit", "workspace-run", &run.to_string(), (None, Some(settings.document())), now)?;
                 Ok::<_, Error>(run)
             })

@@ -1,6 +1,8 @@
 //! The SQL of the workspace: plain functions over a transaction.
 
 mod columns;
+mod identity;
+mod repairs;
 mod query;
 
 use base::args;
@@ -16,6 +18,9 @@ use crate::settings::{FORMAT, JobSettings};
 use crate::token::TokenInfo;
 use crate::view::{RunCounts, RunsQuery};
 use crate::{JobId, RunId};
+
+pub(crate) use identity::*;
+pub(crate) use repairs::*;
 
 use columns::{TaskColumns, run_columns, run_state};
 use query::Query;
@@ -142,6 +147,7 @@ pub(crate) fn job(tx: &mut dyn Tx, id: JobId) -> Result<Job, Error> {
 pub(crate) fn jobs(
     tx: &mut dyn Tx,
     name: Option<&str>,
+    viewer: Option<&Actor>,
     after: Cursor,
     offset: u32,
     limit: u32,
@@ -151,6 +157,7 @@ pub(crate) fn jobs(
     if let Some(name) = name {
         query.and("LOWER(name) = LOWER(", vec![name.into()], ")");
     }
+    only_seen_by(&mut query, "id", viewer);
     let rows = query.newest(tx, offset, limit)?;
     rows.iter().map(job_of).collect()
 }
@@ -359,6 +366,7 @@ pub(crate) fn runs(tx: &mut dyn Tx, wanted: &RunsQuery, after: Cursor, limit: u3
         Some(false) => query.and("state = ", vec!["ended".into()], ""),
         None => {}
     }
+    only_seen_by(&mut query, "COALESCE(job_id, id)", wanted.viewer.as_ref());
     if let Some(kind) = wanted.kind {
         query.and("kind = ", vec![kind.as_str().into()], "");
     }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::RunId;
 use crate::error::Error;
+use crate::principal::administrators_only;
 use crate::secret_acls::TASK_TOKEN;
 use crate::tables;
 use crate::workspace::{Workspace, note};
@@ -76,6 +77,7 @@ impl Workspace {
         comment: &str,
         lifetime: Option<Duration>,
     ) -> Result<(TokenInfo, Secret), Error> {
+        let lifetime = self.allowed_life(lifetime)?;
         let (token, text) = self.new_token(owner, comment, lifetime, None);
         let info = token.0.clone();
         self.db
@@ -116,6 +118,20 @@ impl Workspace {
         Ok(text)
     }
 
+    /// Limits how long a token lasts; one that asks for nothing gets the most.
+    fn allowed_life(&self, lifetime: Option<Duration>) -> Result<Option<Duration>, Error> {
+        match (lifetime, self.options.token_life_max) {
+            (Some(Duration::ZERO), _) => Err(Error::Parameter { detail: "a token lasts at least a second".into() }),
+            (Some(asked), Some(most)) if asked > most => {
+                let (asked, most) = (asked.as_secs(), most.as_secs());
+                let detail = format!("lifetime_seconds {asked} is above {most}, the most that this workspace allows");
+                Err(Error::Parameter { detail })
+            }
+            (None, most) => Ok(most),
+            (asked, _) => Ok(asked),
+        }
+    }
+
     fn new_token(
         &self,
         owner: &Actor,
@@ -144,6 +160,12 @@ impl Workspace {
         self.db.read("workspace.tokens", move |tx| tables::tokens(tx, whose(&owner))).await
     }
 
+    /// Lists everybody's tokens. Only administrators may.
+    pub async fn all_tokens(&self, actor: &Actor) -> Result<Vec<TokenInfo>, Error> {
+        administrators_only(actor)?;
+        self.db.read("workspace.all_tokens", |tx| tables::tokens(tx, None)).await
+    }
+
     /// Ends a token at once. A token of somebody else is not there, except for
     /// an administrator.
     pub async fn revoke_token(&self, actor: &Actor, id: &str) -> Result<(), Error> {
@@ -164,10 +186,23 @@ impl Workspace {
         let (digest, now) = (digest(presented), self.clock.now());
         let found = self
             .db
-            .read("workspace.authenticate", move |tx| tables::token_by_digest(tx, &digest))
-            .await?
-            .filter(|token| token.expires_at.is_none_or(|expires_at| now < expires_at));
-        found.map(|token| token.owner).ok_or(Error::Unauthenticated)
+            .read("workspace.authenticate", move |tx| {
+                let Some(token) = tables::token_by_digest(tx, &digest)? else {
+                    let principal = tables::principal_by_access_token(tx, &digest, now)?;
+                    return Ok::<_, Error>(principal.map(|principal| principal.actor()));
+                };
+                if token.expires_at.is_some_and(|expires_at| expires_at <= now) {
+                    return Ok(None);
+                }
+                // What a service principal may, and whether it may anything, is
+                // asked each time; the bootstrap token's owner has no row.
+                match token.owner.id.strip_prefix("service-principal:") {
+                    Some(id) => Ok(tables::active_principal(tx, id)?.map(|principal| principal.actor())),
+                    None => Ok(Some(token.owner)),
+                }
+            })
+            .await?;
+        found.ok_or(Error::Unauthenticated)
     }
 }
 

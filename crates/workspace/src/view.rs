@@ -199,6 +199,8 @@ pub enum BodyOutput {
 /// Which runs to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunsQuery {
+    /// Only runs that this actor may see; all where there is none.
+    pub viewer: Option<base::Actor>,
     /// Only of this job.
     pub job: Option<JobId>,
     /// Only those that are not over (`Some(true)`), or only those that are.

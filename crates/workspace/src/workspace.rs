@@ -19,6 +19,7 @@ use serde_json::Value as Json;
 use tokio::sync::{Notify, watch};
 
 use crate::RunId;
+use crate::addresses::AddressRules;
 use crate::environment::Locks;
 use crate::error::Error;
 use crate::folder::{Limits, TaskFolder};
@@ -47,6 +48,10 @@ pub struct Options {
     pub stop_grace: Duration,
     /// How a failed run ends in the old state block.
     pub failed_runs: FailedRuns,
+    /// How long an access token of a service principal lasts.
+    pub access_token_life: Duration,
+    /// How long a personal access token may last, if that is limited.
+    pub token_life_max: Option<Duration>,
     /// Rows of a chunk of an SQL answer at most.
     pub chunk_rows: u64,
     /// Bytes of a chunk of an SQL answer, about.
@@ -79,6 +84,8 @@ impl Default for Options {
             tasks_at_once_max: 16,
             stop_grace: Duration::from_secs(10),
             failed_runs: FailedRuns::default(),
+            access_token_life: Duration::from_hours(1),
+            token_life_max: None,
             chunk_rows: 100_000,
             chunk_bytes: 16 << 20,
             limits: Limits::default(),
@@ -102,6 +109,8 @@ pub struct Workspace {
     pub(crate) to_look_at: Mutex<BTreeSet<RunId>>,
     pub(crate) wake: Notify,
     changes: watch::Sender<u64>,
+    /// The lists of addresses, once read; nothing after a change.
+    pub(crate) address_rules: Mutex<Option<Arc<AddressRules>>>,
     statements: OnceLock<Arc<dyn Statements>>,
     pub(crate) running: crate::statements::Running,
     pub(crate) handles: crate::storage::Handles,
@@ -132,6 +141,7 @@ impl Workspace {
             to_look_at: Mutex::default(),
             wake: Notify::new(),
             changes: watch::Sender::new(0),
+            address_rules: Mutex::default(),
             statements: OnceLock::new(),
             running: crate::statements::Running::default(),
             handles: crate::storage::Handles::default(),

@@ -18,6 +18,7 @@ mod contract;
 mod openapi;
 mod workspace;
 mod workspace_data;
+mod workspace_doors;
 mod door;
 mod feedback;
 mod hooks;

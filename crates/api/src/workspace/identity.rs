@@ -2,23 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use http::header::HOST;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::caller::Caller;
 
-/// The header by which clients learn the workspace's number.
-const ORG_ID: &str = "x-databricks-org-id";
-/// The number, as in the addresses of its pages.
-const WORKSPACE_ID: u64 = 1;
-
-/// Tells the caller who it is.
-pub(super) async fn me(Caller(actor): Caller) -> Response {
-    let body = Json(json!({
+/// Tells the caller who it is. A service principal is named by its
+/// application id.
+pub(super) async fn me(Caller(actor): Caller) -> Json<Value> {
+    Json(json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
         "id": actor.id,
         "userName": actor.name,
@@ -27,10 +22,7 @@ pub(super) async fn me(Caller(actor): Caller) -> Response {
         "emails": [],
         "groups": if actor.administrator { json!([{ "display": "admins" }]) } else { json!([]) },
         "entitlements": [{ "value": "workspace-access" }],
-    }));
-    let mut response = body.into_response();
-    response.headers_mut().insert(ORG_ID, HeaderValue::from(WORKSPACE_ID));
-    response
+    }))
 }
 
 /// Tells where to sign in. Asked without credentials.
@@ -38,16 +30,17 @@ pub(super) async fn discovery(State(app): State<App>, uri: Uri, headers: HeaderM
     let address = reached_by(&uri, &headers, &app.workspace.options().public_url);
     Json(json!({
         "oidc_endpoint": format!("{address}/oidc"),
-        "workspace_id": WORKSPACE_ID.to_string(),
+        "workspace_id": app.workspace.options().workspace_id.to_string(),
         "account_id": "00000000-0000-0000-0000-000000000000",
         "cloud": "AWS",
+        "token_federation_default_oidc_audiences": [],
     }))
 }
 
 /// Returns the address by which a client reached this listener, because it
 /// reaches the sign-in by the same one. What the client did not say, or not
 /// decently, stands in the address that we know ourselves by.
-fn reached_by(uri: &Uri, headers: &HeaderMap, public_url: &str) -> String {
+pub(super) fn reached_by(uri: &Uri, headers: &HeaderMap, public_url: &str) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let (own_scheme, own_authority) = public_url.split_once("://").unwrap_or(("http", public_url));
     // Whoever unpacks TLS in front of us says so there.
@@ -60,6 +53,8 @@ fn reached_by(uri: &Uri, headers: &HeaderMap, public_url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

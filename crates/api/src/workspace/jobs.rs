@@ -4,18 +4,23 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use workspace::{ApiVersion, Job, JobId, JobsQuery};
+use workspace::{ApiVersion, Job, JobId, JobsQuery, Level};
 
 use super::number::Number;
+use super::within;
 use crate::app::App;
 use crate::body::{self, Query};
 use crate::caller::Caller;
 use crate::fault::Fault;
 
+/// What a job may have more of than one answer shows.
+const LISTS: [&str; 4] = ["tasks", "job_clusters", "environments", "parameters"];
+
 /// Which job is meant.
 #[derive(Deserialize)]
 pub(super) struct Which {
     job_id: Number,
+    page_token: Option<String>,
 }
 
 /// What becomes of a job's settings.
@@ -53,22 +58,28 @@ pub(super) async fn create(
 /// Shows a job.
 pub(super) async fn get(
     State(app): State<App>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     Query(which): Query<Which>,
 ) -> Result<Json<Value>, Fault> {
-    let job = app.workspace.job(JobId(which.job_id.0)).await?;
-    Ok(Json(wire(&job, Tasks::Shown)))
+    let id = JobId(which.job_id.0);
+    app.workspace.require_job(&actor, id, Level::View).await?;
+    let mut shown = wire(&app.workspace.job(id).await?, Tasks::Shown);
+    if let Some(next) = within::cut(&mut shown["settings"], &LISTS, which.page_token.as_deref())? {
+        shown["has_more"] = true.into();
+        shown["next_page_token"] = next.into();
+    }
+    Ok(Json(shown))
 }
 
 /// Lists jobs, newest first.
 pub(super) async fn list(
     State(app): State<App>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Fault> {
     let tasks = if wanted.expand_tasks { Tasks::Shown } else { Tasks::LeftOut };
     let Wanted { limit, name, page_token, offset, .. } = wanted;
-    let page = app.workspace.jobs(JobsQuery { limit, name, page_token, offset }).await?;
+    let page = app.workspace.jobs(JobsQuery { limit, name, page_token, offset, viewer: Some(actor) }).await?;
     // Clients stop at a missing array as they stop at an empty one.
     let mut answer = json!({ "has_more": page.next.is_some() });
     if !page.items.is_empty() {
@@ -86,6 +97,7 @@ pub(super) async fn update(
     Caller(actor): Caller,
     body::Json(change): body::Json<Change>,
 ) -> Result<Json<Value>, Fault> {
+    app.workspace.require_job(&actor, JobId(change.job_id.0), Level::Manage).await?;
     let changes = change.new_settings.unwrap_or_else(|| json!({}));
     app.workspace.update_job(&actor, JobId(change.job_id.0), changes, change.fields_to_remove).await?;
     Ok(Json(json!({})))
@@ -98,6 +110,7 @@ pub(super) async fn reset(
     Extension(version): Extension<ApiVersion>,
     body::Json(change): body::Json<Change>,
 ) -> Result<Json<Value>, Fault> {
+    app.workspace.require_job(&actor, JobId(change.job_id.0), Level::Manage).await?;
     let settings = change
         .new_settings
         .ok_or_else(|| Fault::invalid("new_settings", "parameter-missing", "\"new_settings\" is missing"))?;
@@ -111,6 +124,7 @@ pub(super) async fn delete(
     Caller(actor): Caller,
     body::Json(which): body::Json<Which>,
 ) -> Result<Json<Value>, Fault> {
+    app.workspace.require_job(&actor, JobId(which.job_id.0), Level::Manage).await?;
     app.workspace.delete_job(&actor, JobId(which.job_id.0)).await?;
     Ok(Json(json!({})))
 }
@@ -125,7 +139,7 @@ enum Tasks {
 fn wire(job: &Job, tasks: Tasks) -> Value {
     let mut settings = job.settings.document();
     if let (Tasks::LeftOut, Value::Object(settings)) = (tasks, &mut settings) {
-        settings.retain(|word, _| !["tasks", "job_clusters", "environments", "parameters"].contains(&word.as_str()));
+        settings.retain(|word, _| !LISTS.contains(&word.as_str()));
     }
     json!({
         "job_id": job.id,

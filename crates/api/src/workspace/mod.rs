@@ -21,22 +21,58 @@ mod dbfs;
 mod serving;
 mod catalog;
 mod queries;
+mod table;
+mod tokens;
+mod oauth;
+mod scim;
+mod permissions;
+mod addresses;
+mod repairs;
+mod within;
 
+use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post, put};
-use axum::{Extension, Router};
 use workspace::ApiVersion;
 
 use crate::app::App;
 use crate::fault::{self, Voice};
 use crate::{body, health};
 
+use table::Table;
+
 /// Bytes of a request at most; the real one says the same.
 const REQUEST_BYTES_MAX: usize = 10 << 20;
 
 /// Returns the routes of the workspace listener.
 pub(crate) fn routes(app: &App) -> Router<App> {
-    let mut behind_sign_in = Router::new()
+    // Whoever has no token learns nothing, not even which paths there are.
+    let behind_sign_in = behind_sign_in()
+        .router()
+        .fallback(problem::no_endpoint)
+        .method_not_allowed_fallback(problem::no_endpoint)
+        .layer(from_fn_with_state(app.clone(), caller::sign_in));
+    open_to_all()
+        .router()
+        .merge(behind_sign_in)
+        .layer(body::at_most(REQUEST_BYTES_MAX))
+        .layer(from_fn_with_state(problem::say as Voice, fault::speak))
+}
+
+/// Returns the routes that need no token.
+pub(crate) fn open_to_all() -> Table {
+    Table::new()
+        .merge(pages::routes())
+        .merge(oauth::routes())
+        .route("/.well-known/databricks-config", get(identity::discovery))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/api/2.0/sql/results", get(statements::open_link))
+}
+
+/// Returns the routes that need a token.
+pub(crate) fn behind_sign_in() -> Table {
+    let mut behind_sign_in = Table::new()
         .route("/api/2.0/workspace/import", post(files::import))
         .route("/api/2.0/workspace/export", get(files::export))
         .route("/api/2.0/workspace/list", get(files::list))
@@ -59,28 +95,23 @@ pub(crate) fn routes(app: &App) -> Router<App> {
     for (path, version) in
         [("/api/2.0/jobs", ApiVersion::V2_0), ("/api/2.1/jobs", ApiVersion::V2_1), ("/api/2.2/jobs", ApiVersion::V2_2)]
     {
-        behind_sign_in = behind_sign_in.nest(path, of_jobs().layer(Extension(version)));
+        behind_sign_in = behind_sign_in.nest(path, of_jobs().knowing(version));
     }
-    behind_sign_in = behind_sign_in.merge(of_sql()).merge(of_files()).merge(of_serving()).merge(of_catalog());
-    // Whoever has no token learns nothing, not even which paths there are.
-    let behind_sign_in = behind_sign_in
-        .fallback(problem::no_endpoint)
-        .method_not_allowed_fallback(problem::no_endpoint)
-        .layer(from_fn_with_state(app.clone(), caller::sign_in));
-    Router::new()
-        .merge(pages::routes())
-        .route("/.well-known/databricks-config", get(identity::discovery))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/api/2.0/sql/results", get(statements::open_link))
-        .merge(behind_sign_in)
-        .layer(body::at_most(REQUEST_BYTES_MAX))
-        .layer(from_fn_with_state(problem::say as Voice, fault::speak))
+    behind_sign_in
+        .merge(of_sql())
+        .merge(of_files())
+        .merge(of_serving())
+        .merge(of_catalog())
+        .merge(tokens::routes())
+        .merge(scim::routes())
+        .merge(scim::secrets())
+        .merge(permissions::routes())
+        .merge(addresses::routes())
 }
 
-fn of_sql() -> Router<App> {
+fn of_sql() -> Table {
     let execute = || post(statements::execute).layer(body::at_most(statements::REQUEST_BYTES_MAX));
-    Router::new()
+    Table::new()
         .route("/api/2.0/sql/statements", execute())
         // Older clients write it so.
         .route("/api/2.0/sql/statements/", execute())
@@ -95,11 +126,11 @@ fn of_sql() -> Router<App> {
         .route("/api/2.0/sql/warehouses/{id}/stop", post(warehouses::stop))
 }
 
-fn of_files() -> Router<App> {
+fn of_files() -> Table {
     let file = get(volumes::get_file).put(volumes::put_file).delete(volumes::delete_file);
     let folder =
         get(volumes::list_folder).head(volumes::head_folder).put(volumes::put_folder).delete(volumes::delete_folder);
-    Router::new()
+    Table::new()
         .route("/api/2.0/fs/files/{*path}", file)
         .route("/api/2.0/fs/directories/{*path}", folder)
         .route("/api/2.0/dbfs/put", post(dbfs::put))
@@ -114,9 +145,9 @@ fn of_files() -> Router<App> {
         .route("/api/2.0/dbfs/delete", post(dbfs::delete))
 }
 
-fn of_serving() -> Router<App> {
+fn of_serving() -> Table {
     let at_most = || body::at_most(serving::CALL_BYTES_MAX);
-    Router::new()
+    Table::new()
         .route("/api/2.0/serving-endpoints", get(serving::list).post(serving::create))
         .route("/api/2.0/serving-endpoints/{name}", get(serving::get).delete(serving::delete))
         .route("/api/2.0/serving-endpoints/{name}/config", put(serving::deploy))
@@ -125,8 +156,8 @@ fn of_serving() -> Router<App> {
         .route("/serving-endpoints/chat/completions", post(serving::chat).layer(at_most()))
 }
 
-fn of_catalog() -> Router<App> {
-    Router::new()
+fn of_catalog() -> Table {
+    Table::new()
         .route("/api/2.1/unity-catalog/catalogs", get(catalog::catalogs))
         .route("/api/2.1/unity-catalog/catalogs/{name}", get(catalog::catalog))
         .route("/api/2.1/unity-catalog/schemas", get(catalog::schemas))
@@ -144,8 +175,8 @@ fn of_catalog() -> Router<App> {
         .route("/api/2.0/sql/sessions/{id}", any(queries::no_sessions))
 }
 
-fn of_jobs() -> Router<App> {
-    Router::new()
+fn of_jobs() -> Table {
+    Table::new()
         .route("/create", post(jobs::create))
         .route("/get", get(jobs::get))
         .route("/list", get(jobs::list))
@@ -159,4 +190,7 @@ fn of_jobs() -> Router<App> {
         .route("/runs/list", get(runs::list))
         .route("/runs/cancel", post(runs::cancel))
         .route("/runs/delete", post(runs::delete))
+        .route("/runs/repair", post(repairs::repair))
+        .route("/runs/cancel-all", post(repairs::cancel_all))
+        .route("/runs/export", get(repairs::export))
 }

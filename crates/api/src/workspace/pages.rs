@@ -6,15 +6,16 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use base::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::table::Table;
 use crate::app::App;
 use crate::fault::Fault;
 use crate::{body, ui};
@@ -24,8 +25,8 @@ const SESSION: Duration = Duration::from_hours(12);
 
 /// Returns the routes that need no token: pages, their files, and the sign-in.
 /// All other paths belong to the API, which tells a stranger nothing.
-pub(super) fn routes() -> Router<App> {
-    let mut routes = Router::new().route("/login", post(login));
+pub(super) fn routes() -> Table {
+    let mut routes = Table::new().route("/login", post(login));
     for path in ["/", "/jobs", "/jobs/{*rest}", "/runs", "/settings/{*rest}", "/assets/{*file}", "/icon.svg"] {
         routes = routes.route(path, get(ui::serve_workspace));
     }

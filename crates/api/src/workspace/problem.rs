@@ -33,13 +33,14 @@ pub(super) async fn no_endpoint(request: Request) -> Fault {
 
 /// Returns status and `error_code`. Most follow from the status; some of our
 /// slugs have a word of their own there, and a few another status.
-fn words(fault: &Fault) -> (StatusCode, &'static str) {
+pub(super) fn words(fault: &Fault) -> (StatusCode, &'static str) {
     let error_code = match fault.code {
         "body-malformed" | "body-empty" => "MALFORMED_REQUEST",
         "secret-not-readable" => "BAD_REQUEST",
         "task-type-not-supported" => return (StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED"),
         "run-active" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
         "file-too-large" => return (StatusCode::BAD_REQUEST, "MAX_NOTEBOOK_SIZE_EXCEEDED"),
+        "repair-invalid" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
         "body-too-long" => return (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
         "not-implemented" => return (StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED"),
         "directory-not-empty" => return (StatusCode::BAD_REQUEST, "DIRECTORY_NOT_EMPTY"),

@@ -144,7 +144,7 @@ fn task(view: &TaskRunView) -> Value {
     wire
 }
 
-fn state(block: &StateBlock) -> Value {
+pub(super) fn state(block: &StateBlock) -> Value {
     let mut wire = json!({
         "life_cycle_state": block.life_cycle,
         "state_message": block.message,
@@ -159,7 +159,7 @@ fn state(block: &StateBlock) -> Value {
     wire
 }
 
-fn status(block: &StatusBlock) -> Value {
+pub(super) fn status(block: &StatusBlock) -> Value {
     let mut wire = json!({ "state": block.state });
     if let Some(end) = &block.termination {
         wire["termination_details"] = json!({ "code": end.code, "type": end.kind, "message": end.message });
@@ -182,6 +182,6 @@ fn parameter(view: &ParameterView) -> Value {
 }
 
 /// An open end is 0 there.
-fn millis(time: Option<Timestamp>) -> i64 {
+pub(super) fn millis(time: Option<Timestamp>) -> i64 {
     time.map_or(0, Timestamp::as_millis)
 }

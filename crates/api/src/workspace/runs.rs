@@ -7,10 +7,10 @@ use axum::{Extension, Json};
 use base::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use workspace::{ApiVersion, JobId, RunId, RunRequest, RunType, RunsQuery};
+use workspace::{ApiVersion, JobId, Level, RunId, RunRequest, RunType, RunsQuery};
 
 use super::number::Number;
-use super::run_view;
+use super::{repairs, run_view, within};
 use crate::app::App;
 use crate::body::{self, Query};
 use crate::caller::Caller;
@@ -28,6 +28,7 @@ pub(super) struct RunNow {
     python_named_params: Option<Value>,
     sql_params: Option<Value>,
     queue: Option<Queue>,
+    only: Option<Vec<String>>,
     #[serde(flatten)]
     others: Map<String, Value>,
 }
@@ -45,6 +46,7 @@ pub(super) struct Which {
     include_history: bool,
     #[serde(default)]
     include_resolved_values: bool,
+    page_token: Option<String>,
 }
 
 /// Which runs are wanted.
@@ -79,8 +81,10 @@ pub(super) async fn run_now(
     Caller(actor): Caller,
     body::Json(asked): body::Json<RunNow>,
 ) -> Result<Json<Value>, Fault> {
+    app.workspace.require_job(&actor, JobId(asked.job_id.0), Level::ManageRun).await?;
     refuse_what_reaches_nothing(&app, &asked).await?;
     let mut request = RunRequest {
+        only: asked.only.unwrap_or_default(),
         queue: asked.queue.map(|queue| queue.enabled),
         idempotency_token: asked.idempotency_token.filter(|token| !token.is_empty()),
         ..RunRequest::default()
@@ -109,24 +113,35 @@ pub(super) async fn submit(
 /// Shows a run.
 pub(super) async fn get(
     State(app): State<App>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     Query(which): Query<Which>,
 ) -> Result<Json<Value>, Fault> {
     let id = RunId(which.run_id.0);
+    app.workspace.require_run(&actor, id, Level::View).await?;
     let view = match which.include_resolved_values {
         true => app.workspace.show_run_resolved(id).await?,
         false => app.workspace.show_run(id).await?,
     };
     let history = if which.include_history { run_view::History::Shown } else { run_view::History::LeftOut };
-    Ok(Json(run_view::run(&view, history)))
+    let mut shown = run_view::run(&view, history);
+    let words = ["tasks", "job_clusters", "environments", "job_parameters", "iterations"];
+    if let Some(next) = within::cut(&mut shown, &words, which.page_token.as_deref())? {
+        shown["has_more"] = true.into();
+        shown["next_page_token"] = next.into();
+    }
+    if which.include_history {
+        shown["repair_history"] = repairs::history(&app, id).await?;
+    }
+    Ok(Json(shown))
 }
 
 /// Shows what a task printed and how it failed.
 pub(super) async fn get_output(
     State(app): State<App>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     Query(which): Query<Which>,
 ) -> Result<Json<Value>, Fault> {
+    app.workspace.require_run(&actor, RunId(which.run_id.0), Level::View).await?;
     let output = app.workspace.output(RunId(which.run_id.0)).await?;
     Ok(Json(run_view::output(&output)))
 }
@@ -134,7 +149,7 @@ pub(super) async fn get_output(
 /// Lists runs, newest first.
 pub(super) async fn list(
     State(app): State<App>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, Fault> {
     let active = match (wanted.active_only, wanted.completed_only) {
@@ -156,6 +171,7 @@ pub(super) async fn list(
         }
     };
     let query = RunsQuery {
+        viewer: Some(actor),
         job: wanted.job_id.map(|number| JobId(number.0)),
         active,
         kind,
@@ -182,6 +198,7 @@ pub(super) async fn cancel(
     Caller(actor): Caller,
     body::Json(which): body::Json<Which>,
 ) -> Result<Json<Value>, Fault> {
+    app.workspace.require_run(&actor, RunId(which.run_id.0), Level::ManageRun).await?;
     app.workspace.cancel(&actor, RunId(which.run_id.0)).await?;
     Ok(Json(json!({})))
 }
@@ -192,6 +209,7 @@ pub(super) async fn delete(
     Caller(actor): Caller,
     body::Json(which): body::Json<Which>,
 ) -> Result<Json<Value>, Fault> {
+    app.workspace.require_run(&actor, RunId(which.run_id.0), Level::Manage).await?;
     app.workspace.delete_run(&actor, RunId(which.run_id.0)).await?;
     Ok(Json(json!({})))
 }
@@ -199,10 +217,6 @@ pub(super) async fn delete(
 /// Refuses parameters that would be taken and have no effect: that would be a
 /// lie. Which job it is about comes first, for one that is not there.
 async fn refuse_what_reaches_nothing(app: &App, asked: &RunNow) -> Result<(), Fault> {
-    if says_something(asked.others.get("only")) {
-        let detail = "\"only\" is not supported by this workspace: a run is one of all tasks";
-        return Err(Fault::invalid("only", "setting-not-supported", detail));
-    }
     let Some((family, sort)) = FAMILIES.into_iter().find(|(family, _)| says_something(asked.others.get(*family)))
     else {
         return Ok(());

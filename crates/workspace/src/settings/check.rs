@@ -25,16 +25,8 @@ const JOB_KEPT: &[&str] = &[
     "notification_settings",
 ];
 /// Words of a job that would have to act.
-const JOB_REFUSED: &[&str] = &[
-    "schedule",
-    "trigger",
-    "continuous",
-    "git_source",
-    "health",
-    "email_notifications",
-    "webhook_notifications",
-    "access_control_list",
-];
+const JOB_REFUSED: &[&str] =
+    &["schedule", "trigger", "continuous", "git_source", "health", "email_notifications", "webhook_notifications"];
 /// Words of a task that change nothing here.
 const TASK_KEPT: &[&str] =
     &["description", "existing_cluster_id", "notification_settings", "disable_auto_optimization"];

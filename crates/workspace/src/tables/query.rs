@@ -23,6 +23,14 @@ impl Query {
         self.sql = format!("{} AND {before}{}{after}", self.sql, places.join(", "));
     }
 
+    /// Goes on with the condition before, as [`Query::and`] begins one.
+    pub(super) fn go_on(&mut self, before: &str, values: Vec<Value>, after: &str) {
+        let first = self.args.len() + 1;
+        let places: Vec<String> = (first..first + values.len()).map(|place| format!("${place}")).collect();
+        self.args.extend(values);
+        self.sql = format!("{}{before}{}{after}", self.sql, places.join(", "));
+    }
+
     pub(super) fn newest(mut self, tx: &mut dyn Tx, offset: u32, limit: u32) -> Result<Vec<Row>, Error> {
         let place = self.args.len() + 1;
         let (sql, offset_place) = (&self.sql, place + 1);
