@@ -79,7 +79,8 @@ async fn whoever_has_no_token_learns_nothing() {
           "oidc_endpoint": "http://127.0.0.1:8081/oidc",
           "workspace_id": "1",
           "account_id": "<1>",
-          "cloud": "AWS"
+          "cloud": "AWS",
+          "token_federation_default_oidc_audiences": []
         }
     "#]],
     );
@@ -310,7 +311,7 @@ async fn parameters_that_reach_no_task_are_refused_with_those_that_would() {
         assert_eq!(refused.status, 400, "{family}");
         assert!(refused.body.contains(sort), "{}", refused.body);
     }
-    assert_eq!(with("only", json!(["score"])).await.status, 400);
+    assert_eq!(with("only", json!(["no such task"])).await.status, 400);
     // What is not set says nothing.
     for nothing in [json!(null), json!({}), json!([])] {
         assert_eq!(with("notebook_params", nothing).await.status, 200);
