@@ -174,3 +174,56 @@ async fn a_token_that_is_not_given_is_told_without_what_was_said() {
         assert_eq!(refused.to_string(), expected);
     }
 }
+
+#[tokio::test]
+async fn a_workspace_says_itself_where_its_tokens_are_given_out() {
+    let workspace = "https://adb-1.2.azuredatabricks.net";
+    let spec = ConnectionSpec {
+        kind: "databricks-oauth".into(),
+        credentials: Credentials::OAuth(Grant {
+            token_url: String::new(),
+            workspace: None,
+            client_id: "app".into(),
+            client_secret: Secret::new("s3cret"),
+            scope: Some("all-apis".into()),
+            in_body: false,
+        }),
+        origin: Some(format!("{workspace}/?o=1")),
+        expires_at: None,
+        imported_ids: Vec::new(),
+    };
+    let spec = spec.completed(Timestamp::EPOCH).expect("it is mended");
+    spec.check().expect("it is complete");
+    let connected = |tokens: &Arc<Tokens>| Unsealed {
+        credentials: spec.credentials.clone(),
+        origin: spec.origin.clone(),
+        tokens: tokens.clone(),
+        ..connection(None, None)
+    };
+    let http = ScriptedHttp::default();
+    http.push(200, r#"{"oidc_endpoint": "https://login.example/oidc/accounts/{account_id}", "account_id": "a-1"}"#);
+    http.push(200, r#"{"token_endpoint": "https://login.example/oidc/accounts/a-1/v1/token"}"#);
+    http.push(200, r#"{"access_token": "t1", "expires_in": 3600}"#);
+    let unsealed = connected(&Arc::default());
+    let api = format!("{workspace}/api");
+    assert_eq!(sent_with(&unsealed, &api, &http, Timestamp::EPOCH).await.as_deref(), Ok("Bearer t1"));
+    let asked: Vec<String> = http.requests().iter().map(|request| request.url.clone()).collect();
+    assert_eq!(
+        asked,
+        [
+            format!("{workspace}/.well-known/databricks-config"),
+            "https://login.example/oidc/accounts/a-1/.well-known/oauth-authorization-server".into(),
+            "https://login.example/oidc/accounts/a-1/v1/token".into(),
+        ]
+    );
+    // A token that was refused is forgotten, and one that has taken its place is not.
+    let other = HeaderValue::from_static("Bearer other");
+    assert!(unsealed.forget_used_token(Some(&other)));
+    assert_eq!(sent_with(&unsealed, &api, &http, Timestamp::EPOCH).await.as_deref(), Ok("Bearer t1"));
+    // The secret goes nowhere without protection.
+    let http = ScriptedHttp::default();
+    http.push(200, r#"{"oidc_endpoint": "http://evil.example/oidc"}"#);
+    let refused = sent_with(&connected(&Arc::default()), &api, &http, Timestamp::EPOCH).await.expect_err("refused");
+    assert!(refused.message.contains("which is not protected"), "{refused}");
+    assert_eq!(http.requests().len(), 1);
+}
