@@ -77,7 +77,7 @@ def furnish(server, folder):
     server.call(
         "POST", "/api/2.0/workspace/import", {"path": "/Shared/late.py", "format": "AUTO", "content": content, "overwrite": True}
     )
-    entity = {"name": "late-1", "entity_name": "/Shared/late.py", "entity_version": "1"}
+    entity = {"name": "late-1", "entity_name": "/Shared/late.py:predict", "entity_version": "1"}
     server.call("POST", "/api/2.0/serving-endpoints", {"name": "late", "config": {"served_entities": [entity]}})
     server.call(
         "POST",

@@ -98,8 +98,8 @@ pub use permission::{Level, Principal, Rule};
 pub use principal::{
     AccessToken, PRINCIPAL_SECRET_LIFE_MAX, PRINCIPAL_SECRETS_MAX, PrincipalChange, PrincipalSecret, ServicePrincipal,
 };
-pub use repair::{Repair, RepairRequest, Stretch};
 pub use queries::SavedQuery;
+pub use repair::{Repair, RepairRequest, Stretch};
 pub use run::{Overriding, ResultState, RunRequest, RunType};
 pub use secret_acls::{SecretPermission, TASK_TOKEN};
 pub use secrets::{SecretInfo, SecretScope};
