@@ -35,7 +35,7 @@ def start(program, data):
     environment = {
         **os.environ,
         "LOOPWRIGHT_BOOTSTRAP_APP_KEY": KEY,
-        "LOOPWRIGHT_HOST_ALIASES": '["*.azuredatabricks.net=workspace", "*.celonis.cloud=this"]',
+        "LOOPWRIGHT_HOST_ALIASES": "*.azuredatabricks.net=workspace,*.celonis.cloud=this",
         "LOOPWRIGHT_EGRESS_ALLOW": "127.0.0.0/8",
         "LOOPWRIGHT_LOG": "warn",
     }

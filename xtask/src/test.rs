@@ -53,6 +53,17 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     steps.step("lints", lints)?;
     steps.step("demo, checked from outside", checked_demo)?;
     steps.step("official clients", official_clients)?;
+    steps.step("generations of the Databricks SDK", databricks_generations)?;
+    steps.step("guides, as they stand", || {
+        demo::build()?;
+        let Some(python) = find(&["python3"], &[]) else {
+            return Ok(Outcome::Skipped("python3 is missing".into()));
+        };
+        let program = demo::program().to_string_lossy().into_owned();
+        let guide = "docs/guide/tutorial-databricks.md";
+        crate::command::run(&mut command(python, &["tests/check_guide.py", &program, guide]))?;
+        Ok(Outcome::Done)
+    })?;
     steps.step("mail and messages to receivers of others", || from_outside("tests/check_receivers.py", None))?;
     steps.step("tables read from outside", || from_outside("tests/check_tables.py", None))?;
     steps.step("logs mined from outside", || from_outside("tests/check_mining.py", None))?;
@@ -105,6 +116,28 @@ fn official_clients() -> Result<Outcome> {
         eprintln!("npm is missing: the clients for Node are left out");
     }
     from_outside("tests/check_clients.py", node.as_deref())
+}
+
+/// Versions of the Databricks SDK that are tried beside the current one: the
+/// last but one generation, and one from the first year.
+const OLDER_SDKS: [&str; 2] = ["0.40.0", "0.12.0"];
+
+/// Lets three generations of the Databricks SDK work with the workspace.
+fn databricks_generations() -> Result<Outcome> {
+    demo::build()?;
+    let pythons: Result<Vec<PathBuf>> = std::iter::once(python::with_packages())
+        .chain(OLDER_SDKS.map(|version| python::with_package("databricks-sdk", version)))
+        .collect();
+    let pythons = match pythons {
+        Ok(pythons) => pythons,
+        Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
+    };
+    let texts: Vec<String> = pythons.iter().map(|python| python.to_string_lossy().into_owned()).collect();
+    let program = demo::program().to_string_lossy().into_owned();
+    let mut arguments = vec!["tests/check_databricks.py", &program];
+    arguments.extend(texts[1..].iter().map(String::as_str));
+    crate::command::run(&mut command(&pythons[0], &arguments))?;
+    Ok(Outcome::Done)
 }
 
 /// Lets programs that we did not write talk to a fresh server.

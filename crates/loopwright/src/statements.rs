@@ -85,7 +85,7 @@ impl StatementsOfLake {
         Ok(pools)
     }
 
-    fn reading(&self, asked: &Asked, usable: &[Pool]) -> Result<lake::Reading, StatementError> {
+    fn reading(asked: &Asked, usable: &[Pool]) -> Result<lake::Reading, StatementError> {
         let home = match &asked.schema {
             Some(schema) => Some(pool_named(usable, schema)?.id),
             None => usable.iter().find(|pool| pool.name.eq_ignore_ascii_case(SCHEMA)).map(|pool| pool.id),
@@ -103,7 +103,7 @@ impl StatementsOfLake {
     }
 
     async fn ask(&self, asked: &Asked, usable: &[Pool], statement: String) -> Result<Answered, StatementError> {
-        let reading = self.reading(asked, usable)?;
+        let reading = Self::reading(asked, usable)?;
         self.answer(asked, reading, statement).await
     }
 
@@ -166,7 +166,7 @@ impl StatementsOfLake {
             Change::Replace | Change::Update | Change::Delete | Change::Drop => Permission::AdminPool,
         };
         self.require(&asked.actor, pool, right).await?;
-        let reading = self.reading(asked, usable)?;
+        let reading = Self::reading(asked, usable)?;
         if matches!(verb, Change::Update | Change::Delete) && asks && reading.home.is_some_and(|home| home != pool.id) {
             return Err(StatementError::unsupported(format!(
                 "[UNSUPPORTED_FEATURE] a subquery in a change of \"{table}\" while another schema is in use: set \

@@ -219,20 +219,24 @@ impl Coded for Error {
             | Error::Circle(_)
             | Error::TokenOfDeletedRun(_)
             | Error::ManyTasks { .. }
+            | Error::Repair { .. }
             | Error::Path { .. } => Kind::Invalid,
-            Error::Denied { .. } | Error::AdministratorsOnly { .. } | Error::AddressBlocked { .. } => Kind::Denied,
-            Error::Repair { .. } => Kind::Invalid,
-            Error::PrincipalExists(_) => Kind::Conflict,
-            Error::NoAddressList(_) | Error::NoPrincipal(_) => Kind::NotFound,
             Error::NoJob(_)
             | Error::NoRun(_)
             | Error::NoToken(_)
             | Error::NoScope(_)
             | Error::NoSecret { .. }
+            | Error::NoAddressList(_)
+            | Error::NoPrincipal(_)
             | Error::NoFile(_) => Kind::NotFound,
-            Error::StillActive(_) | Error::ScopeExists(_) | Error::FileExists(_) => Kind::Conflict,
+            Error::StillActive(_) | Error::ScopeExists(_) | Error::FileExists(_) | Error::PrincipalExists(_) => {
+                Kind::Conflict
+            }
             Error::FileTooLarge { .. } => Kind::TooLarge,
-            Error::SecretDenied { .. } => Kind::Denied,
+            Error::Denied { .. }
+            | Error::AdministratorsOnly { .. }
+            | Error::AddressBlocked { .. }
+            | Error::SecretDenied { .. } => Kind::Denied,
             Error::Unauthenticated => Kind::Unauthenticated,
             Error::Disk { .. } | Error::Install { .. } => Kind::Internal,
             Error::Secret(error) => error.kind(),

@@ -120,14 +120,10 @@ impl Workspace {
         .await
     }
 
-    /// Replaces a job's settings; `run_as` stays where they do not name it.
+    /// Replaces a job's settings.
     pub async fn reset_job(&self, actor: &Actor, id: JobId, settings: Json, version: ApiVersion) -> Result<(), Error> {
         let settings = JobSettings::read(settings, version)?;
-        self.change_job("workspace.reset_job", actor, id, move |before| {
-            let run_as = settings.run_as.clone().or_else(|| before.run_as.clone());
-            Ok(JobSettings { run_as, ..settings.clone() })
-        })
-        .await
+        self.change_job("workspace.reset_job", actor, id, move |_| Ok(settings.clone())).await
     }
 
     async fn change_job(

@@ -101,7 +101,7 @@ pub use principal::{
 pub use queries::SavedQuery;
 pub use repair::{Repair, RepairRequest, Stretch};
 pub use run::{Overriding, ResultState, RunRequest, RunType};
-pub use secret_acls::{SecretPermission, TASK_TOKEN};
+pub use secret_acls::SecretPermission;
 pub use secrets::{SecretInfo, SecretScope};
 pub use serving::{Endpoint, EndpointConfig, Entity, EntityKind, Served, UpdateState};
 pub use settings::{ApiVersion, JobSettings};

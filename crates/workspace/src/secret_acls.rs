@@ -163,18 +163,13 @@ impl Workspace {
         Ok(self.open_secret(&SecretRef { scope: scope.to_owned(), key: key.to_owned() }).await?)
     }
 
-    /// Tells whether a token was made for a task. It guards against mistakes:
-    /// whoever may read a secret can also let a job print it.
+    /// Tells whether a token was made for a task.
     async fn is_token_of_task(&self, authorization: Option<&str>) -> Result<bool, DataError> {
         let Some(token) = authorization.and_then(crate::token::bearer) else { return Ok(false) };
         let digest = crate::token::digest(token);
-        let found = self.db.read("workspace.token", move |tx| tables::token_by_digest(tx, &digest)).await?;
-        Ok(found.is_some_and(|token| token.comment.starts_with(TASK_TOKEN)))
+        Ok(self.db.read("workspace.token", move |tx| tables::is_token_of_task(tx, &digest)).await?)
     }
 }
-
-/// How the comment of a token begins that was made for a task.
-pub const TASK_TOKEN: &str = "task run ";
 
 /// Gives the maker of a scope what belongs to its maker.
 pub(crate) fn entrust(tx: &mut dyn Tx, scope: &str, maker: &Actor, everybody: bool) -> Result<(), Error> {

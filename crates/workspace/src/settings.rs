@@ -69,7 +69,7 @@ pub struct JobSettings {
     /// Whether a run beyond [`JobSettings::max_concurrent_runs`] waits instead of being skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Queue>,
-    /// On whose behalf the runs are; kept by a reset that does not name it.
+    /// Always absent: runs are on behalf of whoever made the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_as: Option<Json>,
     /// Always `MULTI_TASK`; clients compare it.

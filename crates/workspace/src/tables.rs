@@ -63,6 +63,12 @@ pub(crate) fn token_by_digest(tx: &mut dyn Tx, digest: &[u8]) -> Result<Option<T
     row.as_ref().map(token_of).transpose()
 }
 
+/// Tells whether a token is that of a task run which goes on.
+pub(crate) fn is_token_of_task(tx: &mut dyn Tx, digest: &[u8]) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM workspace_tokens WHERE digest = $1 AND revoked_at IS NULL AND task_run IS NOT NULL";
+    Ok(tx.query_one(sql, args![digest])?.is_some())
+}
+
 /// Says that a token is that of a task run: it ends with it, and no list shows it.
 pub(crate) fn bind_token(tx: &mut dyn Tx, id: &str, task_run: RunId) -> Result<(), Error> {
     tx.execute("UPDATE workspace_tokens SET task_run = $2 WHERE id = $1", args![id, task_run])?;

@@ -15,7 +15,6 @@ use sha2::{Digest, Sha256};
 use crate::RunId;
 use crate::error::Error;
 use crate::principal::administrators_only;
-use crate::secret_acls::TASK_TOKEN;
 use crate::tables;
 use crate::workspace::{Workspace, note};
 
@@ -106,7 +105,7 @@ impl Workspace {
         task_run: RunId,
         lifetime: Duration,
     ) -> Result<Secret, Error> {
-        let comment = format!("{TASK_TOKEN}{task_run}");
+        let comment = format!("task run {task_run}");
         let (token, text) = self.new_token(owner, &comment, Some(lifetime), None);
         self.db
             .write("workspace.create_task_token", move |tx| {

@@ -102,6 +102,7 @@ pub(crate) fn behind_sign_in() -> Table {
         .merge(of_files())
         .merge(of_serving())
         .merge(of_catalog())
+        .merge(pages::behind_sign_in())
         .merge(tokens::routes())
         .merge(scim::routes())
         .merge(scim::secrets())

@@ -15,8 +15,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use workspace::{Level, LogPlace, RunId};
+
+use super::number::Number;
 use super::table::Table;
 use crate::app::App;
+use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::{body, ui};
 
@@ -31,6 +35,34 @@ pub(super) fn routes() -> Table {
         routes = routes.route(path, get(ui::serve_workspace));
     }
     routes
+}
+
+/// Returns the routes of the pages that need a token.
+pub(super) fn behind_sign_in() -> Table {
+    Table::new().route("/api/2.0/loopwright/logs", get(logs))
+}
+
+/// How far somebody has read, in bytes.
+#[derive(Deserialize)]
+struct Place {
+    run_id: Number,
+    #[serde(default)]
+    output: u64,
+    #[serde(default)]
+    errors: u64,
+}
+
+/// Reads on in what a task has printed, of whatever sort it is.
+async fn logs(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    body::Query(place): body::Query<Place>,
+) -> Result<Json<Value>, Fault> {
+    let run = RunId(place.run_id.0);
+    app.workspace.require_run(&actor, run, Level::View).await?;
+    let piece = app.workspace.logs(run, LogPlace { output: place.output, errors: place.errors }).await?;
+    let next = json!({ "output": piece.next.output, "errors": piece.next.errors });
+    Ok(Json(json!({ "output": piece.output, "errors": piece.errors, "next": next })))
 }
 
 /// An app key of the program, written as `id:secret`.

@@ -37,15 +37,13 @@ pub(super) fn words(fault: &Fault) -> (StatusCode, &'static str) {
     let error_code = match fault.code {
         "body-malformed" | "body-empty" => "MALFORMED_REQUEST",
         "secret-not-readable" => "BAD_REQUEST",
-        "task-type-not-supported" => return (StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED"),
-        "run-active" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
+        "task-type-not-supported" | "setting-not-supported" | "not-implemented" => {
+            return (StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED");
+        }
+        "run-active" | "repair-invalid" | "state-invalid" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
         "file-too-large" => return (StatusCode::BAD_REQUEST, "MAX_NOTEBOOK_SIZE_EXCEEDED"),
-        "repair-invalid" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
-        "body-too-long" => return (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
-        "not-implemented" => return (StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED"),
+        "body-too-long" | "served-function-failed" => return (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
         "directory-not-empty" => return (StatusCode::BAD_REQUEST, "DIRECTORY_NOT_EMPTY"),
-        "served-function-failed" => return (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
-        "state-invalid" => return (StatusCode::BAD_REQUEST, "INVALID_STATE"),
         "path-unknown" => "ENDPOINT_NOT_FOUND",
         _ => match fault.status {
             StatusCode::BAD_REQUEST => "INVALID_PARAMETER_VALUE",

@@ -14,24 +14,24 @@ const TASKS_MAX_BEFORE_2_2: usize = 100;
 const CONCURRENT_RUNS_MAX: u32 = 1_000;
 
 /// Words of a job that change nothing here.
-const JOB_KEPT: &[&str] = &[
-    "description",
-    "tags",
-    "edit_mode",
-    "deployment",
-    "performance_target",
-    "budget_policy_id",
-    "usage_policy_id",
+const JOB_KEPT: &[&str] =
+    &["description", "tags", "edit_mode", "deployment", "performance_target", "budget_policy_id", "usage_policy_id"];
+/// Words of a job that would have to act.
+const JOB_REFUSED: &[&str] = &[
+    "schedule",
+    "trigger",
+    "continuous",
+    "git_source",
+    "health",
+    "email_notifications",
+    "webhook_notifications",
     "notification_settings",
 ];
-/// Words of a job that would have to act.
-const JOB_REFUSED: &[&str] =
-    &["schedule", "trigger", "continuous", "git_source", "health", "email_notifications", "webhook_notifications"];
 /// Words of a task that change nothing here.
-const TASK_KEPT: &[&str] =
-    &["description", "existing_cluster_id", "notification_settings", "disable_auto_optimization"];
+const TASK_KEPT: &[&str] = &["description", "existing_cluster_id", "disable_auto_optimization"];
 /// Words of a task that would have to act.
-const TASK_REFUSED: &[&str] = &["health", "email_notifications", "webhook_notifications", "compute"];
+const TASK_REFUSED: &[&str] =
+    &["health", "email_notifications", "webhook_notifications", "notification_settings", "compute"];
 /// Words of an environment that change nothing here, and its dependencies.
 const ENVIRONMENT_KEPT: &[&str] = &["client", "environment_version", "dependencies"];
 /// Words of an environment that would have to act.
@@ -46,6 +46,10 @@ impl JobSettings {
             refuse_unless_empty("job notifications", &Json::Object(std::mem::take(notifications)))?;
         }
         check_words("", &mut self.kept, JOB_KEPT, JOB_REFUSED)?;
+        if self.run_as.as_ref().is_some_and(|run_as| !says_nothing(run_as)) {
+            let hint = ": the runs of a job act as whoever made it".into();
+            return Err(Error::Unsupported { setting: "run_as".into(), hint });
+        }
         if self.format != "MULTI_TASK" {
             return invalid(format!("format \"{}\" is not \"MULTI_TASK\"", self.format));
         }
