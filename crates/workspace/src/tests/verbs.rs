@@ -120,7 +120,7 @@ fn jobs_are_made_changed_listed_and_deleted() {
 
         let mut wanted = settings("new name");
         wanted["run_as"] = json!({ "user_name": "ada" });
-        expect![[r#"Invalid setting-not-supported: setting "run_as" is not supported: the runs of a job act as whoever made it"#]]
+        expect![[r#"Invalid setting-not-supported: "run_as" is not supported by this workspace: the runs of a job act as whoever made it"#]]
             .assert_eq(&refused(desk.workspace.reset_job(&admin(), jobs[0], wanted, ApiVersion::V2_1).await));
         desk.workspace.reset_job(&admin(), jobs[0], settings("newer"), ApiVersion::V2_2).await.expect("good settings");
         let job = desk.workspace.job(jobs[0]).await.expect("a job");
