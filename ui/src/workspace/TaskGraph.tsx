@@ -37,7 +37,7 @@ export function TaskGraph({ tasks, chosen, onChoose }: Props) {
             <button
               key={task.task_key}
               type="button"
-              className={`node ${tone}`}
+              className={`node is-${tone}`}
               style={{ left: at?.x, top: at?.y, width: WIDTH, height: HEIGHT }}
               aria-pressed={onChoose === undefined ? undefined : task.task_key === chosen}
               disabled={onChoose === undefined}

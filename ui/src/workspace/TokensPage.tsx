@@ -5,7 +5,8 @@ import { Failure } from "./Failure";
 import { Moment } from "./Moment";
 import { endToken, makeToken, readTokens, type Token } from "./api";
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** The documented advice: rotate after so long. */
 const USUAL_DAYS = "90";
 
@@ -124,11 +125,15 @@ function Row({ token }: { token: Token }) {
 }
 
 function Expiry({ at }: { at: number }) {
-  const days = Math.floor((at - Date.now()) / DAY_MS);
-  if (days < 0) return <span className="standing bad">✕ has expired</span>;
+  const left = at - Date.now();
+  if (left < 0) return <span className="standing bad">✕ has expired</span>;
+  const [unit, name] = left < 2 * DAY_MS ? [HOUR_MS, "hours"] : [DAY_MS, "days"];
   return (
     <>
-      <Moment at={at} /> <span className="muted">in {days === 1 ? "1 day" : `${days} days`}</span>
+      <Moment at={at} />{" "}
+      <span className="muted">
+        in {Math.round(left / unit)} {name}
+      </span>
     </>
   );
 }
