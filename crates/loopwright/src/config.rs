@@ -104,6 +104,7 @@ pub(crate) struct Config {
     #[serde(deserialize_with = "number")]
     pub(crate) data_models_bytes_max: u64,
     pub(crate) python: PathBuf,
+    pub(crate) workspace_failed_runs: FailedRuns,
     #[serde(deserialize_with = "number")]
     pub(crate) workspace_chunk_rows: u64,
     #[serde(deserialize_with = "number")]
@@ -207,6 +208,26 @@ pub(crate) enum LogFormat {
     Text,
     /// For machines.
     Json,
+}
+
+/// What the older state block says of a run of the local workspace that failed.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum FailedRuns {
+    /// What it says on serverless compute.
+    InternalError,
+    /// What others report of notebooks.
+    Terminated,
+}
+
+impl FailedRuns {
+    /// Returns the word of the settings, which is that of the wire.
+    fn word(self) -> &'static str {
+        match self {
+            FailedRuns::InternalError => "INTERNAL_ERROR",
+            FailedRuns::Terminated => "TERMINATED",
+        }
+    }
 }
 
 /// Says which setting is wrong, where it came from, and how.
@@ -333,6 +354,7 @@ impl Config {
             ("transform_seconds_max", self.transform_seconds_max.to_string()),
             ("data_models_bytes_max", self.data_models_bytes_max.to_string()),
             ("python", self.python.display().to_string()),
+            ("workspace_failed_runs", self.workspace_failed_runs.word().to_owned()),
             ("workspace_chunk_rows", self.workspace_chunk_rows.to_string()),
             ("workspace_access_token_seconds", self.workspace_access_token_seconds.to_string()),
             ("workspace_token_days_max", self.workspace_token_days_max.to_string()),
@@ -501,7 +523,7 @@ mod tests {
     #[test]
     fn the_defaults_stand_alone() {
         let config = load_from(&[], &[]).expect("the defaults are complete");
-        expect![[r"
+        expect![[r#"
             data = loopwright-data
             listen = 127.0.0.1:8080
             workspace_listen = 127.0.0.1:8081
@@ -536,6 +558,7 @@ mod tests {
             transform_seconds_max = 3600
             data_models_bytes_max = 0
             python = python3
+            workspace_failed_runs = INTERNAL_ERROR
             workspace_chunk_rows = 100000
             workspace_access_token_seconds = 3600
             workspace_token_days_max = 0
@@ -584,7 +607,7 @@ mod tests {
             keep_chunks_bytes = 4294967296
             push_executions_per_second = 0
             push_executions_per_hour = 0
-        "]]
+        "#]]
         .assert_eq(&config.describe());
     }
 
@@ -625,7 +648,7 @@ mod tests {
         ];
         let told = environments.map(|variable| load_from(&[variable], &[]).err().expect("a refusal").to_string());
         expect![[r#"
-            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `mail_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `host_aliases`, `public_url`, `trusted_proxies`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `data_models_bytes_max`, `python`, `workspace_chunk_rows`, `workspace_access_token_seconds`, `workspace_token_days_max`, `pip_arguments`, `task_environments`, `spark_remote`, `task_memory_bytes_max`, `task_cpu_seconds_max`, `task_open_files_max`, `task_token_hours`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `intelligence_requests_per_second`, `intelligence_requests_per_day`, `flow_returns_per_hour_max`, `connection_warning_days`, `databricks_calls_per_second`, `keep_databricks_calls_days`, `keep_flow_runs_days`, `hook_queue_max`, `hook_queue_bytes_max`, `hook_requests_per_ten_seconds`, `hook_bytes_max`, `hook_answer_seconds`, `flow_instant_errors_max`, `flow_operations_max`, `flow_working_seconds_max`, `flow_operation_seconds_max`, `flow_bundle_bytes_max`, `data_store_records_max`, `data_store_record_bytes_max`, `data_store_bytes_max`, `flow_text_bytes_max`, `flow_call_depth_max`, `flow_incomplete_max`, `flow_incomplete_bytes_max`, `flow_retry_minutes`, `flow_rerun_minutes`, `flow_failed_retries_max`, `flow_failed_retries_seconds`, `flow_semantics`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
+            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `mail_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `host_aliases`, `public_url`, `trusted_proxies`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `data_models_bytes_max`, `python`, `workspace_failed_runs`, `workspace_chunk_rows`, `workspace_access_token_seconds`, `workspace_token_days_max`, `pip_arguments`, `task_environments`, `spark_remote`, `task_memory_bytes_max`, `task_cpu_seconds_max`, `task_open_files_max`, `task_token_hours`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `intelligence_requests_per_second`, `intelligence_requests_per_day`, `flow_returns_per_hour_max`, `connection_warning_days`, `databricks_calls_per_second`, `keep_databricks_calls_days`, `keep_flow_runs_days`, `hook_queue_max`, `hook_queue_bytes_max`, `hook_requests_per_ten_seconds`, `hook_bytes_max`, `hook_answer_seconds`, `flow_instant_errors_max`, `flow_operations_max`, `flow_working_seconds_max`, `flow_operation_seconds_max`, `flow_bundle_bytes_max`, `data_store_records_max`, `data_store_record_bytes_max`, `data_store_bytes_max`, `flow_text_bytes_max`, `flow_call_depth_max`, `flow_incomplete_max`, `flow_incomplete_bytes_max`, `flow_retry_minutes`, `flow_rerun_minutes`, `flow_failed_retries_max`, `flow_failed_retries_seconds`, `flow_semantics`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
             the configuration is wrong: listen: "8080" is not an address such as 127.0.0.1:8080 (in the environment)
             the configuration is wrong: egress_allow: "lan" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000 (in the environment)
             the configuration is wrong: callback_http: "yes" is not "true" or "false" (in the environment)"#]].assert_eq(&told.join("\n"));

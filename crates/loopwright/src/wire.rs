@@ -20,7 +20,7 @@ use egress::{Egress, Origins};
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value as Json, json};
 
-use crate::config::Config;
+use crate::config::{Config, FailedRuns};
 use crate::statements::StatementsOfLake;
 use crate::{memory, tls};
 
@@ -267,6 +267,10 @@ fn workspace_options(config: &Config, addresses: &Addresses) -> Result<workspace
     let mut options = workspace::Options {
         supervisor: vec![program.into_os_string(), "supervise-task".into()],
         python: config.python.clone(),
+        failed_runs: match config.workspace_failed_runs {
+            FailedRuns::InternalError => workspace::view::FailedRuns::InternalError,
+            FailedRuns::Terminated => workspace::view::FailedRuns::Terminated,
+        },
         chunk_rows: config.workspace_chunk_rows.max(1),
         access_token_life: Duration::from_secs(config.workspace_access_token_seconds.max(1)),
         token_life_max: (config.workspace_token_days_max > 0)
