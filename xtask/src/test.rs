@@ -34,13 +34,14 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     };
     let postgres_url = postgres.as_ref().map(|server| server.url.clone());
     steps.step("tests of the light crates", || tests(&LIGHT, postgres_url.as_deref(), long))?;
+    steps.step("lints", lints)?;
     for name in ["events", "flows"] {
         steps.step(&format!("simulation of {name}"), || {
             sim::step(name, &LIGHT, postgres_url.as_deref(), long)?;
             Ok(Outcome::Done)
         })?;
         steps.step(&format!("planted bugs in {name}"), || {
-            sim::planted_step(name)?;
+            sim::planted_step(name, long)?;
             Ok(Outcome::Done)
         })?;
     }
@@ -50,7 +51,6 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
         Err(error) => Err(error),
     })?;
     steps.step("tests of lake and the program", || tests(&["lake", "loopwright"], postgres_url.as_deref(), long))?;
-    steps.step("lints", lints)?;
     steps.step("demo, checked from outside", checked_demo)?;
     steps.step("official clients", official_clients)?;
     steps.step("generations of the Databricks SDK", databricks_generations)?;

@@ -523,7 +523,7 @@ mod tests {
     #[test]
     fn the_defaults_stand_alone() {
         let config = load_from(&[], &[]).expect("the defaults are complete");
-        expect![[r#"
+        expect![[r"
             data = loopwright-data
             listen = 127.0.0.1:8080
             workspace_listen = 127.0.0.1:8081
@@ -607,7 +607,7 @@ mod tests {
             keep_chunks_bytes = 4294967296
             push_executions_per_second = 0
             push_executions_per_hour = 0
-        "#]]
+        "]]
         .assert_eq(&config.describe());
     }
 
