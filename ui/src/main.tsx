@@ -2,8 +2,12 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 
-import { App } from "./App";
+import "@fontsource-variable/inter/wght.css";
+
+import { App } from "./shell/App";
 import "./style.css";
+import "./shell/shell.css";
+import "./kit/kit.css";
 
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: false, refetchOnWindowFocus: true } },

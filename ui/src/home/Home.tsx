@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 
-import { ApiError, readStatus, type Status } from "../api";
+import { ApiError } from "../api/client";
+import { readStatus, type Status } from "../api/status";
 import { When } from "../kit/When";
 import { Station } from "./Station";
 import { useRecent } from "./useRecent";
@@ -28,7 +29,7 @@ export function Home({ onRefused }: { onRefused: () => void }) {
         <p className="muted" role="status">
           {status.data === undefined ? null : error === null ? (
             <>
-              <span className="dot live" aria-hidden="true" /> Live, as of <When at={status.data.at} />
+              <span className="dot live" aria-hidden="true" /> Live, as of <When at={status.data.at} as="time" />
             </>
           ) : (
             <>

@@ -1,6 +1,7 @@
 import { useState, type FormEvent } from "react";
 
-import { ApiError, readMe } from "../api";
+import { ApiError } from "../api/client";
+import { readMe } from "../api/status";
 import { signIn, signOut } from "../session";
 
 /** Asks for an app key and tries it before it lets the person in. */

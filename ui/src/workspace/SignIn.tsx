@@ -1,6 +1,6 @@
 import { useState, type FormEvent } from "react";
 
-import { ApiError } from "../api";
+import { ApiError } from "../api/error";
 import { readMe, signIn } from "./api";
 import { keepToken, signOut } from "./session";
 

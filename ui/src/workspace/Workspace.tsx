@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 
-import { ApiError } from "../api";
+import { ApiError } from "../api/error";
 import { Mark } from "../kit/Mark";
 import { ThemeSwitch } from "../kit/ThemeSwitch";
 import { JobPage } from "./JobPage";

@@ -2,7 +2,7 @@
 // of its own for signing in. Ids have up to 18 digits, more than a JavaScript
 // number holds, so they are read as texts and written as digits.
 
-import { ApiError } from "../api";
+import { ApiError } from "../api/error";
 import { authorization } from "./session";
 
 /** The older of the two words about how a run stands. */

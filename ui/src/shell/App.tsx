@@ -1,0 +1,142 @@
+import { Suspense, useCallback, useEffect, useState } from "react";
+import { Link, Route, Switch, useLocation } from "wouter";
+import { useQueryClient } from "@tanstack/react-query";
+import { Cable, Database, House, Inbox, ListChecks, Network, Radio, Workflow, type LucideIcon } from "lucide-react";
+
+import { ApiError } from "../api/client";
+import { useLiveQueries } from "../api/stream";
+import { Home } from "../home/Home";
+import { Empty } from "../kit/Empty";
+import { Mark } from "../kit/Mark";
+import { Page } from "../kit/Page";
+import { ThemeSwitch } from "../kit/ThemeSwitch";
+import { Toasts } from "../kit/toasts";
+import { authorization, signOut } from "../session";
+import { SignIn } from "../signin/SignIn";
+import { PLACES, ROUTES } from "./routes";
+
+const ICONS: Record<string, LucideIcon> = {
+  home: House,
+  flows: Workflow,
+  runs: ListChecks,
+  tasks: Inbox,
+  pools: Database,
+  models: Network,
+  subscriptions: Radio,
+  connections: Cable,
+};
+
+const TOPICS = ["runs", "flows", "push-jobs", "models", "subscriptions", "tasks"];
+
+/** The shell: who is signed in decides what there is to see. */
+export function App() {
+  const [signedIn, setSignedIn] = useState(authorization() !== null);
+  const queries = useQueryClient();
+
+  const leave = useCallback(() => {
+    signOut();
+    queries.clear();
+    setSignedIn(false);
+  }, [queries]);
+
+  // A key that was revoked meanwhile leads back to the door, from every page.
+  useEffect(
+    () =>
+      queries.getQueryCache().subscribe((event) => {
+        const error: unknown = event.query.state.error;
+        if (error instanceof ApiError && error.status === 401) queueMicrotask(leave);
+      }),
+    [queries, leave],
+  );
+
+  if (!signedIn) {
+    return (
+      <>
+        <header className="bar">
+          <Brand />
+          <div className="bar-end">
+            <ThemeSwitch />
+          </div>
+        </header>
+        <main>
+          <SignIn onSignedIn={() => setSignedIn(true)} />
+        </main>
+      </>
+    );
+  }
+  return (
+    <div className="shell">
+      <a className="skip" href="#content">
+        Skip to the content
+      </a>
+      <Rail onLeave={leave} />
+      <main id="content" tabIndex={-1}>
+        <Pages onRefused={leave} />
+      </main>
+      <Toasts />
+    </div>
+  );
+}
+
+function Brand() {
+  return (
+    <Link className="brand" href="/" aria-label="Loopwright, home">
+      <Mark />
+      <span>Loopwright</span>
+    </Link>
+  );
+}
+
+function Rail({ onLeave }: { onLeave: () => void }) {
+  const [here] = useLocation();
+  return (
+    <header className="rail">
+      <Brand />
+      <nav aria-label="Main">
+        {PLACES.map(({ name, to, icon }) => {
+          const Icon = ICONS[icon]!;
+          const open = to === "/" ? here === "/" : here === to || here.startsWith(`${to}/`);
+          return (
+            <Link key={to} href={to} className="rail-link" aria-current={open ? "page" : undefined} title={name}>
+              <Icon aria-hidden="true" size={18} />
+              <span>{name}</span>
+            </Link>
+          );
+        })}
+      </nav>
+      <div className="rail-end">
+        <ThemeSwitch />
+        <button type="button" className="quiet" onClick={onLeave}>
+          Sign out
+        </button>
+      </div>
+    </header>
+  );
+}
+
+function Pages({ onRefused }: { onRefused: () => void }) {
+  useLiveQueries(TOPICS);
+  return (
+    <Suspense fallback={<p className="muted page">Loading …</p>}>
+      <Switch>
+        <Route path="/">
+          <Home onRefused={onRefused} />
+        </Route>
+        {ROUTES.map(({ path, page: Shown }) => (
+          <Route key={path} path={path}>
+            <Shown />
+          </Route>
+        ))}
+        <Route>
+          <Page title="Nothing is here">
+            <Empty title="No page has this address">
+              <p>
+                It may have been moved or removed. <Link href="/">Go home</Link>.
+              </p>
+            </Empty>
+          </Page>
+        </Route>
+      </Switch>
+    </Suspense>
+  );
+}
