@@ -46,7 +46,7 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
         })?;
     }
     steps.step("browser UI", || match ui::build() {
-        Ok(()) => Ok(Outcome::Done),
+        Ok(()) => ui::check().map(|()| Outcome::Done),
         Err(error) if find(&["npm"], &[]).is_none() => Ok(Outcome::Skipped(format!("{error:#}"))),
         Err(error) => Err(error),
     })?;

@@ -1,0 +1,111 @@
+// What every walk needs: the program on a fresh folder and free ports, calls of
+// its API as any client makes them, and a look at what a page tells people who
+// do not see it.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+export const KEY = "walker:a-key-for-the-walk-only";
+export const TOKEN = "dapi0123456789abcdef0123456789abcdef";
+export const PICTURES = join(import.meta.dirname, "../../target/pictures");
+
+/** Starts the program and returns its addresses and a way to end it. */
+export async function startProgram() {
+  const data = await mkdtemp(join(tmpdir(), "loopwright-walk-"));
+  const program = spawn(
+    process.env.LOOPWRIGHT_TEST_PROGRAM,
+    ["serve", "--data", data, "--listen", "127.0.0.1:0", "--workspace-listen", "127.0.0.1:0"],
+    {
+      env: { ...process.env, LOOPWRIGHT_BOOTSTRAP_APP_KEY: KEY, LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN: TOKEN },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  const lines = createInterface({ input: program.stdout });
+  const ended = once(program, "exit").then(([code]) => {
+    throw new Error(`the program ended with ${code} before it was ready`);
+  });
+  ended.catch(() => {});
+  const ready = (async () => {
+    const addresses = [];
+    for await (const line of lines) {
+      if (!line.startsWith("listening on ")) continue;
+      addresses.push(line.slice("listening on ".length));
+      // The program's own first, then its local workspace.
+      if (addresses.length === 2) return { url: addresses[0], workspace: addresses[1] };
+    }
+    throw new Error("the program ended before it was ready");
+  })();
+  const { url, workspace } = await Promise.race([ready, ended]);
+  const stop = async () => {
+    const gone = once(program, "exit");
+    program.kill("SIGTERM");
+    const [code] = await gone;
+    await rm(data, { recursive: true, force: true });
+    assert.equal(code, 0, "the program ends cleanly on SIGTERM");
+  };
+  return { url, workspace, stop };
+}
+
+const authorization = { authorization: `AppKey ${Buffer.from(KEY).toString("base64")}` };
+
+/** Calls the API; anything but 2xx fails the walk. */
+export async function call(url, method, path, body, type = "application/json") {
+  const answer = await fetch(url + path, {
+    method,
+    headers: { ...authorization, ...(body instanceof FormData ? {} : { "content-type": type }) },
+    body: body instanceof FormData || body === undefined ? body : JSON.stringify(body),
+  });
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+  const text = await answer.text();
+  return text === "" ? null : JSON.parse(text);
+}
+
+/** Pushes three rows as any client of the Data Push API does. */
+export async function pushThreeRows(url) {
+  const { id: pool } = await call(url, "POST", "/api/v1/pools", { name: "walk" });
+  const jobs = `/integration/api/v1/data-push/${pool}/jobs/`;
+  const job = await call(url, "POST", jobs, {
+    dataPoolId: pool,
+    targetName: "Visits",
+    type: "DELTA",
+    fileType: "CSV",
+  });
+  const form = new FormData();
+  form.append("file", new Blob(["id,place\n1,Ulm\n2,Bonn\n3,Kiel\n"]), "visits.csv");
+  await call(url, "POST", `${jobs}${job.id}/chunks/upserted`, form);
+  await call(url, "POST", `${jobs}${job.id}`);
+}
+
+/** Fails if axe-core finds anything on the page. */
+export async function accessible(page, where) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.addScriptTag({ path: AXE });
+  const found = await page.evaluate(() => window.axe.run());
+  const serious = found.violations.map(
+    (violation) => `${violation.id}: ${violation.help} (${violation.nodes.map((node) => node.target).join(", ")})`,
+  );
+  assert.deepEqual(serious, [], `${where} is accessible`);
+}
+
+/** Takes a page's picture in both colours. */
+export async function pictures(page, name) {
+  for (const theme of ["light", "dark"]) {
+    await page.evaluate((chosen) => (document.documentElement.dataset.theme = chosen), theme);
+    await page.screenshot({ path: join(PICTURES, `${name}-${theme}.png`) });
+  }
+  await page.evaluate(() => (document.documentElement.dataset.theme = "light"));
+}
+
+/** Signs in as the walker. */
+export async function signIn(page, url) {
+  await page.goto(url);
+  await page.getByLabel("App key").fill(KEY);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "The loop" }).waitFor();
+}
