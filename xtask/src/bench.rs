@@ -6,10 +6,10 @@ use anyhow::{Result, anyhow, bail};
 
 use crate::command::{cargo, command, find, target};
 use crate::postgres::Postgres;
-use crate::{demo, python};
+use crate::{demo, e2e, python};
 
 /// Benchmarks that exist, and what they print.
-const BENCHES: [(&str, &str); 6] = [
+const BENCHES: [(&str, &str); 7] = [
     ("loop", "push answered DONE to first byte of the callback; start to ready; memory when idle"),
     ("deliver", "deliveries of events: rates, latencies, crashes; \"-- --quick\" for less than a minute"),
     ("push", "rows on their way in, beside DuckDB and Polars; memory; \"-- --quick\" for a few minutes"),
@@ -23,6 +23,7 @@ const BENCHES: [(&str, &str); 6] = [
          \"--peers ours,bare\" for some",
     ),
     ("workspace", "runs of jobs in the local workspace, beside MiniLake; \"-- --quick\" for half a minute"),
+    ("ui", "the editor with 1,000 modules, beside the canvas library alone; \"-- --quick\" for two minutes"),
 ];
 
 /// The version of the other local workspace that ours is measured beside.
@@ -65,6 +66,9 @@ pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
     }
     if name == "flows" {
         return flows(&own);
+    }
+    if name == "ui" {
+        return e2e::bench(&own);
     }
     demo::build()?;
     own.splice(0..0, ["bench", name]);

@@ -10,16 +10,24 @@ use crate::{demo, ui};
 /// Builds everything, starts the program and lets Playwright walk through it.
 /// Any error on the browser's console fails the walk.
 pub(crate) fn run() -> Result<()> {
+    chore("e2e", &[])
+}
+
+/// Measures the UI in a browser.
+pub(crate) fn bench(asked: &[&str]) -> Result<()> {
+    chore("bench", asked)
+}
+
+/// Builds everything and runs a script of the UI that wants program and browser.
+fn chore(script: &str, asked: &[&str]) -> Result<()> {
     let chromium = chromium()?;
     let npm = find(&["npm"], &[]).ok_or_else(|| anyhow!("npm is missing"))?;
     ui::build()?;
     demo::build()?;
-    run_walk(&npm, &chromium)
-}
-
-fn run_walk(npm: &std::path::Path, chromium: &std::path::Path) -> Result<()> {
+    let mut all = vec!["run", script, "--"];
+    all.extend(asked);
     crate::command::run(
-        command(npm, &["run", "e2e"])
+        command(&npm, &all)
             .current_dir(root().join("ui"))
             .env("LOOPWRIGHT_TEST_PROGRAM", demo::program())
             .env("LOOPWRIGHT_TEST_CHROMIUM", chromium),
