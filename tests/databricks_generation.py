@@ -142,6 +142,31 @@ def check_files(client, there):
     assert client.files.download(path).contents.read() == content
 
 
+def check_files_of_notebooks(client, folder, there):
+    """What a notebook copies and moves with dbutils.fs, the client reads."""
+    place = f"{there['volume']}/{__version__}-fs"
+    source = f"""# Databricks notebook source
+place = "{place}"
+dbutils.fs.put("dbfs:/tmp{folder}/in.txt", "from a notebook", True)
+dbutils.fs.mkdirs(place + "/one")
+dbutils.fs.mv("/tmp{folder}/in.txt", place + "/one/in.txt")
+dbutils.fs.cp(place + "/one", place + "/two", recurse=True)
+dbutils.notebook.exit(" ".join(file.name for file in dbutils.fs.ls("dbfs:" + place)))
+"""
+    client.workspace.upload(
+        f"{folder}/files",
+        source.encode(),
+        format=workspace.ImportFormat.SOURCE,
+        language=workspace.Language.PYTHON,
+        overwrite=True,
+    )
+    task = jobs.Task(task_key="files", notebook_task=jobs.NotebookTask(notebook_path=f"{folder}/files"))
+    run = client.jobs.run_now(client.jobs.create(name="files", tasks=[task]).job_id).result()
+    output = client.jobs.get_run_output(run.tasks[0].run_id)
+    assert output.notebook_output.result == "one/ two/", output
+    assert client.files.download(f"{place}/two/in.txt").contents.read() == b"from a notebook"
+
+
 def check_serving(client, there):
     answer = client.serving_endpoints.query(there["endpoint"], dataframe_records=[{"days": 3}, {"days": 9}])
     assert answer.predictions == [False, True], answer
@@ -167,6 +192,7 @@ def main():
     check_repair(client, folder)
     check_sql(client, there)
     check_files(client, there)
+    check_files_of_notebooks(client, folder, there)
     check_serving(client, there)
     check_refusals(client)
     print(f"ok   databricks-sdk {__version__} as {me}: runs, notebook, lists, cancel, repair, SQL, files, serving")

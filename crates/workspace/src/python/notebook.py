@@ -9,6 +9,7 @@ Only the standard library is used: the interpreter may have nothing else.
 """
 
 import ast
+import base64
 import builtins
 import importlib
 import json
@@ -298,56 +299,76 @@ class FileInfo:
         return f"FileInfo(path={self.path!r}, name={self.name!r}, size={self.size})"
 
 
+BLOCK_BYTES = 1 << 20
+
+
 class Fs:
-    """Files of volumes, through the Files API."""
+    """Files of volumes and of DBFS, through the DBFS API, which knows both."""
 
     def _place(self, path):
         path = path[len("dbfs:"):] if path.startswith("dbfs:") else path
-        if not path.startswith("/Volumes/"):
-            raise NotebookError(f'"{path}" is not a path of a volume: it begins with "/Volumes/"')
-        return urllib.parse.quote(path.rstrip("/"))
+        if not path.startswith("/"):
+            raise NotebookError(f'"{path}" is not a whole path: it begins with "/Volumes/", "dbfs:/" or "/"')
+        return path.rstrip("/") or "/"
+
+    def _about(self, verb, path):
+        return API.json("GET", f"/api/2.0/dbfs/{verb}?path=" + urllib.parse.quote(self._place(path)))
+
+    def _told(self, verb, **body):
+        return API.json("POST", "/api/2.0/dbfs/" + verb, body)
 
     def ls(self, path):
-        answer = API.json("GET", "/api/2.0/fs/directories" + self._place(path))
-        return [
-            FileInfo(
-                "dbfs:" + one["path"],
-                one["name"] + ("/" if one.get("is_directory") else ""),
-                one.get("file_size", 0),
-                one.get("last_modified", 0),
-            )
-            for one in answer.get("contents", [])
-        ]
+        def info(one):
+            name = one["path"].rsplit("/", 1)[-1] + ("/" if one.get("is_dir") else "")
+            return FileInfo("dbfs:" + one["path"], name, one.get("file_size", 0), one.get("modification_time", 0))
+
+        return [info(one) for one in self._about("list", path).get("files", [])]
 
     def mkdirs(self, path):
-        API.call("PUT", "/api/2.0/fs/directories" + self._place(path))
+        self._told("mkdirs", path=self._place(path))
         return True
 
     def put(self, path, contents, overwrite=False):
-        data = contents.encode() if isinstance(contents, str) else contents
-        suffix = "?overwrite=true" if overwrite else ""
-        API.call("PUT", "/api/2.0/fs/files" + self._place(path) + suffix, raw=data)
+        self._write(path, contents.encode() if isinstance(contents, str) else contents, overwrite)
         return True
 
+    def _write(self, path, data, overwrite):
+        handle = self._told("create", path=self._place(path), overwrite=overwrite)["handle"]
+        for start in range(0, len(data), BLOCK_BYTES):
+            block = base64.b64encode(data[start : start + BLOCK_BYTES]).decode()
+            self._told("add-block", handle=handle, data=block)
+        self._told("close", handle=handle)
+
+    def _read(self, path, most=None):
+        data, place = b"", urllib.parse.quote(self._place(path))
+        while most is None or len(data) < most:
+            length = BLOCK_BYTES if most is None else min(BLOCK_BYTES, most - len(data))
+            part = API.json("GET", f"/api/2.0/dbfs/read?path={place}&offset={len(data)}&length={length}")
+            if not part.get("bytes_read"):
+                break
+            data += base64.b64decode(part["data"])
+        return data
+
     def head(self, path, maxBytes=65536):
-        data = API.call("GET", "/api/2.0/fs/files" + self._place(path))
-        return data[:maxBytes].decode("utf-8", "replace")
+        return self._read(path, maxBytes).decode("utf-8", "replace")
 
     def cp(self, source, target, recurse=False):
-        if recurse:
-            raise NotebookError("dbutils.fs.cp copies one file here, not a folder")
-        data = API.call("GET", "/api/2.0/fs/files" + self._place(source))
-        API.call("PUT", "/api/2.0/fs/files" + self._place(target) + "?overwrite=true", raw=data)
+        if not self._about("get-status", source).get("is_dir"):
+            self._write(target, self._read(source), True)
+            return True
+        if not recurse:
+            raise NotebookError(f'"{source}" is a folder: pass recurse=True to copy what is in it')
+        self.mkdirs(target)
+        for one in self.ls(source):
+            self.cp(one.path, self._place(target) + "/" + one.name.rstrip("/"), True)
         return True
 
     def mv(self, source, target, recurse=False):
         self.cp(source, target, recurse)
-        return self.rm(source)
+        return self.rm(source, recurse)
 
     def rm(self, path, recurse=False):
-        if recurse:
-            raise NotebookError("dbutils.fs.rm removes one file here, not a folder")
-        API.call("DELETE", "/api/2.0/fs/files" + self._place(path))
+        self._told("delete", path=self._place(path), recursive=recurse)
         return True
 
 
