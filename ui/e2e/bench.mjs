@@ -80,7 +80,7 @@ async function pan(page, selector, seconds) {
   }
 }
 
-/** Sums the tasks of the page's main thread between one frame's begin and the next. */
+/** Sums the tasks of the page's main thread from one frame to the next. */
 function framesOf(events) {
   const names = new Map();
   for (const event of events) {
@@ -93,7 +93,9 @@ function framesOf(events) {
   }
   const [main] = [...count].sort(([, one], [, other]) => other - one)[0] ?? [];
   const own = events.filter((event) => `${event.pid}/${event.tid}` === main);
-  const begins = own.filter((event) => event.name === "BeginMainThreadFrame").map((event) => event.ts).sort((a, b) => a - b);
+  // Each frame that the main thread hands over is put into layers once.
+  const handed = own.filter((event) => event.name === "Layerize");
+  const begins = handed.map((event) => event.ts).sort((one, other) => one - other);
   const work = new Array(Math.max(0, begins.length - 1)).fill(0);
   for (const task of own.filter((event) => event.name === "RunTask" && event.ph === "X")) {
     let at = begins.findIndex((begin) => begin > task.ts) - 1;
@@ -120,7 +122,7 @@ async function tabMegabytes(browser, page) {
 function launch() {
   return chromium.launch({
     executablePath: process.env.LOOPWRIGHT_TEST_CHROMIUM,
-    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--js-flags=--expose-gc"],
+    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-quic", "--js-flags=--expose-gc"],
   });
 }
 
@@ -130,7 +132,8 @@ async function floor() {
   const out = join(import.meta.dirname, "../../target/floor");
   await build({ root, logLevel: "error", build: { outDir: out, emptyOutDir: true, assetsInlineLimit: 0 } });
   const server = createServer(async (request, answer) => {
-    const path = request.url === "/" ? "/index.html" : request.url.split("?")[0];
+    const [asked] = request.url.split("?");
+    const path = asked === "/" ? "/index.html" : asked;
     const kind = { html: "text/html", js: "text/javascript", css: "text/css" }[path.split(".").pop()] ?? "text/plain";
     try {
       const body = await readFile(join(out, path));
