@@ -36,7 +36,6 @@ def start(program, data):
         **os.environ,
         "LOOPWRIGHT_BOOTSTRAP_APP_KEY": KEY,
         "LOOPWRIGHT_HOST_ALIASES": "*.azuredatabricks.net=workspace,*.celonis.cloud=this",
-        "LOOPWRIGHT_EGRESS_ALLOW": "127.0.0.0/8",
         "LOOPWRIGHT_LOG": "warn",
     }
     free = ["--listen", "127.0.0.1:0", "--workspace-listen", "127.0.0.1:0"]

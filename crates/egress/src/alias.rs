@@ -4,8 +4,13 @@
 //! Where the setting says that `*.celonis.cloud` is this server, such a call
 //! goes to our own listener by name, and the blueprint runs unedited: its path,
 //! its body and the credentials in its own headers stay as they are.
+//!
+//! The address at which our workspace listens stands for it too, because that
+//! is what people copy from their browser. Nothing else becomes reachable by
+//! that: the same listener is open to everybody as `loopwright://workspace`.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use base::http::OURSELVES;
@@ -86,9 +91,52 @@ pub(crate) fn own_address(aliases: &[HostAlias], address: &str) -> Option<String
     Some(format!("{OURSELVES}{}{}", alias.ours.name(), &url[url::Position::BeforePath..url::Position::AfterQuery]))
 }
 
+/// Returns where an address leads that is the one at which our workspace
+/// listens; `scheme` is what is spoken there.
+pub(crate) fn own_listener(workspace: Option<SocketAddr>, scheme: &str, address: &str) -> Option<String> {
+    let listener = workspace?;
+    let url = url::Url::parse(address).ok().filter(|url| url.scheme() == scheme)?;
+    let is_of_this_machine = listener.ip().is_unspecified() || listener.ip().is_loopback();
+    let is_there = match url.host()? {
+        url::Host::Domain(name) => is_of_this_machine && name.eq_ignore_ascii_case("localhost"),
+        url::Host::Ipv4(ip) => is_at(listener, ip.into()),
+        url::Host::Ipv6(ip) => is_at(listener, ip.into()),
+    };
+    let leads_there = is_there && url.port_or_known_default() == Some(listener.port());
+    leads_there.then(|| format!("{OURSELVES}workspace{}", &url[url::Position::BeforePath..url::Position::AfterQuery]))
+}
+
+/// Who listens at all addresses listens at that of this machine too.
+fn is_at(listener: SocketAddr, ip: IpAddr) -> bool {
+    ip == listener.ip() || listener.ip().is_unspecified() && ip.is_loopback()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_at_which_our_workspace_listens_leads_there() {
+        for (listener, address, expected) in [
+            ("127.0.0.1:8081", "http://127.0.0.1:8081/api?a=1#b", Some("loopwright://workspace/api?a=1")),
+            ("127.0.0.1:8081", "http://localhost:8081", Some("loopwright://workspace/")),
+            ("0.0.0.0:8081", "http://127.0.0.1:8081/", Some("loopwright://workspace/")),
+            ("[::1]:8081", "http://[::1]:8081/", Some("loopwright://workspace/")),
+            ("10.0.0.7:8081", "http://10.0.0.7:8081/", Some("loopwright://workspace/")),
+            ("10.0.0.7:8081", "http://localhost:8081/", None),
+            ("10.0.0.7:8081", "http://127.0.0.1:8081/", None),
+            ("127.0.0.1:8081", "http://127.0.0.1:8080/", None),
+            ("127.0.0.1:8081", "http://127.0.0.2:8081/", None),
+            ("127.0.0.1:8081", "https://127.0.0.1:8081/", None),
+            ("127.0.0.1:8081", "http://localhost.evil.example:8081/", None),
+            ("127.0.0.1:8081", "http://127.0.0.1:8081@evil.example/", None),
+            ("0.0.0.0:8081", "http://10.0.0.7:8081/", None),
+        ] {
+            let listener = listener.parse().expect("an address");
+            assert_eq!(own_listener(Some(listener), "http", address).as_deref(), expected, "{address} at {listener}");
+        }
+        assert_eq!(own_listener(None, "http", "http://127.0.0.1:8081/"), None);
+    }
 
     #[test]
     fn a_name_that_stands_for_ourselves_leads_there() {

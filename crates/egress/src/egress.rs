@@ -8,7 +8,8 @@
 //!
 //! Private, loopback, link-local and other special ranges are closed unless
 //! the allow-list names them. Our own two listeners are open by name, not by
-//! range: `loopwright://this/…` and `loopwright://workspace/…`.
+//! range: `loopwright://this/…` and `loopwright://workspace/…`; the workspace
+//! also by the very address at which it listens.
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -58,6 +59,8 @@ pub struct Egress {
     pub(crate) authorities: Arc<[CertificateDer<'static>]>,
     /// Names that stand for ourselves.
     aliases: Arc<[HostAlias]>,
+    /// Where our workspace listens.
+    workspace: Option<SocketAddr>,
     /// For what is not HTTP; see [`crate::dial`].
     pub(crate) guarded: Guarded,
 }
@@ -79,6 +82,7 @@ impl Egress {
             .enable_http1()
             .wrap_connector(guarded.clone());
         let inside_scheme = if origins.certificate.is_some() { "https" } else { "http" };
+        let workspace = origins.workspace;
         let inside = HttpsConnectorBuilder::new()
             .with_tls_config(only(origins.certificate.clone()))
             .https_or_http()
@@ -90,6 +94,7 @@ impl Egress {
             inside_scheme,
             authorities: authorities.into(),
             aliases: Arc::default(),
+            workspace,
             guarded,
         }
     }
@@ -169,7 +174,10 @@ impl Http for Egress {
     }
 
     fn own_address(&self, url: &str) -> Option<String> {
-        if url.starts_with(OURSELVES) { Some(url.to_owned()) } else { alias::own_address(&self.aliases, url) }
+        if url.starts_with(OURSELVES) {
+            return Some(url.to_owned());
+        }
+        alias::own_address(&self.aliases, url).or_else(|| alias::own_listener(self.workspace, self.inside_scheme, url))
     }
 }
 

@@ -75,6 +75,17 @@ async fn our_own_listeners_are_open_by_name() {
 }
 
 #[tokio::test]
+async fn our_workspace_is_open_by_its_address_and_what_is_beside_it_is_not() {
+    let (address, asked) = one_answer(HELLO).await;
+    let egress = Egress::new(Vec::new(), Origins { workspace: Some(address), ..Origins::default() });
+    let answer = egress.send(Request::new(Method::GET, format!("http://{address}/x?y=1"))).await.expect("an answer");
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(asked.await.expect("the server ran").starts_with("GET /x?y=1 HTTP/1.1\r\n"));
+    let other = egress.send(Request::new(Method::GET, "http://127.0.0.1:9/")).await;
+    assert!(matches!(other, Err(HttpError::Forbidden { .. })));
+}
+
+#[tokio::test]
 async fn a_long_answer_is_cut_and_says_so() {
     let (address, _asked) = one_answer(HELLO).await;
     let egress = Egress::new(vec!["127.0.0.0/8".parse().expect("a rule")], Origins::default());

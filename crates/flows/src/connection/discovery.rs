@@ -68,11 +68,12 @@ async fn ask(name: &str, url: &str, http: &dyn Http) -> Result<Option<Json>, Mod
 }
 
 /// Lets the secret go only to where it is safe: by https, or to the workspace
-/// itself. Our own workspace is called by its own name, whatever it says.
+/// itself. Our own workspace is called as the connection calls it, whatever
+/// it says: it cannot know by which of its names it is known there.
 fn trusted(name: &str, address: &str, workspace: &str, http: &dyn Http) -> Result<String, ModuleError> {
     let url = Url::parse(address)
         .map_err(|_| refused(name, &format!("\"{address}\" is not an address at which tokens are given out")))?;
-    if workspace.starts_with(base::http::OURSELVES) {
+    if http.own_address(workspace).is_some() {
         return Ok(format!("{workspace}{}", url.path().trim_end_matches('/')));
     }
     let host = |text: &str| Url::parse(text).ok().and_then(|url| url.host_str().map(str::to_owned));
