@@ -593,10 +593,10 @@ fn waits(id: i64, wait: &Wait, known: &Known, now: Timestamp) -> Next {
 
 fn span(deadline: Option<Duration>) -> String {
     let seconds = deadline.unwrap_or_default().as_secs();
-    if seconds >= 120 && seconds.is_multiple_of(60) {
-        format!("{} minutes", seconds / 60)
-    } else {
-        format!("{seconds} seconds")
+    match seconds {
+        1 => "1 second".to_owned(),
+        _ if seconds >= 120 && seconds.is_multiple_of(60) => format!("{} minutes", seconds / 60),
+        _ => format!("{seconds} seconds"),
     }
 }
 
@@ -608,12 +608,13 @@ fn told(seen: &Json, outputs: bool, known: &Known) -> Result<Value, Box<Ask>> {
         let path = format!("/api/2.2/jobs/runs/get?run_id={id}&page_token={}", in_path(page));
         return Err(Box::new(Ask::get(What::Tasks, path).about(of_run(id))));
     }
-    if outputs {
-        let missing = run::outputs_to_ask(seen).into_iter().take(OUTPUTS_MAX);
-        if let Some(task) = missing.into_iter().find(|task| !known.outputs.contains_key(task)) {
-            let path = format!("/api/2.2/jobs/runs/get-output?run_id={task}");
-            return Err(Box::new(Ask::get(What::Output(task), path).about(of_run(task))));
-        }
+    let wanted = match outputs {
+        true => run::outputs_to_ask(seen).into_iter().take(OUTPUTS_MAX).collect(),
+        false => Vec::from_iter(run::output_that_explains(seen)),
+    };
+    if let Some(task) = wanted.into_iter().find(|task| !known.outputs.contains_key(task)) {
+        let path = format!("/api/2.2/jobs/runs/get-output?run_id={task}");
+        return Err(Box::new(Ask::get(What::Output(task), path).about(of_run(task))));
     }
     Ok(Value::from_json(run::bundle(seen, &known.outputs)))
 }

@@ -5,6 +5,7 @@
 //! the result counts. A state that nobody knows is not final.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -63,11 +64,38 @@ pub(crate) fn outputs_to_ask(run: &Json) -> Vec<i64> {
             && life_of(task) != "SKIPPED"
             && !matches!(result.as_str(), "EXCLUDED" | "UPSTREAM_FAILED" | "UPSTREAM_CANCELED" | "DISABLED" | "SKIPPED")
     };
-    tasks(run).iter().filter(ran).filter_map(|task| id_of(&task["run_id"])).collect()
+    tasks(run).into_iter().filter(ran).filter_map(|task| id_of(&task["run_id"])).collect()
 }
 
-fn tasks(run: &Json) -> &[Json] {
-    run["tasks"].as_array().map_or(&[], Vec::as_slice)
+/// Returns the task's run that explains why a run did not succeed: its output is
+/// asked for even where nobody wants the others.
+pub(crate) fn output_that_explains(run: &Json) -> Option<i64> {
+    let result = result_of(run);
+    if result.is_empty() || is_success(&result) {
+        return None;
+    }
+    let failed = tasks(run).into_iter().find(|task| is_over(task) && result_of(task) == "FAILED")?;
+    id_of(&failed["run_id"])
+}
+
+/// Returns the tasks of a run as they stand: of each its latest attempt. A run
+/// that was repaired, or that tries its tasks again, lists the earlier ones
+/// too, and nobody says in which order.
+fn tasks(run: &Json) -> Vec<&Json> {
+    let attempt = |task: &Json| task["attempt_number"].as_i64().unwrap_or(0);
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut latest: Vec<&Json> = Vec::new();
+    for task in run["tasks"].as_array().into_iter().flatten() {
+        match places.entry(text_of(task, "task_key")) {
+            Entry::Vacant(new) => {
+                new.insert(latest.len());
+                latest.push(task);
+            }
+            Entry::Occupied(known) if attempt(latest[*known.get()]) < attempt(task) => latest[*known.get()] = task,
+            Entry::Occupied(_) => {}
+        }
+    }
+    latest
 }
 
 /// Returns what identifies this end of a run: a run that is repaired ends again.
@@ -83,7 +111,7 @@ pub(crate) fn bundle(run: &Json, outputs: &HashMap<i64, Json>) -> Json {
     let result = result_of(run);
     let status = text_of(&run["status"], "state");
     let state = if life_of(run).is_empty() { status } else { life_of(run) };
-    let tasks: Vec<Json> = tasks(run).iter().map(|task| task_of(task, outputs)).collect();
+    let tasks: Vec<Json> = tasks(run).into_iter().map(|task| task_of(task, outputs)).collect();
     let failed = tasks.iter().find(|task| {
         let result = text_of(task, "result_state");
         !result.is_empty() && !is_success(result) && !text_of(task, "error").is_empty()
@@ -171,7 +199,11 @@ fn parameters_of(run: &Json) -> Json {
         given.insert(text_of(parameter, "name").to_owned(), value.clone());
     }
     for (family, values) in run["overriding_parameters"].as_object().into_iter().flatten() {
-        given.insert(family.clone(), values.clone());
+        match values.as_object().filter(|_| family == "job_parameters") {
+            // They stand among the job's own as well, and there by their names.
+            Some(values) => given.extend(values.clone()),
+            None => _ = given.insert(family.clone(), values.clone()),
+        }
     }
     if given.is_empty() { Json::Null } else { Json::Object(given) }
 }
@@ -200,7 +232,7 @@ pub(crate) fn failure(bundle: &Json) -> ModuleError {
     };
     let error = match text_of(bundle, "error") {
         "" => String::new(),
-        error => format!(": {error}"),
+        error => format!(": {}", error.trim_end_matches('.')),
     };
     let task = match text_of(bundle, "failed_task") {
         "" => String::new(),
@@ -278,6 +310,7 @@ mod tests {
             ],
         });
         assert_eq!(outputs_to_ask(&run), [1, 2]);
+        assert_eq!(output_that_explains(&run), Some(2));
         let outputs = HashMap::from([
             (1, json!({"notebook_output": {"result": "42"}})),
             (2, json!({"error": "ValueError: no such case\n  more", "error_trace": "Traceback", "logs": "scoring\n"})),
@@ -287,6 +320,28 @@ mod tests {
         .assert_eq(&bundle.to_string());
         expect![[r#"RuntimeError: run 812345678901234567 of job 912345678901234567 ended as FAILED: ValueError: no such case (task "score"); its log: https://w/task"#]]
         .assert_eq(&failure(&bundle).to_string());
+    }
+
+    #[test]
+    fn of_a_task_that_was_tried_again_the_latest_attempt_counts() {
+        let task = |key: &str, run: i64, attempt: i64, result: &str| {
+            let state = json!({"life_cycle_state": "TERMINATED", "result_state": result});
+            json!({"task_key": key, "run_id": run, "attempt_number": attempt, "state": state})
+        };
+        let (old, load, new) = (task("a", 1, 0, "FAILED"), task("load", 2, 0, "SUCCESS"), task("a", 3, 1, "SUCCESS"));
+        for order in [[&old, &load, &new], [&new, &load, &old]] {
+            let run = json!({"tasks": order});
+            assert_eq!(outputs_to_ask(&run), [3, 2], "{run}");
+        }
+    }
+
+    #[test]
+    fn what_a_run_was_given_is_told_once_and_by_its_names() {
+        let run = json!({
+            "job_parameters": [{"name": "a", "default": "1", "value": "2"}],
+            "overriding_parameters": {"job_parameters": {"a": "2"}, "notebook_params": {"c": "3"}},
+        });
+        assert_eq!(parameters_of(&run), json!({"a": "2", "notebook_params": {"c": "3"}}));
     }
 
     #[test]
