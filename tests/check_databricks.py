@@ -28,13 +28,14 @@ class Server:
     """A server on a fresh folder and free ports; small chunks, so that a
     thousand rows are three of them."""
 
-    def __init__(self, program, data):
+    def __init__(self, program, data, **settings):
         environment = {
             **os.environ,
             "LOOPWRIGHT_BOOTSTRAP_APP_KEY": KEY,
             "LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN": TOKEN,
             "LOOPWRIGHT_WORKSPACE_CHUNK_ROWS": "400",
             "LOOPWRIGHT_LOG": "warn",
+            **settings,
         }
         free = ["--listen", "127.0.0.1:0", "--workspace-listen", "127.0.0.1:0"]
         command = [program, "serve", "--data", data, *free]
@@ -56,12 +57,21 @@ class Server:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from None
         return json.loads(text) if text else None
 
+    def verb(self, *arguments, told=None, may_fail=False):
+        """Runs a verb of the command line against this server."""
+        environment = {
+            **os.environ,
+            "LOOPWRIGHT_URL": self.url,
+            "LOOPWRIGHT_APP_KEY": KEY,
+            "LOOPWRIGHT_WORKSPACE_URL": self.workspace_url,
+            "LOOPWRIGHT_WORKSPACE_TOKEN": TOKEN,
+        }
+        done = subprocess.run([self.program, *arguments], env=environment, input=told, capture_output=True, text=True)
+        assert may_fail or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
     def push(self, pool, table, file):
-        environment = {**os.environ, "LOOPWRIGHT_URL": self.url, "LOOPWRIGHT_APP_KEY": KEY}
-        done = subprocess.run(
-            [self.program, "push", "--create-pool", pool, table, str(file)], env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        self.verb("push", "--create-pool", pool, table, str(file))
 
     def stop(self):
         self.process.terminate()
@@ -94,10 +104,11 @@ def furnish(server, folder):
     }
 
 
-def service_principal(server):
-    """Makes a service principal that may do what an administrator may."""
+def service_principal(server, groups=("admins",)):
+    """Makes a service principal: as an administrator it may do everything, in no
+    group nothing."""
     principals = "/api/2.0/preview/scim/v2/ServicePrincipals"
-    made = server.call("POST", principals, {"displayName": "sdk", "groups": [{"value": "admins"}]})
+    made = server.call("POST", principals, {"displayName": "sdk", "groups": [{"value": group} for group in groups]})
     secrets = f"/api/2.0/accounts/servicePrincipals/{made['id']}/credentials/secrets"
     secret = server.call("POST", secrets, {})
     return made["applicationId"], secret["secret"]

@@ -54,6 +54,7 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     steps.step("demo, checked from outside", checked_demo)?;
     steps.step("official clients", official_clients)?;
     steps.step("generations of the Databricks SDK", databricks_generations)?;
+    steps.step("flows in a Databricks workspace", || from_outside("tests/check_databricks_flows.py", None))?;
     steps.step("guides, as they stand", || {
         demo::build()?;
         let Some(python) = find(&["python3"], &[]) else {
