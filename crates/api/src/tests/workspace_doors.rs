@@ -72,6 +72,7 @@ const ROUTES: &[(&str, Expected)] = &[
     ("/api/2.0/ip-access-lists/{id}", Denied),
     ("/api/2.0/workspace-conf", Denied),
     ("/api/2.0/loopwright/logs", Denied),
+    ("/__control/*", Denied),
     ("/api/2.0/workspace/*", Elsewhere),
     ("/api/2.0/workspace-files/*", Elsewhere),
     ("/api/2.0/secrets/*", Elsewhere),
