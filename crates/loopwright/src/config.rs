@@ -105,6 +105,13 @@ pub(crate) struct Config {
     pub(crate) data_models_bytes_max: u64,
     pub(crate) python: PathBuf,
     pub(crate) workspace_failed_runs: FailedRuns,
+    #[serde(deserialize_with = "yes_or_no")]
+    pub(crate) workspace_missing_is_400: bool,
+    pub(crate) workspace_rate_limits: RateLimits,
+    #[serde(deserialize_with = "number")]
+    pub(crate) keep_job_runs_days: u64,
+    #[serde(deserialize_with = "yes_or_no")]
+    pub(crate) workspace_faults: bool,
     #[serde(deserialize_with = "number")]
     pub(crate) workspace_chunk_rows: u64,
     #[serde(deserialize_with = "number")]
@@ -226,6 +233,26 @@ impl FailedRuns {
         match self {
             FailedRuns::InternalError => "INTERNAL_ERROR",
             FailedRuns::Terminated => "TERMINATED",
+        }
+    }
+}
+
+/// How often the local workspace may be called.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RateLimits {
+    /// As often as somebody likes.
+    Off,
+    /// As often as a real one.
+    Databricks,
+}
+
+impl RateLimits {
+    /// Returns the word of the settings.
+    fn word(self) -> &'static str {
+        match self {
+            RateLimits::Off => "off",
+            RateLimits::Databricks => "databricks",
         }
     }
 }
@@ -355,6 +382,10 @@ impl Config {
             ("data_models_bytes_max", self.data_models_bytes_max.to_string()),
             ("python", self.python.display().to_string()),
             ("workspace_failed_runs", self.workspace_failed_runs.word().to_owned()),
+            ("workspace_missing_is_400", self.workspace_missing_is_400.to_string()),
+            ("workspace_rate_limits", self.workspace_rate_limits.word().to_owned()),
+            ("keep_job_runs_days", self.keep_job_runs_days.to_string()),
+            ("workspace_faults", self.workspace_faults.to_string()),
             ("workspace_chunk_rows", self.workspace_chunk_rows.to_string()),
             ("workspace_access_token_seconds", self.workspace_access_token_seconds.to_string()),
             ("workspace_token_days_max", self.workspace_token_days_max.to_string()),

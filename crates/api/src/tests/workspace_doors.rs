@@ -53,6 +53,7 @@ const ROUTES: &[(&str, Expected)] = &[
     ("/api/2.x/jobs/runs/export", Denied),
     ("/api/2.0/permissions/jobs/{id}", Denied),
     ("/api/2.0/permissions/jobs/{id}/permissionLevels", Denied),
+    ("/api/2.0/permissions/serving-endpoints/*", Denied),
     ("/api/2.0/token/create", Open),
     ("/api/2.0/token/list", Open),
     ("/api/2.0/token/delete", Open),
