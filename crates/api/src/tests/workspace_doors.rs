@@ -232,6 +232,7 @@ async fn every_route_is_tried_by_those_who_may_not() {
     assert_eq!(refusals.len(), 1, "{refusals:?}");
 }
 
+/// Check 9: neither the answer nor the rows tell that there is a job.
 #[tokio::test]
 async fn who_may_not_is_told_the_same_of_what_is_and_what_is_not() {
     let house = House::open().await;
@@ -261,6 +262,13 @@ async fn who_may_not_is_told_the_same_of_what_is_and_what_is_not() {
         assert_eq!(answer.status, 200, "{}", answer.body);
     };
     assert_eq!((list().await, run_now().await), (None, 403));
+    let refused = call("POST /api/2.2/jobs/run-now".into(), json!({ "job_id": job })).await.json();
+    let expected = format!(
+        "User {name} does not have CAN_MANAGE_RUN permission on job {job}; its owner or an administrator can give it"
+    );
+    assert_eq!(refused["message"], expected);
+    let started = house.call_workspace(&format!("GET /api/2.2/jobs/runs/list?job_id={job}"), "").await.json();
+    assert_eq!(started.get("runs"), None, "who may not has started no run");
     permit("CAN_VIEW").await;
     assert_eq!((list().await, run_now().await), (Some(1), 403));
     permit("CAN_MANAGE_RUN").await;
