@@ -126,12 +126,13 @@ def main():
                     walk(python, server, way, there)
         finally:
             server.stop()
-        # Tokens that end before the run does.
-        server = Server(program, folder + "/short", {"LOOPWRIGHT_WORKSPACE_ACCESS_TOKEN_SECONDS": "3"})
+        # Tokens that end before the run does, and answers that are lost.
+        settings = {"LOOPWRIGHT_WORKSPACE_ACCESS_TOKEN_SECONDS": "3", "LOOPWRIGHT_WORKSPACE_FAULTS": "true"}
+        server = Server(program, folder + "/faults", settings)
         try:
             way = as_principal(*service_principal(server))
             for python in [sys.executable, *others]:
-                walk(python, server, way, {"only": "short tokens"})
+                walk(python, server, way, {"only": "faults"})
         finally:
             server.stop()
 

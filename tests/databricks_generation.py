@@ -198,14 +198,33 @@ def check_short_tokens(client, folder):
         assert error.code == 401, error
 
 
+def check_lost_answers(client, folder):
+    """The workspace does the work and loses the answer; the SDK asks again, by itself or by its caller."""
+    file(client, f"{folder}/nothing.py", b"")
+    job = client.jobs.create(name="asked twice", max_concurrent_runs=9, tasks=[python_task("t", f"{folder}/nothing.py")])
+    lose = {"route": "POST /api/2.*/jobs/run-now", "drop": "after"}
+    client.api_client.do("POST", "/__control/faults", body=lose)
+    token = str(uuid.uuid4())
+    try:
+        started = client.jobs.run_now(job.job_id, idempotency_token=token)
+    except (OSError, DatabricksError):
+        started = client.jobs.run_now(job.job_id, idempotency_token=token)
+    runs = [run.run_id for run in client.jobs.list_runs(job_id=job.job_id)]
+    assert runs == [started.run_id], f"one run, though it was asked for twice: {runs}"
+    rules = client.api_client.do("GET", "/__control/faults")["rules"]
+    assert rules[-1]["struck"] == 1, rules
+    client.api_client.do("POST", "/__control/reset", body={})
+
+
 def main():
     there = json.loads(sys.argv[1])
     client = WorkspaceClient()
     me = client.current_user.me().user_name
     folder = f"/Shared/{__version__}-{me}"
-    if there.get("only") == "short tokens":
+    if there.get("only") == "faults":
         check_short_tokens(client, folder)
-        print(f"ok   databricks-sdk {__version__} as {me}: a run that outlasts its token")
+        check_lost_answers(client, folder)
+        print(f"ok   databricks-sdk {__version__} as {me}: a run that outlasts its token, an answer that is lost")
         return
     check_run_and_output(client, folder)
     check_notebook(client, folder)
