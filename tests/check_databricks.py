@@ -114,23 +114,35 @@ def service_principal(server, groups=("admins",)):
     return made["applicationId"], secret["secret"]
 
 
+def walk(python, server, way, there):
+    """Lets one generation walk through a workspace, signed in in one way."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS_")}
+    environment = {**clean, "DATABRICKS_HOST": server.workspace_url, **way}
+    subprocess.run([python, str(HERE / "databricks_generation.py"), json.dumps(there)], env=environment, check=True)
+
+
+def as_principal(client_id, client_secret):
+    return {"DATABRICKS_CLIENT_ID": client_id, "DATABRICKS_CLIENT_SECRET": client_secret}
+
+
 def main():
     program, *others = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         server = Server(program, folder + "/data")
         try:
             there = furnish(server, folder)
-            client_id, client_secret = service_principal(server)
-            ways = [
-                {"DATABRICKS_TOKEN": TOKEN},
-                {"DATABRICKS_CLIENT_ID": client_id, "DATABRICKS_CLIENT_SECRET": client_secret},
-            ]
             for python in [sys.executable, *others]:
-                for way in ways:
-                    clean = {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS_")}
-                    environment = {**clean, "DATABRICKS_HOST": server.workspace_url, **way}
-                    command = [python, str(HERE / "databricks_generation.py"), json.dumps(there)]
-                    subprocess.run(command, env=environment, check=True)
+                for way in [{"DATABRICKS_TOKEN": TOKEN}, as_principal(*service_principal(server))]:
+                    walk(python, server, way, there)
+        finally:
+            server.stop()
+        # Tokens that end before the run does, and answers that are lost.
+        settings = {"LOOPWRIGHT_WORKSPACE_ACCESS_TOKEN_SECONDS": "3", "LOOPWRIGHT_WORKSPACE_FAULTS": "true"}
+        server = Server(program, folder + "/faults", **settings)
+        try:
+            way = as_principal(*service_principal(server))
+            for python in [sys.executable, *others]:
+                walk(python, server, way, {"only": "faults"})
         finally:
             server.stop()
 

@@ -8,6 +8,8 @@ SDK itself looks for them; what is there already comes as JSON.
 import io
 import json
 import sys
+import urllib.error
+import urllib.request
 import uuid
 
 from databricks.sdk import WorkspaceClient
@@ -180,11 +182,50 @@ def check_refusals(client):
         assert "Job 1 does not exist" in str(error), error
 
 
+def check_short_tokens(client, folder):
+    """A run outlasts the token with which it was started: the SDK buys the next one by itself."""
+    first = client.config.authenticate()["Authorization"]
+    file(client, f"{folder}/lasts.py", b"import time\nfor second in range(8):\n    time.sleep(1)\nprint('over')\n")
+    job = client.jobs.create(name="lasts", tasks=[python_task("lasts", f"{folder}/lasts.py")])
+    run = client.jobs.run_now(job.job_id).result()
+    assert run.state.result_state == jobs.RunResultState.SUCCESS, run.state
+    assert client.jobs.get_run_output(run.tasks[0].run_id).logs == "over\n"
+    request = urllib.request.Request(client.config.host + "/api/2.0/preview/scim/v2/Me", headers={"Authorization": first})
+    try:
+        urllib.request.urlopen(request)
+        raise AssertionError("the first token is still good")
+    except urllib.error.HTTPError as error:
+        assert error.code == 401, error
+
+
+def check_lost_answers(client, folder):
+    """The workspace does the work and loses the answer; the SDK asks again, by itself or by its caller."""
+    file(client, f"{folder}/nothing.py", b"")
+    job = client.jobs.create(name="asked twice", max_concurrent_runs=9, tasks=[python_task("t", f"{folder}/nothing.py")])
+    lose = {"route": "POST /api/2.*/jobs/run-now", "drop": "after"}
+    client.api_client.do("POST", "/__control/faults", body=lose)
+    token = str(uuid.uuid4())
+    try:
+        started = client.jobs.run_now(job.job_id, idempotency_token=token)
+    except (OSError, DatabricksError):
+        started = client.jobs.run_now(job.job_id, idempotency_token=token)
+    runs = [run.run_id for run in client.jobs.list_runs(job_id=job.job_id)]
+    assert runs == [started.run_id], f"one run, though it was asked for twice: {runs}"
+    rules = client.api_client.do("GET", "/__control/faults")["rules"]
+    assert rules[-1]["struck"] == 1, rules
+    client.api_client.do("POST", "/__control/reset", body={})
+
+
 def main():
     there = json.loads(sys.argv[1])
     client = WorkspaceClient()
     me = client.current_user.me().user_name
     folder = f"/Shared/{__version__}-{me}"
+    if there.get("only") == "faults":
+        check_short_tokens(client, folder)
+        check_lost_answers(client, folder)
+        print(f"ok   databricks-sdk {__version__} as {me}: a run that outlasts its token, an answer that is lost")
+        return
     check_run_and_output(client, folder)
     check_notebook(client, folder)
     check_lists(client, folder)

@@ -8,6 +8,7 @@ use base::{AddressRange, Chance, Clock};
 use crate::health::Readiness;
 use crate::intelligence::RequestLimits;
 use crate::metrics::Metrics;
+use crate::workspace::WorkspaceWays;
 
 /// Everything that a request may need. Cloning it clones pointers.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub struct App {
     pub flows: Arc<flows::Flows>,
     /// The local workspace.
     pub workspace: Arc<workspace::Workspace>,
+    /// In which ways it behaves as others do.
+    pub workspace_ways: WorkspaceWays,
     /// Knowledge models.
     pub mining: Arc<mining::Mining>,
     /// Answers SQL over the tables of a pool.

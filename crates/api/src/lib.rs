@@ -49,6 +49,7 @@ pub use mail::take_mails;
 pub use metrics::Metrics;
 pub use peer::WithPeers;
 pub use router::{main_router, workspace_router};
+pub use workspace::{Faults, WorkspaceLimits, WorkspaceWays};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -168,6 +169,43 @@ impl Clock for SimClock {
     }
 }
 
+/// A clock that goes as another one does and can be put off it, for whoever
+/// tries what a jump of the clock does to a program.
+pub struct ShiftedClock {
+    other: Arc<dyn Clock>,
+    shift_micros: AtomicI64,
+}
+
+impl ShiftedClock {
+    /// Makes a clock that shows what `other` does.
+    pub fn over(other: Arc<dyn Clock>) -> Self {
+        ShiftedClock { other, shift_micros: AtomicI64::new(0) }
+    }
+
+    /// Puts the clock forward by so many microseconds; back, if they are negative.
+    pub fn jump(&self, micros: i64) {
+        let shifted = |shift: i64| Some(shift.saturating_add(micros));
+        let before = self.shift_micros.fetch_update(Ordering::SeqCst, Ordering::SeqCst, shifted);
+        before.expect("the step is always taken");
+    }
+
+    /// Lets the clock show again what the other one does.
+    pub fn set_right(&self) {
+        self.shift_micros.store(0, Ordering::SeqCst);
+    }
+
+    /// Returns how many microseconds the clock is ahead of the other one.
+    pub fn shift_micros(&self) -> i64 {
+        self.shift_micros.load(Ordering::SeqCst)
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.other.now().0.saturating_add(self.shift_micros()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +249,19 @@ mod tests {
         assert_eq!(clock.now().to_string(), "2026-01-01T00:01:30.000Z");
         clock.set(Timestamp::FAR_FUTURE);
         assert_eq!(clock.advance(Duration::from_secs(1)), Timestamp::FAR_FUTURE);
+    }
+
+    #[test]
+    fn a_shifted_clock_goes_on_from_where_it_was_put() {
+        let other = Arc::new(SimClock::default());
+        let clock = ShiftedClock::over(other.clone());
+        clock.jump(3_600_000_000);
+        other.advance(Duration::from_secs(5));
+        assert_eq!(clock.now().to_string(), "2026-01-01T01:00:05.000Z");
+        clock.jump(-7_200_000_000);
+        assert_eq!(clock.now().to_string(), "2025-12-31T23:00:05.000Z");
+        clock.set_right();
+        assert_eq!((clock.now(), clock.shift_micros()), (other.now(), 0));
     }
 
     #[test]

@@ -105,6 +105,13 @@ pub(crate) struct Config {
     pub(crate) data_models_bytes_max: u64,
     pub(crate) python: PathBuf,
     pub(crate) workspace_failed_runs: FailedRuns,
+    #[serde(deserialize_with = "yes_or_no")]
+    pub(crate) workspace_missing_is_400: bool,
+    pub(crate) workspace_rate_limits: RateLimits,
+    #[serde(deserialize_with = "number")]
+    pub(crate) keep_job_runs_days: u64,
+    #[serde(deserialize_with = "yes_or_no")]
+    pub(crate) workspace_faults: bool,
     #[serde(deserialize_with = "number")]
     pub(crate) workspace_chunk_rows: u64,
     #[serde(deserialize_with = "number")]
@@ -226,6 +233,26 @@ impl FailedRuns {
         match self {
             FailedRuns::InternalError => "INTERNAL_ERROR",
             FailedRuns::Terminated => "TERMINATED",
+        }
+    }
+}
+
+/// How often the local workspace may be called.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RateLimits {
+    /// As often as somebody likes.
+    Off,
+    /// As often as a real one.
+    Databricks,
+}
+
+impl RateLimits {
+    /// Returns the word of the settings.
+    fn word(self) -> &'static str {
+        match self {
+            RateLimits::Off => "off",
+            RateLimits::Databricks => "databricks",
         }
     }
 }
@@ -355,6 +382,10 @@ impl Config {
             ("data_models_bytes_max", self.data_models_bytes_max.to_string()),
             ("python", self.python.display().to_string()),
             ("workspace_failed_runs", self.workspace_failed_runs.word().to_owned()),
+            ("workspace_missing_is_400", self.workspace_missing_is_400.to_string()),
+            ("workspace_rate_limits", self.workspace_rate_limits.word().to_owned()),
+            ("keep_job_runs_days", self.keep_job_runs_days.to_string()),
+            ("workspace_faults", self.workspace_faults.to_string()),
             ("workspace_chunk_rows", self.workspace_chunk_rows.to_string()),
             ("workspace_access_token_seconds", self.workspace_access_token_seconds.to_string()),
             ("workspace_token_days_max", self.workspace_token_days_max.to_string()),
@@ -559,6 +590,10 @@ mod tests {
             data_models_bytes_max = 0
             python = python3
             workspace_failed_runs = INTERNAL_ERROR
+            workspace_missing_is_400 = false
+            workspace_rate_limits = off
+            keep_job_runs_days = 60
+            workspace_faults = false
             workspace_chunk_rows = 100000
             workspace_access_token_seconds = 3600
             workspace_token_days_max = 0
@@ -648,7 +683,7 @@ mod tests {
         ];
         let told = environments.map(|variable| load_from(&[variable], &[]).err().expect("a refusal").to_string());
         expect![[r#"
-            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `mail_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `host_aliases`, `public_url`, `trusted_proxies`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `data_models_bytes_max`, `python`, `workspace_failed_runs`, `workspace_chunk_rows`, `workspace_access_token_seconds`, `workspace_token_days_max`, `pip_arguments`, `task_environments`, `spark_remote`, `task_memory_bytes_max`, `task_cpu_seconds_max`, `task_open_files_max`, `task_token_hours`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `intelligence_requests_per_second`, `intelligence_requests_per_day`, `flow_returns_per_hour_max`, `connection_warning_days`, `databricks_calls_per_second`, `keep_databricks_calls_days`, `keep_flow_runs_days`, `hook_queue_max`, `hook_queue_bytes_max`, `hook_requests_per_ten_seconds`, `hook_bytes_max`, `hook_answer_seconds`, `flow_instant_errors_max`, `flow_operations_max`, `flow_working_seconds_max`, `flow_operation_seconds_max`, `flow_bundle_bytes_max`, `data_store_records_max`, `data_store_record_bytes_max`, `data_store_bytes_max`, `flow_text_bytes_max`, `flow_call_depth_max`, `flow_incomplete_max`, `flow_incomplete_bytes_max`, `flow_retry_minutes`, `flow_rerun_minutes`, `flow_failed_retries_max`, `flow_failed_retries_seconds`, `flow_semantics`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
+            the configuration is wrong: listn: unknown field: found `listn`, expected `one of `data`, `listen`, `workspace_listen`, `mail_listen`, `tls`, `database_url`, `bootstrap_app_key`, `workspace_bootstrap_token`, `sealing_keys`, `egress_allow`, `host_aliases`, `public_url`, `trusted_proxies`, `source_folders`, `callback_http`, `subscriptions_max`, `events_per_day_max`, `limits_enforce`, `keep_events_days`, `keep_events_bytes`, `queue_events_days`, `queue_events_bytes`, `suspend_after_hours`, `mail_server`, `mail_from`, `mail_to`, `notice_seconds`, `ca_file`, `sql_seconds_max`, `sql_bytes_max`, `sql_scratch_bytes_max`, `transform_seconds_max`, `data_models_bytes_max`, `python`, `workspace_failed_runs`, `workspace_missing_is_400`, `workspace_rate_limits`, `keep_job_runs_days`, `workspace_faults`, `workspace_chunk_rows`, `workspace_access_token_seconds`, `workspace_token_days_max`, `pip_arguments`, `task_environments`, `spark_remote`, `task_memory_bytes_max`, `task_cpu_seconds_max`, `task_open_files_max`, `task_token_hours`, `log`, `log_format`, `stop_seconds`, `management_requests_max`, `intelligence_requests_per_second`, `intelligence_requests_per_day`, `flow_returns_per_hour_max`, `connection_warning_days`, `databricks_calls_per_second`, `keep_databricks_calls_days`, `keep_flow_runs_days`, `hook_queue_max`, `hook_queue_bytes_max`, `hook_requests_per_ten_seconds`, `hook_bytes_max`, `hook_answer_seconds`, `flow_instant_errors_max`, `flow_operations_max`, `flow_working_seconds_max`, `flow_operation_seconds_max`, `flow_bundle_bytes_max`, `data_store_records_max`, `data_store_record_bytes_max`, `data_store_bytes_max`, `flow_text_bytes_max`, `flow_call_depth_max`, `flow_incomplete_max`, `flow_incomplete_bytes_max`, `flow_retry_minutes`, `flow_rerun_minutes`, `flow_failed_retries_max`, `flow_failed_retries_seconds`, `flow_semantics`, `chunk_bytes_max`, `keep_chunks_hours`, `keep_chunks_bytes`, `push_executions_per_second`, `push_executions_per_hour`` (in the environment)
             the configuration is wrong: listen: "8080" is not an address such as 127.0.0.1:8080 (in the environment)
             the configuration is wrong: egress_allow: "lan" is not a range such as 10.1.0.0/16 or 127.0.0.1:9000 (in the environment)
             the configuration is wrong: callback_http: "yes" is not "true" or "false" (in the environment)"#]].assert_eq(&told.join("\n"));

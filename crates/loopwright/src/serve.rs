@@ -70,6 +70,10 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     if let Some(address) = mail_address {
         say(&format!("taking mails on smtp://{address}"));
     }
+    if config.workspace_faults {
+        say("warning: the local workspace can be made to fail on purpose (setting \"workspace_faults\")");
+        tracing::warn!("the local workspace can be made to fail on purpose (setting \"workspace_faults\")");
+    }
     info!(main = %addresses.main, "the server is ready");
 
     stop_signals.wait().await;
@@ -116,6 +120,7 @@ fn app_of(house: &House, config: &Config) -> api::App {
         events: house.events.clone(),
         flows: house.flows.clone(),
         workspace: house.workspace.clone(),
+        workspace_ways: house.workspace_ways.clone(),
         mining: house.mining.clone(),
         sql: house.lake.clone(),
         management_requests_max: usize::try_from(config.management_requests_max).unwrap_or(usize::MAX),

@@ -14,13 +14,13 @@ use anyhow::{Context, Result};
 use base::db::{self, Control, Db, Migration};
 use base::error::{Coded, Kind};
 use base::secret::KeyRing;
-use base::time::SystemClock;
+use base::time::{ShiftedClock, SystemClock};
 use base::{Actor, BoxFuture, Chance, Clock};
 use egress::{Egress, Origins};
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value as Json, json};
 
-use crate::config::{Config, FailedRuns};
+use crate::config::{Config, FailedRuns, RateLimits};
 use crate::statements::StatementsOfLake;
 use crate::{memory, tls};
 
@@ -48,6 +48,7 @@ pub(crate) struct House {
     pub(crate) events: Arc<events::Events>,
     pub(crate) flows: Arc<flows::Flows>,
     pub(crate) workspace: Arc<workspace::Workspace>,
+    pub(crate) workspace_ways: api::WorkspaceWays,
     pub(crate) mining: Arc<mining::Mining>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
@@ -129,11 +130,22 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
     flows.set_signals(Arc::new(SignalsOfEvents { events: events.clone(), mining: mining.clone() }));
     flows.set_notices(Arc::new(NoticesOfEvents(events.clone())));
 
+    // Only the workspace's clock can be made to jump: everything else goes on.
+    let shifted = config.workspace_faults.then(|| Arc::new(ShiftedClock::over(clock.clone())));
+    let workspace_ways = api::WorkspaceWays {
+        missing_is_400: config.workspace_missing_is_400,
+        limits: match config.workspace_rate_limits {
+            RateLimits::Off => api::WorkspaceLimits::Off,
+            RateLimits::Databricks => api::WorkspaceLimits::Databricks,
+        },
+        faults: shifted.clone().map(|clock| Arc::new(api::Faults::over(clock))),
+    };
+    let clock_of_workspace = shifted.map_or_else(|| clock.clone(), |shifted| shifted as Arc<dyn Clock>);
     let workspace = Arc::new(workspace::Workspace::new(
         control,
         config.data.join("workspace"),
         keys,
-        clock.clone(),
+        clock_of_workspace,
         chance.clone(),
         workspace_options(config, addresses)?,
     ));
@@ -148,7 +160,7 @@ pub(crate) async fn build(config: &Config, addresses: &Addresses) -> Result<Hous
         clock: clock.clone(),
         workspace: Arc::downgrade(&workspace),
     }));
-    Ok(House { lake, access, pools, events, flows, workspace, mining, clock, chance })
+    Ok(House { lake, access, pools, events, flows, workspace, workspace_ways, mining, clock, chance })
 }
 
 fn lake_options(config: &Config) -> lake::Options {
@@ -284,6 +296,7 @@ fn workspace_options(config: &Config, addresses: &Addresses) -> Result<workspace
             open_files: config.task_open_files_max,
         },
         task_token_life: Duration::from_hours(config.task_token_hours),
+        runs_kept: Duration::from_secs(config.keep_job_runs_days.saturating_mul(24 * 3_600)),
         public_url: format!("{}://{own}", addresses.scheme()),
         ..workspace::Options::default()
     };

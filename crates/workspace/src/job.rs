@@ -1,15 +1,14 @@
-//! Jobs, and pages of lists.
+//! Jobs.
 
 use base::{Actor, Timestamp};
 use serde_json::Value as Json;
 
 use crate::error::Error;
+use crate::paging::{Cursor, Page, Place, limit_of, page};
 use crate::settings::{self, ApiVersion, JobSettings};
 use crate::workspace::{Workspace, note};
 use crate::{JobId, permission, tables};
 
-/// Items in an answer that does not say how many.
-const PAGE_DEFAULT: u32 = 20;
 const JOBS_PAGE_MAX: u32 = 100;
 
 /// Named work.
@@ -43,15 +42,6 @@ pub struct JobsQuery {
     pub viewer: Option<Actor>,
 }
 
-/// Some items of a list, newest first.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Page<T> {
-    /// The items.
-    pub items: Vec<T>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<String>,
-}
-
 impl Workspace {
     /// Makes a job from its settings.
     pub async fn create_job(&self, actor: &Actor, mut settings: Json, version: ApiVersion) -> Result<JobId, Error> {
@@ -83,21 +73,16 @@ impl Workspace {
     /// Lists jobs, newest first.
     pub async fn jobs(&self, query: JobsQuery) -> Result<Page<Job>, Error> {
         let limit = limit_of(query.limit, JOBS_PAGE_MAX)?;
-        let after = cursor_of(query.page_token.as_deref())?;
+        let place = Place::parse(query.page_token.as_deref())?;
+        let offset = query.offset.unwrap_or(0);
         let jobs = self
             .db
             .read("workspace.jobs", move |tx| {
-                tables::jobs(
-                    tx,
-                    query.name.as_deref(),
-                    query.viewer.as_ref(),
-                    after,
-                    query.offset.unwrap_or(0),
-                    limit + 1,
-                )
+                tables::jobs(tx, query.name.as_deref(), query.viewer.as_ref(), place, offset, limit + 1)
             })
             .await?;
-        Ok(page(jobs, limit, |job| Cursor { micros: job.created_at.as_micros(), id: job.id.0 }))
+        let place = if offset > 0 && place == Place::Start { Place::Within } else { place };
+        Ok(page(jobs, limit, place, |job| Cursor { micros: job.created_at.as_micros(), id: job.id.0 }))
     }
 
     /// Changes fields of a job's settings, and removes some. Lists with keys
@@ -156,50 +141,4 @@ impl Workspace {
             })
             .await
     }
-}
-
-/// A place in a list that is sorted by time and number, newest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) micros: i64,
-    pub(crate) id: i64,
-}
-
-impl Cursor {
-    /// Before everything.
-    pub(crate) const START: Cursor = Cursor { micros: i64::MAX, id: i64::MAX };
-
-    pub(crate) fn parse(token: &str) -> Option<Self> {
-        let (micros, id) = token.split_once('-')?;
-        Some(Cursor { micros: micros.parse().ok()?, id: id.parse().ok()? })
-    }
-}
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}", self.micros, self.id)
-    }
-}
-
-pub(crate) fn limit_of(wanted: Option<u32>, most: u32) -> Result<u32, Error> {
-    match wanted.unwrap_or(PAGE_DEFAULT) {
-        limit if (1..=most).contains(&limit) => Ok(limit),
-        limit => Err(Error::Parameter { detail: format!("limit {limit} is not between 1 and {most}") }),
-    }
-}
-
-pub(crate) fn cursor_of(token: Option<&str>) -> Result<Cursor, Error> {
-    match token.filter(|token| !token.is_empty()) {
-        None => Ok(Cursor::START),
-        Some(token) => Cursor::parse(token)
-            .ok_or_else(|| Error::Parameter { detail: format!("\"{token}\" is not a page token of this list") }),
-    }
-}
-
-/// Cuts a list that was read with one item too many, to see whether there is more.
-pub(crate) fn page<T>(mut items: Vec<T>, limit: u32, place: impl Fn(&T) -> Cursor) -> Page<T> {
-    let has_more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next = items.last().filter(|_| has_more).map(|last| place(last).to_string());
-    Page { items, next }
 }

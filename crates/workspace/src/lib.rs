@@ -45,6 +45,7 @@ pub mod settings;
 mod parameters;
 mod inputs;
 mod condition;
+mod paging;
 mod job;
 pub mod run;
 mod decide;
@@ -72,12 +73,14 @@ mod tables;
 mod record;
 mod runs;
 mod workspace;
+mod retention;
 mod work;
 pub mod sql;
 mod statements;
 mod warehouses;
 mod copied;
 mod serving;
+mod serving_acls;
 mod queries;
 mod volumes;
 mod storage;
@@ -91,9 +94,10 @@ pub use data_error::DataError;
 pub use error::Error;
 pub use folder::Limits;
 pub use id::{JobId, RunId};
-pub use job::{Job, JobsQuery, Page};
+pub use job::{Job, JobsQuery};
 pub use objects::{ImportFormat, ObjectKind, WorkspaceObject};
 pub use output::{LogPiece, LogPlace};
+pub use paging::Page;
 pub use permission::{Level, Principal, Rule};
 pub use principal::{
     AccessToken, PRINCIPAL_SECRET_LIFE_MAX, PRINCIPAL_SECRETS_MAX, PrincipalChange, PrincipalSecret, ServicePrincipal,
@@ -104,6 +108,7 @@ pub use run::{Overriding, ResultState, RunRequest, RunType};
 pub use secret_acls::SecretPermission;
 pub use secrets::{SecretInfo, SecretScope};
 pub use serving::{Endpoint, EndpointConfig, Entity, EntityKind, Served, UpdateState};
+pub use serving_acls::{EndpointLevel, EndpointRule};
 pub use settings::{ApiVersion, JobSettings};
 pub use statements::{ChunkInfo, Disposition, Manifest, StatementSpec, StatementState, StatementView};
 pub use storage::{StoredEntry, StoredUpload};
@@ -120,4 +125,5 @@ pub const MIGRATIONS: &[base::db::Migration] = &[
     base::db::Migration { name: "workspace/0002_tasks", sql: include_str!("../migrations/0002_tasks.sql") },
     base::db::Migration { name: "workspace/0003_house", sql: include_str!("../migrations/0003_house.sql") },
     base::db::Migration { name: "workspace/0004_data", sql: include_str!("../migrations/0004_data.sql") },
+    base::db::Migration { name: "workspace/0005_retention", sql: include_str!("../migrations/0005_retention.sql") },
 ];

@@ -101,6 +101,27 @@ impl Principal {
         }
     }
 
+    /// Tells whether a name is that of an actor, or of a group that it is in.
+    pub(crate) fn is(&self, actor: &Actor) -> bool {
+        match self {
+            Principal::User(name) => {
+                actor.kind != ActorKind::ServicePrincipal && (*name == actor.name || *name == actor.id)
+            }
+            Principal::ServicePrincipal(name) => actor.kind == ActorKind::ServicePrincipal && *name == actor.name,
+            Principal::Group(name) => name == EVERYBODY || (name == ADMINISTRATORS && actor.administrator),
+        }
+    }
+
+    /// Refuses a group that there is not.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Principal::Group(name) if name != EVERYBODY && name != ADMINISTRATORS => Err(Error::Parameter {
+                detail: format!("there is no group \"{name}\": there are \"{EVERYBODY}\" and \"{ADMINISTRATORS}\""),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn sort(&self) -> &'static str {
         match self {
             Principal::User(_) => "user",
@@ -138,48 +159,49 @@ impl Rule {
 
     /// Reads an `access_control_list`.
     pub fn read_list(list: &Json) -> Result<Vec<Self>, Error> {
-        let refuse = |detail: String| Error::Parameter { detail };
-        let entries = match list {
-            Json::Null => return Ok(Vec::new()),
-            Json::Array(entries) => entries,
-            _ => return Err(refuse("\"access_control_list\" must be a list".into())),
-        };
-        entries
-            .iter()
-            .map(|entry| {
-                let text = |field: &str| entry.get(field).and_then(Json::as_str).filter(|text| !text.is_empty());
-                let principals = [
-                    text("user_name").map(|name| Principal::User(name.to_owned())),
-                    text("service_principal_name").map(|name| Principal::ServicePrincipal(name.to_owned())),
-                    text("group_name").map(|name| Principal::Group(name.to_owned())),
-                ];
-                let mut principals = principals.into_iter().flatten();
-                let (Some(principal), None) = (principals.next(), principals.next()) else {
-                    let fields = "\"user_name\", \"service_principal_name\" and \"group_name\"";
-                    return Err(refuse(format!("each entry of \"access_control_list\" has exactly one of {fields}")));
-                };
-                let word = text("permission_level").unwrap_or_default();
-                let level = Level::parse(word).ok_or_else(|| {
-                    let words: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
-                    refuse(format!("permission_level \"{word}\" is none of {}", words.join(", ")))
-                })?;
-                Ok(Rule { principal, subject: None, level })
-            })
-            .collect()
+        let entries = entries_of(list, &Level::ALL.map(|level| (level.as_str(), level)))?;
+        Ok(entries.into_iter().map(|(principal, level)| Rule { principal, subject: None, level }).collect())
     }
 
     fn is_about(&self, actor: &Actor) -> bool {
         if let Some(subject) = &self.subject {
             return *subject == actor.id;
         }
-        match &self.principal {
-            Principal::User(name) => {
-                actor.kind != ActorKind::ServicePrincipal && (*name == actor.name || *name == actor.id)
-            }
-            Principal::ServicePrincipal(name) => actor.kind == ActorKind::ServicePrincipal && *name == actor.name,
-            Principal::Group(name) => name == EVERYBODY || (name == ADMINISTRATORS && actor.administrator),
-        }
+        self.principal.is(actor)
     }
+}
+
+/// Reads an `access_control_list` whose levels have these words.
+pub(crate) fn entries_of<L: Copy>(list: &Json, levels: &[(&'static str, L)]) -> Result<Vec<(Principal, L)>, Error> {
+    let refuse = |detail: String| Error::Parameter { detail };
+    let entries = match list {
+        Json::Null => return Ok(Vec::new()),
+        Json::Array(entries) => entries,
+        _ => return Err(refuse("\"access_control_list\" must be a list".into())),
+    };
+    entries
+        .iter()
+        .map(|entry| {
+            let text = |field: &str| entry.get(field).and_then(Json::as_str).filter(|text| !text.is_empty());
+            let principals = [
+                text("user_name").map(|name| Principal::User(name.to_owned())),
+                text("service_principal_name").map(|name| Principal::ServicePrincipal(name.to_owned())),
+                text("group_name").map(|name| Principal::Group(name.to_owned())),
+            ];
+            let mut principals = principals.into_iter().flatten();
+            let (Some(principal), None) = (principals.next(), principals.next()) else {
+                let fields = "\"user_name\", \"service_principal_name\" and \"group_name\"";
+                return Err(refuse(format!("each entry of \"access_control_list\" has exactly one of {fields}")));
+            };
+            let word = text("permission_level").unwrap_or_default();
+            let level = levels.iter().find(|(known, _)| *known == word).map(|(_, level)| *level);
+            let level = level.ok_or_else(|| {
+                let words: Vec<&str> = levels.iter().map(|(word, _)| *word).collect();
+                refuse(format!("permission_level \"{word}\" is none of {}", words.join(", ")))
+            })?;
+            Ok((principal, level))
+        })
+        .collect()
 }
 
 /// Returns the highest level that an actor has by some rules.
@@ -193,15 +215,9 @@ fn changed(actor: &Actor, before: &[Rule], wanted: Vec<Rule>, replaces: bool) ->
     let refuse = |detail: &str| Err(Error::Parameter { detail: detail.into() });
     let mut after: Vec<Rule> = if replaces { Vec::new() } else { before.to_vec() };
     for rule in wanted {
-        if let Principal::Group(name) = &rule.principal {
-            if name != EVERYBODY && name != ADMINISTRATORS {
-                let detail =
-                    format!("there is no group \"{name}\": there are \"{EVERYBODY}\" and \"{ADMINISTRATORS}\"");
-                return Err(Error::Parameter { detail });
-            }
-            if rule.level == Level::Owner {
-                return refuse("a group cannot be the owner of a job");
-            }
+        rule.principal.check()?;
+        if matches!(rule.principal, Principal::Group(_)) && rule.level == Level::Owner {
+            return refuse("a group cannot be the owner of a job");
         }
         after.retain(|other| other.principal != rule.principal);
         if rule.level == Level::Owner {

@@ -6,8 +6,9 @@ use serde_json::{Value as Json, json};
 use crate::decide::{Execution, Input};
 use crate::error::Error;
 use crate::folder::TaskFolder;
-use crate::job::{Cursor, Job, Page, cursor_of, limit_of, page};
+use crate::job::Job;
 use crate::output::{LogPiece, LogPlace};
+use crate::paging::{Cursor, Page, Place, limit_of, page};
 use crate::record::{self, NewRun};
 use crate::run::{Overriding, RunRequest, TaskRun};
 use crate::settings::{ApiVersion, Body, JobSettings};
@@ -127,12 +128,13 @@ impl Workspace {
             Some(0) => RUNS_PAGE_MAX,
             limit => limit_of(limit, RUNS_PAGE_MAX)?,
         };
-        let after = cursor_of(query.page_token.as_deref())?;
-        let found = self.db.read("workspace.runs", move |tx| tables::runs(tx, &query, after, limit + 1)).await?;
+        let place = Place::parse(query.page_token.as_deref())?;
+        let found = self.db.read("workspace.runs", move |tx| tables::runs(tx, &query, place, limit + 1)).await?;
         let sight = self.sight();
-        let found = page(found, limit, |found| Cursor { micros: found.run.created_at.as_micros(), id: found.run.id.0 });
+        let cursor = |found: &Execution| Cursor { micros: found.run.created_at.as_micros(), id: found.run.id.0 };
+        let found = page(found, limit, place, cursor);
         let items = found.items.iter().map(|found| sight.run(&found.run, &found.attempts)).collect();
-        Ok(Page { items, next: found.next })
+        Ok(Page { items, next: found.next, previous: found.previous })
     }
 
     /// Shows what a task run printed, so far. The number of a run with a
@@ -254,14 +256,7 @@ impl Workspace {
                 note(tx, &actor, "delete", "workspace-run", &id.to_string(), (None, None), now)
             })
             .await?;
-        let folder = self.run_folder(id);
-        // What stays behind after a crash here is only files that no row names.
-        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
-        if let Ok(Err(error)) = removed
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(run.id = %id, %error, "the output of a deleted run stays on disk");
-        }
+        self.remove_output(id).await;
         self.tell_of_changes();
         Ok(())
     }

@@ -35,6 +35,7 @@ use crate::data_error::DataError;
 use crate::parameters::{self, References};
 use crate::secret_acls::SecretPermission;
 use crate::secrets::SecretRef;
+use crate::serving_acls::{self, EndpointLevel};
 use crate::workspace::{Workspace, note};
 
 use child::Function;
@@ -98,6 +99,13 @@ pub struct Endpoint {
     pub updated_at: Timestamp,
 }
 
+impl Endpoint {
+    /// Tells whether an actor has made it.
+    pub(crate) fn is_of(&self, actor: &Actor) -> bool {
+        self.creator_id == actor.id
+    }
+}
+
 /// What an endpoint answered.
 #[derive(Clone, Debug)]
 pub struct Served {
@@ -140,11 +148,7 @@ impl Workspace {
 
     /// Lists the endpoints by name.
     pub async fn endpoints(&self) -> Result<Vec<Endpoint>, DataError> {
-        self.db
-            .read("workspace.endpoints", |tx| {
-                tx.query(&format!("{ENDPOINT} ORDER BY name"), args![])?.iter().map(endpoint_of).collect()
-            })
-            .await
+        self.db.read("workspace.endpoints", all).await
     }
 
     /// Returns an endpoint.
@@ -217,8 +221,7 @@ impl Workspace {
         name: &str,
         config: &Json,
     ) -> Result<Endpoint, DataError> {
-        let before = self.endpoint(name).await?;
-        may_change(actor, &before)?;
+        let (before, _) = self.endpoint_for(actor, name, EndpointLevel::Manage).await?;
         if before.update == UpdateState::InProgress {
             return Err(DataError::Exists(format!("the endpoint \"{name}\" is being updated: wait until it is not")));
         }
@@ -245,11 +248,12 @@ impl Workspace {
 
     /// Removes an endpoint with what it serves.
     pub async fn delete_endpoint(&self, actor: &Actor, name: &str) -> Result<(), DataError> {
-        may_change(actor, &self.endpoint(name).await?)?;
+        let id = self.endpoint_for(actor, name, EndpointLevel::Manage).await?.0.id;
         let (row, actor, now) = (name.to_owned(), actor.clone(), self.clock.now());
         self.db
             .write("workspace.delete_endpoint", move |tx| {
                 tx.execute("DELETE FROM workspace_endpoints WHERE name = $1", args![&row])?;
+                serving_acls::forget(tx, &id)?;
                 Ok::<_, DataError>(note(tx, &actor, "delete", "serving-endpoint", &row, (None, None), now)?)
             })
             .await?;
@@ -258,9 +262,9 @@ impl Workspace {
         Ok(())
     }
 
-    /// Calls an endpoint with a body.
-    pub async fn invoke_endpoint(&self, name: &str, body: &[u8]) -> Result<Served, DataError> {
-        let endpoint = self.endpoint(name).await?;
+    /// Calls an endpoint with a body. The caller needs [`EndpointLevel::Query`].
+    pub async fn invoke_endpoint(&self, actor: &Actor, name: &str, body: &[u8]) -> Result<Served, DataError> {
+        let (endpoint, _) = self.endpoint_for(actor, name, EndpointLevel::Query).await?;
         let Some(config) = endpoint.config else {
             return Err(match endpoint.update {
                 UpdateState::Failed => DataError::State(format!(
@@ -289,8 +293,7 @@ impl Workspace {
 
     /// Returns the end of what a served function has printed.
     pub async fn endpoint_log(&self, actor: &Actor, name: &str, entity: &str) -> Result<String, DataError> {
-        let endpoint = self.endpoint(name).await?;
-        may_change(actor, &endpoint)?;
+        let (endpoint, _) = self.endpoint_for(actor, name, EndpointLevel::Manage).await?;
         let configs = [endpoint.config, endpoint.pending];
         let known = configs.iter().flatten().find(|config| config.entities.iter().any(|one| one.name == entity));
         let version = known
@@ -540,20 +543,16 @@ fn records_of(split: &Json) -> Result<Json, DataError> {
     Ok(Json::Array(records))
 }
 
-fn may_change(actor: &Actor, endpoint: &Endpoint) -> Result<(), DataError> {
-    if actor.administrator || actor.id == endpoint.creator_id {
-        return Ok(());
-    }
-    Err(DataError::Denied(format!(
-        "{} may not manage the endpoint \"{}\": {} or an administrator may",
-        actor.name, endpoint.name, endpoint.creator
-    )))
-}
-
 const ENDPOINT: &str = "SELECT name, id, creator, creator_id, config, pending, update_state, message, document, \
                         created_at, updated_at FROM workspace_endpoints";
 
-fn one(tx: &mut dyn Tx, name: &str) -> Result<Endpoint, DataError> {
+/// Lists the endpoints by name.
+pub(crate) fn all(tx: &mut dyn Tx) -> Result<Vec<Endpoint>, DataError> {
+    tx.query(&format!("{ENDPOINT} ORDER BY name"), args![])?.iter().map(endpoint_of).collect()
+}
+
+/// Finds an endpoint by its name.
+pub(crate) fn one(tx: &mut dyn Tx, name: &str) -> Result<Endpoint, DataError> {
     let row = tx.query_one(&format!("{ENDPOINT} WHERE name = $1"), args![name])?;
     endpoint_of(&row.ok_or_else(|| DataError::NotFound(format!("Endpoint with name '{name}' does not exist.")))?)
 }

@@ -11,7 +11,8 @@ use base::{Actor, Timestamp};
 
 use crate::decide::Execution;
 use crate::error::Error;
-use crate::job::{Cursor, Job};
+use crate::job::Job;
+use crate::paging::Place;
 use crate::run::{Overriding, ResultState, Run, RunState, RunType, TaskRun, TaskState};
 use crate::secrets::{SecretInfo, SecretRef, SecretScope};
 use crate::settings::{FORMAT, JobSettings};
@@ -149,17 +150,17 @@ pub(crate) fn job(tx: &mut dyn Tx, id: JobId) -> Result<Job, Error> {
     job_of(&row.ok_or(Error::NoJob(id))?)
 }
 
-/// Lists jobs behind a place, newest first.
+/// Lists jobs at a place, newest first.
 pub(crate) fn jobs(
     tx: &mut dyn Tx,
     name: Option<&str>,
     viewer: Option<&Actor>,
-    after: Cursor,
+    place: Place,
     offset: u32,
     limit: u32,
 ) -> Result<Vec<Job>, Error> {
     let mut query = Query::new(JOB);
-    query.and("(created_at, id) < (", vec![after.micros.into(), after.id.into()], ")");
+    query.at(place);
     if let Some(name) = name {
         query.and("LOWER(name) = LOWER(", vec![name.into()], ")");
     }
@@ -360,10 +361,10 @@ pub(crate) fn run_of_attempt(tx: &mut dyn Tx, attempt: RunId) -> Result<Option<R
     Ok(row.map(|row| row.get(0)).transpose()?)
 }
 
-/// Lists runs behind a place, newest first.
-pub(crate) fn runs(tx: &mut dyn Tx, wanted: &RunsQuery, after: Cursor, limit: u32) -> Result<Vec<Execution>, Error> {
+/// Lists runs at a place, newest first.
+pub(crate) fn runs(tx: &mut dyn Tx, wanted: &RunsQuery, place: Place, limit: u32) -> Result<Vec<Execution>, Error> {
     let mut query = Query::new(RUN);
-    query.and("(created_at, id) < (", vec![after.micros.into(), after.id.into()], ")");
+    query.at(place);
     if let Some(job) = wanted.job {
         query.and("job_id = ", vec![job.into()], "");
     }
@@ -413,10 +414,33 @@ pub(crate) fn oldest_queued(tx: &mut dyn Tx, job: JobId) -> Result<Option<RunId>
     Ok(row.map(|row| row.get(0)).transpose()?)
 }
 
+/// Removes a run with all that is known of it but its idempotency token.
 pub(crate) fn delete_run(tx: &mut dyn Tx, id: RunId) -> Result<(), Error> {
-    tx.execute("DELETE FROM workspace_task_runs WHERE run_id = $1", args![id])?;
-    tx.execute("DELETE FROM workspace_runs WHERE id = $1", args![id])?;
+    for statement in [
+        // Tokens of its tasks have ended with them.
+        "DELETE FROM workspace_tokens WHERE task_run IN (SELECT id FROM workspace_task_runs WHERE run_id = $1)",
+        "DELETE FROM workspace_task_runs WHERE run_id = $1",
+        "DELETE FROM workspace_repairs WHERE run_id = $1",
+        // A run of a job has none of its own.
+        "DELETE FROM workspace_permissions WHERE object_id = $1",
+        "DELETE FROM workspace_runs WHERE id = $1",
+    ] {
+        tx.execute(statement, args![id])?;
+    }
     Ok(())
+}
+
+/// Returns runs that had ended at a time, the oldest end first, with that end.
+pub(crate) fn runs_ended_by(
+    tx: &mut dyn Tx,
+    at: Timestamp,
+    limit: usize,
+) -> Result<Vec<(RunId, Option<Timestamp>)>, Error> {
+    let rows = tx.query(
+        "SELECT id, ended_at FROM workspace_runs WHERE state = 'ended' AND ended_at <= $1 ORDER BY ended_at, id LIMIT $2",
+        args![at, limit],
+    )?;
+    rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
 }
 
 pub(crate) fn run_counts(tx: &mut dyn Tx) -> Result<RunCounts, Error> {

@@ -24,6 +24,7 @@ use crate::decide::{Effect, Execution, Input, due};
 use crate::error::Error;
 use crate::process;
 use crate::record::{Moved, advance};
+use crate::retention::Sweeping;
 use crate::run::{Run, RunState, TaskRun, TaskState};
 use crate::tables;
 use crate::workspace::Workspace;
@@ -53,6 +54,7 @@ impl Workspace {
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut desk = Desk::default();
         let mut is_recovered = false;
+        let mut sweeping = Sweeping::default();
         loop {
             if !is_recovered {
                 match self.recover().await {
@@ -60,12 +62,17 @@ impl Workspace {
                     Err(error) => error!(error = %chain(&error), "open job runs cannot be taken up"),
                 }
             }
+            if is_recovered && sweeping.is_due(self.clock.now()) {
+                self.sweep_runs().await;
+            }
             desk.gather(&self.to_look_at, self.clock.now());
             let is_done = self.work_off(&mut desk).await;
             let next = if is_recovered && is_done {
-                desk.due().map(|due| due.since(self.clock.now()).min(SLEEP_MAX))
+                let now = self.clock.now();
+                let due = desk.due().map(|due| due.since(now).min(SLEEP_MAX));
+                due.unwrap_or(Duration::MAX).min(sweeping.rest(now))
             } else {
-                Some(AFTER_A_FAILURE)
+                AFTER_A_FAILURE
             };
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -75,7 +82,7 @@ impl Workspace {
                     }
                 }
                 () = self.wake.notified() => {}
-                () = sleep(next) => {}
+                () = tokio::time::sleep(next) => {}
             }
         }
     }
@@ -199,13 +206,6 @@ fn wants_attention(attempt: &TaskRun) -> bool {
 
 fn needs_place(run: &Run, attempt: &TaskRun) -> bool {
     run.task_of(attempt).is_none_or(|task| task.body.is_process())
-}
-
-async fn sleep(span: Option<Duration>) {
-    match span {
-        Some(span) => tokio::time::sleep(span).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// What the loop holds in memory. All of it can be rebuilt from the rows.

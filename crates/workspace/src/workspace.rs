@@ -67,6 +67,8 @@ pub struct Options {
     pub environments_folder: Option<PathBuf>,
     /// How long the token of a task without a timeout is good.
     pub task_token_life: Duration,
+    /// How long a run is kept after its end.
+    pub runs_kept: Duration,
 }
 
 impl Default for Options {
@@ -93,6 +95,7 @@ impl Default for Options {
             pip_arguments: Vec::new(),
             environments_folder: None,
             task_token_life: Duration::from_hours(24),
+            runs_kept: Duration::from_hours(60 * 24),
         }
     }
 }

@@ -19,6 +19,7 @@ mod openapi;
 mod workspace;
 mod workspace_data;
 mod workspace_doors;
+mod workspace_faults;
 mod door;
 mod feedback;
 mod hooks;
@@ -38,7 +39,7 @@ use base::http::{Http, HttpError};
 use base::secret::KeyRing;
 use base::sql::{Sql, SqlAnswer, SqlColumn, SqlDownload, SqlError, SqlForm, SqlRequest, SqlRunning};
 use base::testing::{DatabaseGuard, ScriptedHttp, databases};
-use base::time::SimClock;
+use base::time::{ShiftedClock, SimClock};
 use base::{BoxFuture, Chance, Clock, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -102,6 +103,15 @@ impl House {
     }
 
     async fn open_with(options: pools::Options) -> Self {
+        House::open_in_ways(options, |_| crate::WorkspaceWays::default()).await
+    }
+
+    /// The same, whose workspace behaves in some ways. It is handed its clock,
+    /// which they may put off.
+    async fn open_in_ways(
+        options: pools::Options,
+        ways: impl FnOnce(Arc<ShiftedClock>) -> crate::WorkspaceWays,
+    ) -> Self {
         let time = Arc::new(SimClock::default());
         let clock: Arc<dyn Clock> = time.clone();
         let chance: Arc<dyn Chance> = Arc::new(SeededChance::new(7));
@@ -147,11 +157,13 @@ impl House {
             chance.clone(),
             flows::Options::default(),
         );
+        let shifted = Arc::new(ShiftedClock::over(clock.clone()));
+        let ways = ways(shifted.clone());
         let workspace = ::workspace::Workspace::new(
             control.clone(),
             folder.path().join("workspace"),
             keys.clone(),
-            clock.clone(),
+            shifted,
             chance.clone(),
             ::workspace::Options::default(),
         );
@@ -163,6 +175,7 @@ impl House {
             events,
             flows: Arc::new(flows),
             workspace: Arc::new(workspace),
+            workspace_ways: ways,
             mining: Arc::new(mining),
             sql: Arc::new(OneRow),
             management_requests_max: 50,

@@ -53,6 +53,7 @@ const ROUTES: &[(&str, Expected)] = &[
     ("/api/2.x/jobs/runs/export", Denied),
     ("/api/2.0/permissions/jobs/{id}", Denied),
     ("/api/2.0/permissions/jobs/{id}/permissionLevels", Denied),
+    ("/api/2.0/permissions/serving-endpoints/*", Denied),
     ("/api/2.0/token/create", Open),
     ("/api/2.0/token/list", Open),
     ("/api/2.0/token/delete", Open),
@@ -72,6 +73,7 @@ const ROUTES: &[(&str, Expected)] = &[
     ("/api/2.0/ip-access-lists/{id}", Denied),
     ("/api/2.0/workspace-conf", Denied),
     ("/api/2.0/loopwright/logs", Denied),
+    ("/__control/*", Denied),
     ("/api/2.0/workspace/*", Elsewhere),
     ("/api/2.0/workspace-files/*", Elsewhere),
     ("/api/2.0/secrets/*", Elsewhere),
@@ -230,6 +232,7 @@ async fn every_route_is_tried_by_those_who_may_not() {
     assert_eq!(refusals.len(), 1, "{refusals:?}");
 }
 
+/// Check 9: neither the answer nor the rows tell that there is a job.
 #[tokio::test]
 async fn who_may_not_is_told_the_same_of_what_is_and_what_is_not() {
     let house = House::open().await;
@@ -259,6 +262,13 @@ async fn who_may_not_is_told_the_same_of_what_is_and_what_is_not() {
         assert_eq!(answer.status, 200, "{}", answer.body);
     };
     assert_eq!((list().await, run_now().await), (None, 403));
+    let refused = call("POST /api/2.2/jobs/run-now".into(), json!({ "job_id": job })).await.json();
+    let expected = format!(
+        "User {name} does not have CAN_MANAGE_RUN permission on job {job}; its owner or an administrator can give it"
+    );
+    assert_eq!(refused["message"], expected);
+    let started = house.call_workspace(&format!("GET /api/2.2/jobs/runs/list?job_id={job}"), "").await.json();
+    assert_eq!(started.get("runs"), None, "who may not has started no run");
     permit("CAN_VIEW").await;
     assert_eq!((list().await, run_now().await), (Some(1), 403));
     permit("CAN_MANAGE_RUN").await;

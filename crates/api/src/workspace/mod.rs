@@ -29,6 +29,9 @@ mod permissions;
 mod addresses;
 mod repairs;
 mod within;
+mod faults;
+mod limits;
+mod ways;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -41,6 +44,10 @@ use crate::{body, health};
 
 use table::Table;
 
+pub use faults::Faults;
+pub use limits::WorkspaceLimits;
+pub use ways::WorkspaceWays;
+
 /// Bytes of a request at most; the real one says the same.
 const REQUEST_BYTES_MAX: usize = 10 << 20;
 
@@ -51,11 +58,14 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .router()
         .fallback(problem::no_endpoint)
         .method_not_allowed_fallback(problem::no_endpoint)
+        .layer(from_fn_with_state(app.clone(), ways::as_before))
+        .layer(from_fn_with_state(limits::Meter::new(app.workspace_ways.limits, app.clock.clone()), limits::pass))
         .layer(from_fn_with_state(app.clone(), caller::sign_in));
     open_to_all()
         .router()
         .merge(behind_sign_in)
         .layer(body::at_most(REQUEST_BYTES_MAX))
+        .layer(from_fn_with_state(app.clone(), faults::strike))
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
 }
 
@@ -108,6 +118,7 @@ pub(crate) fn behind_sign_in() -> Table {
         .merge(scim::secrets())
         .merge(permissions::routes())
         .merge(addresses::routes())
+        .merge(faults::routes())
 }
 
 fn of_sql() -> Table {

@@ -1,10 +1,10 @@
-//! Who may do what with a job.
+//! Who may do what with a job, and with a serving endpoint.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use workspace::{JobId, Level, Rule};
+use workspace::{Endpoint, EndpointLevel, EndpointRule, JobId, Level, Rule};
 
 use super::table::Table;
 use crate::app::App;
@@ -18,6 +18,11 @@ pub(super) fn routes() -> Table {
     Table::new()
         .route("/api/2.0/permissions/jobs/{id}", get(show).put(replace).patch(add))
         .route("/api/2.0/permissions/jobs/{id}/permissionLevels", get(levels))
+        .route(
+            "/api/2.0/permissions/serving-endpoints/{id}",
+            get(show_endpoint).put(replace_of_endpoint).patch(add_to_endpoint),
+        )
+        .route("/api/2.0/permissions/serving-endpoints/{id}/permissionLevels", get(levels_of_endpoint))
 }
 
 /// Rules, as they are sent.
@@ -65,6 +70,83 @@ async fn levels(State(app): State<App>, Caller(actor): Caller, Path(id): Path<St
         .iter()
         .map(|level| json!({ "permission_level": level.as_str(), "description": level.description() }));
     Ok(Json(json!({ "permission_levels": levels.collect::<Vec<_>>() })))
+}
+
+async fn show_endpoint(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Fault> {
+    let (endpoint, rules) = app.workspace.endpoint_rules(&actor, &id).await?;
+    Ok(Json(wire_of_endpoint(&endpoint, &rules)))
+}
+
+async fn replace_of_endpoint(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    body::Json(sent): body::Json<Sent>,
+) -> Result<Json<Value>, Fault> {
+    set_of_endpoint(&app, &actor, &id, &sent, true).await
+}
+
+async fn add_to_endpoint(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    body::Json(sent): body::Json<Sent>,
+) -> Result<Json<Value>, Fault> {
+    set_of_endpoint(&app, &actor, &id, &sent, false).await
+}
+
+async fn set_of_endpoint(
+    app: &App,
+    actor: &base::Actor,
+    id: &str,
+    sent: &Sent,
+    replaces: bool,
+) -> Result<Json<Value>, Fault> {
+    let wanted = EndpointRule::read_list(&sent.access_control_list)?;
+    let (endpoint, rules) = app.workspace.set_endpoint_rules(actor, id, wanted, replaces).await?;
+    Ok(Json(wire_of_endpoint(&endpoint, &rules)))
+}
+
+async fn levels_of_endpoint(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Fault> {
+    app.workspace.endpoint_rules(&actor, &id).await?;
+    let levels = EndpointLevel::ALL
+        .iter()
+        .map(|level| json!({ "permission_level": level.as_str(), "description": level.description() }));
+    Ok(Json(json!({ "permission_levels": levels.collect::<Vec<_>>() })))
+}
+
+fn wire_of_endpoint(endpoint: &Endpoint, rules: &[EndpointRule]) -> Value {
+    let mut entries = vec![json!({
+        "user_name": endpoint.creator,
+        "display_name": endpoint.creator,
+        "all_permissions": [{ "permission_level": "CAN_MANAGE", "inherited": false }],
+    })];
+    entries.extend(rules.iter().map(|rule| {
+        json!({
+            rule.principal.field(): rule.principal.name(),
+            "display_name": rule.principal.name(),
+            "all_permissions": [{ "permission_level": rule.level.as_str(), "inherited": false }],
+        })
+    }));
+    entries.push(json!({
+        "group_name": "admins",
+        "all_permissions": [
+            { "permission_level": "CAN_MANAGE", "inherited": true, "inherited_from_object": ["/serving-endpoints/"] },
+        ],
+    }));
+    json!({
+        "object_id": format!("/serving-endpoints/{}", endpoint.id),
+        "object_type": "serving-endpoint",
+        "access_control_list": entries,
+    })
 }
 
 fn job_of(text: &str) -> Result<JobId, Fault> {

@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::door::{AskedPath, RequestId};
 use crate::fault::Fault;
@@ -12,16 +12,20 @@ use crate::problem::json_as;
 /// Says a fault as `{error_code, message, details}`.
 pub(super) fn say(fault: &Fault, request: &RequestId) -> Response {
     let (status, error_code) = words(fault);
-    let body = json!({
+    json_as("application/json", status, &body(error_code, &fault.detail, request))
+}
+
+/// Returns the body of an error.
+pub(super) fn body(error_code: &str, message: &str, request: &RequestId) -> Value {
+    json!({
         "error_code": error_code,
-        "message": fault.detail,
+        "message": message,
         "details": [{
             "@type": "type.googleapis.com/google.rpc.RequestInfo",
             "request_id": request.to_string(),
             "serving_data": "",
         }],
-    });
-    json_as("application/json", status, &body)
+    })
 }
 
 /// Answers a path or a method that the API does not have: there, both are the

@@ -189,6 +189,9 @@ pub(super) async fn list(
     if let Some(next) = page.next {
         answer["next_page_token"] = next.into();
     }
+    if let Some(previous) = page.previous {
+        answer["prev_page_token"] = previous.into();
+    }
     Ok(Json(answer))
 }
 

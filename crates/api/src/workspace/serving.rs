@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
+use base::Actor;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use workspace::{Endpoint, EndpointConfig, Entity, EntityKind, UpdateState};
+use workspace::{Endpoint, EndpointConfig, EndpointLevel, Entity, EntityKind, UpdateState};
 
 use crate::app::App;
 use crate::body;
@@ -50,22 +51,24 @@ pub(super) async fn create(
         return Err(Fault::invalid("config", "parameter-invalid", detail));
     };
     let made = app.workspace.create_endpoint(&actor, &new.name, &config, kept).await?;
-    Ok(Json(shown(&made)))
+    Ok(Json(shown(&made, EndpointLevel::Manage)))
 }
 
 /// Lists the endpoints.
-pub(super) async fn list(State(app): State<App>, Caller(_): Caller) -> Result<Json<Value>, Fault> {
-    let endpoints: Vec<Value> = app.workspace.endpoints().await?.iter().map(shown).collect();
+pub(super) async fn list(State(app): State<App>, Caller(actor): Caller) -> Result<Json<Value>, Fault> {
+    let seen = app.workspace.endpoints_seen_by(&actor).await?;
+    let endpoints: Vec<Value> = seen.iter().map(|(endpoint, level)| shown(endpoint, *level)).collect();
     Ok(Json(json!({ "endpoints": endpoints })))
 }
 
 /// Shows an endpoint.
 pub(super) async fn get(
     State(app): State<App>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Fault> {
-    Ok(Json(shown(&app.workspace.endpoint(&name).await?)))
+    let (endpoint, level) = app.workspace.endpoint_for(&actor, &name, EndpointLevel::View).await?;
+    Ok(Json(shown(&endpoint, level)))
 }
 
 /// Deploys another configuration.
@@ -75,7 +78,8 @@ pub(super) async fn deploy(
     Path(name): Path<String>,
     body::Json(config): body::Json<Value>,
 ) -> Result<Json<Value>, Fault> {
-    Ok(Json(shown(&app.workspace.deploy_endpoint(&actor, &name, &config).await?)))
+    let deployed = app.workspace.deploy_endpoint(&actor, &name, &config).await?;
+    Ok(Json(shown(&deployed, EndpointLevel::Manage)))
 }
 
 /// Removes an endpoint.
@@ -101,23 +105,23 @@ pub(super) async fn logs(
 /// Calls an endpoint.
 pub(super) async fn invoke(
     State(app): State<App>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Fault> {
     let bytes = body::whole(request, &()).await?;
-    call(&app, &name, &bytes).await
+    call(&app, &actor, &name, &bytes).await
 }
 
 /// Calls the endpoint that the body names as its model, as clients of chat
 /// models do.
-pub(super) async fn chat(State(app): State<App>, Caller(_): Caller, request: Request) -> Result<Response, Fault> {
+pub(super) async fn chat(State(app): State<App>, Caller(actor): Caller, request: Request) -> Result<Response, Fault> {
     let bytes = body::whole(request, &()).await?;
     let asked: Value = body::parse(&bytes)?;
     let Some(name) = asked["model"].as_str() else {
         return Err(Fault::invalid("model", "parameter-invalid", "\"model\" must name an endpoint"));
     };
-    let endpoint = app.workspace.endpoint(name).await?;
+    let (endpoint, _) = app.workspace.endpoint_for(&actor, name, EndpointLevel::Query).await?;
     let is_function = |entity: &Entity| matches!(entity.kind, EntityKind::Function { .. });
     if endpoint.config.is_some_and(|config| config.entities.iter().any(is_function)) {
         let detail = format!(
@@ -126,11 +130,11 @@ pub(super) async fn chat(State(app): State<App>, Caller(_): Caller, request: Req
         );
         return Err(Fault::invalid("model", "parameter-invalid", detail));
     }
-    call(&app, name, &bytes).await
+    call(&app, &actor, name, &bytes).await
 }
 
-async fn call(app: &App, name: &str, bytes: &[u8]) -> Result<Response, Fault> {
-    let served = app.workspace.invoke_endpoint(name, bytes).await?;
+async fn call(app: &App, actor: &Actor, name: &str, bytes: &[u8]) -> Result<Response, Fault> {
+    let served = app.workspace.invoke_endpoint(actor, name, bytes).await?;
     let status = StatusCode::from_u16(served.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = [(CONTENT_TYPE, "application/json".to_owned()), (SERVED_BY, served.entity)];
     Ok((status, headers, served.body).into_response())
@@ -140,7 +144,7 @@ fn not_here(detail: &str) -> Fault {
     Fault::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", detail)
 }
 
-fn shown(endpoint: &Endpoint) -> Value {
+fn shown(endpoint: &Endpoint, level: EndpointLevel) -> Value {
     let ready = if endpoint.config.is_some() { "READY" } else { "NOT_READY" };
     let mut shown = json!({
         "id": endpoint.id,
@@ -149,7 +153,7 @@ fn shown(endpoint: &Endpoint) -> Value {
         "creation_timestamp": endpoint.created_at.as_millis(),
         "last_updated_timestamp": endpoint.updated_at.as_millis(),
         "state": { "ready": ready, "config_update": endpoint.update.as_str() },
-        "permission_level": "CAN_MANAGE",
+        "permission_level": level.as_str(),
         "route_optimized": false,
     });
     if let Some(config) = &endpoint.config {

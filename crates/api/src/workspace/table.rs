@@ -70,7 +70,6 @@ impl Table {
     }
 
     /// Returns the paths of all routes.
-    #[cfg(test)]
     pub(crate) fn paths(&self) -> &[String] {
         &self.paths
     }

@@ -154,6 +154,29 @@ impl House {
         Some((status, serde_json::from_str(&text).unwrap_or(Json::String(text))))
     }
 
+    /// Sends a call to the local workspace, which may die meanwhile.
+    pub(crate) async fn try_workspace(&self, method: Method, path: &str, body: Json) -> Option<(u16, Json)> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.workspace_url))
+            .header("authorization", format!("Bearer {WORKSPACE_TOKEN}"))
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .expect("a well-formed request");
+        let answer = self.client.request(request).await.ok()?;
+        let status = answer.status().as_u16();
+        let bytes = answer.into_body().collect().await.ok()?.to_bytes();
+        Some((status, serde_json::from_slice(&bytes).unwrap_or(Json::Null)))
+    }
+
+    /// Sends a call to the local workspace that succeeds and returns its answer.
+    pub(crate) async fn workspace(&self, method: Method, path: &str, body: Json) -> Json {
+        let (status, answer) = self.try_workspace(method.clone(), path, body).await.expect("an answer");
+        assert_eq!(status, 200, "{method} {path}: {answer}");
+        answer
+    }
+
     /// Makes a pool and returns its id.
     pub(crate) async fn pool(&self, name: &str) -> String {
         let (status, pool) = self.post("/api/v1/pools", json!({ "name": name })).await;

@@ -16,6 +16,7 @@ mod killed_pushes;
 mod killed_flows;
 mod sources;
 mod data_jobs;
+mod workspace;
 
 /// Mixes a number into one that looks like chance, the same each time.
 fn mixed(number: u64) -> u64 {

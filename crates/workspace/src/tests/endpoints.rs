@@ -4,7 +4,7 @@ use base::{Coded as _, Kind};
 use serde_json::{Map, Value as Json, json};
 
 use super::{House, admin};
-use crate::{Options, UpdateState};
+use crate::{EndpointLevel, EndpointRule, Options, UpdateState};
 
 fn config(function: &str) -> Json {
     json!({ "served_entities": [{ "name": "v", "entity_name": format!("/Shared/score.py:{function}") }] })
@@ -23,7 +23,7 @@ async fn settled(house: &House) -> UpdateState {
 
 async fn call(house: &House, value: Json) -> Result<String, crate::DataError> {
     let body = json!({ "instances": value }).to_string();
-    let served = house.workspace.invoke_endpoint("risk", body.as_bytes()).await?;
+    let served = house.workspace.invoke_endpoint(&admin(), "risk", body.as_bytes()).await?;
     Ok(String::from_utf8(served.body).expect("JSON"))
 }
 
@@ -53,6 +53,44 @@ async fn what_was_deployed_answers_until_the_next_one_is_up() {
     let stranger = base::Actor { id: "u-2".into(), name: "bob".into(), administrator: false, ..admin() };
     let refused = house.workspace.delete_endpoint(&stranger, "risk").await.expect_err("not his");
     assert_eq!(refused.kind(), Kind::Denied);
+}
+
+#[tokio::test]
+async fn whoever_calls_an_endpoint_needs_the_right_to() {
+    let house = House::asleep(Options::default());
+    house.script("/Shared/score.py", "def same(xs):\n    return xs\n").await;
+    let made =
+        house.workspace.create_endpoint(&admin(), "risk", &config("same"), Map::default()).await.expect("a new one");
+    assert_eq!(settled(&house).await, UpdateState::NotUpdating);
+    let bob = base::Actor { id: "u-2".into(), name: "bob".into(), administrator: false, ..admin() };
+    let may = async || {
+        let called = house.workspace.invoke_endpoint(&bob, "risk", br#"{"instances": [1]}"#).await;
+        let deleted = house.workspace.endpoint_for(&bob, "risk", EndpointLevel::Manage).await;
+        let seen = house.workspace.endpoints_seen_by(&bob).await.expect("a list").len();
+        (seen, called.map_err(|error| error.kind()).is_ok(), deleted.is_ok())
+    };
+    let permit = async |list: Json, replaces: bool| {
+        let rules = EndpointRule::read_list(&list).expect("good rules");
+        house.workspace.set_endpoint_rules(&admin(), &made.id, rules, replaces).await.expect("it is there").1.len()
+    };
+    assert_eq!(may().await, (0, false, false));
+    assert_eq!(permit(json!([{ "user_name": "bob", "permission_level": "CAN_VIEW" }]), false).await, 1);
+    assert_eq!(may().await, (1, false, false));
+    assert_eq!(permit(json!([{ "group_name": "users", "permission_level": "CAN_QUERY" }]), false).await, 2);
+    assert_eq!(may().await, (1, true, false));
+    assert_eq!(permit(json!([{ "user_name": "bob", "permission_level": "CAN_MANAGE" }]), true).await, 1);
+    assert_eq!(may().await, (1, true, true));
+    assert_eq!(permit(json!([]), true).await, 0);
+    let refused = house.workspace.invoke_endpoint(&bob, "risk", b"{}").await.expect_err("not his any more");
+    let expected =
+        "User bob does not have CAN_QUERY permission on serving endpoint risk; ada or an administrator can give it";
+    assert_eq!((refused.kind(), refused.to_string().as_str()), (Kind::Denied, expected));
+    for list in [
+        json!([{ "user_name": "bob", "permission_level": "CAN_RUN" }]),
+        json!([{ "group_name": "them", "permission_level": "CAN_VIEW" }]),
+    ] {
+        assert_eq!(EndpointRule::read_list(&list).expect_err("there is none").kind(), Kind::Invalid);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What happens to runs while the server is down.
 
+use std::time::Duration;
+
 use expect_test::expect;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -217,6 +219,52 @@ async fn an_active_run_cannot_be_deleted_and_a_deleted_one_is_gone() {
     house.workspace.delete_run(&admin(), run).await.expect("it is over");
     assert!(matches!(house.workspace.show_run(run).await, Err(Error::NoRun(_))));
     assert!(!folder.path.exists());
+}
+
+#[tokio::test]
+async fn a_run_that_ended_long_ago_goes_with_its_output_and_its_repairs() {
+    let house = House::new();
+    let job = house
+        .job(
+            "echo $1; test \"$1\" = well",
+            json!({ "spark_python_task": {
+        "python_file": "/Shared/task.sh", "parameters": ["{{job.parameters.how}}"],
+    } }),
+        )
+        .await;
+    let change = json!({ "parameters": [{ "name": "how", "default": "badly" }] });
+    house.workspace.update_job(&admin(), job, change, vec![]).await.expect("good settings");
+    let once = house.workspace.run_now(&admin(), job, super::with_token("once")).await.expect("it runs");
+    house.until_ended(once).await;
+    let again = crate::RepairRequest { rerun_all_failed_tasks: true, ..crate::RepairRequest::default() };
+    house.workspace.repair_run(&admin(), once, again).await.expect("it has failed");
+    house.until(once, |view| view.end.is_some() && view.tasks[0].attempt == 1).await;
+    house.advance(Duration::from_hours(24));
+    let later = house.run_now(job).await;
+    house.until_ended(later).await;
+    let (folder, other) = (house.workspace.run_folder(once), house.workspace.run_folder(later));
+    assert!(folder.exists() && other.exists());
+
+    // Sixty days are the rule; a day less is not yet.
+    house.advance(Duration::from_hours(58 * 24));
+    let still = house.run_now(job).await;
+    house.until_ended(still).await;
+    assert!(house.workspace.show_run(once).await.is_ok() && folder.exists());
+    let mut changes = house.workspace.changes();
+    house.advance(Duration::from_hours(24));
+    let gone = async {
+        while house.workspace.show_run(once).await.is_ok() {
+            changes.changed().await.expect("the workspace is there");
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, gone).await.expect("the loop looks for old runs");
+    assert!(matches!(house.workspace.show_run(once).await, Err(Error::NoRun(_))));
+    assert!(house.workspace.show_run(later).await.is_ok() && other.exists());
+    let repairs = house.workspace.db.read("test.repairs", move |tx| crate::tables::repairs(tx, once)).await;
+    assert_eq!(repairs.expect("rows"), []);
+    // Its token makes no other run, for ever.
+    let refused = house.workspace.run_now(&admin(), job, super::with_token("once")).await;
+    assert!(matches!(refused, Err(Error::TokenOfDeletedRun(run)) if run == once), "{refused:?}");
 }
 
 impl House {

@@ -108,8 +108,11 @@ fn jobs_are_made_changed_listed_and_deleted() {
         };
         let (first, next) = names(JobsQuery { limit: Some(2), ..JobsQuery::default() }).await;
         assert_eq!(first, "three Two");
-        let rest = names(JobsQuery { page_token: next, ..JobsQuery::default() }).await;
+        let rest = names(JobsQuery { page_token: next.clone(), ..JobsQuery::default() }).await;
         assert_eq!(rest, ("one".to_owned(), None));
+        let page = desk.workspace.jobs(JobsQuery { page_token: next, ..JobsQuery::default() }).await.expect("a page");
+        let back = names(JobsQuery { page_token: page.previous, limit: Some(1), ..JobsQuery::default() }).await;
+        assert_eq!(back.0, "Two");
         assert_eq!(names(JobsQuery { name: Some("tWO".into()), ..JobsQuery::default() }).await.0, "Two");
         assert_eq!(names(JobsQuery { offset: Some(1), ..JobsQuery::default() }).await.0, "Two one");
         expect![[r"Invalid parameter-invalid: limit 101 is not between 1 and 100"]]
