@@ -1,5 +1,5 @@
 """Measures the local workspace, beside MiniLake, which runs Python tasks as
-processes too.
+processes too; and how flows wait for many runs (`bench_waiting.py`).
 
     python tests/bench_workspace.py PATH_OF_LOOPWRIGHT [--quick] [--minilake PYTHON]
 """
@@ -17,6 +17,8 @@ import tempfile
 import threading
 import time
 import urllib.parse
+
+import bench_waiting
 
 TOKEN = "dapi-only-for-benchmarks"
 # The first line that a task prints is when that was.
@@ -181,6 +183,7 @@ def main():
         # Above 1 is better for us, whichever way the figure points.
         better = None if other is None else (value / other if "second" in name else other / value)
         print(f"{name:<22}{value:>9.1f}{unit:<3}{shown}{'' if better is None else f'{better:>8.1f}x'}")
+    bench_waiting.measure(asked.program, asked.quick)
 
 
 if __name__ == "__main__":

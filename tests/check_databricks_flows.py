@@ -340,7 +340,8 @@ def check_ends(world):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(sys.argv[1], folder + "/data")
+        # Tokens of service principals end so soon that flows must fetch new ones.
+        server = Server(sys.argv[1], folder + "/data", LOOPWRIGHT_WORKSPACE_ACCESS_TOKEN_SECONDS="5")
         try:
             world = World(server, folder)
             client_id, secret = service_principal(server)

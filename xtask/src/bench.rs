@@ -22,7 +22,11 @@ const BENCHES: [(&str, &str); 7] = [
         "runs of flows, beside Node-RED, n8n, Restate, DBOS and a bare loop; \"-- --quick\" for a few minutes, \
          \"--peers ours,bare\" for some",
     ),
-    ("workspace", "runs of jobs in the local workspace, beside MiniLake; \"-- --quick\" for half a minute"),
+    (
+        "workspace",
+        "runs of jobs in the local workspace, beside MiniLake, and flows that wait for 1,000 of them, beside threads; \
+         \"-- --quick\" for two minutes",
+    ),
     ("ui", "the editor with 1,000 modules, beside the canvas library alone; \"-- --quick\" for two minutes"),
 ];
 

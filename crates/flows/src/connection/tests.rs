@@ -227,3 +227,26 @@ async fn a_workspace_says_itself_where_its_tokens_are_given_out() {
     assert!(refused.message.contains("which is not protected"), "{refused}");
     assert_eq!(http.requests().len(), 1);
 }
+
+/// Our own workspace, which is called by the address at which it listens.
+struct AtHome(ScriptedHttp);
+
+impl Http for AtHome {
+    fn send(&self, request: Request) -> base::BoxFuture<'_, Result<base::http::Response, base::http::HttpError>> {
+        self.0.send(request)
+    }
+
+    fn own_address(&self, url: &str) -> Option<String> {
+        url.strip_prefix("http://127.0.0.1:8081").map(|rest| format!("loopwright://workspace{rest}"))
+    }
+}
+
+#[tokio::test]
+async fn our_own_workspace_gives_out_its_tokens_where_the_connection_calls_it() {
+    let http = AtHome(ScriptedHttp::default());
+    // It knows itself by the name under which we reach it.
+    http.0.push(200, r#"{"oidc_endpoint": "http://workspace/oidc"}"#);
+    http.0.push(200, r#"{"token_endpoint": "http://workspace/oidc/v1/token"}"#);
+    let found = discovery::token_url("dbx", "http://127.0.0.1:8081", &http).await;
+    assert_eq!(found, Ok("http://127.0.0.1:8081/oidc/v1/token".to_owned()));
+}
