@@ -25,6 +25,14 @@ pub enum Error {
         /// As asked for.
         key: String,
     },
+    /// Somebody else stored a draft meanwhile.
+    #[error(
+        "flow \"{key}\" was changed meanwhile: look at the difference, then store your draft on top of what is there"
+    )]
+    DraftChanged {
+        /// Key of the flow.
+        key: String,
+    },
     /// There is no such run.
     #[error("run \"{id}\" does not exist")]
     UnknownRun {
@@ -369,6 +377,7 @@ impl Coded for Error {
             | Error::ConnectionExists { .. }
             | Error::NotHeld { .. }
             | Error::HasEnded { .. }
+            | Error::DraftChanged { .. }
             | Error::NoInput { .. }
             | Error::NotReplayable { .. }
             | Error::NothingWaits { .. }
@@ -392,6 +401,7 @@ impl Coded for Error {
     fn code(&self) -> &'static str {
         match self {
             Error::UnknownFlow { .. } => "flow-unknown",
+            Error::DraftChanged { .. } => "flow-changed",
             Error::UnknownRun { .. } => "run-unknown",
             Error::UnknownConnection { .. } => "connection-unknown",
             Error::ConnectionInUse { .. } => "connection-in-use",

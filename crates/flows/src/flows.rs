@@ -21,6 +21,8 @@ mod packages;
 mod variables;
 mod runs;
 mod history;
+mod documents;
+mod samples;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -54,8 +56,10 @@ use crate::work::door::Door;
 pub use again::{Again, StartingAt};
 pub use blueprints::{ImportOptions, ImportedFlow};
 pub(crate) use connections::Behind;
+pub use documents::{Document, Seen};
 pub use literals::{MovedSecret, MovedSecrets};
 pub use publishing::Reading;
+pub use samples::Sample;
 pub use start::Which;
 pub use tasks::Answerer;
 pub use variables::SharedScope;
@@ -257,6 +261,18 @@ impl Flows {
     /// A text that cannot be read is refused; one that would not run is
     /// stored, and the notices say why.
     pub async fn put(&self, actor: &Actor, key: &str, text: &str) -> Result<Vec<Notice>, Error> {
+        Ok(self.put_over(actor, key, text, None).await?.1)
+    }
+
+    /// The same, but only over a draft that is as the caller has seen it;
+    /// returns the revision of what is stored now, too.
+    async fn put_over(
+        &self,
+        actor: &Actor,
+        key: &str,
+        text: &str,
+        seen: Option<Seen>,
+    ) -> Result<(String, Vec<Notice>), Error> {
         check_name(key)?;
         if text.len() > self.options.limits.text_bytes_max {
             let (size, max) = (text.len(), self.options.limits.text_bytes_max);
@@ -270,9 +286,13 @@ impl Flows {
         let name = if program.name.is_empty() { key.to_owned() } else { program.name.clone() };
         let (actor, key, text, hash) = (actor.clone(), key.to_owned(), text.to_owned(), program.hash.clone());
         let now = self.clock.now();
+        let revision = hash.clone();
         self.db
             .write("flows.put", move |tx| {
                 let before = tables::flow(tx, &key)?;
+                if seen.as_ref().is_some_and(|seen| !seen.is(before.as_ref())) {
+                    return Err(Error::DraftChanged { key: key.clone() });
+                }
                 if before.as_ref().is_some_and(|flow| flow.draft == hash) {
                     return Ok(());
                 }
@@ -288,7 +308,12 @@ impl Flows {
                 Ok::<_, Error>(())
             })
             .await?;
-        Ok(notices)
+        Ok((revision, notices))
+    }
+
+    /// Tells the names of writes from now on, each once it is durable.
+    pub fn committed(&self) -> tokio::sync::broadcast::Receiver<&'static str> {
+        self.db.committed()
     }
 
     /// Compiles a text with the structures and webhooks that there are now.

@@ -100,8 +100,8 @@ pub use error::Error;
 pub use feedback::{FlowNotice, NoticeKind, Notices};
 pub use flow::{FlowDetails, FlowInfo, FlowState, FlowVersion, Notice, Severity};
 pub use flows::{
-    Again, Answerer, Decision, Flows, ImportOptions, ImportedFlow, MovedSecret, MovedSecrets, Options, Reading,
-    SharedScope, Signals, SignalsError, StartingAt, Which,
+    Again, Answerer, Decision, Document, Flows, ImportOptions, ImportedFlow, MovedSecret, MovedSecrets, Options,
+    Reading, Sample, Seen, SharedScope, Signals, SignalsError, StartingAt, Which,
 };
 pub use history::{ModuleTotal, RunFilter, RunPage, Standing};
 pub use hook::{Accepted, Answer, Arrival, Brought, Expected, HookSettings, read_mail};

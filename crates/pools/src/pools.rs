@@ -145,6 +145,12 @@ impl Pools {
         Ok(pool)
     }
 
+    /// Tells the names of writes to the control database from now on, each once
+    /// it is durable, whichever crate wrote.
+    pub fn committed(&self) -> tokio::sync::broadcast::Receiver<&'static str> {
+        self.db.committed()
+    }
+
     /// Lists the pools by name.
     pub async fn list(&self) -> Result<Vec<Pool>, Error> {
         self.db.read("pools.list", |tx| Ok(tables::pools(tx)?)).await

@@ -12,6 +12,7 @@ use flows::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body::{self, Text};
@@ -53,7 +54,7 @@ pub(super) struct FlowWithTexts {
 }
 
 /// What is noteworthy about a flow's text.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Remark {
     severity: &'static str,
     module: Option<u32>,
@@ -108,22 +109,38 @@ pub(super) struct RunWithOperations {
 }
 
 /// One step processing one bundle.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Step {
+#[schema(as = Operation)]
+pub(super) struct Step {
+    /// 1, 2, 3 … in the run.
     number: u64,
+    /// Id of the module in the flow.
     module: u32,
+    /// Kind of the module.
     kind: String,
+    /// Which bundles led here: `1.2/5.1` is the first bundle of module 5 below
+    /// the second one of module 1.
     path: String,
+    /// `success`, `warning`, `error` or `filtered`.
     status: &'static str,
+    /// HTTP status, where there is one.
     status_code: Option<u16>,
+    /// What the module was given, its secrets blotted out.
+    #[schema(value_type = Object)]
     input: Value,
+    /// The bundles that it gave.
+    #[schema(value_type = Vec<Object>)]
     output: Vec<Value>,
+    /// What went wrong, or why a bundle did not pass.
     detail: Option<String>,
     /// What the filter at its entrance said.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     filter: Option<Judgement>,
+    #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
     ended_at: Timestamp,
 }
 
@@ -352,6 +369,16 @@ impl RunWithOperations {
     }
 }
 
+/// Returns the word for how an operation went.
+pub(super) fn status_word(status: OperationStatus) -> &'static str {
+    match status {
+        OperationStatus::Success => "success",
+        OperationStatus::Warning => "warning",
+        OperationStatus::Error => "error",
+        OperationStatus::Filtered => "filtered",
+    }
+}
+
 impl From<Operation> for Step {
     fn from(operation: Operation) -> Self {
         Step {
@@ -359,12 +386,7 @@ impl From<Operation> for Step {
             module: operation.module,
             kind: operation.kind,
             path: operation.path,
-            status: match operation.status {
-                OperationStatus::Success => "success",
-                OperationStatus::Warning => "warning",
-                OperationStatus::Error => "error",
-                OperationStatus::Filtered => "filtered",
-            },
+            status: status_word(operation.status),
             status_code: operation.status_code,
             input: operation.input,
             output: operation.output,

@@ -113,7 +113,7 @@ async fn a_mail_comes_by_smtp_to_the_hooks_that_are_there() {
 }
 
 /// Lets the engine work while something else happens.
-async fn at_work<T>(house: &House, what: impl Future<Output = T>) -> T {
+pub(super) async fn at_work<T>(house: &House, what: impl Future<Output = T>) -> T {
     let stop = CancellationToken::new();
     let engine = tokio::spawn(house.app.flows.clone().run(stop.clone()));
     let came = what.await;

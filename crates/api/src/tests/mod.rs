@@ -24,6 +24,7 @@ mod door;
 mod feedback;
 mod hooks;
 mod tasks;
+mod documents;
 
 use std::collections::HashMap;
 use std::fmt::Write;

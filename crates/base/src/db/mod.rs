@@ -219,6 +219,13 @@ impl<F: File> Db<F> {
         Ok(Db { inner: Arc::new(postgres::open(config, F::NAME, migrations, &options)?), file: PhantomData })
     }
 
+    /// Tells the names of writes from now on, each after its commit is durable:
+    /// for whoever shows people what changes. A listener that is slow is told
+    /// that it missed some.
+    pub fn committed(&self) -> tokio::sync::broadcast::Receiver<&'static str> {
+        self.inner.committed().subscribe()
+    }
+
     /// Runs a closure in a transaction and returns after its commit is
     /// durable. `name` is for traces: `crate.verb`.
     pub async fn write<T, E>(
@@ -230,7 +237,7 @@ impl<F: File> Db<F> {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (job, answer) = WriteJob::new(name, work);
+        let (job, answer) = WriteJob::new(name, self.inner.committed().clone(), work);
         self.inner.send_write(job)?;
         settle(self.inner.answer(answer).await)
     }
@@ -245,7 +252,7 @@ impl<F: File> Db<F> {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (job, answer) = WriteJob::new(name, work);
+        let (job, answer) = WriteJob::new(name, self.inner.committed().clone(), work);
         self.inner.send_write(job)?;
         settle(answer.blocking_recv())
     }

@@ -19,7 +19,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 use super::{Error, Options, Row, Tx, Value};
 
@@ -28,6 +28,8 @@ pub(super) type Outcome<T, E> = Result<T, E>;
 
 /// Closures that may wait for a thread before callers are turned away.
 const QUEUE_LENGTH: usize = 16_384;
+/// Names of committed writes that are kept for listeners that are slow.
+const COMMITTED_KEPT: usize = 256;
 
 /// A write that waits for its turn, its types erased.
 pub(super) trait AnyWrite: Send {
@@ -54,6 +56,8 @@ pub(super) struct WriteJob<T, E, W> {
     work: W,
     outcome: Option<Outcome<T, E>>,
     reply: oneshot::Sender<Outcome<T, E>>,
+    /// Told the name once the write is durable.
+    committed: broadcast::Sender<&'static str>,
 }
 
 impl<T, E, W> WriteJob<T, E, W>
@@ -63,9 +67,13 @@ where
     W: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
 {
     #[expect(clippy::new_ret_no_self, reason = "the job is only ever used with its types erased")]
-    pub(super) fn new(name: &'static str, work: W) -> (Box<dyn AnyWrite>, oneshot::Receiver<Outcome<T, E>>) {
+    pub(super) fn new(
+        name: &'static str,
+        committed: broadcast::Sender<&'static str>,
+        work: W,
+    ) -> (Box<dyn AnyWrite>, oneshot::Receiver<Outcome<T, E>>) {
         let (reply, answer) = oneshot::channel();
-        (Box::new(WriteJob { name, work, outcome: None, reply }), answer)
+        (Box::new(WriteJob { name, work, outcome: None, reply, committed }), answer)
     }
 }
 
@@ -99,7 +107,11 @@ where
         let outcome = match (self.outcome, committed) {
             // A closure's own refusal says more than the rollback that followed it.
             (Some(Err(error)), _) => Err(error),
-            (Some(Ok(value)), Ok(())) => Ok(value),
+            (Some(Ok(value)), Ok(())) => {
+                // Nobody may be listening.
+                let _ = self.committed.send(self.name);
+                Ok(value)
+            }
             (_, Err(error)) => Err(E::from(error)),
             (None, Ok(())) => unreachable!("a transaction commits only after each of its closures ran"),
         };
@@ -212,6 +224,8 @@ pub(super) struct Threads {
     reads: Mutex<Option<SyncSender<Box<dyn AnyRead>>>>,
     running: Mutex<Vec<JoinHandle<()>>>,
     in_step: bool,
+    /// Names of writes that were committed.
+    committed: broadcast::Sender<&'static str>,
 }
 
 impl Threads {
@@ -249,7 +263,12 @@ impl Threads {
             reads: Mutex::new(Some(reads)),
             running: Mutex::new(threads),
             in_step: options.in_step,
+            committed: broadcast::channel(COMMITTED_KEPT).0,
         }
+    }
+
+    pub(super) fn committed(&self) -> &broadcast::Sender<&'static str> {
+        &self.committed
     }
 
     pub(super) fn send_write(&self, job: Box<dyn AnyWrite>) -> Result<(), Error> {

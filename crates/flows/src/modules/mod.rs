@@ -25,6 +25,7 @@ macro_rules! module {
 }
 
 pub mod builtin;
+pub mod catalogue;
 pub mod csv;
 pub mod databricks;
 pub mod datastore;

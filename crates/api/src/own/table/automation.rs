@@ -3,8 +3,8 @@
 use http::Method;
 
 use crate::own::{
-    CSV, JSON, YAML, connections, data_stores, flow_imports, flow_secrets, flow_versions, flows, hooks, incomplete,
-    package_versions, run_events, runs, structures, tasks,
+    CSV, JSON, YAML, connections, data_stores, documents, flow_imports, flow_secrets, flow_versions, flows, hooks,
+    incomplete, modules, operations, package_versions, run_events, runs, stream, structures, tasks,
 };
 use crate::surface::Surface;
 
@@ -275,6 +275,54 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
         )
         .told(
             Method::GET,
+            "/modules",
+            modules::list,
+            ("listModules", "Lists the kinds of modules, with the forms of their settings."),
+        )
+        .gives::<Vec<modules::Shown>>()
+        .told(
+            Method::GET,
+            "/modules/{module}/page",
+            modules::page,
+            ("showModulePage", "Shows the page of the reference about a module."),
+        )
+        .gives_text("text/markdown")
+        .told(
+            Method::GET,
+            "/stream",
+            stream::listen,
+            ("listen", "Tells what happens as it happens, by server-sent events."),
+        )
+        .asks::<stream::Wanted>()
+        .gives_text("text/event-stream")
+        .told(
+            Method::GET,
+            "/flows/{flow}/document",
+            documents::show,
+            ("showFlowDocument", "Shows a text of a flow as a document, with the revision that it bears."),
+        )
+        .asks::<documents::Wanted>()
+        .gives::<documents::Shown>()
+        .told(
+            Method::PUT,
+            "/flows/{flow}/document",
+            documents::put,
+            (
+                "putFlowDocument",
+                "Stores a document as the draft, over the draft that If-Match names; 409 if that is no longer it.",
+            ),
+        )
+        .takes(JSON)
+        .gives::<documents::Stored>()
+        .told(
+            Method::GET,
+            "/flows/{flow}/samples",
+            documents::samples,
+            ("showFlowSamples", "Shows what each module of a flow last gave."),
+        )
+        .gives::<documents::Samples>()
+        .told(
+            Method::GET,
             "/flows/{flow}/blueprint",
             flow_versions::blueprint,
             ("exportFlow", "Hands a flow on as a blueprint, or in YAML; it imports back to the same flow."),
@@ -410,6 +458,21 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
         .told(Method::GET, "/runs", runs::find, ("findFlowRuns", "Finds runs of flows, newest first, page by page."))
         .asks::<runs::Wanted>()
         .told(Method::GET, "/runs/{run}", flows::run, ("showFlowRun", "Shows a run with its operations."))
+        .told(
+            Method::GET,
+            "/runs/{run}/operations",
+            operations::list,
+            ("listOperations", "Lists the operations of a run in their order, page by page."),
+        )
+        .asks::<operations::Wanted>()
+        .gives::<operations::Page>()
+        .told(
+            Method::GET,
+            "/runs/{run}/operations/{number}",
+            operations::show,
+            ("showOperation", "Shows an operation of a run."),
+        )
+        .gives::<flows::Step>()
         .told(
             Method::POST,
             "/runs/{run}/cancel",
