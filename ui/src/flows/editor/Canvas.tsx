@@ -1,14 +1,14 @@
 // The canvas: modules and wires, and all that hands do with them.
 
-import { useCallback, useMemo, useRef, useState } from "react";
+import { memo, useCallback, useMemo, useRef, useState } from "react";
 import {
   Background,
   BackgroundVariant,
   Controls,
-  MiniMap,
   ReactFlow,
   SelectionMode,
   useReactFlow,
+  useStore as useFlowStore,
   type Connection,
   type EdgeChange,
   type NodeChange,
@@ -21,6 +21,7 @@ import { join } from "./acts";
 import { setPositions } from "./edits";
 import { useKeys } from "./keys";
 import type { Point } from "./layout";
+import { FarWires, SmallMap } from "./far";
 import { ModuleShape } from "./ModuleShape";
 import { setNote } from "./notes";
 import { ClockShape, EndShape, FrameShape, NoteShape } from "./OtherShapes";
@@ -31,9 +32,14 @@ import { WireShape } from "./WireShape";
 const NODE_TYPES: NodeTypes = { module: ModuleShape, end: EndShape, frame: FrameShape, note: NoteShape, clock: ClockShape };
 const EDGE_TYPES: EdgeTypes = { wire: WireShape };
 const NONE: ReadonlyMap<string, Point> = new Map();
+const NO_WIRES: WireEdge[] = [];
 const MAP_FROM = 25;
+const PLAIN_FROM = 150;
+/** From so far away nobody reads names; leaving them out keeps panning smooth. */
+const FAR = 0.34;
+const isFar = (state: { transform: [number, number, number] }) => state.transform[2] < FAR;
 
-export function Canvas() {
+export const Canvas = memo(function Canvas() {
   const store = useEditorStore();
   const document = useEditor((editor) => editor.document);
   const kinds = useEditor((editor) => editor.kinds);
@@ -44,6 +50,8 @@ export function Canvas() {
   const [dragged, setDragged] = useState(NONE);
   const { graph, nodes, edges } = useShown({ document, kinds, notices, picked, selection, dragged, readonly });
   const canvas = useReactFlow();
+  const far = useFlowStore(isFar);
+  const plain = far && graph.modules.length > PLAIN_FROM;
   const frame = useRef<HTMLDivElement>(null);
   useKeys(frame, graph);
 
@@ -113,6 +121,7 @@ export function Canvas() {
 
   const connectEnded = useCallback(
     (event: MouseEvent | TouchEvent, state: { fromNode: { id: string } | null; fromHandle: { id?: string | null } | null; isValid: boolean | null }) => {
+      store.getState().setConnecting(false);
       if (state.isValid === true || state.fromNode === null || !/^\d+$/.test(state.fromNode.id)) return;
       const at = "clientX" in event ? { x: event.clientX, y: event.clientY } : { x: 200, y: 200 };
       const id = Number(state.fromNode.id);
@@ -150,10 +159,10 @@ export function Canvas() {
   );
 
   return (
-    <div className="canvas" ref={frame}>
+    <div className={far ? "canvas far" : "canvas"} ref={frame}>
       <ReactFlow<ShownNode, WireEdge>
         nodes={nodes}
-        edges={edges}
+        edges={plain ? NO_WIRES : edges}
         nodeTypes={NODE_TYPES}
         edgeTypes={EDGE_TYPES}
         onNodesChange={changeNodes}
@@ -161,7 +170,10 @@ export function Canvas() {
         onNodeDragStop={dropped}
         onSelectionDragStop={(event, moved) => dropped(event, null, moved)}
         onConnect={connected}
+        onConnectStart={() => store.getState().setConnecting(true)}
         onConnectEnd={connectEnded}
+        onMoveStart={() => frame.current?.classList.add("moving")}
+        onMoveEnd={() => frame.current?.classList.remove("moving")}
         {...handlers}
         onlyRenderVisibleElements
         disableKeyboardA11y
@@ -181,8 +193,9 @@ export function Canvas() {
       >
         <Background variant={BackgroundVariant.Dots} gap={24} size={1.2} />
         <Controls showInteractive={false} position="bottom-left" />
-        {graph.modules.length >= MAP_FROM && <MiniMap pannable zoomable nodeStrokeWidth={0} ariaLabel="Small map of the flow" />}
+        {graph.modules.length >= MAP_FROM && <SmallMap graph={graph} />}
+        {plain && <FarWires graph={graph} />}
       </ReactFlow>
     </div>
   );
-}
+});

@@ -1,4 +1,4 @@
-import { memo } from "react";
+import { memo, useState } from "react";
 import { Handle, Position, type NodeProps } from "@xyflow/react";
 import { CircleAlert, Clock, Plus, Puzzle, Repeat2, Split, TriangleAlert, Merge as MergeIcon, Waypoints } from "lucide-react";
 
@@ -10,17 +10,23 @@ import { useEditor, useEditorStore } from "./store";
 const OWN_ICONS = { router: Waypoints, "if-else": Split, merge: MergeIcon, repeat: Repeat2 };
 
 /** A module: a round thing in the colour of its app, its name below. */
-export const ModuleShape = memo(function ModuleShape({ data }: NodeProps<ModuleShapeNode>) {
+export const ModuleShape = memo(function ModuleShape({ data, selected }: NodeProps<ModuleShapeNode>) {
   const { shown, kind, name, notice, notices, badge } = data;
   const store = useEditorStore();
   const done = useEditor((editor) => editor.done[shown.id]);
   const readonly = useEditor((editor) => editor.readonly);
+  const connecting = useEditor((editor) => editor.connecting);
+  const [near, setNear] = useState(false);
   const shape = SHAPES[shown.module.module];
   const grows = shown.last || shape === "router";
   const classes = ["module", shape ?? "", shown.loose ? "loose" : "", kind === null ? "unknown" : "", done === undefined ? "" : `done-${done.status}`];
   return (
-    <div className={classes.join(" ").trim()} style={kind === null ? undefined : ({ "--app": kind.colour } as React.CSSProperties)}>
-      <Handle type="target" position={Position.Left} id="in" className="module-handle" />
+    <div
+      className={classes.join(" ").trim()}
+      style={kind === null ? undefined : ({ "--app": kind.colour } as React.CSSProperties)}
+      onPointerEnter={() => setNear(true)}
+      onPointerLeave={() => setNear(false)}
+    >
       <div className="module-round">
         <Icon svg={kind?.icon} shape={shape} />
       </div>
@@ -57,11 +63,21 @@ export const ModuleShape = memo(function ModuleShape({ data }: NodeProps<ModuleS
         {kind === null && <span>not known here</span>}
       </div>
       {done !== undefined && RunBubble !== undefined && <RunBubble module={shown.id} done={done} />}
-      <Handle type="source" position={Position.Right} id="out" className="module-handle" />
-      <Handle type="source" position={Position.Bottom} id="error" className="module-handle error" title="Drag from here to what happens when it fails" />
+      {(near || selected || connecting) && <Handles />}
     </div>
   );
 });
+
+/** Where wires begin and end. They are there when they can be used: each of them follows every move of the canvas. */
+function Handles() {
+  return (
+    <>
+      <Handle type="target" position={Position.Left} id="in" className="module-handle" />
+      <Handle type="source" position={Position.Right} id="out" className="module-handle" />
+      <Handle type="source" position={Position.Bottom} id="error" className="module-handle error" title="Drag from here to what happens when it fails" />
+    </>
+  );
+}
 
 function Icon({ svg, shape }: { svg: string | undefined; shape: keyof typeof OWN_ICONS | undefined }) {
   if (shape !== undefined) {

@@ -1,5 +1,5 @@
 import { memo, useState } from "react";
-import { Handle, Position, type NodeProps } from "@xyflow/react";
+import { type NodeProps } from "@xyflow/react";
 import { Clock, Plus, X } from "lucide-react";
 
 import { noteText, removeNote, setNote } from "./notes";
@@ -12,7 +12,6 @@ export const EndShape = memo(function EndShape({ data: { end } }: NodeProps<EndN
   const readonly = useEditor((editor) => editor.readonly);
   return (
     <>
-      <Handle type="target" position={Position.Left} id="in" className="module-handle" isConnectable={false} />
       <button
         type="button"
         className="open-end nodrag"
@@ -57,7 +56,6 @@ export const ClockShape = memo(function ClockShape({ data: { words, last } }: No
         <strong>Schedule</strong>
         <span>{words}</span>
       </div>
-      <Handle type="source" position={Position.Right} id="out" className="module-handle" isConnectable={false} />
     </div>
   );
 });

@@ -58,6 +58,9 @@ export interface Editor extends EditorState {
   /** Whether the panel at the right is open for what is selected. */
   open: boolean;
   asking: Asking | null;
+  /** A wire is being drawn: every module shows where it can end. */
+  connecting: boolean;
+  setConnecting: (connecting: boolean) => void;
   ask: (asking: Asking | null) => void;
   pick: (ids: Iterable<number>) => void;
   setOpen: (open: boolean) => void;
@@ -118,6 +121,7 @@ export function createEditor(opened: Opened): EditorStore {
       theirs: null,
       open: false,
       asking: null,
+      connecting: false,
       spoken: "",
       saving: stored === document ? "stored" : "unsaved",
       canUndo: history.past.length > 0,
@@ -145,6 +149,7 @@ export function createEditor(opened: Opened): EditorStore {
         set({ picked, selection, ...(picked.size === 1 ? {} : { open: false }) });
       },
       setOpen: (open) => set({ open }),
+      setConnecting: (connecting) => set({ connecting }),
       ask: (asking) => set({ asking }),
       setDone: (done) => set({ done }),
       setSamples: (next) => set({ samples: next }),
