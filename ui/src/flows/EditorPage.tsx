@@ -14,6 +14,7 @@ import { listModules, readDocument, readFlow, readSamples, type DocumentShown, t
 import { FilterPanel, ModulePanel } from "./editor/beside";
 import { Canvas } from "./editor/Canvas";
 import { Chooser, StartChooser } from "./editor/Chooser";
+import { find } from "./editor/edits";
 import { Conflict } from "./editor/Conflict";
 import { FlowSearch } from "./editor/FlowSearch";
 import { recall, type Kept } from "./editor/history";
@@ -90,6 +91,7 @@ function Open({ about, shown, kinds, samples, kept }: OpenProps) {
   useEffect(() => {
     window.document.title = `${about.name} · Loopwright`;
   }, [about.name]);
+  useSelectionInAddress(store);
   return (
     <EditorProvider store={store}>
       <ReactFlowProvider>
@@ -152,6 +154,31 @@ function useOthers(store: EditorStore, shown: DocumentShown): void {
       }),
     [store, queries],
   );
+}
+
+/** What is selected stands in the address: `module=5`, or `wire=5` for the one that leads there. */
+function useSelectionInAddress(store: EditorStore): void {
+  useEffect(() => {
+    const query = new URLSearchParams(location.search);
+    const given = (name: string) => (/^\d+$/.test(query.get(name) ?? "") ? Number(query.get(name)) : null);
+    const [module, wire] = [given("module"), given("wire")];
+    const { document, select, setOpen } = store.getState();
+    const id = module ?? wire;
+    if (id !== null && find(document, id) !== null) {
+      select(module !== null ? { kind: "module", id } : { kind: "wire", to: id });
+      setOpen(true);
+    }
+    return store.subscribe((now, before) => {
+      if (now.selection === before.selection) return;
+      const next = new URLSearchParams(location.search);
+      next.delete("module");
+      next.delete("wire");
+      if (now.selection?.kind === "module") next.set("module", String(now.selection.id));
+      if (now.selection?.kind === "wire") next.set("wire", String(now.selection.to));
+      const text = next.toString();
+      history.replaceState(history.state, "", text === "" ? location.pathname : `${location.pathname}?${text}`);
+    });
+  }, [store]);
 }
 
 function Blank() {

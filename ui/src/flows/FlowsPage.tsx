@@ -122,7 +122,7 @@ export default function FlowsPage() {
 
 function FlowTable({ flows, runs, packaged }: { flows: FlowShown[]; runs: Map<string, RunShown[]>; packaged: boolean }) {
   return (
-    <div className="table-frame" tabIndex={0} role="region" aria-label="Flows">
+    <div className="table-frame" tabIndex={0} role="region" aria-label="List of flows">
       <table className="list flows-list">
         <thead>
           <tr>

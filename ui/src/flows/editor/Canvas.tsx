@@ -18,6 +18,7 @@ import {
 import "@xyflow/react/dist/base.css";
 
 import { join } from "./acts";
+import { ContextMenu } from "./ContextMenu";
 import { setPositions } from "./edits";
 import { useKeys } from "./keys";
 import type { Point } from "./layout";
@@ -196,6 +197,7 @@ export const Canvas = memo(function Canvas() {
         {graph.modules.length >= MAP_FROM && <SmallMap graph={graph} />}
         {plain && <FarWires graph={graph} />}
       </ReactFlow>
+      <ContextMenu />
     </div>
   );
 });
