@@ -16,7 +16,7 @@ export function Menu({ label, trigger, items }: { label: string; trigger: ReactN
       <Radix.Trigger className="menu-trigger" aria-label={label}>
         {trigger}
       </Radix.Trigger>
-      <Radix.Portal>
+      <Radix.Portal container={document.getElementById("content")}>
         <Radix.Content className="menu" align="end" sideOffset={4} collisionPadding={8}>
           {items.map((item, place) => (
             <Radix.Item

@@ -1,6 +1,6 @@
 // Every page and its address. A page is loaded when it is first opened.
 
-import { type ComponentType, type LazyExoticComponent } from "react";
+import { lazy, type ComponentType, type LazyExoticComponent } from "react";
 
 export interface Route {
   /** As wouter reads it. */
@@ -8,7 +8,10 @@ export interface Route {
   page: LazyExoticComponent<ComponentType>;
 }
 
-export const ROUTES: Route[] = [];
+export const ROUTES: Route[] = [
+  { path: "/flows", page: lazy(() => import("../flows/FlowsPage")) },
+  { path: "/flows/:flow", page: lazy(() => import("../flows/EditorPage")) },
+];
 
 /** What the rail at the left leads to. */
 export const PLACES: { name: string; to: string; icon: string }[] = [

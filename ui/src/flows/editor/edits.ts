@@ -385,6 +385,13 @@ function numbered(module: ModuleNode, numbers: ReadonlyMap<number, number>): Mod
   return renamed.flow[0]!;
 }
 
+/** Gives modules other numbers throughout a document. */
+export function renumbered(document: FlowDocument, numbers: ReadonlyMap<number, number>): FlowDocument {
+  const flow = document.flow.map((module) => numbered(module, numbers));
+  const pieces = orphans(document).map((piece) => piece.map((module) => numbered(module, numbers)));
+  return pieces.length === 0 ? { ...document, flow } : withOrphans({ ...document, flow }, pieces);
+}
+
 /** Moves copies a little, so that they do not lie on what they were copied from. */
 export function shifted(pieces: ModuleNode[][], by: number): ModuleNode[][] {
   const at = new Map<number, { x: number; y: number }>();

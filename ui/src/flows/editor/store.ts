@@ -7,6 +7,7 @@ import { createStore, useStore, type StoreApi } from "zustand";
 import type { FlowDocument } from "./document";
 import { find } from "./edits";
 import { back, forth, NOTHING, remembered, type History } from "./history";
+import type { Owner } from "./tree";
 import type { Done, EditorState, ModuleKind, Sample, Selection } from "./types";
 
 /** What the check says of the document. */
@@ -25,6 +26,22 @@ export interface Theirs {
   changedAt: string | null;
 }
 
+/** Where a module that is being chosen will go. */
+export type Place =
+  | { kind: "start" }
+  | { kind: "after"; id: number }
+  | { kind: "wire"; to: number }
+  | { kind: "end"; owner: Owner }
+  | { kind: "error"; of: number }
+  | { kind: "loose"; x: number; y: number };
+
+/** A question that lies over the canvas: which module, or how to start. */
+export interface Asking {
+  place: Place;
+  /** On the screen. */
+  at: { x: number; y: number };
+}
+
 /** All that canvas, panel and toolbar read. */
 export interface Editor extends EditorState {
   /** The document as it was last stored: what both sides of a conflict began with. */
@@ -40,6 +57,11 @@ export interface Editor extends EditorState {
   spoken: string;
   /** Whether the panel at the right is open for what is selected. */
   open: boolean;
+  asking: Asking | null;
+  /** A wire is being drawn: every module shows where it can end. */
+  connecting: boolean;
+  setConnecting: (connecting: boolean) => void;
+  ask: (asking: Asking | null) => void;
   pick: (ids: Iterable<number>) => void;
   setOpen: (open: boolean) => void;
   setDone: (done: Record<number, Done>) => void;
@@ -98,6 +120,8 @@ export function createEditor(opened: Opened): EditorStore {
       notices: [],
       theirs: null,
       open: false,
+      asking: null,
+      connecting: false,
       spoken: "",
       saving: stored === document ? "stored" : "unsaved",
       canUndo: history.past.length > 0,
@@ -125,6 +149,8 @@ export function createEditor(opened: Opened): EditorStore {
         set({ picked, selection, ...(picked.size === 1 ? {} : { open: false }) });
       },
       setOpen: (open) => set({ open }),
+      setConnecting: (connecting) => set({ connecting }),
+      ask: (asking) => set({ asking }),
       setDone: (done) => set({ done }),
       setSamples: (next) => set({ samples: next }),
       setKinds: (next) => set({ kinds: next }),

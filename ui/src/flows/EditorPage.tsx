@@ -1,0 +1,212 @@
+// A flow, opened: its canvas, its panel, its bars.
+
+import { useEffect, useMemo, useState } from "react";
+import { Link, useParams } from "wouter";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { ReactFlowProvider } from "@xyflow/react";
+
+import { ApiError } from "../api/client";
+import { Empty } from "../kit/Empty";
+import { Page } from "../kit/Page";
+import { Problem } from "../kit/Problem";
+import { say } from "../kit/toasts";
+import { listModules, readDocument, readFlow, readSamples, type DocumentShown, type FlowWithTexts } from "./api";
+import { FilterPanel, ModulePanel } from "./editor/beside";
+import { Canvas } from "./editor/Canvas";
+import { Chooser, StartChooser } from "./editor/Chooser";
+import { find } from "./editor/edits";
+import { Conflict } from "./editor/Conflict";
+import { FlowSearch } from "./editor/FlowSearch";
+import { recall, type Kept } from "./editor/history";
+import { same } from "./editor/merge";
+import { useSaving } from "./editor/saving";
+import { createEditor, EditorProvider, useEditor, type EditorStore } from "./editor/store";
+import { Toolbar } from "./editor/Toolbar";
+import type { ModuleKind, Sample } from "./editor/types";
+import { FlowHead } from "./FlowHead";
+import "./flows.css";
+import "./editor/editor.css";
+
+export default function EditorPage() {
+  const { flow } = useParams<{ flow: string }>();
+  return <Loaded key={flow} flow={flow!} />;
+}
+
+function Loaded({ flow }: { flow: string }) {
+  const about = useQuery({ queryKey: ["flow", flow], queryFn: () => readFlow(flow) });
+  const document = useQuery({ queryKey: ["flow", flow, "document"], queryFn: () => readDocument(flow), refetchOnWindowFocus: true });
+  const kinds = useQuery({ queryKey: ["modules"], queryFn: listModules, staleTime: Infinity });
+  const samples = useQuery({ queryKey: ["flow", flow, "samples"], queryFn: () => readSamples(flow) });
+  const [kept, setKept] = useState<Kept | null | undefined>(undefined);
+  useEffect(() => void recall(flow).then(setKept), [flow]);
+
+  const error = about.error ?? document.error ?? kinds.error;
+  if (error !== null && (about.data === undefined || document.data === undefined || kinds.data === undefined)) {
+    const gone = error instanceof ApiError && error.status === 404;
+    return (
+      <Page title={flow} above={[{ name: "Flows", to: "/flows" }]}>
+        {gone ? (
+          <Empty title="There is no such flow">
+            <p>
+              It may have been removed or renamed. <Link href="/flows">See all flows</Link>.
+            </p>
+          </Empty>
+        ) : (
+          <Problem
+            error={error}
+            onRetry={() => {
+              void about.refetch();
+              void document.refetch();
+              void kinds.refetch();
+            }}
+          />
+        )}
+      </Page>
+    );
+  }
+  if (about.data === undefined || document.data === undefined || kinds.data === undefined || kept === undefined) {
+    return <p className="muted page">Loading …</p>;
+  }
+  return <Open about={about.data} shown={document.data} kinds={kinds.data} samples={samples.data} kept={kept} />;
+}
+
+interface OpenProps {
+  about: FlowWithTexts;
+  shown: DocumentShown;
+  kinds: ModuleKind[];
+  samples: Record<number, Sample> | undefined;
+  kept: Kept | null;
+}
+
+function Open({ about, shown, kinds, samples, kept }: OpenProps) {
+  const byName = useMemo(() => new Map(kinds.map((kind) => [kind.name, kind])), [kinds]);
+  // The state begins with what was read first; what is read later flows into it below.
+  const [store] = useState(() => begun(about, shown, byName, kept));
+  useSaving(store);
+  useOthers(store, shown);
+  useEffect(() => store.getState().setKinds(byName), [store, byName]);
+  useEffect(() => {
+    if (samples !== undefined) store.getState().setSamples(samples);
+  }, [store, samples]);
+  useEffect(() => {
+    window.document.title = `${about.name} · Loopwright`;
+  }, [about.name]);
+  useSelectionInAddress(store);
+  return (
+    <EditorProvider store={store}>
+      <ReactFlowProvider>
+        <section className="editor" aria-labelledby="page-title">
+          <FlowHead flow={about} />
+          <div className="editor-middle">
+            <div className="editor-canvas">
+              <Canvas />
+              <Blank />
+              <FlowSearch />
+              <Toolbar flow={about} />
+            </div>
+            <Side />
+          </div>
+          <Chooser />
+          <Conflict />
+          <Spoken />
+        </section>
+      </ReactFlowProvider>
+    </EditorProvider>
+  );
+}
+
+/** The history of this browser goes on where it is about what is stored now, or about changes that never arrived there. */
+function begun(about: FlowWithTexts, shown: DocumentShown, kinds: Map<string, ModuleKind>, kept: Kept | null): EditorStore {
+  const { revision, document } = shown;
+  const goesOn = kept !== null && kept.revision === revision;
+  const arrived = goesOn && same(kept.document, document);
+  const store = createEditor({
+    flow: about.key,
+    document: goesOn ? kept.document : document,
+    stored: arrived ? kept!.document : document,
+    revision,
+    kinds,
+    ...(goesOn ? { history: { past: kept.past, future: kept.future } } : {}),
+  });
+  store.getState().setNotices(about.notices ?? []);
+  return store;
+}
+
+/** What somebody else stored is taken over at once where nothing of one's own is under way. */
+function useOthers(store: EditorStore, shown: DocumentShown): void {
+  useEffect(() => {
+    const { revision, saving, settle } = store.getState();
+    if (shown.revision === revision || saving !== "stored") return;
+    settle({ ...shown }, shown.document, `Changes by ${shown.changedBy ?? "somebody else"}`);
+    say(`${shown.changedBy ?? "Somebody else"} changed this flow. You see it as it is now.`);
+  }, [store, shown]);
+  // What this page stored itself is known already.
+  const queries = useQueryClient();
+  useEffect(
+    () =>
+      store.subscribe((now, before) => {
+        if (now.revision === before.revision) return;
+        const { flow, stored, revision } = now;
+        queries.setQueryData<DocumentShown>(["flow", flow, "document"], (old) =>
+          old === undefined || revision === null ? old : { ...old, document: stored, revision },
+        );
+        void queries.invalidateQueries({ queryKey: ["flow", flow], exact: true });
+      }),
+    [store, queries],
+  );
+}
+
+/** What is selected stands in the address: `module=5`, or `wire=5` for the one that leads there. */
+function useSelectionInAddress(store: EditorStore): void {
+  useEffect(() => {
+    const query = new URLSearchParams(location.search);
+    const given = (name: string) => (/^\d+$/.test(query.get(name) ?? "") ? Number(query.get(name)) : null);
+    const [module, wire] = [given("module"), given("wire")];
+    const { document, select, setOpen } = store.getState();
+    const id = module ?? wire;
+    if (id !== null && find(document, id) !== null) {
+      select(module !== null ? { kind: "module", id } : { kind: "wire", to: id });
+      setOpen(true);
+    }
+    return store.subscribe((now, before) => {
+      if (now.selection === before.selection) return;
+      const next = new URLSearchParams(location.search);
+      next.delete("module");
+      next.delete("wire");
+      if (now.selection?.kind === "module") next.set("module", String(now.selection.id));
+      if (now.selection?.kind === "wire") next.set("wire", String(now.selection.to));
+      const text = next.toString();
+      history.replaceState(history.state, "", text === "" ? location.pathname : `${location.pathname}?${text}`);
+    });
+  }, [store]);
+}
+
+function Blank() {
+  const blank = useEditor((editor) => editor.document.flow.length === 0 && editor.document.scheduling === undefined);
+  const readonly = useEditor((editor) => editor.readonly);
+  if (!blank) return null;
+  return <div className="blank">{readonly ? <p className="muted">This flow has no modules yet.</p> : <StartChooser />}</div>;
+}
+
+/** The panel at the right: of the module or the wire that is selected. */
+function Side() {
+  const open = useEditor((editor) => editor.open);
+  const selection = useEditor((editor) => editor.selection);
+  if (!open || selection === null) return null;
+  const Panel = selection.kind === "module" ? ModulePanel : FilterPanel;
+  if (Panel === undefined) return null;
+  return (
+    <aside className="editor-side" aria-label={selection.kind === "module" ? "Settings of the module" : "Filter on the wire"}>
+      <Panel key={selection.kind === "module" ? selection.id : `to ${selection.to}`} />
+    </aside>
+  );
+}
+
+function Spoken() {
+  const words = useEditor((editor) => editor.spoken);
+  return (
+    <p className="unseen" role="status">
+      {words}
+    </p>
+  );
+}
