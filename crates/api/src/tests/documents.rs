@@ -98,7 +98,7 @@ async fn what_a_run_did_is_told_page_by_page_and_as_samples() {
     })
     .await;
 
-    let page = |query: &str| house.call(&format!("GET /api/v1/runs/{run}/operations?{query}"), "");
+    let page = async |query: &str| house.call(&format!("GET /api/v1/runs/{run}/operations?{query}"), "").await;
     let first = page("limit=2&light=true").await.json();
     assert_eq!((&first["total"], &first["next"]), (&json!(7), &json!(2)));
     assert!(first["operations"][0].get("output").is_none(), "{first}");

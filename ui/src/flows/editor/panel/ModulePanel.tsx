@@ -1,0 +1,134 @@
+import { useEffect, useState } from "react";
+import { X } from "lucide-react";
+
+import type { ModuleNode } from "../document";
+import { find, setDesigner, update } from "../edits";
+import { useEditor, useEditorStore } from "../store";
+import type { ModuleKind } from "../types";
+import { fieldsOf, partOf, shownFields, unknownNames, withValue, type Field, type Part } from "./fields";
+import { FieldInput } from "./inputs";
+import { useTarget } from "./inserting";
+import { MappingTree } from "./MappingTree";
+
+/** The settings of the module that is selected. */
+export function ModulePanel() {
+  const selection = useEditor((editor) => editor.selection);
+  const id = selection?.kind === "module" ? selection.id : null;
+  const module = useEditor((editor) => (id === null ? undefined : find(editor.document, id)?.module));
+  const kind = useEditor((editor) => (module === undefined ? undefined : editor.kinds.get(module.module)));
+  const store = useEditorStore();
+  // Another module's field must not be written into.
+  useEffect(() => () => useTarget.setState({ target: null }), [id]);
+  if (module === undefined) return null;
+  return (
+    <div className="panel">
+      <header className="panel-head">
+        {kind !== undefined && (
+          <span className="panel-icon" style={{ background: kind.colour }} aria-hidden="true">
+            <img alt="" src={`data:image/svg+xml,${encodeURIComponent(kind.icon.replaceAll("currentColor", "#fff"))}`} width={20} height={20} />
+          </span>
+        )}
+        <div>
+          <h2>{kind?.label ?? module.module}</h2>
+          <p className="muted panel-kind">
+            {kind?.appName ?? "Unknown app"} · module {module.id}
+          </p>
+        </div>
+        <button type="button" className="icon" aria-label="Close the settings" onClick={() => store.getState().setOpen(false)}>
+          <X aria-hidden="true" size={18} />
+        </button>
+      </header>
+      <div className="panel-body">
+        {kind === undefined ? (
+          <p className="problem">
+            There is no module “{module.module}” here. It stays in the flow as it is, and a run that reaches it fails with a clear error.
+          </p>
+        ) : (
+          <p className="hint">{kind.description}</p>
+        )}
+        <Name module={module} />
+        {kind !== undefined && <Form module={module} kind={kind} />}
+        <MappingTree module={module.id} />
+      </div>
+    </div>
+  );
+}
+
+function Name({ module }: { module: ModuleNode }) {
+  const edit = useEditor((editor) => editor.edit);
+  const readonly = useEditor((editor) => editor.readonly);
+  return (
+    <div className="field">
+      <label htmlFor="module-name">Name</label>
+      <input
+        id="module-name"
+        readOnly={readonly}
+        placeholder="What it does in this flow"
+        value={module.metadata?.designer?.name ?? ""}
+        onChange={(event) => {
+          const name = event.target.value;
+          edit("Name a module", (document) => setDesigner(document, module.id, { name }), `name ${module.id}`);
+        }}
+      />
+    </div>
+  );
+}
+
+function Form({ module, kind }: { module: ModuleNode; kind: ModuleKind }) {
+  const [advanced, setAdvanced] = useState(false);
+  const parts: { part: Part; fields: Field[] }[] = [
+    { part: "parameters", fields: fieldsOf(kind.schema, "parameters") },
+    { part: "mapper", fields: fieldsOf(kind.schema, "mapper") },
+  ];
+  const hasAdvanced = parts.some(({ fields }) => fields.some((field) => field.advanced));
+  return (
+    <div className="panel-form">
+      {parts.map(({ part, fields }) => {
+        const held = partOf(module, part);
+        const shown = shownFields(fields, module).filter((field) => advanced || !field.advanced || held[field.name] !== undefined);
+        return shown.map((field) => <One key={`${part}.${field.name}`} module={module} part={part} field={field} />);
+      })}
+      {hasAdvanced && (
+        <label className="panel-advanced">
+          <input type="checkbox" checked={advanced} onChange={(event) => setAdvanced(event.target.checked)} /> Show advanced settings
+        </label>
+      )}
+      <Others module={module} parts={parts} />
+    </div>
+  );
+}
+
+function One({ module, part, field }: { module: ModuleNode; part: Part; field: Field }) {
+  const edit = useEditor((editor) => editor.edit);
+  const readonly = useEditor((editor) => editor.readonly);
+  const problem = useEditor(
+    (editor) => editor.notices.find((notice) => notice.module === module.id && notice.field === `${part}.${field.name}`)?.text,
+  );
+  const change = (value: unknown) =>
+    edit(`Set ${field.label}`, (document) => update(document, module.id, (before) => withValue(before, part, field.name, value)), `${module.id}.${part}.${field.name}`);
+  return <FieldInput field={field} value={partOf(module, part)[field.name]} onChange={change} readonly={readonly} problem={problem} />;
+}
+
+/** What the module holds and the form does not know: it is shown and kept. */
+function Others({ module, parts }: { module: ModuleNode; parts: { part: Part; fields: Field[] }[] }) {
+  const others = parts.flatMap(({ part, fields }) => {
+    const held = partOf(module, part);
+    return unknownNames(fields, held).map((name) => [`${part}.${name}`, held[name]] as const);
+  });
+  if (others.length === 0) return null;
+  return (
+    <details className="panel-others">
+      <summary>Other settings ({others.length})</summary>
+      <dl>
+        {others.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>
+              <code>{JSON.stringify(value)}</code>
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </details>
+  );
+}

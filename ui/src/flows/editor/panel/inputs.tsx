@@ -1,0 +1,336 @@
+// The parts of a form. Each is given a value and says what it becomes.
+
+import { useEffect, useId, useRef, type ReactNode } from "react";
+import { ArrowDown, ArrowUp, Plus, Trash2 } from "lucide-react";
+import { useQuery } from "@tanstack/react-query";
+
+import { json } from "../../../api/client";
+import { asText, type Field } from "./fields";
+import { aimAt, spliced } from "./inserting";
+
+interface Props {
+  field: Field;
+  value: unknown;
+  onChange: (value: unknown) => void;
+  readonly: boolean;
+  /** What is wrong with it. */
+  problem?: string | undefined;
+}
+
+/** A field with its label, its hint, and what is wrong with it. */
+export function FieldInput(props: Props) {
+  const { field, problem } = props;
+  const id = useId();
+  const about = [field.hint === null ? null : `${id}-hint`, problem === undefined ? null : `${id}-problem`].filter((part) => part !== null);
+  const described = about.length > 0 ? about.join(" ") : undefined;
+  const grouped = field.kind === "rows" || field.kind === "group" || field.kind === "list";
+  const label: ReactNode = (
+    <>
+      {field.label}
+      {field.required && (
+        <span className="panel-required" title="Required">
+          {" "}
+          *
+        </span>
+      )}
+    </>
+  );
+  const body = (
+    <>
+      <Input {...props} id={id} described={described} />
+      {field.hint !== null && (
+        <p className="hint" id={`${id}-hint`}>
+          {field.hint}
+        </p>
+      )}
+      {problem !== undefined && (
+        <p className="panel-problem" id={`${id}-problem`}>
+          {problem}
+        </p>
+      )}
+    </>
+  );
+  if (grouped) {
+    return (
+      <fieldset className="field panel-group">
+        <legend>{label}</legend>
+        {body}
+      </fieldset>
+    );
+  }
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      {body}
+    </div>
+  );
+}
+
+type Inner = Props & { id: string; described: string | undefined };
+
+function Input(props: Inner) {
+  const { field, value, onChange, readonly, id, described } = props;
+  if (field.picker !== null && (field.kind === "text" || field.kind === "template" || field.kind === "json")) return <Picker {...props} />;
+  switch (field.kind) {
+    case "template":
+      return <TemplateInput id={id} described={described} text={asText(value)} onChange={onChange} readonly={readonly} />;
+    case "yes-no":
+      return <YesNo {...props} />;
+    case "choice":
+      return <Choice {...props} />;
+    case "rows":
+      return <Rows {...props} />;
+    case "list":
+      return <List {...props} />;
+    case "group": {
+      const held = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+      return field.inside.map((inner) => (
+        <FieldInput key={inner.name} field={inner} value={held[inner.name]} readonly={readonly} onChange={(next) => onChange({ ...held, [inner.name]: next })} />
+      ));
+    }
+    case "json":
+      return <JsonInput {...props} />;
+    case "number":
+      return (
+        <input
+          id={id}
+          type="number"
+          aria-describedby={described}
+          readOnly={readonly}
+          value={typeof value === "number" ? value : asText(value)}
+          placeholder={asText(field.fallback)}
+          onChange={(event) => onChange(event.target.value === "" ? undefined : Number(event.target.value))}
+        />
+      );
+    default:
+      return (
+        <input
+          id={id}
+          aria-describedby={described}
+          readOnly={readonly}
+          value={asText(value)}
+          placeholder={asText(field.fallback)}
+          onChange={(event) => onChange(event.target.value === "" ? undefined : event.target.value)}
+        />
+      );
+  }
+}
+
+interface TemplateProps {
+  id: string;
+  described?: string | undefined;
+  text: string;
+  onChange: (text: string) => void;
+  readonly: boolean;
+  label?: string;
+}
+
+/** A text into which values can be mapped; it grows with what is in it. */
+export function TemplateInput({ id, described, text, onChange, readonly, label }: TemplateProps) {
+  const element = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    const area = element.current;
+    if (area === null) return;
+    area.style.height = "auto";
+    area.style.height = `${Math.min(320, area.scrollHeight + 2)}px`;
+  }, [text]);
+  const put = (inserted: string) => {
+    const area = element.current;
+    if (area === null || readonly) return;
+    const at = area.selectionStart + inserted.length;
+    onChange(spliced(area, inserted));
+    requestAnimationFrame(() => {
+      area.focus();
+      area.setSelectionRange(at, at);
+    });
+  };
+  return (
+    <textarea
+      ref={element}
+      id={id}
+      rows={1}
+      className="panel-template"
+      aria-describedby={described}
+      aria-label={label}
+      spellCheck={false}
+      readOnly={readonly}
+      value={text}
+      onFocus={() => aimAt({ id, insert: put })}
+      onChange={(event) => onChange(event.target.value)}
+      onDragOver={(event) => event.dataTransfer.types.includes("text/plain") && event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        put(event.dataTransfer.getData("text/plain"));
+      }}
+    />
+  );
+}
+
+function YesNo({ field, value, onChange, readonly, id, described }: Inner) {
+  // A text here is a mapped value, which is for the template field.
+  if (typeof value === "string" && value.includes("{{")) {
+    return <TemplateInput id={id} described={described} text={value} onChange={onChange} readonly={readonly} />;
+  }
+  const now = value === undefined || value === null || value === "" ? field.fallback : value;
+  const choose = (next: boolean) => () => onChange(next);
+  return (
+    <div className="panel-yes-no" role="radiogroup" aria-describedby={described} aria-label={field.label} id={id}>
+      {[true, false].map((option) => (
+        <label key={String(option)}>
+          <input type="radio" name={id} checked={(now === true || now === "true") === option} disabled={readonly} onChange={choose(option)} />
+          {option ? "Yes" : "No"}
+        </label>
+      ))}
+    </div>
+  );
+}
+
+function Choice({ field, value, onChange, readonly, id, described }: Inner) {
+  const now = asText(value);
+  const fallback = asText(field.fallback);
+  const texts = field.choices.map(asText);
+  const mapped = now !== "" && !texts.includes(now);
+  return (
+    <select id={id} aria-describedby={described} disabled={readonly} value={now} onChange={(event) => onChange(event.target.value === "" ? undefined : field.choices[texts.indexOf(event.target.value)] ?? event.target.value)}>
+      <option value="">{fallback === "" ? "Choose …" : `${wordsOf(fallback)} (if nothing is chosen)`}</option>
+      {texts.map((text) => (
+        <option key={text} value={text}>
+          {wordsOf(text)}
+        </option>
+      ))}
+      {mapped && <option value={now}>{now}</option>}
+    </select>
+  );
+}
+
+const WORDS: Record<string, string> = {
+  x_www_form_urlencoded: "application/x-www-form-urlencoded",
+  multipart_form_data: "multipart/form-data",
+  raw: "Raw",
+};
+const METHODS = new Set(["get", "head", "post", "put", "patch", "delete", "options"]);
+
+/** What people call a choice. */
+function wordsOf(text: string): string {
+  if (METHODS.has(text)) return text.toUpperCase();
+  return WORDS[text] ?? text;
+}
+
+function Rows({ field, value, onChange, readonly }: Inner) {
+  const rows = Array.isArray(value) ? (value as Record<string, unknown>[]) : [];
+  const set = (place: number, next: Record<string, unknown>) => onChange(rows.map((row, at) => (at === place ? next : row)));
+  const swap = (one: number, other: number) => {
+    const next = [...rows];
+    [next[one], next[other]] = [next[other]!, next[one]!];
+    onChange(next);
+  };
+  return (
+    <div className="panel-rows">
+      {rows.map((row, place) => (
+        <div className="panel-row" key={place} role="group" aria-label={`${field.label}, item ${place + 1}`}>
+          <div className="panel-row-fields">
+            {field.inside.map((inner) => (
+              <FieldInput key={inner.name} field={inner} value={row[inner.name]} readonly={readonly} onChange={(next) => set(place, { ...row, [inner.name]: next })} />
+            ))}
+          </div>
+          {!readonly && (
+            <div className="panel-row-acts">
+              <button type="button" className="icon" aria-label={`Move item ${place + 1} up`} disabled={place === 0} onClick={() => swap(place, place - 1)}>
+                <ArrowUp aria-hidden="true" size={15} />
+              </button>
+              <button type="button" className="icon" aria-label={`Move item ${place + 1} down`} disabled={place === rows.length - 1} onClick={() => swap(place, place + 1)}>
+                <ArrowDown aria-hidden="true" size={15} />
+              </button>
+              <button type="button" className="icon" aria-label={`Remove item ${place + 1}`} onClick={() => onChange(rows.filter((_, at) => at !== place))}>
+                <Trash2 aria-hidden="true" size={15} />
+              </button>
+            </div>
+          )}
+        </div>
+      ))}
+      {!readonly && (
+        <button type="button" className="panel-add" onClick={() => onChange([...rows, {}])}>
+          <Plus aria-hidden="true" size={15} /> Add item<span className="unseen"> to {field.label}</span>
+        </button>
+      )}
+    </div>
+  );
+}
+
+function List({ field, value, onChange, readonly, id }: Inner) {
+  const items = Array.isArray(value) ? value : value === undefined || value === null || value === "" ? [] : [value];
+  return (
+    <div className="panel-rows">
+      {items.map((item, place) => (
+        <div className="panel-list-item" key={place}>
+          <TemplateInput id={`${id}-${place}`} label={`${field.label}, item ${place + 1}`} text={asText(item)} readonly={readonly} onChange={(next) => onChange(items.map((old, at) => (at === place ? next : (old as unknown))))} />
+          {!readonly && (
+            <button type="button" className="icon" aria-label={`Remove item ${place + 1}`} onClick={() => onChange(items.filter((_, at) => at !== place))}>
+              <Trash2 aria-hidden="true" size={15} />
+            </button>
+          )}
+        </div>
+      ))}
+      {!readonly && (
+        <button type="button" className="panel-add" onClick={() => onChange([...items, ""])}>
+          <Plus aria-hidden="true" size={15} /> Add item<span className="unseen"> to {field.label}</span>
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** A value of any form, written as JSON; a text that is none is kept as a text. */
+function JsonInput({ value, onChange, readonly, id, described }: Inner) {
+  const read = (text: string) => {
+    if (text === "") return undefined;
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      return text;
+    }
+  };
+  const text = typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value, null, 2);
+  return <TemplateInput id={id} described={described} text={text} readonly={readonly} onChange={(next) => onChange(read(next))} />;
+}
+
+const LISTS: Record<string, { path: string; name: (one: Record<string, unknown>) => [value: string, label: string] }> = {
+  connection: { path: "/api/v1/connections", name: (one) => [String(one["name"]), `${String(one["name"])} (${String(one["kind"] ?? "")})`] },
+  hook: { path: "/api/v1/hooks", name: (one) => [String(one["name"] ?? one["key"]), String(one["label"] ?? one["name"] ?? one["key"])] },
+  pool: { path: "/api/v1/pools", name: (one) => [String(one["name"]), String(one["name"])] },
+  model: { path: "/api/v1/models", name: (one) => [String(one["id"] ?? one["key"]), String(one["name"] ?? one["id"] ?? one["key"])] },
+};
+
+/** Something of ours, chosen by its name; what is not in the list can be typed. */
+function Picker({ field, value, onChange, readonly, id, described }: Inner) {
+  const source = LISTS[field.picker ?? ""];
+  const found = useQuery({
+    queryKey: [`${field.picker ?? ""}s`, "names"],
+    queryFn: async () => {
+      const list = await json<Record<string, unknown>[] | { [key: string]: Record<string, unknown>[] }>("GET", source!.path);
+      return (Array.isArray(list) ? list : (Object.values(list).find(Array.isArray) ?? [])).map(source!.name);
+    },
+    enabled: source !== undefined,
+  });
+  const now = asText(value);
+  return (
+    <>
+      <input
+        id={id}
+        list={`${id}-list`}
+        aria-describedby={described}
+        readOnly={readonly}
+        value={now}
+        placeholder={found.data?.length === 0 ? "none yet" : ""}
+        onChange={(event) => onChange(event.target.value === "" ? undefined : event.target.value)}
+      />
+      <datalist id={`${id}-list`}>
+        {(found.data ?? []).map(([name, label]) => (
+          <option key={name} value={name}>
+            {label}
+          </option>
+        ))}
+      </datalist>
+    </>
+  );
+}

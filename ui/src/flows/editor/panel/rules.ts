@@ -1,0 +1,36 @@
+// Fields that only matter while another one has a certain value. The schemas do
+// not say it, because blueprints carry them all; a form that showed them all
+// would hide the ones that count.
+
+type Values = Record<string, unknown>;
+
+interface Rule {
+  field: string;
+  when: (values: Values) => boolean;
+}
+
+const is = (name: string, ...wanted: unknown[]) => (values: Values) => wanted.includes(values[name]);
+const hasBody = (values: Values) => ["post", "put", "patch", "delete"].includes(String(values["method"] ?? "get").toLowerCase());
+
+const REQUEST: Rule[] = [
+  { field: "bodyType", when: hasBody },
+  { field: "contentType", when: (values) => hasBody(values) && values["bodyType"] === "raw" },
+  { field: "data", when: (values) => hasBody(values) && values["bodyType"] === "raw" },
+  { field: "formFields", when: (values) => hasBody(values) && values["bodyType"] === "x_www_form_urlencoded" },
+  { field: "formDataFields", when: (values) => hasBody(values) && values["bodyType"] === "multipart_form_data" },
+  { field: "followAllRedirects", when: (values) => values["followRedirect"] !== false },
+];
+
+const RULES: Record<string, Rule[]> = {
+  "http:ActionSendData": REQUEST,
+  "http:ActionSendDataBasicAuth": REQUEST,
+  "http:ActionSendDataAPIKeyAuth": REQUEST,
+  "http:ActionSendDataOAuth20": REQUEST,
+  "databricks:QueryEndpoint": [{ field: "inputs", when: is("form", "inputs", undefined, "") }],
+};
+
+/** Tells whether a field of a module matters while the others have these values. */
+export function isShown(module: string, field: string, values: Values): boolean {
+  const rules = RULES[module]?.filter((rule) => rule.field === field) ?? [];
+  return rules.every((rule) => rule.when(values));
+}
