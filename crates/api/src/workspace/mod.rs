@@ -26,6 +26,7 @@ mod tokens;
 mod oauth;
 mod scim;
 mod permissions;
+mod destinations;
 mod addresses;
 mod repairs;
 mod within;
@@ -117,6 +118,7 @@ pub(crate) fn behind_sign_in() -> Table {
         .merge(scim::routes())
         .merge(scim::secrets())
         .merge(permissions::routes())
+        .merge(destinations::routes())
         .merge(addresses::routes())
         .merge(faults::routes())
 }
