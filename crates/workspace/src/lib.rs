@@ -64,6 +64,7 @@ mod folder;
 mod output;
 mod redact;
 mod supervisor;
+mod exported;
 mod process;
 mod environment;
 mod launch;
@@ -97,6 +98,7 @@ pub use addresses::{ADDRESS_LISTS_SWITCH, AddressList, AddressListChange, Addres
 pub use data_error::DataError;
 pub use destinations::{Destination, DestinationSort, ShownDestination};
 pub use error::Error;
+pub use exported::ExportedNotebook;
 pub use folder::Limits;
 pub use id::{JobId, RunId};
 pub use job::{Job, JobsQuery};

@@ -210,7 +210,7 @@ impl Workspace {
     }
 
     /// Reads something out of the folder of a task, in a thread that may wait.
-    async fn read_folder<T: Send + 'static>(
+    pub(crate) async fn read_folder<T: Send + 'static>(
         &self,
         folder: &TaskFolder,
         read: impl FnOnce(&TaskFolder) -> std::io::Result<T> + Send + 'static,
@@ -221,7 +221,7 @@ impl Workspace {
         read.map_err(|source| Error::Disk { deed: "read", path, source })
     }
 
-    async fn find(&self, id: RunId) -> Result<(Execution, Option<TaskRun>), Error> {
+    pub(crate) async fn find(&self, id: RunId) -> Result<(Execution, Option<TaskRun>), Error> {
         self.db
             .read("workspace.find_run", move |tx| {
                 let Some(run) = tables::run_of_attempt(tx, id)? else { return Ok((tables::execution(tx, id)?, None)) };

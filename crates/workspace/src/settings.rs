@@ -3,7 +3,7 @@
 //! What the workspace acts on has a typed field. The rest falls into three
 //! sorts. Words that change nothing here (tags, cluster sizes: tasks run on
 //! this machine) are *kept* and given back as they came. Words that would have
-//! to act, and do not yet (schedules, notifications, libraries), are *refused*
+//! to act, and do not yet (sources in Git, mail, some triggers), are *refused*
 //! unless they are empty: a setting that is stored and ignored would be a lie.
 //! Unknown words are refused too, because they are misspelt ones.
 //!

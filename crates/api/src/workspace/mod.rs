@@ -25,6 +25,7 @@ mod table;
 mod tokens;
 mod oauth;
 mod scim;
+mod people;
 mod permissions;
 mod destinations;
 mod addresses;
