@@ -34,6 +34,8 @@ class Server:
             "LOOPWRIGHT_BOOTSTRAP_APP_KEY": KEY,
             "LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN": TOKEN,
             "LOOPWRIGHT_WORKSPACE_CHUNK_ROWS": "400",
+            # The walk listens for webhooks on this machine.
+            "LOOPWRIGHT_EGRESS_ALLOW": "127.0.0.0/8",
             "LOOPWRIGHT_LOG": "warn",
             **settings,
         }

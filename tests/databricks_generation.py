@@ -5,9 +5,12 @@ SDK itself looks for them; what is there already comes as JSON.
     python tests/databricks_generation.py '{"warehouse": …, "table": …, "endpoint": …}'
 """
 
+import http.server
 import io
 import json
+import queue
 import sys
+import threading
 import urllib.error
 import urllib.request
 import uuid
@@ -116,6 +119,59 @@ def check_repair(client, folder):
     assert repaired.state.result_state == jobs.RunResultState.SUCCESS, repaired.state
     attempts = {task.task_key: task.attempt_number for task in repaired.tasks}
     assert attempts == {"first": 0, "second": 1}, f"only what failed runs again: {attempts}"
+
+
+class Listener(http.server.BaseHTTPRequestHandler):
+    """Takes webhooks."""
+
+    told = queue.Queue()
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        Listener.told.put((self.headers.get("Authorization"), body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def check_schedule(client, folder):
+    file(client, f"{folder}/tick.py", b"print('tick')\n")
+    server = http.server.HTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # The first generations have no class for destinations.
+    call = client.api_client.do
+    where = {"url": f"http://127.0.0.1:{server.server_port}/hook", "username": "ann", "password": "pw"}
+    destinations = "/api/2.0/notification-destinations"
+    made = call("POST", destinations, body={"display_name": "walk", "config": {"generic_webhook": where}})
+    assert made["config"]["generic_webhook"]["password_set"] and "pw" not in json.dumps(made), made
+    every_second = {"quartz_cron_expression": "* * * * * ?", "timezone_id": "Europe/Berlin"}
+    settings = {
+        "name": f"ticks {__version__}",
+        "tasks": [python_task("tick", f"{folder}/tick.py").as_dict()],
+        "schedule": {**every_second, "pause_status": "UNPAUSED"},
+        "webhook_notifications": {"on_success": [{"id": made["id"]}]},
+    }
+    job = client.jobs.create(
+        name=settings["name"],
+        tasks=[python_task("tick", f"{folder}/tick.py")],
+        schedule=jobs.CronSchedule.from_dict(settings["schedule"]),
+        webhook_notifications=jobs.JobSettings.from_dict(settings).webhook_notifications,
+    )
+    sign_in, told = Listener.told.get(timeout=60)
+    assert sign_in == "Basic YW5uOnB3", sign_in
+    assert told["event_type"] == "jobs.on_success" and told["job"]["job_id"] == str(job.job_id), told
+    run = client.jobs.get_run(int(told["run"]["run_id"]))
+    assert run.trigger.value == "PERIODIC" and run.state.result_state == jobs.RunResultState.SUCCESS, run
+    paused = {"schedule": {**every_second, "pause_status": "PAUSED"}}
+    client.jobs.update(job.job_id, new_settings=jobs.JobSettings.from_dict(paused))
+    read = client.jobs.get(job.job_id).settings
+    assert read.schedule.pause_status.value == "PAUSED" and read.webhook_notifications.on_success[0].id == made["id"], read
+    client.jobs.delete(job.job_id)
+    call("DELETE", f"{destinations}/{made['id']}")
+    server.shutdown()
 
 
 def check_sql(client, there):
@@ -231,12 +287,13 @@ def main():
     check_lists(client, folder)
     check_cancel(client, folder)
     check_repair(client, folder)
+    check_schedule(client, folder)
     check_sql(client, there)
     check_files(client, there)
     check_files_of_notebooks(client, folder, there)
     check_serving(client, there)
     check_refusals(client)
-    print(f"ok   databricks-sdk {__version__} as {me}: runs, notebook, lists, cancel, repair, SQL, files, serving")
+    print(f"ok   databricks-sdk {__version__} as {me}: runs, notebook, lists, cancel, repair, schedule, SQL, files, serving")
 
 
 if __name__ == "__main__":

@@ -148,13 +148,16 @@ pub fn decide(execution: Execution, input: &Input, now: Timestamp, grace: Durati
     }
     next.follow_iterations();
     next.unblock();
+    next.warn_of_duration();
     next.conclude();
     (Execution { run: next.run, attempts: next.attempts }, next.effects)
 }
 
 /// Returns when the run must be looked at again though nothing happens.
 pub fn due(execution: &Execution) -> Option<Timestamp> {
-    let of_run = (execution.run.state == RunState::Active).then(|| run_deadline(&execution.run)).flatten();
+    let is_active = execution.run.state == RunState::Active;
+    let of_run = [run_deadline(&execution.run), warning_due(&execution.run)];
+    let of_run = of_run.into_iter().flatten().filter(|_| is_active);
     let of_attempts = execution.attempts.iter().filter_map(|attempt| match attempt.state {
         TaskState::WaitingForRetry { until } => Some(until),
         TaskState::Running { deadline, .. } => deadline,
@@ -192,6 +195,12 @@ pub fn first_attempts(run: &Run, mut number: impl FnMut() -> RunId) -> Vec<TaskR
 fn run_deadline(run: &Run) -> Option<Timestamp> {
     let limit = run.settings.timeout_seconds;
     run.started_at.filter(|_| limit > 0).map(|start| start.plus(Duration::from_secs(limit)))
+}
+
+/// Returns when a run takes too long, unless that was said already.
+fn warning_due(run: &Run) -> Option<Timestamp> {
+    let (limit, start) = (run.settings.duration_limit()?, run.started_at?);
+    run.warned_at.is_none().then(|| start.plus(limit))
 }
 
 struct Step {
@@ -384,6 +393,13 @@ impl Step {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Remembers that the run takes longer than it should. It goes on.
+    fn warn_of_duration(&mut self) {
+        if self.run.state == RunState::Active && warning_due(&self.run).is_some_and(|due| due <= self.now) {
+            self.run.warned_at = Some(self.now);
         }
     }
 

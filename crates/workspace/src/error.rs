@@ -115,6 +115,20 @@ pub enum Error {
         /// Who asked.
         user: String,
     },
+    /// Somebody may not act on another one's behalf.
+    #[error(
+        "User {user} cannot act for {other}: set \"run_as\" to {user} with the change, or let {other} or an \
+         administrator make it"
+    )]
+    CannotActFor {
+        /// Who asked.
+        user: String,
+        /// For whom.
+        other: String,
+    },
+    /// There is no such notification destination.
+    #[error("there is no notification destination \"{0}\"")]
+    NoDestination(String),
     /// The caller's address is shut out by the lists.
     #[error("Source IP address: {address} is blocked by Databricks IP ACL for workspace")]
     AddressBlocked {
@@ -228,6 +242,7 @@ impl Coded for Error {
             | Error::NoSecret { .. }
             | Error::NoAddressList(_)
             | Error::NoPrincipal(_)
+            | Error::NoDestination(_)
             | Error::NoFile(_) => Kind::NotFound,
             Error::StillActive(_) | Error::ScopeExists(_) | Error::FileExists(_) | Error::PrincipalExists(_) => {
                 Kind::Conflict
@@ -235,6 +250,7 @@ impl Coded for Error {
             Error::FileTooLarge { .. } => Kind::TooLarge,
             Error::Denied { .. }
             | Error::AdministratorsOnly { .. }
+            | Error::CannotActFor { .. }
             | Error::AddressBlocked { .. }
             | Error::SecretDenied { .. } => Kind::Denied,
             Error::Unauthenticated => Kind::Unauthenticated,
@@ -264,6 +280,8 @@ impl Coded for Error {
             Error::NoToken(_) => "token-not-found",
             Error::Denied { .. } => "permission-denied",
             Error::AdministratorsOnly { .. } => "administrators-only",
+            Error::CannotActFor { .. } => "run-as-denied",
+            Error::NoDestination(_) => "notification-destination-not-found",
             Error::AddressBlocked { .. } => "address-blocked",
             Error::NoAddressList(_) => "ip-list-not-found",
             Error::NoPrincipal(_) => "service-principal-not-found",

@@ -62,6 +62,8 @@ pub(crate) enum Left {
     Values,
     /// What a notebook ended with.
     Exit,
+    /// The notebook, as it ran.
+    Source,
 }
 
 impl Left {
@@ -69,6 +71,7 @@ impl Left {
         match self {
             Left::Values => "values.json",
             Left::Exit => "exit.txt",
+            Left::Source => "source.txt",
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::paging::{Cursor, Page, Place, limit_of, page};
 use crate::settings::{self, ApiVersion, JobSettings};
 use crate::workspace::{Workspace, note};
-use crate::{JobId, permission, tables};
+use crate::{JobId, acting, clockwork, destinations, permission, tables};
 
 const JOBS_PAGE_MAX: u32 = 100;
 
@@ -18,8 +18,8 @@ pub struct Job {
     pub id: JobId,
     /// Name of the actor who made it; never empty.
     pub creator: String,
-    /// Who made it, on whose behalf it runs. Jobs from before this was kept
-    /// have nobody.
+    /// On whose behalf it runs: who made it, unless `run_as` says another. Jobs
+    /// from before this was kept have nobody.
     pub owner: Option<Actor>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -49,19 +49,24 @@ impl Workspace {
         let job = Job {
             id: JobId::new(&*self.chance),
             creator: actor.name.clone(),
-            owner: Some(actor.clone()),
+            owner: None,
             created_at: self.clock.now(),
             settings: JobSettings::read(settings, version)?,
         };
         let (id, actor) = (job.id, actor.clone());
         self.db
             .write("workspace.create_job", move |tx| {
+                let owner = acting::of_new(tx, &actor, &job.settings)?;
+                let job = Job { owner: Some(owner), ..job.clone() };
+                destinations::check_named(tx, &job.settings)?;
                 tables::insert_job(tx, &job)?;
+                clockwork::set(tx, job.id, None, &job.settings, job.created_at)?;
                 permission::begin(tx, &actor, job.id.0, rules.clone())?;
                 let after = Some(job.settings.document());
                 note(tx, &actor, "create", "workspace-job", &job.id.to_string(), (None, after), job.created_at)
             })
             .await?;
+        self.clock_wake.notify_one();
         Ok(id)
     }
 
@@ -121,13 +126,21 @@ impl Workspace {
         let (actor, now) = (actor.clone(), self.clock.now());
         self.db
             .write(name, move |tx| {
-                let before = tables::job(tx, id)?.settings;
+                let Job { settings: before, owner, .. } = tables::job(tx, id)?;
                 let after = change(&before)?;
-                tables::set_settings(tx, id, &after)?;
+                let was = acting::Before { settings: &before, owner: owner.as_ref() };
+                let owner = acting::of_changed(tx, &actor, &was, &after)?;
+                if before.webhook_notifications != after.webhook_notifications {
+                    destinations::check_named(tx, &after)?;
+                }
+                tables::set_settings(tx, id, &after, owner.as_ref())?;
+                clockwork::set(tx, id, Some(&before), &after, now)?;
                 let states = (Some(before.document()), Some(after.document()));
                 note(tx, &actor, "update", "workspace-job", &id.to_string(), states, now)
             })
-            .await
+            .await?;
+        self.clock_wake.notify_one();
+        Ok(())
     }
 
     /// Removes a job. Its runs stay, and those that are open go on.
@@ -137,6 +150,7 @@ impl Workspace {
             .write("workspace.delete_job", move |tx| {
                 let before = tables::job(tx, id)?.settings.document();
                 tables::delete_job(tx, id)?;
+                tables::forget_due(tx, id)?;
                 note(tx, &actor, "delete", "workspace-job", &id.to_string(), (Some(before), None), now)
             })
             .await

@@ -55,6 +55,7 @@ mod token;
 mod permission;
 mod principal;
 mod addresses;
+mod acting;
 mod repair;
 mod secrets;
 mod secret_acls;
@@ -63,12 +64,16 @@ mod folder;
 mod output;
 mod redact;
 mod supervisor;
+mod exported;
 mod process;
 mod environment;
 mod launch;
 mod run_job;
 mod sql_task;
 mod conduct;
+mod destinations;
+mod notices;
+mod clockwork;
 mod tables;
 mod record;
 mod runs;
@@ -91,7 +96,9 @@ mod tests;
 
 pub use addresses::{ADDRESS_LISTS_SWITCH, AddressList, AddressListChange, AddressListSort};
 pub use data_error::DataError;
+pub use destinations::{Destination, DestinationSort, ShownDestination};
 pub use error::Error;
+pub use exported::ExportedNotebook;
 pub use folder::Limits;
 pub use id::{JobId, RunId};
 pub use job::{Job, JobsQuery};
@@ -104,7 +111,7 @@ pub use principal::{
 };
 pub use queries::SavedQuery;
 pub use repair::{Repair, RepairRequest, Stretch};
-pub use run::{Overriding, ResultState, RunRequest, RunType};
+pub use run::{Overriding, ResultState, RunCause, RunRequest, RunType};
 pub use secret_acls::SecretPermission;
 pub use secrets::{SecretInfo, SecretScope};
 pub use serving::{Endpoint, EndpointConfig, Entity, EntityKind, Served, UpdateState};
@@ -126,4 +133,5 @@ pub const MIGRATIONS: &[base::db::Migration] = &[
     base::db::Migration { name: "workspace/0003_house", sql: include_str!("../migrations/0003_house.sql") },
     base::db::Migration { name: "workspace/0004_data", sql: include_str!("../migrations/0004_data.sql") },
     base::db::Migration { name: "workspace/0005_retention", sql: include_str!("../migrations/0005_retention.sql") },
+    base::db::Migration { name: "workspace/0006_clockwork", sql: include_str!("../migrations/0006_clockwork.sql") },
 ];

@@ -19,12 +19,12 @@ use crate::workspace::{Workspace, note};
 
 /// The languages of notebooks: their word, the sign of a comment, and the
 /// ending of a file.
-const LANGUAGES: [(&str, &str, &str); 4] =
+pub(crate) const LANGUAGES: [(&str, &str, &str); 4] =
     [("PYTHON", "#", "py"), ("SQL", "--", "sql"), ("SCALA", "//", "scala"), ("R", "#", "r")];
 /// What the first line of a notebook says behind the sign of a comment.
-const NOTEBOOK: &str = "Databricks notebook source";
+pub(crate) const NOTEBOOK: &str = "Databricks notebook source";
 /// What stands between two cells.
-const CELL: &str = "COMMAND ----------";
+pub(crate) const CELL: &str = "COMMAND ----------";
 
 /// In which form something comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -311,7 +311,7 @@ fn draw(prefix: &str, chance: &dyn Chance) -> Secret {
 }
 
 /// Draws a UUID of version 4, which is what application ids look like.
-fn draw_uuid(chance: &dyn Chance) -> String {
+pub(crate) fn draw_uuid(chance: &dyn Chance) -> String {
     let mut bytes = [0; 16];
     chance.fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;

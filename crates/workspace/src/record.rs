@@ -11,9 +11,9 @@ use base::{Actor, Chance, Timestamp};
 
 use crate::decide::{Admission, Effect, Execution, Input, admit, decide, first_attempts};
 use crate::error::Error;
-use crate::run::{Overriding, ResultState, Run, RunRequest, RunState, RunType};
+use crate::run::{Overriding, ResultState, Run, RunCause, RunRequest, RunState, RunType};
 use crate::settings::{Body, JobSettings, Task};
-use crate::{JobId, RunId, parameters, references, tables};
+use crate::{JobId, RunId, clockwork, notices, parameters, references, tables};
 
 /// A run whose state was recorded, and what is left to do for it.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct NewRun<'a> {
     pub(crate) run_as: Option<&'a Actor>,
     /// The task run that starts it, if one does.
     pub(crate) launched_by: Option<RunId>,
+    /// Why it is started.
+    pub(crate) cause: RunCause,
     pub(crate) settings: &'a JobSettings,
     pub(crate) request: &'a RunRequest,
 }
@@ -62,6 +64,10 @@ pub(crate) fn create(
     };
     let execution = first_state(new, admission, chance, now, grace);
     tables::insert_execution(tx, &execution)?;
+    notices::announce(tx, None, &execution.run, now)?;
+    if !execution.run.state.is_open() {
+        clockwork::after_end(tx, &execution.run, now)?;
+    }
     if let Some(token) = &new.request.idempotency_token {
         tables::keep_token(tx, token_scope, token, execution.run.id, now)?;
     }
@@ -94,6 +100,8 @@ fn first_state(
         creator: new.creator.to_owned(),
         run_as: new.run_as.cloned(),
         launched_by: new.launched_by,
+        cause: new.cause,
+        warned_at: None,
         settings: new.settings.clone(),
         overriding: new.request.overriding.clone(),
         state,
@@ -179,11 +187,16 @@ pub(crate) fn advance(
     let was_active = matches!(before.run.state, RunState::Active | RunState::Stopping(_));
     let (execution, effects) = decide(before.clone(), input, now, grace);
     tables::save_execution(tx, &before, &execution)?;
+    notices::announce(tx, Some(&before.run), &execution.run, now)?;
     let has_ended = was_open && !execution.run.state.is_open();
     let freed = execution.run.job.filter(|_| was_active && has_ended);
+    let run = execution.run.clone();
     let mut moved = vec![Moved { execution, effects, has_ended }];
     if let Some(job) = freed {
         call_queued(tx, job, now, grace, &mut moved)?;
+    }
+    if has_ended {
+        clockwork::after_end(tx, &run, now)?;
     }
     Ok(moved)
 }
@@ -207,6 +220,7 @@ fn call_queued(
         called.run.started_at = Some(now);
         let (execution, effects) = decide(called, &Input::Look, now, grace);
         tables::save_execution(tx, &before, &execution)?;
+        notices::announce(tx, Some(&before.run), &execution.run, now)?;
         moved.push(Moved { execution, effects, has_ended: false });
     }
     Ok(())

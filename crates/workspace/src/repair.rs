@@ -21,7 +21,7 @@ use crate::run::{Detail, Overriding, ResultState, Run, RunState, TaskRun, TaskSt
 use crate::settings::{JobSettings, Task};
 use crate::view::RunView;
 use crate::workspace::{Workspace, note};
-use crate::{RunId, tables};
+use crate::{RunId, notices, tables};
 
 /// What is to run again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -123,6 +123,7 @@ fn opened(
         // Its deadline counts from here.
         started_at: Some(now),
         ended_at: None,
+        warned_at: None,
         ..run
     };
     Ok((Execution { run, attempts }, made))
@@ -232,6 +233,7 @@ impl Workspace {
                 };
                 let (after, _) = decide(open, &Input::Look, now, grace);
                 tables::save_execution(tx, &before, &after)?;
+                notices::announce(tx, Some(&before.run), &after.run, now)?;
                 tables::save_overriding(tx, id, &after.run.overriding)?;
                 tables::insert_repair(tx, id, &repair)?;
                 let what = json!({ "repair_id": repair.id, "task_runs": repair.task_runs });

@@ -32,6 +32,37 @@ impl RunType {
     }
 }
 
+/// Why a run was started. The API calls it the trigger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunCause {
+    /// Somebody asked for it.
+    #[default]
+    OneTime,
+    /// It was its time.
+    Periodic,
+    /// The run before of a continuous job had ended.
+    Continuous,
+    /// A task of another run asked for it.
+    RunJobTask,
+}
+
+impl RunCause {
+    /// Returns the word of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunCause::OneTime => "ONE_TIME",
+            RunCause::Periodic => "PERIODIC",
+            RunCause::Continuous => "CONTINUOUS",
+            RunCause::RunJobTask => "RUN_JOB_TASK",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let all = [RunCause::OneTime, RunCause::Periodic, RunCause::Continuous, RunCause::RunJobTask];
+        all.into_iter().find(|cause| cause.as_str() == text)
+    }
+}
+
 /// What came of a run, or of an attempt of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ResultState {
@@ -163,6 +194,10 @@ pub struct Run {
     pub run_as: Option<Actor>,
     /// The task run that started it, if one did.
     pub launched_by: Option<RunId>,
+    /// Why it was started.
+    pub cause: RunCause,
+    /// When it was said that it takes long.
+    pub warned_at: Option<Timestamp>,
     /// The job's settings when the run was made; later changes do not reach it.
     pub settings: JobSettings,
     /// What the caller set.

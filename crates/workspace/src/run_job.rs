@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::job::Job;
 use crate::permission::{self, Level};
 use crate::record::{self, NewRun};
-use crate::run::{Overriding, ResultState, RunRequest, RunState, TaskRun, TaskState};
+use crate::run::{Overriding, ResultState, RunCause, RunRequest, RunState, TaskRun, TaskState};
 use crate::settings::RunJobTask;
 use crate::workspace::{Workspace, note};
 use crate::{JobId, RunId, tables};
@@ -91,6 +91,7 @@ impl Workspace {
                     creator: &actor.name,
                     run_as: owner.as_ref(),
                     launched_by: Some(id),
+                    cause: RunCause::RunJobTask,
                     settings: &settings,
                     request: &request,
                 };

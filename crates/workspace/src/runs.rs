@@ -10,11 +10,11 @@ use crate::job::Job;
 use crate::output::{LogPiece, LogPlace};
 use crate::paging::{Cursor, Page, Place, limit_of, page};
 use crate::record::{self, NewRun};
-use crate::run::{Overriding, RunRequest, TaskRun};
+use crate::run::{Overriding, RunCause, RunRequest, TaskRun};
 use crate::settings::{ApiVersion, Body, JobSettings};
 use crate::view::{BodyOutput, OutputView, RunCounts, RunView, RunsQuery};
 use crate::workspace::{Workspace, note};
-use crate::{JobId, RunId, output, permission, references, repair, sql_task, tables};
+use crate::{JobId, RunId, acting, destinations, output, permission, references, repair, sql_task, tables};
 
 /// Characters that an idempotency token may have.
 const TOKEN_CHARACTERS_MAX: usize = 64;
@@ -41,6 +41,7 @@ impl Workspace {
                     creator: &actor.name,
                     run_as: owner.as_ref(),
                     launched_by: None,
+                    cause: RunCause::OneTime,
                     settings: &settings,
                     request: &request,
                 };
@@ -66,6 +67,12 @@ impl Workspace {
         }
         check_request(&request)?;
         let rules = permission::taken_from(&mut document)?;
+        for word in ["schedule", "trigger", "continuous"] {
+            if document.get(word).is_some_and(Json::is_object) {
+                let detail = format!("\"{word}\" belongs to a job: make one with jobs/create");
+                return Err(Error::Parameter { detail });
+            }
+        }
         let settings = JobSettings::read(document, version)?;
         record::check_request(&settings, &request.overriding)?;
         let (actor, chance) = (actor.clone(), self.chance.clone());
@@ -73,12 +80,15 @@ impl Workspace {
         let run = self
             .db
             .write("workspace.submit", move |tx| {
+                let run_as = acting::of_new(tx, &actor, &settings)?;
+                destinations::check_named(tx, &settings)?;
                 let new = NewRun {
                     job: None,
                     name: &settings.name,
                     creator: &actor.name,
-                    run_as: Some(&actor),
+                    run_as: Some(&run_as),
                     launched_by: None,
+                    cause: RunCause::OneTime,
                     settings: &settings,
                     request: &request,
                 };
@@ -200,7 +210,7 @@ impl Workspace {
     }
 
     /// Reads something out of the folder of a task, in a thread that may wait.
-    async fn read_folder<T: Send + 'static>(
+    pub(crate) async fn read_folder<T: Send + 'static>(
         &self,
         folder: &TaskFolder,
         read: impl FnOnce(&TaskFolder) -> std::io::Result<T> + Send + 'static,
@@ -211,7 +221,7 @@ impl Workspace {
         read.map_err(|source| Error::Disk { deed: "read", path, source })
     }
 
-    async fn find(&self, id: RunId) -> Result<(Execution, Option<TaskRun>), Error> {
+    pub(crate) async fn find(&self, id: RunId) -> Result<(Execution, Option<TaskRun>), Error> {
         self.db
             .read("workspace.find_run", move |tx| {
                 let Some(run) = tables::run_of_attempt(tx, id)? else { return Ok((tables::execution(tx, id)?, None)) };

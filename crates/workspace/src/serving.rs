@@ -124,11 +124,11 @@ pub(crate) struct Serving {
     functions: Mutex<HashMap<(String, u64, String), Arc<Function>>>,
     /// The endpoint and version that are being started by this process.
     starting: Mutex<HashMap<String, u64>>,
-    http: std::sync::OnceLock<Arc<dyn Http>>,
+    pub(crate) http: std::sync::OnceLock<Arc<dyn Http>>,
 }
 
 impl Workspace {
-    /// Says through what upstreams are called.
+    /// Says through what upstreams and notification destinations are called.
     pub fn set_http(&self, http: Arc<dyn Http>) {
         // Only the first word counts: the house is wired once.
         let _ = self.serving.http.set(http);

@@ -3,7 +3,7 @@
 //! What the workspace acts on has a typed field. The rest falls into three
 //! sorts. Words that change nothing here (tags, cluster sizes: tasks run on
 //! this machine) are *kept* and given back as they came. Words that would have
-//! to act, and do not yet (schedules, notifications, libraries), are *refused*
+//! to act, and do not yet (sources in Git, mail, some triggers), are *refused*
 //! unless they are empty: a setting that is stored and ignored would be a lie.
 //! Unknown words are refused too, because they are misspelt ones.
 //!
@@ -13,6 +13,8 @@
 mod body;
 mod check;
 mod merge;
+mod notices;
+mod timetable;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +29,9 @@ pub use body::{
     WheelTask,
 };
 pub(crate) use merge::merge;
+pub use notices::{Health, HealthRule, NotificationSettings, Webhook, WebhookNotifications};
+pub(crate) use timetable::rest_after;
+pub use timetable::{Continuous, CronSchedule, PauseStatus, Periodic, PeriodicUnit, Timetable, Trigger};
 
 /// The version of the stored form, kept beside each document.
 pub const FORMAT: u32 = 1;
@@ -69,21 +74,48 @@ pub struct JobSettings {
     /// Whether a run beyond [`JobSettings::max_concurrent_runs`] waits instead of being skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Queue>,
-    /// Always absent: runs are on behalf of whoever made the job.
+    /// On whose behalf runs act, where that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_as: Option<Json>,
+    pub run_as: Option<RunAs>,
+    /// Runs at times of day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<CronSchedule>,
+    /// Runs every so often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
+    /// Runs again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continuous: Option<Continuous>,
+    /// When a run takes too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// What is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notification_settings: Option<NotificationSettings>,
     /// Always `MULTI_TASK`; clients compare it.
     #[serde(default = "multi_task")]
     pub format: String,
     /// Always empty; present, because clients compare it.
     #[serde(default)]
     pub email_notifications: Map<String, Json>,
-    /// Always empty; present, because clients compare it.
+    /// Who is told; present even if empty, because clients compare it.
     #[serde(default)]
-    pub webhook_notifications: Map<String, Json>,
+    pub webhook_notifications: WebhookNotifications,
     /// What is kept and given back.
     #[serde(flatten)]
     pub kept: Map<String, Json>,
+}
+
+/// On whose behalf runs act: exactly one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunAs {
+    /// A person, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// A program, by application id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_principal_name: Option<String>,
 }
 
 /// A part of a job.
@@ -295,6 +327,9 @@ impl JobSettings {
     pub fn read(mut document: Json, version: ApiVersion) -> Result<Self, Error> {
         check::drop_nulls(&mut document);
         check::check_bodies(&document)?;
+        check::drop_silent(&mut document);
+        timetable::check_triggers(&document)?;
+        notices::check_events(&mut document)?;
         let mut settings: JobSettings =
             serde_json::from_value(document).map_err(|error| Error::Settings { detail: error.to_string() })?;
         settings.check(version)?;

@@ -4,6 +4,8 @@ mod columns;
 mod identity;
 mod repairs;
 mod query;
+mod timetables;
+mod notices;
 
 use base::args;
 use base::db::{Error as DbError, Row, Tx};
@@ -13,7 +15,7 @@ use crate::decide::Execution;
 use crate::error::Error;
 use crate::job::Job;
 use crate::paging::Place;
-use crate::run::{Overriding, ResultState, Run, RunState, RunType, TaskRun, TaskState};
+use crate::run::{Overriding, ResultState, Run, RunCause, RunState, RunType, TaskRun, TaskState};
 use crate::secrets::{SecretInfo, SecretRef, SecretScope};
 use crate::settings::{FORMAT, JobSettings};
 use crate::token::TokenInfo;
@@ -21,7 +23,9 @@ use crate::view::{RunCounts, RunsQuery};
 use crate::{JobId, RunId};
 
 pub(crate) use identity::*;
+pub(crate) use notices::*;
 pub(crate) use repairs::*;
+pub(crate) use timetables::*;
 
 use columns::{TaskColumns, run_columns, run_state};
 use query::Query;
@@ -169,10 +173,16 @@ pub(crate) fn jobs(
     rows.iter().map(job_of).collect()
 }
 
-pub(crate) fn set_settings(tx: &mut dyn Tx, id: JobId, settings: &JobSettings) -> Result<(), Error> {
+/// Stores what a job is, and on whose behalf it runs.
+pub(crate) fn set_settings(
+    tx: &mut dyn Tx,
+    id: JobId,
+    settings: &JobSettings,
+    owner: Option<&Actor>,
+) -> Result<(), Error> {
     tx.execute(
-        "UPDATE workspace_jobs SET name = $2, settings_format = $3, settings = $4 WHERE id = $1",
-        args![id, &settings.name, FORMAT, settings.document().to_string()],
+        "UPDATE workspace_jobs SET name = $2, settings_format = $3, settings = $4, owner = $5 WHERE id = $1",
+        args![id, &settings.name, FORMAT, settings.document().to_string(), owner.map(actor_text)],
     )?;
     Ok(())
 }
@@ -203,8 +213,8 @@ pub(crate) fn insert_execution(tx: &mut dyn Tx, execution: &Execution) -> Result
     let (state, outcome) = run_columns(run.state);
     tx.execute(
         "INSERT INTO workspace_runs (id, job_id, kind, name, creator, settings_format, settings, overriding, \
-         state, outcome, message, created_at, started_at, ended_at, run_as, launched_by) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         state, outcome, message, created_at, started_at, ended_at, run_as, launched_by, cause, warned_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         args![
             run.id,
             run.job,
@@ -221,7 +231,9 @@ pub(crate) fn insert_execution(tx: &mut dyn Tx, execution: &Execution) -> Result
             run.started_at,
             run.ended_at,
             run.run_as.as_ref().map(actor_text),
-            run.launched_by
+            run.launched_by,
+            run.cause.as_str(),
+            run.warned_at
         ],
     )?;
     for attempt in &execution.attempts {
@@ -236,9 +248,9 @@ pub(crate) fn save_execution(tx: &mut dyn Tx, before: &Execution, after: &Execut
         let run = &after.run;
         let (state, outcome) = run_columns(run.state);
         tx.execute(
-            "UPDATE workspace_runs SET state = $2, outcome = $3, message = $4, started_at = $5, ended_at = $6 \
-             WHERE id = $1",
-            args![run.id, state, outcome, &run.message, run.started_at, run.ended_at],
+            "UPDATE workspace_runs SET state = $2, outcome = $3, message = $4, started_at = $5, ended_at = $6, \
+             warned_at = $7 WHERE id = $1",
+            args![run.id, state, outcome, &run.message, run.started_at, run.ended_at, run.warned_at],
         )?;
     }
     for attempt in &after.attempts {
@@ -287,7 +299,7 @@ fn save_attempt(tx: &mut dyn Tx, attempt: &TaskRun) -> Result<(), Error> {
 }
 
 const RUN: &str = "SELECT id, job_id, kind, name, creator, settings, overriding, state, outcome, message, \
-                   created_at, started_at, ended_at, run_as, launched_by FROM workspace_runs";
+                   created_at, started_at, ended_at, run_as, launched_by, cause, warned_at FROM workspace_runs";
 
 fn run_of(row: &Row) -> Result<Run, Error> {
     let outcome: Option<String> = row.get(8)?;
@@ -306,6 +318,8 @@ fn run_of(row: &Row) -> Result<Run, Error> {
         ended_at: row.get(12)?,
         run_as: actor_of(row.get(13)?, 13)?,
         launched_by: row.get(14)?,
+        cause: RunCause::parse(&row.get::<String>(15)?).ok_or_else(|| shape(15))?,
+        warned_at: row.get(16)?,
     })
 }
 

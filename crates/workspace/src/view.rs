@@ -13,7 +13,7 @@
 use base::Timestamp;
 use serde_json::Value as Json;
 
-use crate::run::{Detail, Overriding, ResultState, Run, RunState, RunType, StopReason, TaskRun, TaskState};
+use crate::run::{Detail, Overriding, ResultState, Run, RunCause, RunState, RunType, StopReason, TaskRun, TaskState};
 use crate::settings::{JobSettings, Task};
 use crate::{JobId, RunId};
 
@@ -90,6 +90,8 @@ pub struct RunView {
     pub attempt: u32,
     /// `run_name`
     pub name: String,
+    /// `trigger`
+    pub cause: RunCause,
     /// `run_type`
     pub kind: RunType,
     /// `creator_user_name`
@@ -255,6 +257,7 @@ impl Sight {
             original: run.id,
             attempt: 0,
             name: run.name.clone(),
+            cause: run.cause,
             kind: run.kind,
             creator: run.creator.clone(),
             page_url: self.page_url(run, run.id),

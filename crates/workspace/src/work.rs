@@ -52,6 +52,10 @@ impl Workspace {
     /// Moves the runs until told to stop. The processes of tasks go on then,
     /// and are adopted by the next call, be it in another server.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        tokio::join!(self.run_runs(&stop), self.run_clockwork(&stop), self.run_notices(&stop));
+    }
+
+    async fn run_runs(self: &Arc<Self>, stop: &CancellationToken) {
         let mut desk = Desk::default();
         let mut is_recovered = false;
         let mut sweeping = Sweeping::default();
@@ -90,6 +94,8 @@ impl Workspace {
     /// Looks at once at what is due. Whoever moves the clock by hand calls this.
     pub fn nudge(&self) {
         self.wake.notify_one();
+        self.clock_wake.notify_one();
+        self.notice_wake.notify_one();
     }
 
     /// Moves runs until nothing moves any more; false if the database refused.
@@ -116,6 +122,7 @@ impl Workspace {
                     // says what is in flight.
                     let mut latest: BTreeMap<RunId, Execution> = BTreeMap::new();
                     for moved in moved {
+                        self.wake_others(&moved);
                         self.act(&moved);
                         latest.insert(moved.execution.run.id, moved.execution);
                     }
@@ -130,6 +137,16 @@ impl Workspace {
                     return false;
                 }
             }
+        }
+    }
+
+    /// Wakes those for whom a recorded decision may have left something.
+    fn wake_others(&self, moved: &Moved) {
+        if moved.has_ended {
+            self.clock_wake.notify_one();
+        }
+        if !moved.execution.run.settings.webhook_notifications.is_empty() {
+            self.notice_wake.notify_one();
         }
     }
 

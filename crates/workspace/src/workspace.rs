@@ -111,6 +111,9 @@ pub struct Workspace {
     /// Runs that a verb has touched since the loop last looked.
     pub(crate) to_look_at: Mutex<BTreeSet<RunId>>,
     pub(crate) wake: Notify,
+    /// Jobs that run by themselves, and notices, may have become due.
+    pub(crate) clock_wake: Notify,
+    pub(crate) notice_wake: Notify,
     changes: watch::Sender<u64>,
     /// The lists of addresses, once read; nothing after a change.
     pub(crate) address_rules: Mutex<Option<Arc<AddressRules>>>,
@@ -143,6 +146,8 @@ impl Workspace {
             options,
             to_look_at: Mutex::default(),
             wake: Notify::new(),
+            clock_wake: Notify::new(),
+            notice_wake: Notify::new(),
             changes: watch::Sender::new(0),
             address_rules: Mutex::default(),
             statements: OnceLock::new(),

@@ -4,13 +4,16 @@ import { Failure } from "./Failure";
 import { RunNow } from "./RunNow";
 import { Runs } from "./Runs";
 import { TaskGraph } from "./TaskGraph";
+import { Timetable } from "./Timetable";
 import { readJob } from "./api";
+import { timetableOf } from "./timetable";
 
 /** One job: what it does, and how its runs went. */
 export function JobPage({ id }: { id: string }) {
   const job = useQuery({ queryKey: ["job", id], queryFn: () => readJob(id) });
   if (job.data === undefined) return job.error === null ? <p className="muted">Reading …</p> : <Failure of={job.error} />;
-  const { settings, creator_user_name } = job.data;
+  const { settings, creator_user_name, run_as_user_name } = job.data;
+  const table = timetableOf(settings);
   return (
     <section aria-labelledby="title">
       <div className="title-row">
@@ -32,15 +35,13 @@ export function JobPage({ id }: { id: string }) {
             {settings.max_concurrent_runs}, {settings.queue?.enabled === true ? "others wait" : "others are skipped"}
           </dd>
         </div>
-        {settings.schedule !== undefined && (
+        {run_as_user_name !== creator_user_name && (
           <div>
-            <dt>Schedule</dt>
-            <dd>
-              <code>{settings.schedule.quartz_cron_expression}</code> {settings.schedule.timezone_id}
-              {settings.schedule.pause_status === "PAUSED" && ", paused"}
-            </dd>
+            <dt>Runs as</dt>
+            <dd>{run_as_user_name}</dd>
           </div>
         )}
+        {table !== null && <Timetable job={job.data} table={table} />}
       </dl>
       <h2>Tasks</h2>
       <TaskGraph tasks={settings.tasks ?? []} />

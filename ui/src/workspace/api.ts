@@ -55,12 +55,15 @@ export interface JobSettings {
   max_concurrent_runs: number;
   queue?: { enabled: boolean };
   schedule?: { quartz_cron_expression: string; timezone_id: string; pause_status?: string };
+  trigger?: { pause_status?: string; periodic?: { interval: number; unit: string } };
+  continuous?: { pause_status?: string };
   [setting: string]: unknown;
 }
 
 export interface Job {
   job_id: string;
   creator_user_name: string;
+  run_as_user_name: string;
   created_time: number;
   settings: JobSettings;
 }
@@ -115,6 +118,14 @@ export async function readRuns(job: string | null, after: string | null): Promis
 
 export const readRun = (id: string) => get<Run>(`${JOBS}/runs/get?run_id=${id}`);
 export const readOutput = (id: string) => get<Output>(`${JOBS}/runs/get-output?run_id=${id}`);
+
+/** Tells when a job runs by itself next, in milliseconds. */
+export const readNextRun = (id: string) =>
+  get<{ next_run_time: number | null }>(`/api/2.0/loopwright/next-run?job_id=${id}`);
+
+/** Changes fields of a job's settings. */
+export const changeJob = (id: string, settings: object) =>
+  post<object>(`${JOBS}/update`, `{"job_id":${id},"new_settings":${JSON.stringify(settings)}}`);
 
 /** Starts a job; its parameters are texts. */
 export const runNow = (id: string, parameters: Record<string, string>) =>

@@ -20,6 +20,7 @@ mod workspace;
 mod workspace_data;
 mod workspace_doors;
 mod workspace_faults;
+mod workspace_times;
 mod door;
 mod feedback;
 mod hooks;

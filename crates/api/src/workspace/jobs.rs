@@ -147,7 +147,7 @@ fn wire(job: &Job, tasks: Tasks) -> Value {
     json!({
         "job_id": job.id,
         "creator_user_name": job.creator,
-        "run_as_user_name": job.creator,
+        "run_as_user_name": job.owner.as_ref().map_or(&job.creator, |owner| &owner.name),
         "created_time": job.created_at.as_millis(),
         "settings": settings,
     })

@@ -25,7 +25,9 @@ mod table;
 mod tokens;
 mod oauth;
 mod scim;
+mod people;
 mod permissions;
+mod destinations;
 mod addresses;
 mod repairs;
 mod within;
@@ -117,6 +119,7 @@ pub(crate) fn behind_sign_in() -> Table {
         .merge(scim::routes())
         .merge(scim::secrets())
         .merge(permissions::routes())
+        .merge(destinations::routes())
         .merge(addresses::routes())
         .merge(faults::routes())
 }

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use workspace::{Level, LogPlace, RunId};
+use workspace::{JobId, Level, LogPlace, RunId};
 
 use super::number::Number;
 use super::table::Table;
@@ -39,7 +39,7 @@ pub(super) fn routes() -> Table {
 
 /// Returns the routes of the pages that need a token.
 pub(super) fn behind_sign_in() -> Table {
-    Table::new().route("/api/2.0/loopwright/logs", get(logs))
+    Table::new().route("/api/2.0/loopwright/logs", get(logs)).route("/api/2.0/loopwright/next-run", get(next_run))
 }
 
 /// How far somebody has read, in bytes.
@@ -63,6 +63,25 @@ async fn logs(
     let piece = app.workspace.logs(run, LogPlace { output: place.output, errors: place.errors }).await?;
     let next = json!({ "output": piece.next.output, "errors": piece.next.errors });
     Ok(Json(json!({ "output": piece.output, "errors": piece.errors, "next": next })))
+}
+
+/// Which job is meant.
+#[derive(Deserialize)]
+struct WhichJob {
+    job_id: Number,
+}
+
+/// Tells when a job runs by itself next, in milliseconds; nothing if it does
+/// not, is paused, or waits for its own run to end.
+async fn next_run(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    body::Query(which): body::Query<WhichJob>,
+) -> Result<Json<Value>, Fault> {
+    let job = JobId(which.job_id.0);
+    app.workspace.require_job(&actor, job, Level::View).await?;
+    let next = app.workspace.next_run_of(job).await?;
+    Ok(Json(json!({ "next_run_time": next.map(base::Timestamp::as_millis) })))
 }
 
 /// An app key of the program, written as `id:secret`.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use workspace::{JobId, Level, Overriding, RepairRequest, RunId};
@@ -41,10 +40,11 @@ pub(super) struct All {
     all_queued_runs: bool,
 }
 
-/// Which run is meant.
+/// Which run is to be drawn, and what of it.
 #[derive(Deserialize)]
-pub(super) struct Which {
+pub(super) struct Export {
     run_id: Number,
+    views_to_export: Option<String>,
 }
 
 /// Runs tasks of an ended run again.
@@ -94,18 +94,27 @@ pub(super) async fn cancel_all(
     Ok(Json(json!({})))
 }
 
-/// Refuses to draw the pages of a notebook run.
+/// Draws the notebook of a run as HTML.
 pub(super) async fn export(
     State(app): State<App>,
     Caller(actor): Caller,
-    Query(which): Query<Which>,
+    Query(asked): Query<Export>,
 ) -> Result<Json<Value>, Fault> {
-    let run = RunId(which.run_id.0);
+    let run = RunId(asked.run_id.0);
     app.workspace.require_run(&actor, run, Level::View).await?;
-    app.workspace.show_run(run).await?;
-    let detail = "this workspace does not draw notebooks as HTML: read runs/get-output, or export the notebook with \
-                  /api/2.0/workspace/export";
-    Err(Fault::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", detail))
+    let drawn = app.workspace.export_run(run).await?;
+    let views = match asked.views_to_export.as_deref() {
+        None | Some("" | "CODE" | "ALL") => {
+            json!([{ "content": drawn.html, "name": drawn.name, "type": "NOTEBOOK" }])
+        }
+        // Notebooks have none here.
+        Some("DASHBOARDS") => json!([]),
+        Some(other) => {
+            let detail = format!("views_to_export \"{other}\" is none of \"CODE\", \"DASHBOARDS\" and \"ALL\"");
+            return Err(Fault::invalid("views_to_export", "parameter-invalid", detail));
+        }
+    };
+    Ok(Json(json!({ "views": views })))
 }
 
 /// Tells what came of a run before and after each of its repairs.

@@ -95,7 +95,7 @@ fn head(view: &RunView) -> Map<String, Value> {
         "attempt_number": view.attempt,
         "run_name": view.name,
         "run_type": view.kind.as_str(),
-        "trigger": "ONE_TIME",
+        "trigger": view.cause.as_str(),
         "format": "MULTI_TASK",
         "creator_user_name": view.creator,
         "run_page_url": view.page_url,

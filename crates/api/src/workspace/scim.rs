@@ -1,7 +1,6 @@
 //! Service principals, in the words of SCIM.
 //!
-//! People and groups are kept elsewhere in this program, so that there is
-//! nothing to read or to make of them here: these routes say so.
+//! People and groups are read in `people`.
 
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use workspace::{PrincipalChange, PrincipalSecret, ServicePrincipal};
 
+use super::people;
 use super::problem;
 use super::table::Table;
 use crate::app::App;
@@ -26,20 +26,16 @@ const SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:ServicePrincipal";
 const LIST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 const ERROR_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 /// The group of those who may do everything.
-const ADMINISTRATORS: &str = "admins";
+pub(super) const ADMINISTRATORS: &str = "admins";
 
 /// Returns the routes of SCIM, without `Me`.
 pub(super) fn routes() -> Table {
-    use axum::routing::{any, get};
-    let mut table = Table::new()
+    use axum::routing::get;
+    Table::new()
         .route("/api/2.0/preview/scim/v2/ServicePrincipals", get(list).post(create))
-        .route("/api/2.0/preview/scim/v2/ServicePrincipals/{id}", get(get_one).put(put).patch(patch).delete(delete));
-    for sort in ["Users", "Groups"] {
-        table = table
-            .route(&format!("/api/2.0/preview/scim/v2/{sort}"), any(not_here))
-            .route(&format!("/api/2.0/preview/scim/v2/{sort}/{{id}}"), any(not_here));
-    }
-    table.speaking(say)
+        .route("/api/2.0/preview/scim/v2/ServicePrincipals/{id}", get(get_one).put(put).patch(patch).delete(delete))
+        .merge(people::routes())
+        .speaking(say)
 }
 
 /// Returns the routes of secrets of service principals.
@@ -103,10 +99,25 @@ fn is_of_administrators(groups: &[Group]) -> Result<bool, Fault> {
 /// Which of them are wanted.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wanted {
-    filter: Option<String>,
+pub(super) struct Wanted {
+    pub(super) filter: Option<String>,
     start_index: Option<usize>,
     count: Option<usize>,
+}
+
+impl Wanted {
+    /// Writes the part of a list that is wanted.
+    pub(super) fn page(&self, found: &[Value]) -> Value {
+        let start = self.start_index.unwrap_or(1).max(1);
+        let resources: Vec<&Value> = found.iter().skip(start - 1).take(self.count.unwrap_or(100)).collect();
+        json!({
+            "schemas": [LIST_SCHEMA],
+            "totalResults": found.len(),
+            "startIndex": start,
+            "itemsPerPage": resources.len(),
+            "Resources": resources,
+        })
+    }
 }
 
 /// A change, operation by operation.
@@ -140,24 +151,16 @@ async fn list(
 ) -> Result<Json<Value>, Fault> {
     let filter = wanted.filter.as_deref().map(parse_filter).transpose()?;
     let found = app.workspace.principals(&actor).await?;
-    let found: Vec<&ServicePrincipal> = found
+    let found: Vec<Value> = found
         .iter()
         .filter(|principal| match &filter {
             None => true,
             Some((Field::ApplicationId, value)) => principal.application_id == *value,
             Some((Field::DisplayName, value)) => principal.display_name.eq_ignore_ascii_case(value),
         })
+        .map(wire)
         .collect();
-    let start = wanted.start_index.unwrap_or(1).max(1);
-    let shown = found.iter().skip(start - 1).take(wanted.count.unwrap_or(100));
-    let resources: Vec<Value> = shown.map(|principal| wire(principal)).collect();
-    Ok(Json(json!({
-        "schemas": [LIST_SCHEMA],
-        "totalResults": found.len(),
-        "startIndex": start,
-        "itemsPerPage": resources.len(),
-        "Resources": resources,
-    })))
+    Ok(Json(wanted.page(&found)))
 }
 
 enum Field {
@@ -248,12 +251,6 @@ fn read_operation(operation: &Operation, change: &mut PrincipalChange) -> Result
 async fn delete(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Result<StatusCode, Fault> {
     app.workspace.delete_principal(&actor, number(&id)).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn not_here(Caller(_): Caller) -> Fault {
-    let detail = "users and groups are not kept in this workspace: people sign in with keys of the main listener, and \
-                  programs are at /api/2.0/preview/scim/v2/ServicePrincipals";
-    Fault::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", detail)
 }
 
 /// A new secret.

@@ -17,16 +17,7 @@ const CONCURRENT_RUNS_MAX: u32 = 1_000;
 const JOB_KEPT: &[&str] =
     &["description", "tags", "edit_mode", "deployment", "performance_target", "budget_policy_id", "usage_policy_id"];
 /// Words of a job that would have to act.
-const JOB_REFUSED: &[&str] = &[
-    "schedule",
-    "trigger",
-    "continuous",
-    "git_source",
-    "health",
-    "email_notifications",
-    "webhook_notifications",
-    "notification_settings",
-];
+const JOB_REFUSED: &[&str] = &["git_source"];
 /// Words of a task that change nothing here.
 const TASK_KEPT: &[&str] = &["description", "existing_cluster_id", "disable_auto_optimization"];
 /// Words of a task that would have to act.
@@ -42,13 +33,16 @@ const LIBRARIES: &[&str] = &["whl", "pypi", "requirements"];
 impl JobSettings {
     pub(super) fn check(&mut self, version: ApiVersion) -> Result<(), Error> {
         let invalid = |detail: String| Err(Error::Settings { detail });
-        for notifications in [&mut self.email_notifications, &mut self.webhook_notifications] {
-            refuse_unless_empty("job notifications", &Json::Object(std::mem::take(notifications)))?;
-        }
+        refuse_mail("", &mut self.email_notifications)?;
         check_words("", &mut self.kept, JOB_KEPT, JOB_REFUSED)?;
-        if self.run_as.as_ref().is_some_and(|run_as| !says_nothing(run_as)) {
-            let hint = ": the runs of a job act as whoever made it".into();
-            return Err(Error::Unsupported { setting: "run_as".into(), hint });
+        self.check_times()?;
+        self.check_notices()?;
+        if self
+            .run_as
+            .as_ref()
+            .is_some_and(|run_as| run_as.user_name.is_some() == run_as.service_principal_name.is_some())
+        {
+            return invalid("\"run_as\" has exactly one of \"user_name\" and \"service_principal_name\"".into());
         }
         if self.format != "MULTI_TASK" {
             return invalid(format!("format \"{}\" is not \"MULTI_TASK\"", self.format));
@@ -149,7 +143,7 @@ impl Task {
     fn check(&mut self, keys: &[String]) -> Result<(), Error> {
         let key = self.task_key.clone();
         let invalid = |detail: String| Err(Error::Settings { detail: format!("task \"{key}\": {detail}") });
-        refuse_unless_empty("task notifications", &Json::Object(std::mem::take(&mut self.email_notifications)))?;
+        refuse_mail(&format!("tasks.{key}."), &mut self.email_notifications)?;
         check_words(&format!("tasks.{key}."), &mut self.kept, TASK_KEPT, TASK_REFUSED)?;
         if let Some(unknown) = self.depends_on.iter().find(|upstream| !keys.contains(&upstream.task_key)) {
             return invalid(format!("it depends on \"{}\", which is not there", unknown.task_key));
@@ -252,8 +246,28 @@ fn refuse_unless_empty(setting: &str, value: &Json) -> Result<(), Error> {
     Err(Error::Unsupported { setting: setting.to_owned(), hint: String::new() })
 }
 
+fn refuse_mail(path: &str, events: &mut Map<String, Json>) -> Result<(), Error> {
+    if std::mem::take(events).values().all(says_nothing) {
+        return Ok(());
+    }
+    Err(Error::Unsupported {
+        setting: format!("{path}email_notifications"),
+        hint: ": name a notification destination in the job's \"webhook_notifications\"".into(),
+    })
+}
+
+/// Words that mean nothing if what they hold says nothing.
+const SILENT_IF_EMPTY: [&str; 6] = ["schedule", "trigger", "continuous", "health", "notification_settings", "run_as"];
+
+/// Drops words that clients send empty where they do not set them.
+pub(super) fn drop_silent(document: &mut Json) {
+    if let Some(fields) = document.as_object_mut() {
+        fields.retain(|word, value| !SILENT_IF_EMPTY.contains(&word.as_str()) || !says_nothing(value));
+    }
+}
+
 /// Clients send what they do not set as null, as false, or empty.
-fn says_nothing(value: &Json) -> bool {
+pub(super) fn says_nothing(value: &Json) -> bool {
     match value {
         Json::Null | Json::Bool(false) => true,
         Json::Object(members) => members.values().all(says_nothing),

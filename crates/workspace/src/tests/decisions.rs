@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use crate::decide::{Admission, Effect, Ending, Execution, How, Input, admit, decide, due, first_attempts};
-use crate::run::{Overriding, Run, RunState, RunType, TaskRun, TaskState};
+use crate::run::{Overriding, Run, RunCause, RunState, RunType, TaskRun, TaskState};
 use crate::{ApiVersion, JobSettings, RunId};
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -27,6 +27,8 @@ fn execution(document: Json) -> Execution {
         creator: "ada".into(),
         run_as: None,
         launched_by: None,
+        cause: RunCause::OneTime,
+        warned_at: None,
         settings,
         overriding: Overriding::default(),
         state: RunState::Active,

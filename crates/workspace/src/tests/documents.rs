@@ -99,12 +99,22 @@ fn what_would_not_act_is_refused() {
         ]],
     );
     check_refused(
-        json!({ "schedule": { "quartz_cron_expression": "0 0 * * * ?", "timezone_id": "UTC" } }),
-        expect![[r#""schedule" is not supported by this workspace"#]],
+        json!({ "schedule": { "quartz_cron_expression": "0 0 * * * ?", "timezone_id": "UTC" }, "continuous": { "pause_status": "PAUSED" } }),
+        expect![[
+            r#"the job settings are not valid: "schedule", "trigger" and "continuous" exclude each other: leave one of them"#
+        ]],
+    );
+    check_refused(
+        json!({ "trigger": { "file_arrival": { "url": "/Volumes/x" } } }),
+        expect![[
+            r#""trigger.file_arrival" is not supported by this workspace: "trigger.periodic", "schedule" and "continuous" are"#
+        ]],
     );
     check_refused(
         json!({ "email_notifications": { "on_failure": ["a@example.org"] } }),
-        expect![[r#""job notifications" is not supported by this workspace"#]],
+        expect![[
+            r#""email_notifications" is not supported by this workspace: name a notification destination in the job's "webhook_notifications""#
+        ]],
     );
     check_refused(
         json!({ "tasks": [task(json!({ "libraries": [{ "jar": "/x.jar" }] }))] }),

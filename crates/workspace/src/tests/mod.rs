@@ -14,6 +14,9 @@ mod processes;
 mod verbs;
 mod statements;
 mod endpoints;
+mod clockwork;
+mod notices;
+mod acting;
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -73,6 +73,13 @@ async fn a_notebook_is_given_widgets_and_ends_with_a_value() {
     assert_eq!(house.exit_of(&plain).await, "none:10");
     assert_eq!(house.printed(plain.tasks[0].run).await, "scored none\n");
 
+    // The page shows what ran, and not what the notebook is by now.
+    house.script("/Shared/nb.py", "print('another one')").await;
+    let page = house.workspace.export_run(plain.run).await.expect("a page");
+    assert_eq!(page.name, "nb");
+    for shown in ["score = days * 2", "scored none", "Notebook exited"] {
+        assert!(page.html.contains(shown), "{shown}: {}", page.html);
+    }
     let base = json!({ "base_parameters": { "case_id": "{{task.name}}", "days": "7" } });
     let view = house.notebook(SCORE, base.clone(), Overriding::default()).await;
     assert_eq!(house.exit_of(&view).await, "main:14");

@@ -122,8 +122,8 @@ fn jobs_are_made_changed_listed_and_deleted() {
         ));
 
         let mut wanted = settings("new name");
-        wanted["run_as"] = json!({ "user_name": "ada" });
-        expect![[r#"Invalid setting-not-supported: "run_as" is not supported by this workspace: the runs of a job act as whoever made it"#]]
+        wanted["run_as"] = json!({ "user_name": "bob" });
+        expect![[r#"Invalid setting-not-supported: "run_as.user_name "bob"" is not supported by this workspace: it takes yourself, or a service principal by its application id; other people set it themselves"#]]
             .assert_eq(&refused(desk.workspace.reset_job(&admin(), jobs[0], wanted, ApiVersion::V2_1).await));
         desk.workspace.reset_job(&admin(), jobs[0], settings("newer"), ApiVersion::V2_2).await.expect("good settings");
         let job = desk.workspace.job(jobs[0]).await.expect("a job");
