@@ -6,7 +6,7 @@
 //! do (tasks, parameters, clusters, environments): otherwise the right to
 //! manage an administrator's job would be the right to be one. Names,
 //! schedules, limits and notifications can be changed by all who may manage
-//! the job (docs/decisions/0024-runs-act-for-whoever-answers-for-them.md).
+//! the job (docs/decisions/0026-runs-act-for-whoever-answers-for-them.md).
 
 use base::Actor;
 use base::db::Tx;

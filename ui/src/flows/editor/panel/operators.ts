@@ -7,6 +7,45 @@ export interface Operator {
   alone?: boolean;
 }
 
+const ORDER: [string, string][] = [
+  ["equal", "Equal to"],
+  ["notequal", "Not equal to"],
+];
+const SIZE: [string, string][] = [
+  ["greater", "Greater than"],
+  ["greaterorequal", "Greater than or equal to"],
+  ["less", "Less than"],
+  ["lessorequal", "Less than or equal to"],
+];
+const TIME: [string, string][] = [
+  ["greater", "Later than"],
+  ["greaterorequal", "Later than or equal to"],
+  ["less", "Earlier than"],
+  ["lessorequal", "Earlier than or equal to"],
+];
+const PARTS: [string, string][] = [
+  ["contain", "Contains"],
+  ["notcontain", "Does not contain"],
+];
+const TEXT: [string, string][] = [
+  ...ORDER,
+  ...PARTS,
+  ["startwith", "Starts with"],
+  ["notstartwith", "Does not start with"],
+  ["endwith", "Ends with"],
+  ["notendwith", "Does not end with"],
+  ["pattern", "Matches the pattern"],
+  ["notpattern", "Does not match the pattern"],
+];
+const LENGTH: [string, string][] = [
+  ["equal", "Has so many items"],
+  ["notequal", "Has not so many items"],
+  ["greater", "Has more items than"],
+  ["less", "Has fewer items than"],
+];
+
+const of = (type: string, list: [string, string][]): Operator[] => list.map(([name, words]) => ({ id: `${type}:${name}`, words }));
+
 export const GROUPS: { name: string; operators: Operator[] }[] = [
   {
     name: "Basic",
@@ -15,52 +54,20 @@ export const GROUPS: { name: string; operators: Operator[] }[] = [
       { id: "notexist", words: "Does not exist", alone: true },
     ],
   },
-  {
-    name: "Number",
-    operators: [
-      { id: "number:equal", words: "Equal to" },
-      { id: "number:notequal", words: "Not equal to" },
-      { id: "number:greater", words: "Greater than" },
-      { id: "number:greaterorequal", words: "Greater than or equal to" },
-      { id: "number:less", words: "Less than" },
-      { id: "number:lessorequal", words: "Less than or equal to" },
-    ],
-  },
+  { name: "Number", operators: of("number", [...ORDER, ...SIZE]) },
   {
     name: "Text",
     operators: [
-      { id: "text:equal", words: "Equal to" },
-      { id: "text:notequal", words: "Not equal to" },
-      { id: "text:equal:ci", words: "Equal to (any case)" },
-      { id: "text:contain", words: "Contains" },
-      { id: "text:notcontain", words: "Does not contain" },
-      { id: "text:startwith", words: "Starts with" },
-      { id: "text:endwith", words: "Ends with" },
-      { id: "text:pattern", words: "Matches the pattern" },
+      ...of("text", TEXT),
+      ...of("text", TEXT).map(({ id, words }) => ({ id: `${id}:ci`, words: `${words} (any case)` })),
+      { id: "text:isempty", words: "Is empty", alone: true },
+      { id: "text:isnotempty", words: "Is not empty", alone: true },
     ],
   },
-  {
-    name: "Date and time",
-    operators: [
-      { id: "date:equal", words: "Equal to" },
-      { id: "date:greater", words: "Later than" },
-      { id: "date:less", words: "Earlier than" },
-    ],
-  },
-  {
-    name: "Yes or no",
-    operators: [
-      { id: "boolean:equal", words: "Equal to" },
-      { id: "boolean:notequal", words: "Not equal to" },
-    ],
-  },
-  {
-    name: "List",
-    operators: [
-      { id: "array:contain", words: "Contains" },
-      { id: "array:notcontain", words: "Does not contain" },
-    ],
-  },
+  { name: "Date", operators: of("date", [...ORDER, ...TIME]) },
+  { name: "Time of day", operators: of("time", [...ORDER, ...TIME]) },
+  { name: "Yes or no", operators: of("boolean", ORDER) },
+  { name: "List", operators: [...of("array", PARTS), ...of("array", LENGTH)] },
 ];
 
 const ALL = GROUPS.flatMap((group) => group.operators);
