@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use base::Timestamp;
 use base::error::chain;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::databricks::{Caller, Heard};
@@ -32,11 +33,52 @@ const AT_ONCE: usize = 100;
 /// What the record of calls says of looks.
 const LOOKING: &str = "databricks:Wait";
 
+/// What is looked at together: a connection, and at our own workspace an author.
+type Group = (String, String, String);
+
+/// Looks that are under way, at most one of each kind.
+#[derive(Default)]
+struct Looks {
+    under_way: JoinSet<Looked>,
+    groups: HashSet<Group>,
+    ends_are_looked_for: bool,
+    /// When ends that start flows are to be looked for; nothing while somebody
+    /// does, unless it is asked for again.
+    ends_at: Option<Timestamp>,
+}
+
+/// A look that is through.
+enum Looked {
+    Group(Group),
+    Ends(Timestamp),
+}
+
+impl Looks {
+    fn through(&mut self, looked: Result<Looked, JoinError>, now: Timestamp) {
+        match looked {
+            Ok(Looked::Group(group)) => _ = self.groups.remove(&group),
+            Ok(Looked::Ends(next)) => {
+                self.ends_are_looked_for = false;
+                // Somebody may have asked for it meanwhile.
+                self.ends_at = Some(self.ends_at.map_or(next, |asked| asked.min(next)));
+            }
+            Err(error) => {
+                tracing::error!(%error, "a look at a workspace broke off");
+                self.groups.clear();
+                self.ends_are_looked_for = false;
+                self.ends_at = Some(now.plus(LONGEST));
+            }
+        }
+    }
+}
+
 impl Flows {
-    /// Looks at what is under way in workspaces until told to stop.
+    /// Looks at what is under way in workspaces until told to stop. One that
+    /// does not answer holds up nobody who waits for another.
     pub async fn watch_workspaces(self: Arc<Self>, stop: CancellationToken) {
+        let mut looks = Looks { ends_at: Some(self.clock.now()), ..Looks::default() };
         loop {
-            let next = match self.look_at_workspaces().await {
+            let next = match self.begin_looks(&mut looks).await {
                 Ok(next) => next,
                 Err(error) => {
                     tracing::warn!(error = %chain(&error), "what runs in workspaces cannot be looked at yet");
@@ -46,24 +88,87 @@ impl Flows {
             let wait = next.map_or(LONGEST, |at| at.since(self.clock.now()).clamp(SHORTEST, LONGEST));
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.watch_nudge.notified() => {}
+                Some(looked) = looks.under_way.join_next() => looks.through(looked, self.clock.now()),
+                () = self.watch_nudge.notified() => looks.ends_at = Some(self.clock.now()),
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
-    /// Looks once at everything that is due; returns when more will be.
-    pub(crate) async fn look_at_workspaces(&self) -> Result<Option<Timestamp>, Error> {
+    /// Begins the looks that are due and not under way; returns when more will be.
+    async fn begin_looks(self: &Arc<Self>, looks: &mut Looks) -> Result<Option<Timestamp>, Error> {
+        let (groups, now) = (self.open_groups().await?, self.clock.now());
+        let mut next = None;
+        let mut later = |at: Timestamp| next = [next, Some(at)].into_iter().flatten().min();
+        for (group, open) in groups {
+            if looks.groups.contains(&group) {
+                continue;
+            }
+            match open.iter().map(|one| one.look_at).min() {
+                Some(at) if at > now => later(at),
+                _ => {
+                    looks.groups.insert(group.clone());
+                    let flows = self.clone();
+                    looks.under_way.spawn(async move {
+                        let looked = flows.look_at_group(open).await;
+                        flows.rest(looked.map(|_| ())).await;
+                        Looked::Group(group)
+                    });
+                }
+            }
+        }
+        if looks.ends_are_looked_for {
+            return Ok(next);
+        }
+        match looks.ends_at.take() {
+            Some(at) if at > now => {
+                looks.ends_at = Some(at);
+                later(at);
+                return Ok(next);
+            }
+            _ => looks.ends_are_looked_for = true,
+        }
+        let flows = self.clone();
+        looks.under_way.spawn(async move {
+            let looked = flows.look_for_ended_runs().await;
+            let next = looked.as_ref().ok().copied().flatten();
+            flows.rest(looked.map(|_| ())).await;
+            let longest = flows.clock.now().plus(LONGEST);
+            Looked::Ends(next.map_or(longest, |at| at.min(longest)))
+        });
+        Ok(next)
+    }
+
+    /// Keeps a look from beginning again at once.
+    async fn rest(&self, looked: Result<(), Error>) {
+        match looked {
+            Ok(()) => tokio::time::sleep(SHORTEST).await,
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "what runs in a workspace cannot be looked at yet");
+                tokio::time::sleep(super::DATABASE_RETRY).await;
+            }
+        }
+    }
+
+    /// Returns what is waited for, by what is looked at together.
+    async fn open_groups(&self) -> Result<BTreeMap<Group, Vec<Open>>, Error> {
         let open = self.db.read("flows.databricks_open", tables::open_conversations).await?;
-        let mut groups: BTreeMap<(String, String, String), Vec<Open>> = BTreeMap::new();
+        let mut groups: BTreeMap<Group, Vec<Open>> = BTreeMap::new();
         for one in open {
             // Our own workspace answers each author by what that one may see.
             let is_ours = BuiltIn::named(&one.of.connection).is_some();
             let author = if is_ours { (one.of.flow.clone(), one.of.version.clone()) } else { Default::default() };
             groups.entry((one.of.connection.clone(), author.0, author.1)).or_default().push(one);
         }
+        Ok(groups)
+    }
+
+    /// Looks once at everything that is due, one after the other; returns when
+    /// more will be.
+    #[cfg(test)]
+    pub(crate) async fn look_at_workspaces(&self) -> Result<Option<Timestamp>, Error> {
         let mut next = None;
-        for group in groups.into_values() {
+        for group in self.open_groups().await?.into_values() {
             let at = self.look_at_group(group).await?;
             next = [next, at].into_iter().flatten().min();
         }

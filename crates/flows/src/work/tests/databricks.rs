@@ -377,6 +377,52 @@ async fn a_thousand_open_runs_cost_few_calls() {
     assert!(asked >= 42, "they are looked at");
 }
 
+/// Beside a workspace one that takes runs and then says nothing any more.
+struct Beside(Arc<Lakehouse>);
+
+impl Http for Beside {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>> {
+        match request.url.strip_prefix("https://silent.example") {
+            None => self.0.send(request),
+            Some(path) if path.contains("run-now") => Box::pin(async { Ok(reply(200, r#"{"run_id": 7}"#)) }),
+            Some(_) => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_workspace_that_says_nothing_holds_up_no_other() {
+    let (_engine, _guard, house) = houses().remove(0);
+    let flows = house.engine(Arc::new(Beside(Lakehouse::new(&house))), 1);
+    connect(&flows).await;
+    let silent = ConnectionSpec {
+        kind: "databricks-pat".into(),
+        credentials: Credentials::Bearer(Secret::new("dapi-2")),
+        origin: Some("https://silent.example".into()),
+        expires_at: None,
+        imported_ids: Vec::new(),
+    };
+    flows.put_connection(&ann(), "a-silent-one", silent).await.expect("a connection");
+    let text = waiting(12, "").replace("connection: dbx", "connection: a-silent-one");
+    flows.put(&ann(), "g", &text).await.expect("a flow");
+    let stuck = flows.run_once(&ann(), "g", json!({})).await.expect("a run");
+    let run = start(&flows, &waiting(12, "")).await;
+    flows.run_until_idle().await;
+    house.clock.advance(2 * MINUTE);
+    let (watched, stop) = (flows.clone(), tokio_util::sync::CancellationToken::new());
+    let watching = tokio::spawn(watched.watch_workspaces(stop.clone()));
+    loop {
+        flows.nudge.notified().await;
+        flows.run_until_idle().await;
+        if flows.run_details(run).await.expect("a run").info.state == RunState::Ended {
+            break;
+        }
+    }
+    assert_eq!(flows.run_details(stuck).await.expect("a run").info.state, RunState::Live);
+    stop.cancel();
+    watching.await.expect("it stops though one says nothing");
+}
+
 #[tokio::test]
 async fn a_statement_that_may_have_run_is_held_in_doubt() {
     const INSERT: &str = r#"
