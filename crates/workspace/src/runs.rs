@@ -294,6 +294,15 @@ fn check_request(request: &RunRequest) -> Result<(), Error> {
     {
         return refuse(format!("an idempotency token has 1 to {TOKEN_CHARACTERS_MAX} characters"));
     }
+    // Whoever took one of these could swallow a run that is due.
+    let own = ["due ", "task run "];
+    if let Some(start) =
+        own.iter().find(|start| request.idempotency_token.as_deref().is_some_and(|token| token.starts_with(**start)))
+    {
+        return refuse(format!(
+            "an idempotency token that begins with \"{start}\" is one of the workspace's own: choose another"
+        ));
+    }
     check_families(&request.overriding)
 }
 
