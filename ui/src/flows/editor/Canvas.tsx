@@ -173,7 +173,7 @@ export const Canvas = memo(function Canvas() {
         onConnect={connected}
         onConnectStart={() => store.getState().setConnecting(true)}
         onConnectEnd={connectEnded}
-        onMoveStart={() => frame.current?.classList.add("moving")}
+        onMove={(event) => event !== null && frame.current?.classList.add("moving")}
         onMoveEnd={() => frame.current?.classList.remove("moving")}
         {...handlers}
         onlyRenderVisibleElements
