@@ -91,7 +91,7 @@ export function endKey(id: number, way: number): string {
 function hang(block: Block, module: ModuleNode): void {
   const route = laidOut(module.onerror ?? []);
   const from = block.at.get(module.id)!;
-  const taken = [...block.at.values()];
+  const taken = [...block.at.values(), ...block.ends.values()];
   let y = ROW;
   const meets = () =>
     [...route.at.values()].some((point) =>
@@ -99,6 +99,7 @@ function hang(block: Block, module: ModuleNode): void {
     );
   while (meets()) y += ROW / 2;
   put(block, route, from.x + STEP, y - route.top);
+  block.width = Math.max(block.width, from.x + STEP + route.width);
 }
 
 function put(block: Block, part: Block, x: number, y: number): void {
