@@ -1,6 +1,8 @@
 // The app key of this tab. It stays in session storage: closing the tab signs
 // out, and no other site can read it.
 
+import { forgetAll } from "./flows/editor/history";
+
 const PLACE = "loopwright.app-key";
 
 /** Returns the `Authorization` header of the person who is signed in. */
@@ -18,4 +20,5 @@ export function signIn(key: string): void {
 /** Forgets the key. */
 export function signOut(): void {
   sessionStorage.removeItem(PLACE);
+  forgetAll();
 }

@@ -115,19 +115,25 @@ function Open({ about, shown, kinds, samples, kept }: OpenProps) {
   );
 }
 
-/** The history of this browser goes on where it is about what is stored now, or about changes that never arrived there. */
+/**
+ * What this browser kept goes on: its history, and changes that never arrived.
+ * What others stored since then comes on top, or is a conflict if both changed.
+ */
 function begun(about: FlowWithTexts, shown: DocumentShown, kinds: Map<string, ModuleKind>, kept: Kept | null): EditorStore {
-  const { revision, document } = shown;
-  const goesOn = kept !== null && kept.revision === revision;
-  const arrived = goesOn && same(kept.document, document);
-  const store = createEditor({
-    flow: about.key,
-    document: goesOn ? kept.document : document,
-    stored: arrived ? kept!.document : document,
-    revision,
-    kinds,
-    ...(goesOn ? { history: { past: kept.past, future: kept.future } } : {}),
-  });
+  const { key: flow } = about;
+  const store = createEditor(
+    kept === null
+      ? { flow, document: shown.document, revision: shown.revision, kinds }
+      : {
+          flow,
+          document: kept.document,
+          // The very same object says that nothing is unstored.
+          stored: same(kept.document, kept.stored) ? kept.document : kept.stored,
+          revision: kept.revision,
+          kinds,
+          history: { past: kept.past, future: kept.future },
+        },
+  );
   store.getState().setNotices(about.notices ?? []);
   return store;
 }

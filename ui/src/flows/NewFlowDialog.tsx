@@ -6,8 +6,9 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { Dialog } from "../kit/Dialog";
 import { Problem } from "../kit/Problem";
-import { fromTemplate, keyOf, listPackages, listTemplates, putIntoPackage, storeDocument, FlowChanged, type TemplateShown } from "./api";
+import { fromTemplate, listPackages, listTemplates, putIntoPackage, storeDocument, FlowChanged, type TemplateShown } from "./api";
 import type { JsonSchema } from "./editor/types";
+import { filled, keyOf } from "./newFlow";
 
 export function NewFlowDialog({ onClose }: { onClose: () => void }) {
   const [, goTo] = useLocation();
@@ -152,18 +153,4 @@ function TemplateField({ name, schema, required, value, onChange }: FieldProps) 
       </p>
     </div>
   );
-}
-
-/** What was typed, in the types that the form asks for. */
-export function filled(form: JsonSchema, values: Record<string, unknown>): Record<string, unknown> {
-  const result: Record<string, unknown> = {};
-  for (const [name, schema] of Object.entries(form.properties ?? {})) {
-    const text = values[name] === undefined ? "" : String(values[name]).trim();
-    if (text === "") continue;
-    if (schema.type === "array") result[name] = text.split(",").map((item) => item.trim()).filter((item) => item !== "");
-    else if (schema.type === "integer" || schema.type === "number") result[name] = Number(text);
-    else if (schema.type === "boolean") result[name] = text === "true";
-    else result[name] = text;
-  }
-  return result;
 }

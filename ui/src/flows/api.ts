@@ -187,13 +187,3 @@ export const fromTemplate = (template: string, key: string, parameters: Record<s
 
 export const putIntoPackage = (name: string, flow: string) =>
   json<void>("PUT", `/api/v1/packages/${encodeURIComponent(name)}/flows/${encodeURIComponent(flow)}`);
-
-/** Makes a key of a name, as people would write it in an address. */
-export function keyOf(name: string): string {
-  return name
-    .normalize("NFKD")
-    .replace(/\p{M}/gu, "")
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "");
-}

@@ -21,7 +21,7 @@ import { join } from "./acts";
 import { ContextMenu } from "./ContextMenu";
 import { setPositions } from "./edits";
 import { useKeys } from "./keys";
-import type { Point } from "./layout";
+import { settled, type Point } from "./layout";
 import { FarWires, SmallMap } from "./far";
 import { ModuleShape } from "./ModuleShape";
 import { setNote } from "./notes";
@@ -106,7 +106,7 @@ export const Canvas = memo(function Canvas() {
           store.getState().edit("Move a note", (before) => setNote(before, index, { designer: { x, y } }));
         }
       }
-      if (places.size > 0) store.getState().edit(places.size === 1 ? "Move a module" : `Move ${places.size} modules`, (before) => setPositions(before, places));
+      if (places.size > 0) store.getState().edit(places.size === 1 ? "Move a module" : `Move ${places.size} modules`, (before) => setPositions(settled(before), places));
       setDragged(NONE);
     },
     [store],
@@ -173,7 +173,7 @@ export const Canvas = memo(function Canvas() {
         onConnect={connected}
         onConnectStart={() => store.getState().setConnecting(true)}
         onConnectEnd={connectEnded}
-        onMoveStart={() => frame.current?.classList.add("moving")}
+        onMove={(event) => event !== null && frame.current?.classList.add("moving")}
         onMoveEnd={() => frame.current?.classList.remove("moving")}
         {...handlers}
         onlyRenderVisibleElements

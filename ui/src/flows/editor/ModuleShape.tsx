@@ -46,7 +46,7 @@ export const ModuleShape = memo(function ModuleShape({ data, selected }: NodePro
       {grows && !readonly && (
         <button
           type="button"
-          className="module-add nodrag"
+          className="module-add nodrag nopan"
           tabIndex={-1}
           aria-label={shape === "router" ? `Add a route to ${name}` : `Add a module after ${name}`}
           onClick={(event) => {
@@ -63,7 +63,7 @@ export const ModuleShape = memo(function ModuleShape({ data, selected }: NodePro
         {kind === null && <span>not known here</span>}
       </div>
       {done !== undefined && RunBubble !== undefined && <RunBubble module={shown.id} done={done} />}
-      {(near || selected || connecting) && <Handles />}
+      {near || selected || connecting ? <Handles /> : <StandIns />}
     </div>
   );
 });
@@ -78,6 +78,17 @@ function Handles() {
     </>
   );
 }
+
+/** What stands in their place otherwise, so that the canvas knows where wires begin and end. */
+export const StandIns = memo(function StandIns() {
+  return (
+    <>
+      <i className="react-flow__handle react-flow__handle-left module-handle target" data-handleid="in" data-handlepos="left" />
+      <i className="react-flow__handle react-flow__handle-right module-handle source" data-handleid="out" data-handlepos="right" />
+      <i className="react-flow__handle react-flow__handle-bottom module-handle source error" data-handleid="error" data-handlepos="bottom" />
+    </>
+  );
+});
 
 function Icon({ svg, shape }: { svg: string | undefined; shape: keyof typeof OWN_ICONS | undefined }) {
   if (shape !== undefined) {

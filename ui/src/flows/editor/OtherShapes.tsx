@@ -2,6 +2,7 @@ import { memo, useState } from "react";
 import { type NodeProps } from "@xyflow/react";
 import { Clock, Plus, X } from "lucide-react";
 
+import { StandIns } from "./ModuleShape";
 import { noteText, removeNote, setNote } from "./notes";
 import type { ClockNode, EndNode, FrameNode, NoteNode } from "./shown";
 import { useEditor, useEditorStore } from "./store";
@@ -12,9 +13,10 @@ export const EndShape = memo(function EndShape({ data: { end } }: NodeProps<EndN
   const readonly = useEditor((editor) => editor.readonly);
   return (
     <>
+      <StandIns />
       <button
         type="button"
-        className="open-end nodrag"
+        className="open-end nodrag nopan"
         disabled={readonly}
         aria-label={`Add a module to ${end.label}`}
         onClick={(event) => store.getState().ask({ place: { kind: "end", owner: end.owner }, at: { x: event.clientX, y: event.clientY } })}
@@ -39,13 +41,13 @@ export const ClockShape = memo(function ClockShape({ data: { words, last } }: No
   const store = useEditorStore();
   return (
     <div className="module clock">
-      <button type="button" className="module-round nodrag" aria-label={`Schedule: ${words}. Change it`} onClick={() => openSchedule()}>
+      <button type="button" className="module-round nodrag nopan" aria-label={`Schedule: ${words}. Change it`} onClick={() => openSchedule()}>
         <Clock aria-hidden="true" size={30} />
       </button>
       {last && (
         <button
           type="button"
-          className="module-add nodrag"
+          className="module-add nodrag nopan"
           aria-label="Add a module"
           onClick={(event) => store.getState().ask({ place: { kind: "start" }, at: { x: event.clientX, y: event.clientY } })}
         >
@@ -56,6 +58,7 @@ export const ClockShape = memo(function ClockShape({ data: { words, last } }: No
         <strong>Schedule</strong>
         <span>{words}</span>
       </div>
+      <StandIns />
     </div>
   );
 });

@@ -1,7 +1,7 @@
 // What a person does on the canvas, as one change each with words for it, so
 // that undo and a screen reader can say what happened.
 
-import { drawnAt, layout, makeRoom } from "./layout";
+import { drawnAt, layout, makeRoom, settled } from "./layout";
 import {
   append,
   connect,
@@ -37,7 +37,7 @@ export function add(store: EditorStore, place: Place, kind: Pick<ModuleKind, "na
   const { document, edit, select, setOpen, speak } = store.getState();
   const id = freeId(document);
   const module = newModule(id, kind.name, kind.versions.at(-1));
-  edit(`Add ${kind.label}`, (before) => makeRoom(put(before, place, module), id));
+  edit(`Add ${kind.label}`, (before) => makeRoom(put(settled(before), place, module), id));
   if (place.kind === "loose") edit(`Add ${kind.label}`, (now) => setPositions(now, new Map([[id, place]])));
   select({ kind: "module", id });
   setOpen(kind.name !== ROUTER);
@@ -70,7 +70,7 @@ export function removePicked(store: EditorStore): void {
   }
   if (picked.size === 0) return;
   const words = saidOf(store.getState(), document, picked);
-  edit(`Remove ${words}`, (before) => removeAll(before, picked));
+  edit(`Remove ${words}`, (before) => removeAll(settled(before), picked));
   speak(`Removed ${words}`);
 }
 
@@ -79,13 +79,13 @@ export function cut(store: EditorStore, to: number): void {
   const found = find(document, to);
   if (found === null) return;
   const words = called(store.getState(), found.module);
-  edit(`Disconnect ${words}`, (before) => disconnect(before, to));
+  edit(`Disconnect ${words}`, (before) => disconnect(settled(before), to));
   speak(`Disconnected ${words}`);
 }
 
 export function join(store: EditorStore, from: number, to: number): void {
   store.getState().edit("Connect modules", (before) => {
-    const after = connect(before, from, to);
+    const after = connect(settled(before), from, to);
     // A router that came in between needs a place.
     const fresh = freeId(before);
     return find(after, fresh) === null ? after : makeRoom(after, fresh);
@@ -139,7 +139,7 @@ export function pasteText(store: EditorStore, text: string): number {
   const count = paste(document, pieces, after)[1].length;
   let ids: number[] = [];
   edit(`Paste ${count} ${count === 1 ? "module" : "modules"}`, (before) => {
-    const [next, fresh] = paste(before, after === null ? shifted(pieces, 60) : bare(pieces), after);
+    const [next, fresh] = paste(settled(before), after === null ? shifted(pieces, 60) : bare(pieces), after);
     ids = fresh;
     return after === null ? next : fresh.reduce((now, id) => (find(now, id)?.owner.kind === "orphan" ? now : makeRoom(now, id)), next);
   });

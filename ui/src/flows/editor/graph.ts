@@ -4,7 +4,7 @@
 
 import type { FlowDocument, ModuleNode } from "./document";
 import { IF_ELSE, MERGE, REPEAT_UNTIL, ROUTER } from "./edits";
-import { positions, ROW, SIZE, STEP, type Point } from "./layout";
+import { endKey, laidOutWhole, positions, ROW, SIZE, STEP, type Point } from "./layout";
 import { orphans, type Owner } from "./tree";
 
 export interface ShownModule {
@@ -62,7 +62,7 @@ export interface Graph {
 export function graphOf(document: FlowDocument): Graph {
   const graph: Graph = { modules: [], wires: [], ends: [], frames: [] };
   const at = positions(document);
-  const look = { graph, at };
+  const look: Look = { graph, at, document, laid: null };
   list(look, document.flow, { kind: "flow" }, null);
   orphans(document).forEach((piece, index) => list(look, piece, { kind: "orphan", index }, null));
   return graph;
@@ -71,6 +71,9 @@ export function graphOf(document: FlowDocument): Graph {
 interface Look {
   graph: Graph;
   at: Map<number, Point>;
+  document: FlowDocument;
+  /** How all would be laid out; made when it is first needed. */
+  laid: ReturnType<typeof laidOutWhole> | null;
 }
 
 /** Where the next module of a list gets its wire from; several after an if-else that is merged. */
@@ -167,7 +170,10 @@ function inside(look: Look, module: ModuleNode, next: ModuleNode | null): Entran
 function open(look: Look, from: number, owner: Owner, label: string, index: number, count: number, way: Entrance): string {
   const key = `end-${from}-${owner.kind}-${index}`;
   const start = look.at.get(from)!;
-  const at = { x: start.x + STEP, y: start.y + (index - (count - 1) / 2) * ROW };
+  look.laid ??= laidOutWhole(look.document);
+  const [own, meant] = [look.laid.at.get(from), look.laid.ends.get(endKey(from, index))];
+  const away = own === undefined || meant === undefined ? (index - (count - 1) / 2) * ROW : meant.y - own.y;
+  const at = { x: start.x + STEP, y: start.y + away };
   // The ways beside it may have been moved: an end keeps clear of them.
   const taken = [...look.at.values()];
   while (taken.some((other) => Math.abs(other.x - at.x) < SIZE && Math.abs(other.y - at.y) < SIZE)) at.y += ROW / 2;

@@ -20,6 +20,8 @@ export interface Kept extends History {
   flow: string;
   revision: string | null;
   document: FlowDocument;
+  /** What stood under the revision: another document than the one above has changes that are not stored yet. */
+  stored: FlowDocument;
 }
 
 const LENGTH_MAX = 60;
@@ -64,11 +66,13 @@ function opened(): Promise<IDBDatabase> {
 export async function recall(flow: string): Promise<Kept | null> {
   try {
     const database = await opened();
-    return await new Promise((resolve) => {
-      const request = database.transaction(STORE).objectStore(STORE).get(flow);
-      request.onsuccess = () => resolve((request.result as Kept | undefined) ?? null);
-      request.onerror = () => resolve(null);
+    const request = database.transaction(STORE).objectStore(STORE).get(flow);
+    const kept = await new Promise<Kept | undefined>((resolve) => {
+      request.onsuccess = () => resolve(request.result as Kept | undefined);
+      request.onerror = () => resolve(undefined);
     });
+    database.close();
+    return kept?.stored === undefined ? null : kept;
   } catch {
     return null;
   }
@@ -78,8 +82,16 @@ export async function recall(flow: string): Promise<Kept | null> {
 export async function keep(kept: Kept): Promise<void> {
   try {
     const database = await opened();
-    database.transaction(STORE, "readwrite").objectStore(STORE).put(kept);
+    const change = database.transaction(STORE, "readwrite");
+    change.objectStore(STORE).put(kept);
+    change.oncomplete = () => database.close();
+    change.onabort = () => database.close();
   } catch {
     // Undo then lasts until the page is closed.
   }
+}
+
+/** Forgets all flows: who signs out leaves nothing behind. */
+export function forgetAll(): void {
+  if (typeof indexedDB !== "undefined") indexedDB.deleteDatabase(DATABASE);
 }

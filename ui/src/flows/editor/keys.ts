@@ -6,7 +6,7 @@ import { useReactFlow } from "@xyflow/react";
 import { clipboardText, duplicate, pasteText, removePicked, selectAll } from "./acts";
 import { setPositions } from "./edits";
 import { neighbour, type Graph } from "./graph";
-import { positions, SIZE } from "./layout";
+import { positions, settled, SIZE } from "./layout";
 import { useEditorStore, type EditorStore } from "./store";
 
 const STEP = 20;
@@ -137,5 +137,5 @@ function nudge(store: EditorStore, key: string): void {
   const by = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[key];
   if (by === undefined || picked.size === 0) return;
   const moves = new Map([...picked].map((id) => [id, { x: all.get(id)!.x + by[0]!, y: all.get(id)!.y + by[1]! }]));
-  edit(`Move ${picked.size === 1 ? "a module" : `${picked.size} modules`}`, (before) => setPositions(before, moves), `nudge ${[...picked].join()}`);
+  edit(`Move ${picked.size === 1 ? "a module" : `${picked.size} modules`}`, (before) => setPositions(settled(before), moves), `nudge ${[...picked].join()}`);
 }

@@ -19,6 +19,8 @@ export const ROW = 150;
 
 interface Block {
   at: Map<number, Point>;
+  /** Ends that lead nowhere yet, by module and number of the way. */
+  ends: Map<string, Point>;
   /** Above and below the line of its first module. */
   top: number;
   bottom: number;
@@ -27,24 +29,31 @@ interface Block {
 
 /** Lays out the whole flow. */
 export function layout(document: FlowDocument): Map<number, Point> {
+  return laidOutWhole(document).at;
+}
+
+/** The same with its open ends. */
+export function laidOutWhole(document: FlowDocument): { at: Map<number, Point>; ends: Map<string, Point> } {
   const all = new Map<number, Point>();
+  const ends = new Map<string, Point>();
   let below = 0;
   for (const [index, list] of [document.flow, ...orphans(document)].entries()) {
     const block = laidOut(list);
     const y = index === 0 ? 0 : below - block.top + ROW;
     for (const [id, point] of block.at) all.set(id, { x: point.x, y: point.y + y });
+    for (const [key, point] of block.ends) ends.set(key, { x: point.x, y: point.y + y });
     below = y + block.bottom;
   }
-  return all;
+  return { at: all, ends };
 }
 
 function laidOut(list: ModuleNode[]): Block {
-  const block: Block = { at: new Map(), top: 0, bottom: 0, width: 0 };
+  const block: Block = { at: new Map(), ends: new Map(), top: 0, bottom: 0, width: 0 };
   let x = 0;
   for (const module of list) {
     block.at.set(module.id, { x, y: 0 });
     const ways = [...(module.routes ?? []), ...(module.branches ?? [])].map((way) => laidOut(way.flow ?? []));
-    if (ways.length > 0) x = stack(block, ways, x + STEP);
+    if (ways.length > 0) x = stack(block, module.id, ways, x + STEP);
     else if (module.flow !== undefined) {
       const body = laidOut(module.flow);
       put(block, body, x + STEP, 0);
@@ -57,7 +66,7 @@ function laidOut(list: ModuleNode[]): Block {
 }
 
 /** Puts ways below each other, around the line that they come from. */
-function stack(block: Block, ways: Block[], x: number): number {
+function stack(block: Block, id: number, ways: Block[], x: number): number {
   const lines: number[] = [];
   let y = 0;
   for (const way of ways) {
@@ -66,15 +75,23 @@ function stack(block: Block, ways: Block[], x: number): number {
     y += way.bottom + ROW;
   }
   const middle = (lines[0]! + lines.at(-1)!) / 2;
-  ways.forEach((way, index) => put(block, way, x, lines[index]! - middle));
+  ways.forEach((way, index) => {
+    if (way.at.size === 0) block.ends.set(endKey(id, index), { x, y: lines[index]! - middle });
+    put(block, way, x, lines[index]! - middle);
+  });
   return x + Math.max(STEP, ...ways.map(({ width }) => width));
+}
+
+/** What an open end of a module is called here. */
+export function endKey(id: number, way: number): string {
+  return `${id} ${way}`;
 }
 
 /** Puts an error route below its module, where there is room. */
 function hang(block: Block, module: ModuleNode): void {
   const route = laidOut(module.onerror ?? []);
   const from = block.at.get(module.id)!;
-  const taken = [...block.at.values()];
+  const taken = [...block.at.values(), ...block.ends.values()];
   let y = ROW;
   const meets = () =>
     [...route.at.values()].some((point) =>
@@ -82,10 +99,12 @@ function hang(block: Block, module: ModuleNode): void {
     );
   while (meets()) y += ROW / 2;
   put(block, route, from.x + STEP, y - route.top);
+  block.width = Math.max(block.width, from.x + STEP + route.width);
 }
 
 function put(block: Block, part: Block, x: number, y: number): void {
   for (const [id, point] of part.at) block.at.set(id, { x: point.x + x, y: point.y + y });
+  for (const [key, point] of part.ends) block.ends.set(key, { x: point.x + x, y: point.y + y });
   block.top = Math.min(block.top, y + part.top);
   block.bottom = Math.max(block.bottom, y + part.bottom);
 }
@@ -113,6 +132,12 @@ export function positions(document: FlowDocument): Map<number, Point> {
     all.set(module.id, seen === undefined || meant === undefined ? own : { x: seen.x + own.x - meant.x, y: seen.y + own.y - meant.y });
   }
   return all;
+}
+
+/** Remembers of every module where it is, so that it stays there whatever happens beside it. */
+export function settled(document: FlowDocument): FlowDocument {
+  const loose = new Map([...positions(document)].filter(([id]) => drawnAt(find(document, id)!.module) === null));
+  return loose.size === 0 ? document : setPositions(document, loose);
 }
 
 export function ownerOf(owner: Owner): number | null {

@@ -60,8 +60,8 @@ export function useSaving(store: EditorStore): void {
       }, ms);
     };
     const remember = () => {
-      const { flow, revision, document, history } = store.getState();
-      void keep({ flow, revision, document, past: history.past, future: history.future });
+      const { flow, revision, document, stored, history } = store.getState();
+      void keep({ flow, revision, document, stored, past: history.past, future: history.future });
     };
     const stop = store.subscribe((now, before) => {
       if (now.document !== before.document && now.saving === "unsaved" && failed !== now.document) later(REST_MS);
