@@ -17,6 +17,7 @@ import { ReplayManyDialog } from "./ReplayManyDialog";
 import { Decide, RunMenu } from "./acts";
 import { STANDINGS, standingWord, startedWord, STARTS, toneOf } from "./words";
 import "./runs.css";
+import "./run.css";
 
 const PAGE = 50;
 const LOOK_EVERY_MS = 3000;
