@@ -11,6 +11,12 @@ export interface Route {
 export const ROUTES: Route[] = [
   { path: "/flows", page: lazy(() => import("../flows/FlowsPage")) },
   { path: "/flows/:flow", page: lazy(() => import("../flows/EditorPage")) },
+  { path: "/flows/:flow/run", page: lazy(() => import("../runs/RunFlowPage")) },
+  { path: "/flows/:flow/incomplete", page: lazy(() => import("../runs/IncompletePage")) },
+  { path: "/runs", page: lazy(() => import("../runs/RunsPage")) },
+  { path: "/runs/:run", page: lazy(() => import("../runs/RunPage")) },
+  { path: "/inbox", page: lazy(() => import("../tasks/InboxPage")) },
+  { path: "/inbox/:task", page: lazy(() => import("../tasks/TaskPage")) },
 ];
 
 /** What the rail at the left leads to. */
