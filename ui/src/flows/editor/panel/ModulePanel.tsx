@@ -6,6 +6,7 @@ import { find, setDesigner, update } from "../edits";
 import { useEditor, useEditorStore } from "../store";
 import type { ModuleKind } from "../types";
 import { fieldsOf, partOf, shownFields, unknownNames, withValue, type Field, type Part } from "./fields";
+import { isRare } from "./rules";
 import { FieldInput } from "./inputs";
 import { useTarget } from "./inserting";
 import { MappingTree } from "./MappingTree";
@@ -76,16 +77,21 @@ function Name({ module }: { module: ModuleNode }) {
 
 function Form({ module, kind }: { module: ModuleNode; kind: ModuleKind }) {
   const [advanced, setAdvanced] = useState(false);
+  const settings = fieldsOf(kind.schema, "parameters");
+  const isFirst = (field: Field) => field.picker !== null && !field.advanced && field.name !== "certificate";
+  // What it works with comes first, then what is mapped, then how it behaves.
   const parts: { part: Part; fields: Field[] }[] = [
-    { part: "parameters", fields: fieldsOf(kind.schema, "parameters") },
+    { part: "parameters", fields: settings.filter(isFirst) },
     { part: "mapper", fields: fieldsOf(kind.schema, "mapper") },
+    { part: "parameters", fields: settings.filter((field) => !isFirst(field)) },
   ];
-  const hasAdvanced = parts.some(({ fields }) => fields.some((field) => field.advanced));
+  const isAdvanced = (field: Field) => field.advanced || isRare(module.module, field.name);
+  const hasAdvanced = parts.some(({ fields }) => fields.some(isAdvanced));
   return (
     <div className="panel-form">
       {parts.map(({ part, fields }) => {
         const held = partOf(module, part);
-        const shown = shownFields(fields, module).filter((field) => advanced || !field.advanced || held[field.name] !== undefined);
+        const shown = shownFields(fields, module).filter((field) => advanced || !isAdvanced(field) || isSet(held[field.name], field));
         return shown.map((field) => <One key={`${part}.${field.name}`} module={module} part={part} field={field} />);
       })}
       {hasAdvanced && (
@@ -96,6 +102,11 @@ function Form({ module, kind }: { module: ModuleNode; kind: ModuleKind }) {
       <Others module={module} parts={parts} />
     </div>
   );
+}
+
+/** A person has chosen something other than what holds anyhow. */
+function isSet(value: unknown, field: Field): boolean {
+  return value !== undefined && value !== null && value !== "" && value !== field.fallback && !(Array.isArray(value) && value.length === 0);
 }
 
 function One({ module, part, field }: { module: ModuleNode; part: Part; field: Field }) {
@@ -111,8 +122,9 @@ function One({ module, part, field }: { module: ModuleNode; part: Part; field: F
 
 /** What the module holds and the form does not know: it is shown and kept. */
 function Others({ module, parts }: { module: ModuleNode; parts: { part: Part; fields: Field[] }[] }) {
-  const others = parts.flatMap(({ part, fields }) => {
+  const others = (["parameters", "mapper"] as const).flatMap((part) => {
     const held = partOf(module, part);
+    const fields = parts.filter((one) => one.part === part).flatMap((one) => one.fields);
     return unknownNames(fields, held).map((name) => [`${part}.${name}`, held[name]] as const);
   });
   if (others.length === 0) return null;

@@ -29,6 +29,14 @@ const RULES: Record<string, Rule[]> = {
   "databricks:QueryEndpoint": [{ field: "inputs", when: is("form", "inputs", undefined, "") }],
 };
 
+/** Fields that few people need, where the schema does not say so. */
+const RARE = new Set(["serializeUrl", "shareCookies", "rejectUnauthorized", "followAllRedirects", "useQuerystring", "gzip", "useMtls", "ca", "certificate", "inDoubt", "authUser", "authPass", "timeout"]);
+
+/** Tells whether a field is shown only to who asks for advanced settings. */
+export function isRare(module: string, field: string): boolean {
+  return module.startsWith("http:") && RARE.has(field);
+}
+
 /** Tells whether a field of a module matters while the others have these values. */
 export function isShown(module: string, field: string, values: Values): boolean {
   const rules = RULES[module]?.filter((rule) => rule.field === field) ?? [];
