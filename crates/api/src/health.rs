@@ -10,6 +10,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use parking_lot::Mutex;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::figures;
@@ -22,6 +23,7 @@ use crate::figures;
 pub struct Readiness {
     ready: AtomicBool,
     loading: Mutex<BTreeSet<String>>,
+    stopping: CancellationToken,
 }
 
 impl Readiness {
@@ -33,6 +35,16 @@ impl Readiness {
     /// Tells whether the program takes work.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
+    }
+
+    /// Says that the program stops: answers that would go on for ever end.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Waits until the program stops.
+    pub(crate) async fn stopped(&self) {
+        self.stopping.cancelled().await;
     }
 
     /// Names something that is still being loaded, such as a model. It is

@@ -80,6 +80,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     info!("the server is stopping");
     // First no new requests, then no new work; what runs comes to its end.
     doors.cancel();
+    app.readiness.stop();
     stop.cancel();
     tracker.close();
     let grace = Duration::from_secs(config.stop_seconds);

@@ -193,6 +193,7 @@ impl Listener {
         tokio::select! {
             one = self.flows.recv() => one,
             one = self.control.recv() => one,
+            () = self.app.readiness.stopped() => Err(RecvError::Closed),
         }
     }
 }

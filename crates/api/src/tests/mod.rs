@@ -317,6 +317,9 @@ fn request(what: &str, authorization: Option<&str>, body: impl Into<Body>) -> Re
 async fn send(router: &Router, request: Request) -> Answer {
     let response = router.clone().oneshot(request).await.expect("a router answers whatever comes");
     let (parts, body) = response.into_parts();
+    // A stream does not end by itself; who wants to hear it takes it up otherwise.
+    let is_stream = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+    let body = if is_stream { Body::empty() } else { body };
     let body = body.collect().await.expect("a body in memory").to_bytes();
     Answer {
         status: parts.status,
