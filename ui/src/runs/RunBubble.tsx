@@ -60,7 +60,7 @@ function Operations({ module }: { module: number }) {
   const choices = run?.choices?.filter((choice) => choice.module === module && operation !== undefined && choice.after === operation.number) ?? [];
   return (
     <>
-      <header className="runs-popover-head">
+      <div className="runs-popover-head">
         <h2>
           Operation {operations.length === 0 ? 0 : at + 1} of {operations.length}
         </h2>
@@ -74,7 +74,7 @@ function Operations({ module }: { module: number }) {
         <Popover.Close className="icon" aria-label="Close">
           <X aria-hidden="true" size={16} />
         </Popover.Close>
-      </header>
+      </div>
       {run !== null && (
         <p className="runs-id">
           Run <code>{run.id}</code>
