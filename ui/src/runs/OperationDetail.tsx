@@ -19,7 +19,7 @@ export function OperationDetail({ operation, choices = [] }: { operation: Operat
         <span>{duration(took(operation))}</span>
         <When at={startedAt} as="time" />
       </p>
-      {detail !== null && detail !== "" && <p className={status === "error" ? "problem" : "runs-note"}>{detail}</p>}
+      {detail !== null && detail !== "" && filter?.passes !== false && <p className={status === "error" ? "problem" : "runs-note"}>{detail}</p>}
       {filter !== undefined && <JudgementShown judgement={filter} />}
       {choices.map((choice, place) => (
         <div key={place} className="runs-choice">

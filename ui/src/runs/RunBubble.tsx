@@ -27,8 +27,8 @@ export function RunBubble({ module, done }: { module: number; done: Done }) {
         onKeyDown={(event) => event.stopPropagation()}
       >
         {done.status === "running" && <LoaderCircle aria-hidden="true" size={12} className="runs-turning" />}
-        <span>{done.operations}</span>
-        {done.statusCode !== null && <small>{done.statusCode}</small>}
+        <span aria-hidden="true">{done.operations}</span>
+        {done.statusCode !== null && <small aria-hidden="true">{done.statusCode}</small>}
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Content

@@ -14,16 +14,6 @@ export function Facts({ run, of }: { run: RunWhole; of: "published" | "draft" | 
   return (
     <dl className="runs-facts-list">
       <div>
-        <dt>Started by</dt>
-        <dd>
-          {startedWord(run.startedBy)}
-          {run.causes?.flatMap(linksOf).map((link) => {
-            const { name, to } = causeOf(link);
-            return <div key={link}>{to === null ? name : <Link href={to}>{name}</Link>}</div>;
-          })}
-        </dd>
-      </div>
-      <div>
         <dt>Started</dt>
         <dd>
           <When at={run.startedAt} />
@@ -48,6 +38,16 @@ export function Facts({ run, of }: { run: RunWhole; of: "published" | "draft" | 
         <dt>Id</dt>
         <dd>
           <code>{run.id}</code>
+        </dd>
+      </div>
+      <div>
+        <dt>Started by</dt>
+        <dd>
+          {startedWord(run.startedBy)}
+          {run.causes?.flatMap(linksOf).map((link) => {
+            const { name, to } = causeOf(link);
+            return <div key={link}>{to === null ? name : <Link href={to}>{name}</Link>}</div>;
+          })}
         </dd>
       </div>
     </dl>

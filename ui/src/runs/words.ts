@@ -99,9 +99,10 @@ export function judgementWords(judgement: Judgement): string {
     : judgement.any.flatMap((all) => all.filter((condition) => !condition.holds));
   const head = judgement.passes ? "Passed" : "Did not pass";
   if (decided === undefined || decided.length === 0) return head;
-  const between = judgement.passes ? " and " : ", and not ";
-  const conditions = decided.map(conditionWords).join(between);
-  return judgement.passes ? `${head}: ${conditions}` : `${head}: it is not so that ${conditions}`;
+  const conditions = decided.map(conditionWords);
+  if (judgement.passes) return `${head}: ${conditions.join(" and ")}`;
+  const hold = conditions.length === 1 ? "this does not hold" : "none of this holds";
+  return `${head}, because ${hold}: ${conditions.join("; ")}`;
 }
 
 /** Says where a way led. */
