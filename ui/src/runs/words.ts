@@ -107,8 +107,8 @@ export function judgementWords(judgement: Judgement): string {
 
 /** Says where a way led. */
 export function choiceWords(choice: Choice): string {
-  const what = choice.way === undefined ? "Its entrance" : `Way ${choice.way}`;
   const to = choice.leadsTo === undefined ? "" : ` to module ${choice.leadsTo}`;
+  const what = choice.way !== undefined ? `Way ${choice.way}` : to === "" ? "Its entrance" : "On";
   return `${what}${to}: ${choice.taken ? "taken" : "not taken"}`;
 }
 
