@@ -2,10 +2,12 @@
 
 import { useState } from "react";
 import { Link } from "wouter";
+import { useQuery } from "@tanstack/react-query";
 import { Check, X } from "lucide-react";
 
 import { Empty } from "../kit/Empty";
 import { duration, When } from "../kit/When";
+import { listTasks } from "../tasks/api";
 import type { Choice, RunWhole } from "./api";
 import { JudgementShown } from "./OperationDetail";
 import { causeOf, choiceWords, startedWord } from "./words";
@@ -58,6 +60,23 @@ export function Facts({ run, of }: { run: RunWhole; of: "published" | "draft" | 
 function linksOf(chain: unknown): string[] {
   if (Array.isArray(chain)) return chain.flatMap(linksOf);
   return typeof chain === "string" ? chain.split(" > ").filter((link) => link !== "") : [];
+}
+
+/** A run that sleeps because a person is asked says so, and leads there. */
+export function AskedTask({ run }: { run: RunWhole }) {
+  const tasks = useQuery({ queryKey: ["tasks", "open"], queryFn: () => listTasks(false), enabled: run.status === "sleeping" });
+  const asked = run.status === "sleeping" ? tasks.data?.filter((task) => task.run === run.id) : [];
+  if (asked === undefined || asked.length === 0) return null;
+  return (
+    <p className="runs-note" role="status">
+      It waits for an answer:{" "}
+      {asked.map(({ id, title }) => (
+        <Link key={id} href={`/inbox/${id}`}>
+          {title === "" ? "a task" : title}
+        </Link>
+      ))}
+    </p>
+  );
 }
 
 export function Totals({ run, nameOf }: { run: RunWhole; nameOf: (module: number) => string }) {
