@@ -82,7 +82,7 @@ export function AskedTask({ run }: { run: RunWhole }) {
 export function Totals({ run, nameOf }: { run: RunWhole; nameOf: (module: number) => string }) {
   if (run.modules.length === 0) return <p className="muted">No module has done anything yet.</p>;
   return (
-    <div className="table-frame">
+    <div className="table-frame" role="region" aria-label="What each module did" tabIndex={0}>
       <table className="list">
         <thead>
           <tr>
