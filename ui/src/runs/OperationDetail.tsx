@@ -19,7 +19,7 @@ export function OperationDetail({ operation, choices = [] }: { operation: Operat
         <span>{duration(took(operation))}</span>
         <When at={startedAt} as="time" />
       </p>
-      {detail !== null && detail !== "" && <p className={status === "error" ? "problem" : "runs-note"}>{detail}</p>}
+      {detail !== null && detail !== "" && filter?.passes !== false && <p className={status === "error" ? "problem" : "runs-note"}>{detail}</p>}
       {filter !== undefined && <JudgementShown judgement={filter} />}
       {choices.map((choice, place) => (
         <div key={place} className="runs-choice">
@@ -46,18 +46,19 @@ export function StatusCode({ code }: { code: number }) {
 
 /** Why a filter let a bundle pass, or not: each condition with what its sides came to. */
 export function JudgementShown({ judgement }: { judgement: Judgement }) {
+  const several = judgement.any.flat().length > 1;
   return (
     <div className="runs-judgement" role="group" aria-label="What the filter said">
       <p>
         {judgement.name !== undefined && <strong>{judgement.name}: </strong>}
-        {judgementWords(judgement)}
+        {several ? (judgement.passes ? "Passed" : "Did not pass") : judgementWords(judgement)}
       </p>
-      {judgement.any.flat().length > 1 &&
+      {several &&
         judgement.any.map((all, place) => (
           <ul key={place} aria-label={place === 0 ? "Conditions" : "Or all of these"}>
-            {place > 0 && <li className="muted">or</li>}
             {all.map((condition, at) => (
               <li key={at} className={condition.holds ? "holds" : "fails"}>
+                {place > 0 && at === 0 && <span className="muted">or</span>}
                 {condition.holds ? <Check size={14} aria-label="Holds" /> : <X size={14} aria-label="Does not hold" />}
                 <span>{conditionWords(condition)}</span>
               </li>

@@ -14,21 +14,31 @@ import "./runs.css";
 
 export function RunBubble({ module, done }: { module: number; done: Done }) {
   const idle = done.operations === 0 && done.status !== "running";
-  const count = done.operations === 1 ? "1 operation" : `${done.operations} operations`;
+  const count = done.operations === 1 ? "operation" : "operations";
   const how = idle ? "nothing passed" : done.status === "running" ? "running" : operationWord(done.status).toLowerCase();
-  const code = done.statusCode === null ? "" : `, status ${done.statusCode}`;
   return (
     <Popover.Root>
       <Popover.Trigger
         className={`runs-bubble nodrag nopan ${idle ? "idle" : done.status}`}
-        aria-label={`Module ${module}: ${count}, ${how}${code}. Show them`}
         onClick={(event) => event.stopPropagation()}
         onPointerDown={(event) => event.stopPropagation()}
         onKeyDown={(event) => event.stopPropagation()}
       >
         {done.status === "running" && <LoaderCircle aria-hidden="true" size={12} className="runs-turning" />}
-        <span>{done.operations}</span>
-        {done.statusCode !== null && <small>{done.statusCode}</small>}
+        <span>
+          <span className="runs-unseen">Module {module}: </span>
+          {done.operations}
+          <span className="runs-unseen">
+            {" "}
+            {count}, {how}
+          </span>
+        </span>
+        {done.statusCode !== null && (
+          <small>
+            <span className="runs-unseen">, status </span>
+            {done.statusCode}
+          </small>
+        )}
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Content

@@ -11,6 +11,7 @@ import { Problem } from "../kit/Problem";
 import { useAddressValue } from "../kit/address";
 import { readFlow, readForm, readRun, startRun } from "./api";
 import { RunForm } from "./RunForm";
+import { AskedTask } from "./RunParts";
 import { ValueTree } from "./Tree";
 import { heldWords, standingWord, toneOf } from "./words";
 import "./runs.css";
@@ -72,6 +73,7 @@ function Progress({ run: id, onAgain }: { run: string; onAgain: () => void }) {
         )}
       </p>
       {shown?.status === "held" ? <p>{heldWords(shown)}</p> : shown?.reason != null && <p className={shown.status === "error" ? "problem" : undefined}>{shown.reason}</p>}
+      {shown !== undefined && <AskedTask run={shown} />}
       {shown?.state === "ended" && last !== undefined && <ValueTree title="Result" value={last.output.length === 1 ? last.output[0] : last.output} />}
       <div className="actions">
         <Link className="button" href={`/runs/${id}`}>

@@ -19,7 +19,7 @@ import { readRun, type RunWhole } from "./api";
 import { OperationDetail } from "./OperationDetail";
 import { ReplayDialog } from "./ReplayDialog";
 import { RunCanvas } from "./RunCanvas";
-import { Choices, Facts, Totals } from "./RunParts";
+import { AskedTask, Choices, Facts, Totals } from "./RunParts";
 import { useShownRun } from "./shownRun";
 import { TimeSlider } from "./TimeSlider";
 import { Timeline } from "./Timeline";
@@ -125,6 +125,7 @@ function Shown({ run }: { run: RunWhole }) {
       }
     >
       <Facts run={run} of={of} />
+      <AskedTask run={run} />
       {status === "held" ? <Decide run={run} /> : reason !== null && <p className={status === "error" ? "problem" : "runs-reason"}>{reason}</p>}
       {run.note !== undefined && <p className="muted">{run.note}</p>}
       <div className="runs-canvas">

@@ -2,10 +2,12 @@
 
 import { useState } from "react";
 import { Link } from "wouter";
+import { useQuery } from "@tanstack/react-query";
 import { Check, X } from "lucide-react";
 
 import { Empty } from "../kit/Empty";
 import { duration, When } from "../kit/When";
+import { listTasks } from "../tasks/api";
 import type { Choice, RunWhole } from "./api";
 import { JudgementShown } from "./OperationDetail";
 import { causeOf, choiceWords, startedWord } from "./words";
@@ -13,16 +15,6 @@ import { causeOf, choiceWords, startedWord } from "./words";
 export function Facts({ run, of }: { run: RunWhole; of: "published" | "draft" | null }) {
   return (
     <dl className="runs-facts-list">
-      <div>
-        <dt>Started by</dt>
-        <dd>
-          {startedWord(run.startedBy)}
-          {run.causes?.flatMap(linksOf).map((link) => {
-            const { name, to } = causeOf(link);
-            return <div key={link}>{to === null ? name : <Link href={to}>{name}</Link>}</div>;
-          })}
-        </dd>
-      </div>
       <div>
         <dt>Started</dt>
         <dd>
@@ -50,6 +42,16 @@ export function Facts({ run, of }: { run: RunWhole; of: "published" | "draft" | 
           <code>{run.id}</code>
         </dd>
       </div>
+      <div>
+        <dt>Started by</dt>
+        <dd>
+          {startedWord(run.startedBy)}
+          {run.causes?.flatMap(linksOf).map((link) => {
+            const { name, to } = causeOf(link);
+            return <div key={link}>{to === null ? name : <Link href={to}>{name}</Link>}</div>;
+          })}
+        </dd>
+      </div>
     </dl>
   );
 }
@@ -60,10 +62,27 @@ function linksOf(chain: unknown): string[] {
   return typeof chain === "string" ? chain.split(" > ").filter((link) => link !== "") : [];
 }
 
+/** A run that sleeps because a person is asked says so, and leads there. */
+export function AskedTask({ run }: { run: RunWhole }) {
+  const tasks = useQuery({ queryKey: ["tasks", "open"], queryFn: () => listTasks(false), enabled: run.status === "sleeping" });
+  const asked = run.status === "sleeping" ? tasks.data?.filter((task) => task.run === run.id) : [];
+  if (asked === undefined || asked.length === 0) return null;
+  return (
+    <p className="runs-note" role="status">
+      It waits for an answer:{" "}
+      {asked.map(({ id, title }) => (
+        <Link key={id} href={`/inbox/${id}`}>
+          {title === "" ? "a task" : title}
+        </Link>
+      ))}
+    </p>
+  );
+}
+
 export function Totals({ run, nameOf }: { run: RunWhole; nameOf: (module: number) => string }) {
   if (run.modules.length === 0) return <p className="muted">No module has done anything yet.</p>;
   return (
-    <div className="table-frame">
+    <div className="table-frame" role="region" aria-label="What each module did" tabIndex={0}>
       <table className="list">
         <thead>
           <tr>

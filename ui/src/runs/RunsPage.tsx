@@ -25,6 +25,8 @@ const LOOK_EVERY_MS = 3000;
 export default function RunsPage() {
   const facets = facetsOf(useSearch());
   const [again, setAgain] = useState(false);
+  // Most who look at runs open one: its page is fetched meanwhile.
+  useEffect(() => void import("./RunPage"), []);
   const found = useInfiniteQuery({
     queryKey: ["runs", facets],
     queryFn: ({ pageParam }) => {

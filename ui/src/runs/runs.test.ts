@@ -44,14 +44,14 @@ describe("the time of a run", () => {
 describe("why a filter decided", () => {
   it("says what was compared with what", () => {
     const judgement = { passes: false, any: [[{ left: 401, operator: "number:equal", right: 200, holds: false }]] };
-    expect(judgementWords(judgement)).toBe("Did not pass: it is not so that 401 is equal to 200");
+    expect(judgementWords(judgement)).toBe("Did not pass, because this does not hold: 401 is equal to 200");
   });
   it("names the conditions that let it pass", () => {
     const holds = { left: "DONE", operator: "text:equal:ci", right: "done", holds: true };
     expect(judgementWords({ passes: true, any: [[{ ...holds, holds: false }], [holds]] })).toBe(
       "Passed: “DONE” is equal to (in whatever case) “done”",
     );
-    expect(judgementWords({ passes: false, any: [[{ operator: "exist", holds: false }]] })).toBe("Did not pass: it is not so that nothing exists");
+    expect(judgementWords({ passes: false, any: [[{ operator: "exist", holds: false }]] })).toBe("Did not pass, because this does not hold: nothing exists");
   });
   it("leaves an operator that it does not know as it is", () => {
     expect(operatorWords("odd:thing")).toBe("odd:thing");

@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 
 import type { FlowDocument, ModuleNode } from "../flows/editor/document";
-import { readBlueprint, type RunWhole } from "./api";
+import { readBlueprint, readFlow, type RunWhole } from "./api";
 
 export interface RunDocument {
   document: FlowDocument | null;
@@ -31,15 +31,18 @@ export function fits(document: FlowDocument, modules: { module: number; kind: st
 }
 
 export function useRunDocument(run: RunWhole): RunDocument {
+  const about = useQuery({ queryKey: ["flow", run.flow, "brief"], queryFn: () => readFlow(run.flow), retry: false });
+  const version = about.data?.version ?? null;
   const options = (of: "published" | "draft") => ({
     queryKey: ["flow", run.flow, "blueprint", of],
     queryFn: () => readBlueprint(run.flow, of),
     retry: false,
     staleTime: 60_000,
   });
-  const published = useQuery(options("published"));
-  const draft = useQuery(options("draft"));
-  if (published.isPending || draft.isPending) return { document: null, of: null, gone: false };
+  const published = useQuery({ ...options("published"), enabled: version !== null });
+  const draft = useQuery({ ...options("draft"), enabled: about.data !== undefined });
+  if (about.isError) return { document: null, of: null, gone: true };
+  if (about.isPending || draft.isPending || (version !== null && published.isPending)) return { document: null, of: null, gone: false };
   // The one in which more of the run's modules are; the published one where both are as good.
   const here = published.data === undefined ? -1 : fits(published.data, run.modules);
   const there = draft.data === undefined ? -1 : fits(draft.data, run.modules);

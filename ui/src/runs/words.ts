@@ -99,15 +99,16 @@ export function judgementWords(judgement: Judgement): string {
     : judgement.any.flatMap((all) => all.filter((condition) => !condition.holds));
   const head = judgement.passes ? "Passed" : "Did not pass";
   if (decided === undefined || decided.length === 0) return head;
-  const between = judgement.passes ? " and " : ", and not ";
-  const conditions = decided.map(conditionWords).join(between);
-  return judgement.passes ? `${head}: ${conditions}` : `${head}: it is not so that ${conditions}`;
+  const conditions = decided.map(conditionWords);
+  if (judgement.passes) return `${head}: ${conditions.join(" and ")}`;
+  const hold = conditions.length === 1 ? "this does not hold" : "none of this holds";
+  return `${head}, because ${hold}: ${conditions.join("; ")}`;
 }
 
 /** Says where a way led. */
 export function choiceWords(choice: Choice): string {
-  const what = choice.way === undefined ? "Its entrance" : `Way ${choice.way}`;
   const to = choice.leadsTo === undefined ? "" : ` to module ${choice.leadsTo}`;
+  const what = choice.way !== undefined ? `Way ${choice.way}` : to === "" ? "Its entrance" : "On";
   return `${what}${to}: ${choice.taken ? "taken" : "not taken"}`;
 }
 
