@@ -11,7 +11,6 @@ import { Page } from "../kit/Page";
 import { Problem } from "../kit/Problem";
 import { say } from "../kit/toasts";
 import { listModules, readDocument, readFlow, readSamples, type DocumentShown, type FlowWithTexts } from "./api";
-import { FilterPanel, ModulePanel } from "./editor/beside";
 import { Canvas } from "./editor/Canvas";
 import { Chooser, StartChooser } from "./editor/Chooser";
 import { find } from "./editor/edits";
@@ -19,6 +18,7 @@ import { Conflict } from "./editor/Conflict";
 import { FlowSearch } from "./editor/FlowSearch";
 import { recall, type Kept } from "./editor/history";
 import { same } from "./editor/merge";
+import { FilterPanel, ModulePanel } from "./editor/panel";
 import { useSaving } from "./editor/saving";
 import { createEditor, EditorProvider, useEditor, type EditorStore } from "./editor/store";
 import { Toolbar } from "./editor/Toolbar";
@@ -200,7 +200,6 @@ function Side() {
   const selection = useEditor((editor) => editor.selection);
   if (!open || selection === null) return null;
   const Panel = selection.kind === "module" ? ModulePanel : FilterPanel;
-  if (Panel === undefined) return null;
   return (
     <aside className="editor-side" aria-label={selection.kind === "module" ? "Settings of the module" : "Filter on the wire"}>
       <Panel key={selection.kind === "module" ? selection.id : `to ${selection.to}`} />
