@@ -35,6 +35,7 @@ const EDGE_TYPES: EdgeTypes = { wire: WireShape };
 const NONE: ReadonlyMap<string, Point> = new Map();
 const NO_WIRES: WireEdge[] = [];
 const MAP_FROM = 25;
+/** Bigger flows are drawn where one looks only; smaller ones are there for Tab and screen readers as a whole. */
 const PLAIN_FROM = 150;
 /** From so far away nobody reads names; leaving them out keeps panning smooth. */
 const FAR = 0.34;
@@ -178,7 +179,7 @@ export const Canvas = memo(function Canvas() {
         onMove={(event) => event !== null && frame.current?.classList.add("moving")}
         onMoveEnd={() => frame.current?.classList.remove("moving")}
         {...handlers}
-        onlyRenderVisibleElements
+        onlyRenderVisibleElements={graph.modules.length > PLAIN_FROM}
         disableKeyboardA11y
         deleteKeyCode={null}
         selectionMode={SelectionMode.Partial}
