@@ -11,7 +11,6 @@ import { Page } from "../kit/Page";
 import { Problem } from "../kit/Problem";
 import { say } from "../kit/toasts";
 import { listModules, readDocument, readFlow, readSamples, type DocumentShown, type FlowWithTexts } from "./api";
-import { FilterPanel, ModulePanel } from "./editor/beside";
 import { Canvas } from "./editor/Canvas";
 import { Chooser, StartChooser } from "./editor/Chooser";
 import { find } from "./editor/edits";
@@ -20,6 +19,7 @@ import { SIZE } from "./editor/layout";
 import { FlowSearch } from "./editor/FlowSearch";
 import { recall, type Kept } from "./editor/history";
 import { same } from "./editor/merge";
+import { FilterPanel, ModulePanel } from "./editor/panel";
 import { useSaving } from "./editor/saving";
 import { createEditor, EditorProvider, useEditor, type EditorStore } from "./editor/store";
 import { Toolbar } from "./editor/Toolbar";
@@ -202,7 +202,6 @@ function Side() {
   useInSight(open && selection !== null ? (selection.kind === "module" ? selection.id : selection.to) : null);
   if (!open || selection === null) return null;
   const Panel = selection.kind === "module" ? ModulePanel : FilterPanel;
-  if (Panel === undefined) return null;
   return (
     <aside className="editor-side" aria-label={selection.kind === "module" ? "Settings of the module" : "Filter on the wire"}>
       <Panel key={selection.kind === "module" ? selection.id : `to ${selection.to}`} />

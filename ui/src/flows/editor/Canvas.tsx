@@ -1,6 +1,6 @@
 // The canvas: modules and wires, and all that hands do with them.
 
-import { memo, useCallback, useMemo, useRef, useState } from "react";
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import {
   Background,
   BackgroundVariant,
@@ -21,7 +21,7 @@ import { join } from "./acts";
 import { ContextMenu } from "./ContextMenu";
 import { setPositions } from "./edits";
 import { useKeys } from "./keys";
-import { settled, type Point } from "./layout";
+import { settled, SIZE, type Point } from "./layout";
 import { FarWires, SmallMap } from "./far";
 import { ModuleShape } from "./ModuleShape";
 import { setNote } from "./notes";
@@ -35,6 +35,7 @@ const EDGE_TYPES: EdgeTypes = { wire: WireShape };
 const NONE: ReadonlyMap<string, Point> = new Map();
 const NO_WIRES: WireEdge[] = [];
 const MAP_FROM = 25;
+/** Bigger flows are drawn where one looks only; smaller ones are there for Tab and screen readers as a whole. */
 const PLAIN_FROM = 150;
 /** From so far away nobody reads names; leaving them out keeps panning smooth. */
 const FAR = 0.34;
@@ -55,6 +56,8 @@ export const Canvas = memo(function Canvas() {
   const plain = far && graph.modules.length > PLAIN_FROM;
   const frame = useRef<HTMLDivElement>(null);
   useKeys(frame, graph);
+
+  useSelectedInView(frame);
 
   const changeNodes = useCallback(
     (changes: NodeChange<ShownNode>[]) => {
@@ -176,7 +179,7 @@ export const Canvas = memo(function Canvas() {
         onMove={(event) => event !== null && frame.current?.classList.add("moving")}
         onMoveEnd={() => frame.current?.classList.remove("moving")}
         {...handlers}
-        onlyRenderVisibleElements
+        onlyRenderVisibleElements={graph.modules.length > PLAIN_FROM}
         disableKeyboardA11y
         deleteKeyCode={null}
         selectionMode={SelectionMode.Partial}
@@ -193,7 +196,7 @@ export const Canvas = memo(function Canvas() {
         ariaLabelConfig={{ "node.a11yDescription.default": "Arrow keys go to the next module, Enter opens its settings, Delete removes it.", "edge.a11yDescription.default": "Enter opens the filter, Delete cuts the wire." }}
       >
         <Background variant={BackgroundVariant.Dots} gap={24} size={1.2} />
-        <Controls showInteractive={false} position="bottom-left" />
+        <Controls showInteractive={false} position="top-left" />
         {graph.modules.length >= MAP_FROM && <SmallMap graph={graph} />}
         {plain && <FarWires graph={graph} />}
       </ReactFlow>
@@ -201,3 +204,24 @@ export const Canvas = memo(function Canvas() {
     </div>
   );
 });
+
+/** When the panel opens beside the canvas, what it is about stays in sight. */
+function useSelectedInView(frame: React.RefObject<HTMLDivElement | null>): void {
+  const canvas = useReactFlow();
+  const open = useEditor((editor) => editor.open);
+  const selection = useEditor((editor) => editor.selection);
+  const id = !open || selection === null ? null : selection.kind === "module" ? selection.id : selection.to;
+  useEffect(() => {
+    if (id === null) return;
+    const asked = requestAnimationFrame(() => {
+      const node = canvas.getNode(String(id));
+      const box = frame.current?.getBoundingClientRect();
+      if (node === undefined || box === undefined) return;
+      const { x, y } = canvas.flowToScreenPosition(node.position);
+      const size = SIZE * canvas.getZoom();
+      const inSight = x > box.left + 10 && x + size < box.right - 10 && y > box.top + 10 && y + size < box.bottom - 110;
+      if (!inSight) void canvas.setCenter(node.position.x + SIZE / 2, node.position.y + SIZE / 2, { zoom: canvas.getZoom(), duration: 200 });
+    });
+    return () => cancelAnimationFrame(asked);
+  }, [canvas, frame, id]);
+}

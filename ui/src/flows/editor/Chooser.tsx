@@ -31,7 +31,7 @@ function Open({ asking }: { asking: Asking }) {
   }, []);
 
   const found = useMemo(() => {
-    const fits = [...kinds.values()].filter((kind) => fitsPlace(kind, asking, empty));
+    const fits = [...kinds.values()].filter((kind) => fitsPlace(kind, asking, empty) && (text !== "" || kind.older !== true));
     return grouped(matching(fits, text), text === "");
   }, [kinds, text, asking, empty]);
   const flat = found.flatMap(([, group]) => group);

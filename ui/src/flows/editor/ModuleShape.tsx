@@ -2,7 +2,7 @@ import { memo, useState } from "react";
 import { Handle, Position, type NodeProps } from "@xyflow/react";
 import { CircleAlert, Clock, Plus, Puzzle, Repeat2, Split, TriangleAlert, Merge as MergeIcon, Waypoints } from "lucide-react";
 
-import { RunBubble } from "./beside";
+import { RunBubble } from "../../runs/once";
 import { SHAPES } from "./graph";
 import type { ModuleShapeNode } from "./shown";
 import { useEditor, useEditorStore } from "./store";
@@ -62,7 +62,7 @@ export const ModuleShape = memo(function ModuleShape({ data, selected }: NodePro
         {kind !== null && kind.appName !== name && <span>{kind.label === name ? kind.appName : kind.label}</span>}
         {kind === null && <span>not known here</span>}
       </div>
-      {done !== undefined && RunBubble !== undefined && <RunBubble module={shown.id} done={done} />}
+      {done !== undefined && <RunBubble module={shown.id} done={done} />}
       {near || selected || connecting ? <Handles /> : <StandIns />}
     </div>
   );

@@ -9,7 +9,8 @@ import { Chip } from "../../kit/Chip";
 import { say, warn } from "../../kit/toasts";
 import { activate, deactivate, type FlowShown } from "../api";
 import { align } from "./acts";
-import { ScheduleDialog, useRunOnce, type RunOnce } from "./beside";
+import { useRunOnce } from "../../runs/once";
+import { ScheduleDialog } from "./panel";
 import { OPEN_SEARCH } from "./keys";
 import { addNote } from "./notes";
 import { OPEN_SCHEDULE } from "./OtherShapes";
@@ -20,7 +21,7 @@ import { useEditor, useEditorStore } from "./store";
 export function Toolbar({ flow }: { flow: FlowShown }) {
   return (
     <div className="toolbar" role="toolbar" aria-label="Flow">
-      {useRunOnce !== undefined && <RunOnceButton use={useRunOnce} flow={flow.key} />}
+      <RunOnceButton flow={flow.key} />
       {flow.version !== null && (
         <Chip tone="published" title={flow.draftAhead ? "The draft has changes that are not published" : "The draft is what runs"}>
           Published{flow.draftAhead ? " · draft ahead" : ""}
@@ -34,9 +35,9 @@ export function Toolbar({ flow }: { flow: FlowShown }) {
   );
 }
 
-function RunOnceButton({ use, flow }: { use: (flow: string) => RunOnce; flow: string }) {
+function RunOnceButton({ flow }: { flow: string }) {
   const store = useEditorStore();
-  const once = use(flow);
+  const once = useRunOnce(flow);
   const { done } = once;
   const empty = useEditor((editor) => editor.document.flow.length === 0);
   useEffect(() => store.getState().setDone(done), [store, done]);
@@ -55,7 +56,7 @@ function RunOnceButton({ use, flow }: { use: (flow: string) => RunOnce; flow: st
           <Play aria-hidden="true" size={15} /> {once.running ? "Running" : "Run once"}
         </button>
       )}
-      {once.dialog as React.ReactNode}
+      {once.dialog}
     </>
   );
 }
@@ -103,10 +104,10 @@ function Clockwork({ flow }: { flow: FlowShown }) {
         <span className="switch-track" aria-hidden="true" />
         {active ? "Active" : "Inactive"}
       </button>
-      <button type="button" className="quiet toolbar-clock" disabled={ScheduleDialog === undefined} onClick={() => setOpen(true)} aria-label={`Schedule: ${scheduleWords(scheduling)}. Change it`}>
-        <Clock aria-hidden="true" size={16} /> {scheduleWords(scheduling)}
+      <button type="button" className="quiet toolbar-clock" onClick={() => setOpen(true)} aria-label={`Schedule: ${scheduleWords(scheduling)}. Change it`}>
+        <Clock aria-hidden="true" size={16} /> <span className="toolbar-words">{scheduleWords(scheduling)}</span>
       </button>
-      {open && ScheduleDialog !== undefined && <ScheduleDialog onClose={() => setOpen(false)} />}
+      {open && <ScheduleDialog onClose={() => setOpen(false)} />}
     </>
   );
 }
@@ -174,7 +175,7 @@ function SaveState() {
   }[saving];
   return (
     <button type="button" className={`quiet save-state ${saving}`} disabled={saving === "storing"} onClick={() => void storeNow(store)} aria-label={words === "Saved" ? "Saved" : `${words} the draft`}>
-      <Icon aria-hidden="true" size={16} /> {words}
+      <Icon aria-hidden="true" size={16} /> <span className="toolbar-words">{words}</span>
     </button>
   );
 }

@@ -3,7 +3,7 @@
 // in their order, error routes below what they belong to.
 
 import type { FlowDocument, ModuleNode } from "./document";
-import { find, isInside, orphans, places, type Owner } from "./tree";
+import { find, orphans, places, placesInside, type Owner } from "./tree";
 import { setPositions } from "./edits";
 
 export interface Point {
@@ -136,8 +136,10 @@ export function positions(document: FlowDocument): Map<number, Point> {
 
 /** Remembers of every module where it is, so that it stays there whatever happens beside it. */
 export function settled(document: FlowDocument): FlowDocument {
-  const loose = new Map([...positions(document)].filter(([id]) => drawnAt(find(document, id)!.module) === null));
-  return loose.size === 0 ? document : setPositions(document, loose);
+  const unplaced = [...places(document)].filter(({ module }) => drawnAt(module) === null);
+  if (unplaced.length === 0) return document;
+  const all = positions(document);
+  return setPositions(document, new Map(unplaced.map(({ module: { id } }) => [id, all.get(id)!])));
 }
 
 export function ownerOf(owner: Owner): number | null {
@@ -161,8 +163,9 @@ export function makeRoom(document: FlowDocument, id: number): FlowDocument {
     if (Math.abs(behind.y - beside.y) < ROW && behind.x - place.x < STEP) {
       const by = STEP - (behind.x - place.x);
       for (const other of found.list.slice(found.index + 1)) {
-        for (const [inner, point] of now) {
-          if (inner === other.id || isInside(other, inner)) moves.set(inner, { x: point.x + by, y: point.y });
+        for (const { id: inner } of [other, ...[...placesInside(other)].map(({ module }) => module)]) {
+          const point = now.get(inner)!;
+          moves.set(inner, { x: point.x + by, y: point.y });
         }
       }
     } else if (before !== undefined) place = { x: (before.x + behind.x) / 2, y: (before.y + behind.y) / 2 };

@@ -11,7 +11,7 @@ export function matching(kinds: Iterable<ModuleKind>, text: string): ModuleKind[
     const scores = words.map((word) => score(kind, word));
     if (!scores.every((each) => each > 0)) continue;
     const whole = kind.label.toLowerCase() === words.join(" ") ? 20 : 0;
-    found.push([whole + scores.reduce((sum, each) => sum + each, 0) + (FIRST.has(kind.name) ? 0.5 : 0), kind]);
+    found.push([(kind.older === true ? -30 : 0) + whole + scores.reduce((sum, each) => sum + each, 0) + (FIRST.has(kind.name) ? 0.5 : 0), kind]);
   }
   return found.sort(([a, x], [b, y]) => b - a || x.appName.localeCompare(y.appName) || x.label.localeCompare(y.label)).map(([, kind]) => kind);
 }

@@ -11,11 +11,26 @@ import type { EditorStore } from "./store";
 const REST_MS = 800;
 const AGAIN_MS = 8000;
 
-/** Stores now; nothing where nothing changed. */
+/** What is under way: a second request beside it would be about a revision that is gone. */
+const underWay = new WeakMap<EditorStore, Promise<boolean>>();
+
+/** Stores now, after what is under way; nothing where nothing changed. */
 export async function storeNow(store: EditorStore): Promise<boolean> {
-  const { document, stored, flow, revision, saving, readonly } = store.getState();
-  if (readonly || saving === "storing" || saving === "conflict") return false;
+  const before = underWay.get(store);
+  if (before !== undefined) {
+    await before;
+    return storeNow(store);
+  }
+  const { document, stored, readonly, saving } = store.getState();
+  if (readonly || saving === "conflict") return false;
   if (document === stored) return true;
+  const turn = storeOnce(store).finally(() => underWay.delete(store));
+  underWay.set(store, turn);
+  return turn;
+}
+
+async function storeOnce(store: EditorStore): Promise<boolean> {
+  const { document, flow, revision } = store.getState();
   store.getState().setSaving("storing");
   try {
     const answer = await storeDocument(flow, document, revision);
@@ -34,14 +49,10 @@ export async function storeNow(store: EditorStore): Promise<boolean> {
 
 /** Waits until everything is stored; false where it cannot be. */
 export async function storeAll(store: EditorStore): Promise<boolean> {
-  for (let turn = 0; turn < 50; turn += 1) {
-    const { saving } = store.getState();
-    if (saving === "stored") return true;
-    if (saving === "conflict") return false;
-    if (saving === "storing") await new Promise((wake) => setTimeout(wake, 100));
-    else if (!(await storeNow(store))) return false;
+  while (store.getState().document !== store.getState().stored) {
+    if (!(await storeNow(store))) return false;
   }
-  return false;
+  return store.getState().saving !== "conflict";
 }
 
 export function useSaving(store: EditorStore): void {

@@ -13,6 +13,8 @@ export interface ModuleKind {
   label: string;
   description: string;
   kind: string;
+  /** There is a newer one for the same thing; flows from elsewhere still have it. */
+  older?: boolean;
   /** JSON Schema with `properties.parameters` and `properties.mapper`. */
   schema: JsonSchema;
   /** An SVG of 24 by 24 in the colour of the text around it. */
