@@ -11,6 +11,12 @@ export interface Route {
 export const ROUTES: Route[] = [
   { path: "/flows", page: lazy(() => import("../flows/FlowsPage")) },
   { path: "/flows/:flow", page: lazy(() => import("../flows/EditorPage")) },
+  { path: "/pools", page: lazy(() => import("../pools/PoolsPage")) },
+  { path: "/pools/:pool", page: lazy(() => import("../pools/PoolPage")) },
+  { path: "/pools/:pool/tables/:table", page: lazy(() => import("../pools/TablePage")) },
+  { path: "/pools/:pool/push-jobs/:job", page: lazy(() => import("../pools/PushJobPage")) },
+  { path: "/pools/:pool/data-jobs/:job", page: lazy(() => import("../pools/DataJobPage")) },
+  { path: "/app-keys", page: lazy(() => import("../pools/AppKeysPage")) },
 ];
 
 /** What the rail at the left leads to. */
