@@ -1,7 +1,7 @@
 import { Suspense, useCallback, useEffect, useState } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { useQueryClient } from "@tanstack/react-query";
-import { Cable, Database, House, Inbox, ListChecks, Network, Radio, Workflow, type LucideIcon } from "lucide-react";
+import { Cable, Database, House, Inbox, KeyRound, ListChecks, Network, Radio, Workflow, type LucideIcon } from "lucide-react";
 
 import { ApiError } from "../api/client";
 import { useLiveQueries } from "../api/stream";
@@ -105,6 +105,10 @@ function Rail({ onLeave }: { onLeave: () => void }) {
         })}
       </nav>
       <div className="rail-end">
+        <Link href="/app-keys" className="rail-link" title="App keys">
+          <KeyRound aria-hidden="true" size={16} />
+          <span>App keys</span>
+        </Link>
         <ThemeSwitch />
         <button type="button" className="quiet" onClick={onLeave}>
           Sign out

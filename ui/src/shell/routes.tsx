@@ -17,6 +17,18 @@ export const ROUTES: Route[] = [
   { path: "/runs/:run", page: lazy(() => import("../runs/RunPage")) },
   { path: "/inbox", page: lazy(() => import("../tasks/InboxPage")) },
   { path: "/inbox/:task", page: lazy(() => import("../tasks/TaskPage")) },
+  { path: "/pools", page: lazy(() => import("../pools/PoolsPage")) },
+  { path: "/pools/:pool", page: lazy(() => import("../pools/PoolPage")) },
+  { path: "/pools/:pool/tables/:table", page: lazy(() => import("../pools/TablePage")) },
+  { path: "/pools/:pool/push-jobs/:job", page: lazy(() => import("../pools/PushJobPage")) },
+  { path: "/pools/:pool/data-jobs/:job", page: lazy(() => import("../pools/DataJobPage")) },
+  { path: "/app-keys", page: lazy(() => import("../pools/AppKeysPage")) },
+  { path: "/subscriptions", page: lazy(() => import("../subscriptions/SubscriptionsPage")) },
+  { path: "/subscriptions/:id", page: lazy(() => import("../subscriptions/SubscriptionPage")) },
+  { path: "/models", page: lazy(() => import("../models/ModelsPage")) },
+  { path: "/models/:model", page: lazy(() => import("../models/ModelPage")) },
+  { path: "/models/:model/triggers/:trigger", page: lazy(() => import("../models/TriggerPage")) },
+  { path: "/models/:model/cases/:case", page: lazy(() => import("../models/CasePage")) },
 ];
 
 /** What the rail at the left leads to. */
