@@ -32,7 +32,7 @@ async function choose(page, words, name) {
   await page.keyboard.press("Enter");
 }
 
-const saved = (page) => page.getByRole("toolbar", { name: "Flow" }).getByText("Saved", { exact: true }).waitFor();
+const saved = (page) => page.getByRole("toolbar", { name: "Flow" }).getByRole("button", { name: "Saved", exact: true }).waitFor();
 const panel = (page, name) => page.getByRole("complementary", { name });
 
 export const steps = [
@@ -113,7 +113,7 @@ export const steps = [
         await page.keyboard.press("Enter");
         const filter = panel(page, "Filter on the wire");
         await filter.getByLabel("Label").fill(name);
-        await filter.getByLabel("Value").click();
+        await filter.getByRole("textbox", { name: "Value", exact: true }).click();
         await filter.getByRole("button", { name: "Status code" }).first().click();
         await filter.getByLabel("Operator").selectOption(operator);
         await filter.getByLabel("Compared with").fill("200");

@@ -36,14 +36,14 @@ export function Dialog({ title, onClose, children, actions, wide = false }: Prop
       }}
     >
       <div className="dialog-inside">
-        <header className="dialog-head">
+        <div className="dialog-head">
           <h2 id={titleId}>{title}</h2>
           <button type="button" className="icon" aria-label="Close" onClick={onClose}>
             <X aria-hidden="true" size={18} />
           </button>
-        </header>
+        </div>
         <div className="dialog-body">{children}</div>
-        {actions !== undefined && <footer className="dialog-foot">{actions}</footer>}
+        {actions !== undefined && <div className="dialog-foot">{actions}</div>}
       </div>
     </dialog>
   );

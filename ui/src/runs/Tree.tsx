@@ -21,14 +21,14 @@ export async function copyValue(value: unknown): Promise<void> {
 export function ValueTree({ title, value }: { title: string; value: unknown }) {
   return (
     <div className="runs-tree" role="group" aria-label={title}>
-      <header>
+      <div className="runs-tree-head">
         <h3>{title}</h3>
         {value !== null && value !== undefined && (
           <button type="button" className="icon" aria-label={`Copy ${title.toLowerCase()}`} onClick={() => void copyValue(value)}>
             <Copy aria-hidden="true" size={14} />
           </button>
         )}
-      </header>
+      </div>
       {value === null || value === undefined ? <p className="muted">Nothing</p> : <Node name={null} value={value} depth={0} />}
     </div>
   );
