@@ -6,6 +6,7 @@ import createClient, { type Middleware } from "openapi-fetch";
 import { authorization } from "../session";
 import { ApiError } from "./error";
 import type { components, paths } from "./schema";
+import { readJson, writeJson } from "./exact";
 
 export { ApiError };
 
@@ -62,12 +63,12 @@ export async function send(method: string, path: string, body?: BodyInit, header
 
 /** The same for JSON both ways. */
 export async function json<Data>(method: string, path: string, body?: unknown): Promise<Data> {
-  const text = body === undefined ? undefined : JSON.stringify(body);
+  const text = body === undefined ? undefined : writeJson(body);
   const headers: HeadersInit = { accept: "application/json" };
   if (text !== undefined) headers["content-type"] = "application/json";
   const response = await send(method, path, text, headers);
   const answer = await response.text();
-  return (answer === "" ? undefined : JSON.parse(answer)) as Data;
+  return (answer === "" ? undefined : readJson(answer)) as Data;
 }
 
 function errorOf(response: Response, said: unknown): ApiError {
@@ -75,7 +76,7 @@ function errorOf(response: Response, said: unknown): ApiError {
   let problem: Record<string, unknown> = {};
   if (typeof said === "string") {
     try {
-      problem = JSON.parse(said) as Record<string, unknown>;
+      problem = readJson(said) as Record<string, unknown>;
     } catch {
       return new ApiError(response.status, said === "" ? fallback : said, null);
     }

@@ -6,6 +6,7 @@ import { authorization } from "../session";
 import type { FlowDocument } from "./editor/document";
 import type { Notice, Theirs } from "./editor/store";
 import type { JsonSchema, ModuleKind, Sample } from "./editor/types";
+import { readJson, writeJson } from "../api/exact";
 
 /** A flow in the list. */
 export interface FlowShown {
@@ -142,11 +143,11 @@ export async function storeDocument(
   else headers.set("if-match", `"${revision}"`);
   let response: Response;
   try {
-    response = await fetch(`${flowAt(flow)}/document`, { method: "PUT", headers, body: JSON.stringify(document) });
+    response = await fetch(`${flowAt(flow)}/document`, { method: "PUT", headers, body: writeJson(document) });
   } catch {
     throw new ApiError(0, "The server does not answer. What you changed is kept here.", null);
   }
-  const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+  const body = (await response.text().then(readJson).catch(() => ({}))) as Record<string, unknown>;
   if (response.ok) return body as { revision: string; notices: Notice[] };
   if (response.status === 409 && body["theirs"] !== undefined) throw new FlowChanged(body["theirs"] as Theirs);
   const detail = typeof body["detail"] === "string" ? body["detail"] : response.statusText;

@@ -4,6 +4,7 @@
 
 import { ApiError, json, send } from "../api/client";
 import { authorization } from "../session";
+import { readJson, writeJson } from "../api/exact";
 
 export interface Pool {
   id: string;
@@ -238,8 +239,8 @@ export async function ask(pool: string, query: string, limit: number, signal: Ab
   const headers: Record<string, string> = { "content-type": "application/json", accept: "application/json" };
   const header = authorization();
   if (header !== null) headers["authorization"] = header;
-  const response = await fetch(at(pool, "/sql"), { method: "POST", headers, body: JSON.stringify({ query, limit }), signal });
-  const body = (await response.json()) as SqlAnswer & { detail?: string; code?: string };
+  const response = await fetch(at(pool, "/sql"), { method: "POST", headers, body: writeJson({ query, limit }), signal });
+  const body = (await response.text().then(readJson)) as SqlAnswer & { detail?: string; code?: string };
   if (!response.ok) throw new ApiError(response.status, body.detail ?? response.statusText, body.code ?? null);
   return body;
 }
@@ -247,5 +248,5 @@ export async function ask(pool: string, query: string, limit: number, signal: Ab
 /** The whole answer as CSV, without a limit of rows. */
 export async function askForCsv(pool: string, query: string): Promise<Blob> {
   const headers = { "content-type": "application/json", accept: "text/csv" };
-  return (await send("POST", at(pool, "/sql"), JSON.stringify({ query }), headers)).blob();
+  return (await send("POST", at(pool, "/sql"), writeJson({ query }), headers)).blob();
 }

@@ -2,6 +2,7 @@
 
 import type { Tone } from "../kit/Chip";
 import type { DataModel } from "./api";
+import { writeJson } from "../api/exact";
 
 export function sizeInWords(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -51,7 +52,7 @@ export function roleOf(table: string, column: string, models: DataModel[]): stri
 /** Says a value as it stands in a cell. */
 export function cellText(value: unknown): string {
   if (value === null || value === undefined) return "";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return typeof value === "object" ? writeJson(value) : String(value);
 }
 
 export const isNumber = (type: string) => type === "integer" || type === "float";

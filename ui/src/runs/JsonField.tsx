@@ -1,11 +1,12 @@
 // A value as JSON that can be changed; says where it cannot be read.
 
 import { useId } from "react";
+import { readJson } from "../api/exact";
 
 /** Reads JSON, or says in words what is wrong with it. */
-export function readJson(text: string): { value: unknown } | { wrong: string } {
+export function jsonOf(text: string): { value: unknown } | { wrong: string } {
   try {
-    return { value: JSON.parse(text) };
+    return { value: readJson(text) };
   } catch (error) {
     return { wrong: `This cannot be read as JSON: ${error instanceof Error ? error.message : String(error)}` };
   }
@@ -21,7 +22,7 @@ interface Props {
 
 export function JsonField({ label, text, rows = 10, hint, onChange }: Props) {
   const id = useId();
-  const read = readJson(text);
+  const read = jsonOf(text);
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>

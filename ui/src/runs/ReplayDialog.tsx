@@ -7,9 +7,10 @@ import { Dialog } from "../kit/Dialog";
 import { Problem } from "../kit/Problem";
 import { useAgain } from "./acts";
 import type { Again, ReplayOf, RunWhole } from "./api";
-import { JsonField, readJson } from "./JsonField";
+import { JsonField, jsonOf } from "./JsonField";
 import { VersionChoice } from "./ReplayManyDialog";
 import { bundlesSeenAt } from "./seen";
+import { readJson, writeJson } from "../api/exact";
 
 interface Props {
   run: RunWhole;
@@ -18,7 +19,7 @@ interface Props {
   onClose: () => void;
 }
 
-const pretty = (value: unknown) => JSON.stringify(value, null, 2);
+const pretty = (value: unknown) => writeJson(value, 2);
 
 export function ReplayDialog({ run, from, nameOf, onClose }: Props) {
   const again = useAgain();
@@ -29,11 +30,11 @@ export function ReplayDialog({ run, from, nameOf, onClose }: Props) {
     from === "start"
       ? [["input", "What the run begins with", run.input]]
       : Object.entries(bundlesSeenAt(run.operations, from)).map(([module, bundle]) => [module, `Bundle of ${nameOf(Number(module))} (${module})`, bundle]);
-  const unreadable = Object.values(texts).some((text) => "wrong" in readJson(text));
+  const unreadable = Object.values(texts).some((text) => "wrong" in jsonOf(text));
   const changed = parts.filter(([key, , value]) => texts[key] !== undefined && texts[key] !== pretty(value));
 
   const start = () => {
-    const values = Object.fromEntries(changed.map(([key]) => [key, JSON.parse(texts[key]!) as unknown]));
+    const values = Object.fromEntries(changed.map(([key]) => [key, readJson(texts[key]!) as unknown]));
     const asked: Again = { of, from };
     if (from === "start" && "input" in values) asked.input = values["input"];
     if (from !== "start" && changed.length > 0) asked.bundles = values;

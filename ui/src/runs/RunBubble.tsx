@@ -16,10 +16,13 @@ export function RunBubble({ module, done }: { module: number; done: Done }) {
   const idle = done.operations === 0 && done.status !== "running";
   const count = done.operations === 1 ? "operation" : "operations";
   const how = idle ? "nothing passed" : done.status === "running" ? "running" : operationWord(done.status).toLowerCase();
+  // An answer that refuses is red, also where the flow goes on with it.
+  const refused = done.statusCode !== null && done.statusCode >= 400;
+  const look = idle ? "idle" : refused && done.status !== "running" ? "error" : done.status;
   return (
     <Popover.Root>
       <Popover.Trigger
-        className={`runs-bubble nodrag nopan ${idle ? "idle" : done.status}`}
+        className={`runs-bubble nodrag nopan ${look}`}
         onClick={(event) => event.stopPropagation()}
         onPointerDown={(event) => event.stopPropagation()}
         onKeyDown={(event) => event.stopPropagation()}

@@ -6,6 +6,7 @@ import { useId, useState } from "react";
 import { ApiError } from "../api/client";
 import { Problem } from "../kit/Problem";
 import { begun, controlOf, fieldsOf, filled, misfits, optionsOf, type FormSchema } from "./form";
+import { writeJson } from "../api/exact";
 
 interface Props {
   schema: FormSchema;
@@ -145,7 +146,7 @@ function Input({ shared, schema, text, onChange }: InputProps) {
         <select {...common}>
           <option value="">Choose …</option>
           {optionsOf(schema).map(({ value, name }) => (
-            <option key={name} value={JSON.stringify(value)}>
+            <option key={name} value={writeJson(value)}>
               {name}
             </option>
           ))}

@@ -8,7 +8,7 @@ import { Dialog } from "../kit/Dialog";
 import { Problem } from "../kit/Problem";
 import { readFlow } from "./api";
 import type { FormSchema } from "./form";
-import { JsonField, readJson } from "./JsonField";
+import { JsonField, jsonOf } from "./JsonField";
 import { RunForm } from "./RunForm";
 
 export interface Given {
@@ -41,7 +41,7 @@ function WaitingDialog({ flow, onStart, onClose }: Omit<Props, "form">) {
   const about = useQuery({ queryKey: ["flow", flow, "waiting"], queryFn: () => readFlow(flow), refetchInterval: 1000 });
   const waiting = about.data?.waiting ?? 0;
   const start = (given: Given) => void onStart(given).catch(setFailure);
-  const read = readJson(text);
+  const read = jsonOf(text);
   return (
     <Dialog
       title="What is the run to begin with?"

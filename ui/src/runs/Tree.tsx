@@ -4,13 +4,14 @@ import { useState } from "react";
 import { ChevronDown, ChevronRight, Copy } from "lucide-react";
 
 import { say, warn } from "../kit/toasts";
+import { writeJson } from "../api/exact";
 
 const TEXT_MAX = 300;
 const ITEMS_MAX = 50;
 
 export async function copyValue(value: unknown): Promise<void> {
   try {
-    await navigator.clipboard.writeText(typeof value === "string" ? value : JSON.stringify(value, null, 2));
+    await navigator.clipboard.writeText(typeof value === "string" ? value : writeJson(value, 2));
     say("Copied.");
   } catch {
     warn("The browser did not let this page copy. Select the text and copy it by hand.");

@@ -1,6 +1,8 @@
 // The form of a flow's inputs: from what is typed to what the API takes, and
 // from the server's refusal to the fields that it names.
 
+import { readJson, writeJson } from "../api/exact";
+
 export interface FormSchema {
   type?: string | string[];
   title?: string;
@@ -51,8 +53,8 @@ export function begun(schema: FormSchema): Record<string, string> {
 function typed(schema: FormSchema, value: unknown): string {
   if (value === undefined || value === null) return "";
   const control = controlOf(schema);
-  if (control === "json") return JSON.stringify(value, null, 2);
-  if (control === "choice") return JSON.stringify(value);
+  if (control === "json") return writeJson(value, 2);
+  if (control === "choice") return writeJson(value);
   if (control === "moment" && typeof value === "string") return value.slice(0, 16);
   return String(value);
 }
@@ -77,7 +79,7 @@ export function filled(schema: FormSchema, texts: Record<string, string>): Fille
     } else if (control === "moment") input[name] = Number.isNaN(Date.parse(text)) ? text : new Date(text).toISOString();
     else if (control === "json" || control === "choice") {
       try {
-        input[name] = JSON.parse(text);
+        input[name] = readJson(text);
       } catch {
         wrong[name] = "This is not JSON. Text stands in double quotes, a list in [ ], a collection in { }.";
       }

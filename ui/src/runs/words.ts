@@ -2,6 +2,7 @@
 
 import type { Tone } from "../kit/Chip";
 import type { Choice, Judged, Judgement, Run, Standing } from "./api";
+import { writeJson } from "../api/exact";
 
 export const STANDINGS: Standing[] = ["running", "sleeping", "held", "success", "warning", "error", "cancelled"];
 
@@ -83,7 +84,7 @@ export function operatorWords(operator: string): string {
 export function shortly(value: unknown): string {
   if (value === undefined || value === null) return "nothing";
   if (typeof value === "string") return `“${value}”`;
-  return JSON.stringify(value) ?? "nothing";
+  return writeJson(value) ?? "nothing";
 }
 
 /** Says one condition with what its sides came to. */

@@ -9,6 +9,7 @@ import { nameOf } from "./graph";
 import { OPEN_SEARCH } from "./keys";
 import { positions, SIZE } from "./layout";
 import { useEditor, useEditorStore } from "./store";
+import { writeJson } from "../../api/exact";
 
 const SHOWN_MAX = 12;
 
@@ -37,7 +38,7 @@ function Field({ onClose }: { onClose: () => void }) {
       .map((module) => ({ module, name: nameOf(module, kinds.get(module.module)?.label) }))
       .filter(({ module, name }) => {
         const { routes: _r, branches: _b, onerror: _o, flow: _f, ...own } = module;
-        return name.toLowerCase().includes(wanted) || String(module.id) === wanted || JSON.stringify(own).toLowerCase().includes(wanted);
+        return name.toLowerCase().includes(wanted) || String(module.id) === wanted || writeJson(own).toLowerCase().includes(wanted);
       });
   }, [document, kinds, text]);
   const go = (id: number) => {

@@ -26,6 +26,7 @@ import { withOrphans } from "./tree";
 import type { FlowDocument, ModuleNode } from "./document";
 import type { Editor, EditorStore, Place } from "./store";
 import type { ModuleKind } from "./types";
+import { readJson, writeJson } from "../../api/exact";
 
 /** The name of a module, as it is drawn. */
 export function called(editor: Editor, module: ModuleNode): string {
@@ -104,21 +105,21 @@ export function clipboardText(store: EditorStore): string | null {
   const { document, picked } = store.getState();
   const pieces = copied(document, picked);
   if (pieces.length === 0) return null;
-  return JSON.stringify({ subflows: pieces.map((flow) => ({ flow })), metadata: { version: 1 } }, null, 2);
+  return writeJson({ subflows: pieces.map((flow) => ({ flow })), metadata: { version: 1 } }, 2);
 }
 
 /** Reads copied modules, or a whole blueprint; nothing where a text is neither. */
 export function piecesOf(text: string): ModuleNode[][] | null {
   let read: unknown;
   try {
-    read = JSON.parse(text);
+    read = readJson(text);
   } catch {
     return null;
   }
   const outside = read as { subflows?: { flow?: ModuleNode[] }[]; flow?: ModuleNode[]; blueprint?: unknown; response?: { blueprint?: unknown } } | null;
   if (outside === null || typeof outside !== "object") return null;
   const nested = outside.response?.blueprint ?? outside.blueprint;
-  if (nested !== undefined) return piecesOf(typeof nested === "string" ? nested : JSON.stringify(nested));
+  if (nested !== undefined) return piecesOf(typeof nested === "string" ? nested : writeJson(nested));
   if (Array.isArray(outside.subflows)) return valid(outside.subflows.map((piece) => piece.flow ?? []));
   if (Array.isArray(outside.flow)) return valid([outside.flow, ...orphans(outside as FlowDocument)]);
   return null;

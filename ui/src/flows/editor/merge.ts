@@ -6,6 +6,7 @@ import type { FlowDocument, ModuleNode } from "./document";
 import { append, freeId, renumbered, setPositions } from "./edits";
 import { drawnAt, type Point } from "./layout";
 import { find, places, rewriteLists, withOrphans, orphans, type Found, type Owner } from "./tree";
+import { writeJson } from "../../api/exact";
 
 export interface Change {
   /** A module, or null for a setting of the flow as a whole. */
@@ -141,7 +142,7 @@ function hasPlace(document: FlowDocument, owner: Exclude<Owner, { kind: "flow" }
 }
 
 function sameOwner(a: Owner, b: Owner): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return writeJson(a) === writeJson(b);
 }
 
 /** A module without the modules that it holds. */
@@ -203,7 +204,7 @@ function byId(document: FlowDocument): Map<number, Found> {
 /** Modules that stand in another list, or in another order among those that were there before. */
 function movedIds(old: Map<number, Found>, now: Map<number, Found>): Set<number> {
   const moved = new Set<number>();
-  const listOf = ({ owner }: Found) => (owner.kind === "orphan" ? "orphan" : JSON.stringify(owner));
+  const listOf = ({ owner }: Found) => (owner.kind === "orphan" ? "orphan" : writeJson(owner));
   const before = (found: Found, other: Map<number, Found>) =>
     found.list.slice(0, found.index).findLast(({ id }) => other.has(id) && listOf(other.get(id)!) === listOf(found))?.id;
   for (const [id, found] of now) {

@@ -10,6 +10,7 @@ import { isRare } from "./rules";
 import { FieldInput } from "./inputs";
 import { useTarget } from "./inserting";
 import { MappingTree } from "./MappingTree";
+import { writeJson } from "../../../api/exact";
 
 /** The settings of the module that is selected. */
 export function ModulePanel() {
@@ -136,7 +137,7 @@ function Others({ module, parts }: { module: ModuleNode; parts: { part: Part; fi
           <div key={name}>
             <dt>{name}</dt>
             <dd>
-              <code>{JSON.stringify(value)}</code>
+              <code>{writeJson(value)}</code>
             </dd>
           </div>
         ))}

@@ -4,6 +4,7 @@
 import type { JsonSchema } from "../types";
 import type { ModuleNode } from "../document";
 import { isShown } from "./rules";
+import { writeJson } from "../../../api/exact";
 
 export type FieldKind = "template" | "text" | "number" | "yes-no" | "choice" | "rows" | "list" | "group" | "json";
 
@@ -110,5 +111,5 @@ export function withValue(module: ModuleNode, part: Part, name: string, value: u
 /** Shows a value as the text that a person would write. */
 export function asText(value: unknown): string {
   if (value === undefined || value === null) return "";
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : writeJson(value);
 }

@@ -7,6 +7,7 @@ import { useQuery } from "@tanstack/react-query";
 import { json } from "../../../api/client";
 import { asText, type Field } from "./fields";
 import { aimAt, spliced } from "./inserting";
+import { readJson, writeJson } from "../../../api/exact";
 
 interface Props {
   field: Field;
@@ -285,12 +286,12 @@ function JsonInput({ value, onChange, readonly, id, described }: Inner) {
   const read = (text: string) => {
     if (text === "") return undefined;
     try {
-      return JSON.parse(text) as unknown;
+      return readJson(text) as unknown;
     } catch {
       return text;
     }
   };
-  const text = typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value, null, 2);
+  const text = typeof value === "string" ? value : value === undefined ? "" : writeJson(value, 2);
   return <TemplateInput id={id} described={described} text={text} readonly={readonly} onChange={(next) => onChange(read(next))} />;
 }
 

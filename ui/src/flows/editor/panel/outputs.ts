@@ -4,6 +4,7 @@
 import { before } from "../edits";
 import type { FlowDocument, ModuleNode } from "../document";
 import type { ModuleKind, OutputField, Sample } from "../types";
+import { writeJson } from "../../../api/exact";
 
 /** A value that can be put into a field. */
 export interface Item {
@@ -70,7 +71,7 @@ function itemOfValue(label: string, value: unknown, path: string, depth: number)
   if (typeof value === "object" && value !== null) {
     return { path, label, kind: "collection", value, inside: itemsOfValue(value, path, depth + 1) };
   }
-  const kind = typeof value === "number" ? "number" : typeof value === "boolean" ? "boolean" : "text";
+  const kind = typeof value === "number" || typeof value === "bigint" ? "number" : typeof value === "boolean" ? "boolean" : "text";
   return { path, label, kind, value, inside: [] };
 }
 
@@ -99,6 +100,6 @@ export function matching(items: Item[], words: string): Item[] {
 /** Shows a value in a line. */
 export function inALine(value: unknown): string {
   if (value === undefined) return "";
-  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const text = typeof value === "string" ? value : writeJson(value);
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
