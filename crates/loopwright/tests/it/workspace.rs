@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use futures::future::join_all;
 use http::Method;
 use serde_json::{Value as Json, json};
 
@@ -102,11 +103,11 @@ async fn five_triggers_at_once_are_one_run_over_2_1_and_five_in_turn_over_2_2() 
     let log = data.path().join("one");
     let mut gate = Gate::at(data.path().join("gate"));
     let job = new_job(&house, "2.1", AT_A_GATE, &[&log, &gate.path]).await;
-    let [a, b, c, d, e] = std::array::from_fn(|_| run_now(&house, "2.1", &job));
-    let runs = tokio::join!(a, b, c, d, e);
+    let asked = [(); 5].map(|()| run_now(&house, "2.1", &job));
+    let runs = join_all(asked).await;
     gate.open();
     let mut results = Vec::new();
-    for run in [runs.0, runs.1, runs.2, runs.3, runs.4] {
+    for run in runs {
         results.push(result(&until_over(&house, &run).await));
     }
     results.sort_unstable();
@@ -116,9 +117,9 @@ async fn five_triggers_at_once_are_one_run_over_2_1_and_five_in_turn_over_2_2() 
 
     let log = data.path().join("five");
     let job = new_job(&house, "2.2", SHORT, &[&log]).await;
-    let [a, b, c, d, e] = std::array::from_fn(|_| run_now(&house, "2.2", &job));
-    let runs = tokio::join!(a, b, c, d, e);
-    for run in [runs.0, runs.1, runs.2, runs.3, runs.4] {
+    let asked = [(); 5].map(|()| run_now(&house, "2.2", &job));
+    let runs = join_all(asked).await;
+    for run in runs {
         assert_eq!(result(&until_over(&house, &run).await), "TERMINATED SUCCESS");
     }
     assert_eq!(std::fs::read_to_string(&log).expect("a log"), "begin\nend\n".repeat(5), "one after the other");
