@@ -176,7 +176,7 @@ const { url, stop } = await startProgram();
 const document = bigFlow();
 await call(url, "PUT", "/api/v1/flows/big", document);
 const bare = await floor();
-const ours = await measured(`${url}/flows/big`, ".react-flow .react-flow__node", async (page) => {
+const ours = await measured(`${url}/flows/big`, ".react-flow .far-flow", async (page) => {
   await page.goto(url);
   await page.getByLabel("App key").fill(KEY);
   await page.keyboard.press("Enter");

@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useState } from "react";
 import { Link, useParams } from "wouter";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { ReactFlowProvider, useReactFlow } from "@xyflow/react";
+import { ReactFlowProvider } from "@xyflow/react";
 
 import { ApiError } from "../api/client";
 import { Empty } from "../kit/Empty";
@@ -15,7 +15,6 @@ import { Canvas } from "./editor/Canvas";
 import { Chooser, StartChooser } from "./editor/Chooser";
 import { find } from "./editor/edits";
 import { Conflict } from "./editor/Conflict";
-import { SIZE } from "./editor/layout";
 import { FlowSearch } from "./editor/FlowSearch";
 import { recall, type Kept } from "./editor/history";
 import { same } from "./editor/merge";
@@ -199,7 +198,6 @@ function Blank() {
 function Side() {
   const open = useEditor((editor) => editor.open);
   const selection = useEditor((editor) => editor.selection);
-  useInSight(open && selection !== null ? (selection.kind === "module" ? selection.id : selection.to) : null);
   if (!open || selection === null) return null;
   const Panel = selection.kind === "module" ? ModulePanel : FilterPanel;
   return (
@@ -207,26 +205,6 @@ function Side() {
       <Panel key={selection.kind === "module" ? selection.id : `to ${selection.to}`} />
     </aside>
   );
-}
-
-/** Moves the canvas so that the module which the panel is about is not behind it. */
-function useInSight(id: number | null): void {
-  const canvas = useReactFlow();
-  useEffect(() => {
-    if (id === null) return;
-    // After the panel has taken its room.
-    const frame = requestAnimationFrame(() => {
-      const box = window.document.querySelector(".canvas")?.getBoundingClientRect();
-      const node = canvas.getNode(String(id));
-      if (box === undefined || node === undefined) return;
-      const at = canvas.flowToScreenPosition({ x: node.position.x + SIZE / 2, y: node.position.y + SIZE / 2 });
-      const isSeen = at.x > box.left + SIZE && at.x < box.right - SIZE && at.y > box.top + SIZE && at.y < box.bottom - 2 * SIZE;
-      if (isSeen) return;
-      const { x, y, zoom } = canvas.getViewport();
-      void canvas.setViewport({ x: x + box.left + box.width / 2 - at.x, y: y + box.top + box.height / 2 - at.y, zoom });
-    });
-    return () => cancelAnimationFrame(frame);
-  }, [canvas, id]);
 }
 
 function Spoken() {

@@ -20,9 +20,10 @@ import "@xyflow/react/dist/base.css";
 import { join } from "./acts";
 import { ContextMenu } from "./ContextMenu";
 import { setPositions } from "./edits";
+import type { Graph } from "./graph";
 import { useKeys } from "./keys";
 import { settled, SIZE, type Point } from "./layout";
-import { FarWires, SmallMap } from "./far";
+import { FarFlow, moduleAt, SmallMap, useFit } from "./far";
 import { ModuleShape } from "./ModuleShape";
 import { setNote } from "./notes";
 import { ClockShape, EndShape, FrameShape, NoteShape } from "./OtherShapes";
@@ -34,6 +35,7 @@ const NODE_TYPES: NodeTypes = { module: ModuleShape, end: EndShape, frame: Frame
 const EDGE_TYPES: EdgeTypes = { wire: WireShape };
 const NONE: ReadonlyMap<string, Point> = new Map();
 const NO_WIRES: WireEdge[] = [];
+const NO_NODES: ShownNode[] = [];
 const MAP_FROM = 25;
 /** Bigger flows are drawn where one looks only; smaller ones are there for Tab and screen readers as a whole. */
 const PLAIN_FROM = 150;
@@ -57,7 +59,11 @@ export const Canvas = memo(function Canvas() {
   const frame = useRef<HTMLDivElement>(null);
   useKeys(frame, graph);
 
-  useSelectedInView(frame);
+  useSelectedInView(frame, graph);
+  const colours = useMemo(() => new Map([...kinds].map(([name, kind]) => [name, kind.colour])), [kinds]);
+  const fit = useFit();
+  // What is too big to be drawn whole is placed by where its modules are.
+  const [big] = useState(() => graph.modules.length > PLAIN_FROM);
 
   const changeNodes = useCallback(
     (changes: NodeChange<ShownNode>[]) => {
@@ -149,23 +155,29 @@ export const Canvas = memo(function Canvas() {
         store.getState().select({ kind: "wire", to: Number(edge.target) });
         store.getState().setOpen(true);
       },
-      onPaneClick: () => {
+      onPaneClick: (event: React.MouseEvent) => {
+        const hit = plain ? moduleAt(graph, canvas.screenToFlowPosition({ x: event.clientX, y: event.clientY })) : null;
+        if (hit !== null) {
+          store.getState().select({ kind: "module", id: hit });
+          store.getState().setOpen(true);
+          return;
+        }
         store.getState().select(null);
         store.getState().setOpen(false);
       },
       onDoubleClick: (event: React.MouseEvent) => {
-        if (!(event.target as Element).classList.contains("react-flow__pane") || store.getState().readonly) return;
+        if (!(event.target as Element).classList.contains("react-flow__pane") || store.getState().readonly || plain) return;
         const { x, y } = canvas.screenToFlowPosition({ x: event.clientX, y: event.clientY });
         store.getState().ask({ place: { kind: "loose", x, y }, at: { x: event.clientX, y: event.clientY } });
       },
     }),
-    [store, canvas],
+    [store, canvas, graph, plain],
   );
 
   return (
     <div className={far ? "canvas far" : "canvas"} ref={frame}>
       <ReactFlow<ShownNode, WireEdge>
-        nodes={nodes}
+        nodes={plain ? NO_NODES : nodes}
         edges={plain ? NO_WIRES : edges}
         nodeTypes={NODE_TYPES}
         edgeTypes={EDGE_TYPES}
@@ -191,14 +203,16 @@ export const Canvas = memo(function Canvas() {
         nodeDragThreshold={4}
         minZoom={0.1}
         maxZoom={2}
-        fitView
+        fitView={!big}
+        {...(big ? { defaultViewport: { x: 0, y: 0, zoom: 0.1 } } : {})}
+        onInit={() => big && fit(graph)}
         fitViewOptions={{ maxZoom: 1, padding: 0.2 }}
         ariaLabelConfig={{ "node.a11yDescription.default": "Arrow keys go to the next module, Enter opens its settings, Delete removes it.", "edge.a11yDescription.default": "Enter opens the filter, Delete cuts the wire." }}
       >
         <Background variant={BackgroundVariant.Dots} gap={24} size={1.2} />
-        <Controls showInteractive={false} position="top-left" />
+        <Controls showInteractive={false} showFitView={false} position="top-left" />
         {graph.modules.length >= MAP_FROM && <SmallMap graph={graph} />}
-        {plain && <FarWires graph={graph} />}
+        {plain && <FarFlow graph={graph} colours={colours} />}
       </ReactFlow>
       <ContextMenu />
     </div>
@@ -206,21 +220,23 @@ export const Canvas = memo(function Canvas() {
 });
 
 /** When the panel opens beside the canvas, what it is about stays in sight. */
-function useSelectedInView(frame: React.RefObject<HTMLDivElement | null>): void {
+function useSelectedInView(frame: React.RefObject<HTMLDivElement | null>, graph: Graph): void {
   const canvas = useReactFlow();
   const open = useEditor((editor) => editor.open);
   const selection = useEditor((editor) => editor.selection);
   const id = !open || selection === null ? null : selection.kind === "module" ? selection.id : selection.to;
+  const shown = useRef(graph);
+  shown.current = graph;
   useEffect(() => {
     if (id === null) return;
     const asked = requestAnimationFrame(() => {
-      const node = canvas.getNode(String(id));
+      const node = shown.current.modules.find((module) => module.id === id);
       const box = frame.current?.getBoundingClientRect();
       if (node === undefined || box === undefined) return;
-      const { x, y } = canvas.flowToScreenPosition(node.position);
+      const { x, y } = canvas.flowToScreenPosition(node.at);
       const size = SIZE * canvas.getZoom();
       const inSight = x > box.left + 10 && x + size < box.right - 10 && y > box.top + 10 && y + size < box.bottom - 110;
-      if (!inSight) void canvas.setCenter(node.position.x + SIZE / 2, node.position.y + SIZE / 2, { zoom: canvas.getZoom(), duration: 200 });
+      if (!inSight) void canvas.setCenter(node.at.x + SIZE / 2, node.at.y + SIZE / 2, { zoom: canvas.getZoom(), duration: 200 });
     });
     return () => cancelAnimationFrame(asked);
   }, [canvas, frame, id]);

@@ -12,6 +12,8 @@ import { align } from "./acts";
 import { useRunOnce } from "../../runs/once";
 import { ScheduleDialog } from "./panel";
 import { OPEN_SEARCH } from "./keys";
+import { useFit } from "./far";
+import { graphOf } from "./graph";
 import { addNote } from "./notes";
 import { OPEN_SCHEDULE } from "./OtherShapes";
 import { storeAll, storeNow } from "./saving";
@@ -120,6 +122,7 @@ function Tools() {
   const undoWords = useEditor((editor) => editor.history.past.at(-1)?.words);
   const redoWords = useEditor((editor) => editor.history.future.at(-1)?.words);
   const readonly = useEditor((editor) => editor.readonly);
+  const fit = useFit();
   const note = () => {
     const { document, selection, edit } = store.getState();
     const box = window.document.querySelector(".canvas")?.getBoundingClientRect();
@@ -145,12 +148,12 @@ function Tools() {
         disabled={readonly}
         onClick={() => {
           align(store);
-          setTimeout(() => void canvas.fitView({ maxZoom: 1, padding: 0.2, duration: 200 }), 30);
+          fit(graphOf(store.getState().document), 200);
         }}
       >
         <AlignHorizontalDistributeCenter aria-hidden="true" size={18} />
       </button>
-      <button type="button" className="icon" aria-label="Fit the flow into the window" title="Fit the flow into the window" onClick={() => void canvas.fitView({ maxZoom: 1, padding: 0.2, duration: 200 })}>
+      <button type="button" className="icon" aria-label="Fit the flow into the window" title="Fit the flow into the window" onClick={() => fit(graphOf(store.getState().document), 200)}>
         <Maximize aria-hidden="true" size={18} />
       </button>
       <button type="button" className="icon" aria-label="Search in this flow" title="Search in this flow (/)" onClick={() => window.dispatchEvent(new Event(OPEN_SEARCH))}>
