@@ -171,8 +171,10 @@ impl Flows {
             let mut settled = None;
             if let Some(asked) = held.asked.take() {
                 if stop.is_cancelled() {
-                    // Nothing was sent, so there will be no doubt about it.
-                    let given_back = self.set_begun(run, &asked.intent, false, Some(asked.at)).await;
+                    // Nothing was sent, so there will be no doubt about it. Who is
+                    // woken by others may have been: its own time is the latest.
+                    let at = if asked.intent.plan.is_woken() { self.clock.now() } else { asked.at };
+                    let given_back = self.set_begun(run, &asked.intent, false, Some(at)).await;
                     if let Err(error) = given_back {
                         tracing::warn!(%run, error = %chain(&error), "a run will be in doubt without need");
                     }

@@ -7,7 +7,8 @@ use crate::engine::Intent;
 use crate::error::Error;
 use crate::modules::{FlowCall, Plan};
 use crate::value::Value;
-use crate::work::advance::InFlight;
+use crate::work::Taken;
+use crate::work::advance::{InFlight, Parted};
 
 const PRICE: &str = r#"
 interface: { input: [{ name: order, required: true }, { name: currency, default: EUR }], output: [{ name: price }] }
@@ -126,6 +127,27 @@ async fn a_cancelled_run_lets_its_caller_go_on() {
 }
 
 /// The task of a run may be on its way to the database when somebody cancels.
+#[tokio::test]
+async fn a_caller_that_was_woken_before_a_stop_goes_on_at_once_after_it() {
+    for (engine, _guard, house) in houses() {
+        let flows = house.engine(Arc::new(ScriptedHttp::default()), 1);
+        put(&flows, "naps", "flow:\n  - { id: 1, module: \"util:FunctionSleep\", mapper: { duration: 86400 } }").await;
+        let call = "flow:\n  - { id: 1, module: \"loopwright:CallFlow\", parameters: { flow: naps } }";
+        put(&flows, "waits", call).await;
+        let caller = flows.run_once(&ann(), "waits", json!({})).await.expect("a run");
+        let stop = CancellationToken::new();
+        let Parted::Sleeps(held) = flows.advance(caller, None, &stop).await else { panic!("it waits for the other") };
+        let child = only_run(&flows, "naps").await.info.id;
+        flows.cancel(&ann(), child).await.expect("it sleeps");
+        // The engine has taken the caller in hand, and is told to stop.
+        stop.cancel();
+        flows.advance(caller, Some(Taken::Held(held)), &stop).await;
+        let after = house.engine(Arc::new(ScriptedHttp::default()), 2);
+        after.run_until_idle().await;
+        assert_eq!(only_run(&after, "waits").await.info.outcome, Some(Outcome::Error), "{engine}");
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_was_cancelled_calls_and_counts_no_more() {
     for (_engine, _guard, house) in houses() {
