@@ -359,7 +359,8 @@ impl Access {
         Ok(self.db.read("access.verify_audit", audit::verify).await?)
     }
 
-    async fn may(&self, actor: &Actor, permission: Permission, scope: &Scope) -> Result<bool, Error> {
+    /// Tells whether an actor may do something.
+    pub async fn may(&self, actor: &Actor, permission: Permission, scope: &Scope) -> Result<bool, Error> {
         Ok(actor.administrator || permission::holds(&self.grants(actor).await?, permission, scope))
     }
 

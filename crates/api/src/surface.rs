@@ -14,9 +14,10 @@ use axum::routing::{MethodFilter, on};
 use http::Method;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{
-    Components, Content, ObjectBuilder, OpenApi, RefOr, Required, Response, ResponseBuilder, ResponsesBuilder, Schema,
-    Type,
+    Components, Content, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, ResponsesBuilder,
+    Schema, Type,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -46,21 +47,48 @@ struct Outline {
     name: &'static str,
     summary: &'static str,
     parameters: Vec<Parameter>,
-    /// Media type of the body that it takes.
-    takes: Option<&'static str>,
-    gives: Gives,
+    /// The body that it takes.
+    takes: Option<Body>,
+    /// What it answers with; nothing where there is no body.
+    gives: Option<Body>,
 }
 
-/// What an operation answers with.
-enum Gives {
-    Nothing,
-    /// A body of a media type.
-    Text(&'static str),
-    /// JSON whose form is known.
-    Form {
-        schema: Box<RefOr<Schema>>,
-        parts: Vec<(String, RefOr<Schema>)>,
-    },
+/// A body as a line tells it.
+struct Body {
+    media_type: &'static str,
+    /// Its form, where that is known, and the forms that it is made of.
+    form: Option<Form>,
+}
+
+struct Form {
+    schema: RefOr<Schema>,
+    parts: Vec<(String, RefOr<Schema>)>,
+}
+
+const JSON: &str = "application/json";
+
+impl Body {
+    fn text(media_type: &'static str) -> Self {
+        Body { media_type, form: None }
+    }
+
+    /// A JSON body of a type with a name, which is told once and referred to.
+    fn of<B: ToSchema>() -> Self {
+        let name = B::name().into_owned();
+        let mut parts = vec![(name.clone(), B::schema())];
+        B::schemas(&mut parts);
+        Body { media_type: JSON, form: Some(Form { schema: Ref::from_schema_name(name).into(), parts }) }
+    }
+
+    /// A JSON body that is a list of such a type.
+    fn list_of<B: ToSchema>() -> Self {
+        let Body { media_type, form } = Body::of::<B>();
+        let form = form.map(|Form { schema, parts }| {
+            let list = ArrayBuilder::new().items(schema);
+            Form { schema: Schema::from(list).into(), parts }
+        });
+        Body { media_type, form }
+    }
 }
 
 impl Surface {
@@ -95,7 +123,7 @@ impl Surface {
         T: 'static,
     {
         self.route(&method, path, handler);
-        let (tag, gives) = (self.tag, Gives::Text("application/json"));
+        let (tag, gives) = (self.tag, Some(Body::text(JSON)));
         let outline = Outline { tag, name, summary, parameters: Vec::new(), takes: None, gives };
         self.operations.push(Routed { method, path, outline: Some(outline) });
         self
@@ -108,26 +136,32 @@ impl Surface {
 
     /// The last operation takes a body of a media type.
     pub(crate) fn takes(self, media_type: &'static str) -> Self {
-        self.with(|outline| outline.takes = Some(media_type))
+        self.with(|outline| outline.takes = Some(Body::text(media_type)))
+    }
+
+    /// The last operation takes JSON of this form.
+    pub(crate) fn takes_form<B: ToSchema>(self) -> Self {
+        self.with(|outline| outline.takes = Some(Body::of::<B>()))
     }
 
     /// The last operation answers with a body of another media type.
     pub(crate) fn gives_text(self, media_type: &'static str) -> Self {
-        self.with(|outline| outline.gives = Gives::Text(media_type))
+        self.with(|outline| outline.gives = Some(Body::text(media_type)))
     }
 
     /// The last operation answers with JSON of this form.
     pub(crate) fn gives<B: ToSchema>(self) -> Self {
-        self.with(|outline| {
-            let mut parts = Vec::new();
-            B::schemas(&mut parts);
-            outline.gives = Gives::Form { schema: Box::new(B::schema()), parts };
-        })
+        self.with(|outline| outline.gives = Some(Body::of::<B>()))
+    }
+
+    /// The last operation answers with a list of JSON of this form.
+    pub(crate) fn gives_list<B: ToSchema>(self) -> Self {
+        self.with(|outline| outline.gives = Some(Body::list_of::<B>()))
     }
 
     /// The last operation answers without a body.
     pub(crate) fn gives_nothing(self) -> Self {
-        self.with(|outline| outline.gives = Gives::Nothing)
+        self.with(|outline| outline.gives = None)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Outline)) -> Self {
@@ -183,18 +217,10 @@ impl Outline {
         components: &mut Components,
     ) -> Operation {
         let answer = match self.gives {
-            Gives::Nothing => ResponseBuilder::new().description("It is done."),
-            Gives::Text(media_type) => {
-                ResponseBuilder::new().description("The answer.").content(media_type, Content::default())
-            }
-            Gives::Form { schema, parts } => {
-                for (name, part) in parts {
-                    let other = components.schemas.get(&name).filter(|known| **known != part);
-                    assert!(other.is_none(), "two forms are called \"{name}\"; name one of them by #[schema(as = …)]");
-                    components.schemas.insert(name, part);
-                }
-                let content = Content::new(Some(*schema));
-                ResponseBuilder::new().description("The answer.").content("application/json", content)
+            None => ResponseBuilder::new().description("It is done."),
+            Some(body) => {
+                let (media_type, content) = body.described(components);
+                ResponseBuilder::new().description("The answer.").content(media_type, content)
             }
         };
         let responses = ResponsesBuilder::new().response("2XX", answer).responses_from_iter(problems.clone());
@@ -211,11 +237,25 @@ impl Outline {
         for parameter in self.parameters {
             operation = operation.parameter(parameter);
         }
-        if let Some(media_type) = self.takes {
-            let body = RequestBodyBuilder::new().content(media_type, Content::default());
+        if let Some(body) = self.takes {
+            let (media_type, content) = body.described(components);
+            let body = RequestBodyBuilder::new().content(media_type, content);
             operation = operation.request_body(Some(body.build()));
         }
         operation.build()
+    }
+}
+
+impl Body {
+    /// Returns the media type and the form, whose parts become components.
+    fn described(self, components: &mut Components) -> (&'static str, Content) {
+        let Some(Form { schema, parts }) = self.form else { return (self.media_type, Content::default()) };
+        for (name, part) in parts {
+            let other = components.schemas.get(&name).filter(|known| **known != part);
+            assert!(other.is_none(), "two forms are called \"{name}\"; name one of them by #[schema(as = …)]");
+            components.schemas.insert(name, part);
+        }
+        (self.media_type, Content::new(Some(schema)))
     }
 }
 

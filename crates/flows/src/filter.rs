@@ -74,55 +74,84 @@ pub struct Judged {
 /// Characters of a value in a [`Judged`].
 const JUDGED_CHARS_MAX: usize = 200;
 
+/// An operator, with the words for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// As flows have it.
+    pub id: &'static str,
+    /// The type that both sides become: `text`, `number`, `date`, `time`,
+    /// `array` or `boolean`; `exist` where it is none.
+    pub group: &'static str,
+    /// What people call it.
+    pub words: &'static str,
+    /// Whether it has a right side.
+    pub sides: Sides,
+}
+
+/// What an operator compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sides {
+    /// The left side only.
+    One,
+    /// Both sides.
+    Two,
+    /// Both sides; with `:ci` behind its id in whatever case.
+    TwoInAnyCase,
+}
+
 /// Every operator, without its ending `:ci`.
-const OPERATORS: [&str; 46] = [
-    "exist",
-    "notexist",
-    "text:equal",
-    "text:notequal",
-    "text:contain",
-    "text:notcontain",
-    "text:startwith",
-    "text:notstartwith",
-    "text:endwith",
-    "text:notendwith",
-    "text:pattern",
-    "text:notpattern",
-    "number:equal",
-    "number:notequal",
-    "number:less",
-    "number:greater",
-    "number:lessorequal",
-    "number:greaterorequal",
-    "date:equal",
-    "date:notequal",
-    "date:less",
-    "date:greater",
-    "date:lessorequal",
-    "date:greaterorequal",
-    "time:equal",
-    "time:notequal",
-    "time:less",
-    "time:greater",
-    "time:lessorequal",
-    "time:greaterorequal",
-    "boolean:equal",
-    "boolean:notequal",
-    "array:contain",
-    "array:notcontain",
-    "array:equal",
-    "array:notequal",
-    "array:less",
-    "array:greater",
-    "array:lessorequal",
-    "array:greaterorequal",
-    "text:isempty",
-    "text:isnotempty",
-    "text:less",
-    "text:greater",
-    "text:lessorequal",
-    "text:greaterorequal",
+pub const OPERATORS: [Operator; 46] = [
+    operator("exist", "exist", "Exists", Sides::One),
+    operator("notexist", "exist", "Does not exist", Sides::One),
+    operator("text:equal", "text", "Equal to", Sides::TwoInAnyCase),
+    operator("text:notequal", "text", "Not equal to", Sides::TwoInAnyCase),
+    operator("text:contain", "text", "Contains", Sides::TwoInAnyCase),
+    operator("text:notcontain", "text", "Does not contain", Sides::TwoInAnyCase),
+    operator("text:startwith", "text", "Starts with", Sides::TwoInAnyCase),
+    operator("text:notstartwith", "text", "Does not start with", Sides::TwoInAnyCase),
+    operator("text:endwith", "text", "Ends with", Sides::TwoInAnyCase),
+    operator("text:notendwith", "text", "Does not end with", Sides::TwoInAnyCase),
+    operator("text:pattern", "text", "Matches the pattern", Sides::TwoInAnyCase),
+    operator("text:notpattern", "text", "Does not match the pattern", Sides::TwoInAnyCase),
+    operator("text:isempty", "text", "Is empty", Sides::One),
+    operator("text:isnotempty", "text", "Is not empty", Sides::One),
+    operator("text:less", "text", "Comes before", Sides::Two),
+    operator("text:greater", "text", "Comes after", Sides::Two),
+    operator("text:lessorequal", "text", "Comes before or is equal to", Sides::Two),
+    operator("text:greaterorequal", "text", "Comes after or is equal to", Sides::Two),
+    operator("number:equal", "number", "Equal to", Sides::Two),
+    operator("number:notequal", "number", "Not equal to", Sides::Two),
+    operator("number:greater", "number", "Greater than", Sides::Two),
+    operator("number:greaterorequal", "number", "Greater than or equal to", Sides::Two),
+    operator("number:less", "number", "Less than", Sides::Two),
+    operator("number:lessorequal", "number", "Less than or equal to", Sides::Two),
+    operator("date:equal", "date", "Equal to", Sides::Two),
+    operator("date:notequal", "date", "Not equal to", Sides::Two),
+    operator("date:greater", "date", "Later than", Sides::Two),
+    operator("date:greaterorequal", "date", "Later than or equal to", Sides::Two),
+    operator("date:less", "date", "Earlier than", Sides::Two),
+    operator("date:lessorequal", "date", "Earlier than or equal to", Sides::Two),
+    operator("time:equal", "time", "Equal to", Sides::Two),
+    operator("time:notequal", "time", "Not equal to", Sides::Two),
+    operator("time:greater", "time", "Later than", Sides::Two),
+    operator("time:greaterorequal", "time", "Later than or equal to", Sides::Two),
+    operator("time:less", "time", "Earlier than", Sides::Two),
+    operator("time:lessorequal", "time", "Earlier than or equal to", Sides::Two),
+    operator("boolean:equal", "boolean", "Equal to", Sides::Two),
+    operator("boolean:notequal", "boolean", "Not equal to", Sides::Two),
+    operator("array:contain", "array", "Contains", Sides::TwoInAnyCase),
+    operator("array:notcontain", "array", "Does not contain", Sides::TwoInAnyCase),
+    operator("array:equal", "array", "Has so many items", Sides::Two),
+    operator("array:notequal", "array", "Has not so many items", Sides::Two),
+    operator("array:greater", "array", "Has more items than", Sides::Two),
+    operator("array:greaterorequal", "array", "Has at least so many items", Sides::Two),
+    operator("array:less", "array", "Has fewer items than", Sides::Two),
+    operator("array:lessorequal", "array", "Has at most so many items", Sides::Two),
 ];
+
+const fn operator(id: &'static str, group: &'static str, words: &'static str, sides: Sides) -> Operator {
+    Operator { id, group, words, sides }
+}
 
 impl Filter {
     /// Reads a filter or a list of conditions as it stands in a blueprint.
@@ -199,7 +228,8 @@ fn condition(document: &Json, unknown: &mut dyn FnMut(&str)) -> Result<Condition
         Some(other) => Template::parse(&other.to_string()).map(Some).map_err(|problem| problem.to_string()),
     };
     let operator = document.get("o").and_then(Json::as_str).unwrap_or("exist").to_owned();
-    if !OPERATORS.contains(&operator.strip_suffix(":ci").unwrap_or(&operator)) {
+    let plain = operator.strip_suffix(":ci").unwrap_or(&operator);
+    if !OPERATORS.iter().any(|known| known.id == plain) {
         unknown(&operator);
     }
     let left = template("a")?.ok_or("a condition has no left side \"a\"")?;

@@ -1,6 +1,8 @@
 //! The history of runs: which are wanted, how they stand, and what each module
 //! of one took.
 
+use std::collections::BTreeMap;
+
 use base::Timestamp;
 use serde::Serialize;
 
@@ -98,6 +100,50 @@ pub struct RunPage {
     /// There may be more before this one. A search for text looks at a bounded
     /// number of runs at a time, so this can come with few runs, or none.
     pub next: Option<RunId>,
+}
+
+/// How many runs each choice of a filter would find. Each choice is counted
+/// as if only it and the other parts of the filter were said, so that it can be
+/// told what choosing it comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFacets {
+    /// By the key of their flow.
+    pub flow: BTreeMap<String, u64>,
+    /// By how they stand.
+    pub status: BTreeMap<&'static str, u64>,
+    /// By what started them.
+    pub started_by: BTreeMap<String, u64>,
+}
+
+/// Runs of the window of a filter that are alike, and how many they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alike {
+    pub flow: String,
+    pub started_by: String,
+    pub standing: Standing,
+    pub count: u64,
+}
+
+impl RunFacets {
+    /// Adds up what is in the window of a filter.
+    pub(crate) fn count(alike: Vec<Alike>, filter: &RunFilter) -> Self {
+        let mut facets = RunFacets::default();
+        for Alike { flow, started_by, standing, count } in alike {
+            let is_flow = filter.flow.as_ref().is_none_or(|wanted| *wanted == flow);
+            let is_start = filter.started_by.as_ref().is_none_or(|wanted| *wanted == started_by);
+            let is_standing = filter.standings.is_empty() || filter.standings.contains(&standing);
+            if is_flow && is_start {
+                *facets.status.entry(standing.word()).or_default() += count;
+            }
+            if is_start && is_standing {
+                *facets.flow.entry(flow).or_default() += count;
+            }
+            if is_flow && is_standing {
+                *facets.started_by.entry(started_by).or_default() += count;
+            }
+        }
+        facets
+    }
 }
 
 /// What a module did in a run, all its operations together.

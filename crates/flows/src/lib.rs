@@ -103,7 +103,7 @@ pub use flows::{
     Again, Answerer, Decision, Document, Flows, ImportOptions, ImportedFlow, MovedSecret, MovedSecrets, Options,
     Reading, Sample, Seen, SharedScope, Signals, SignalsError, StartingAt, Which,
 };
-pub use history::{ModuleTotal, RunFilter, RunPage, Standing};
+pub use history::{ModuleTotal, RunFacets, RunFilter, RunPage, Standing};
 pub use hook::{Accepted, Answer, Arrival, Brought, Expected, HookSettings, read_mail};
 pub use incomplete::{IncompleteDetails, IncompleteId, IncompleteInfo, IncompleteState, RetryVersion};
 pub use limits::Limits;

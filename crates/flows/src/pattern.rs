@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
-use fancy_regex::{Regex, RegexBuilder};
+use fancy_regex::{Captures, Regex, RegexBuilder};
 use parking_lot::Mutex;
 
 use crate::value::Value;
@@ -18,6 +18,9 @@ const BACKTRACKS_MAX: usize = 100_000;
 
 /// Matches of one pattern in one text at most.
 const MATCHES_MAX: usize = 100_000;
+
+/// Bytes that a text and what is put into it may have together.
+const REPLACED_BYTES_MAX: usize = 64 << 20;
 
 /// Patterns that are kept ready.
 const KEPT_MAX: usize = 256;
@@ -81,8 +84,22 @@ impl Pattern {
         let groups = self.regex.captures_len() - 1;
         let times = usize::from(!self.is_global);
         let new = numbered(new, groups);
-        let replaced = self.regex.try_replacen(text, times, new.as_str());
-        replaced.map(std::borrow::Cow::into_owned).map_err(|problem| format!("the pattern gave up: {problem}"))
+        let mut bytes = text.len();
+        let with = |found: &Captures<'_, str>| {
+            let mut put = String::new();
+            // Behind the limit nothing is written any more, and it is refused.
+            if bytes <= REPLACED_BYTES_MAX {
+                found.expand(&new, &mut put);
+                bytes += put.len();
+            }
+            put
+        };
+        let replaced = self.regex.try_replacen(text, times, with).map(std::borrow::Cow::into_owned);
+        let replaced = replaced.map_err(|problem| format!("the pattern gave up: {problem}"))?;
+        if bytes > REPLACED_BYTES_MAX {
+            return Err(format!("the text would have more than {REPLACED_BYTES_MAX} bytes"));
+        }
+        Ok(replaced)
     }
 }
 

@@ -43,7 +43,8 @@ pub(crate) use flows::{
     text, untold, versions,
 };
 pub(crate) use history::{
-    cancel as cancel_run, ended_before, find as find_runs, forget as forget_run, late, search as search_runs,
+    alike as alike_runs, cancel as cancel_run, ended_before, find as find_runs, forget as forget_run, late,
+    search as search_runs,
 };
 pub(crate) use hooks::{
     Item, Queue, add_item, add_taken_item, flow_of_hook, forget_items, has_item, hooks_with_old_items, make_hook,

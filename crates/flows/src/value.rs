@@ -84,6 +84,22 @@ impl Value {
         }
     }
 
+    /// Returns the word for what it is, as fields of modules name their types;
+    /// `absent` and `null` for the two sorts of nothing.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Absent => "absent",
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Int(_) | Value::Float(_) => "number",
+            Value::Text(_) => "text",
+            Value::Date(_) => "date",
+            Value::Buffer(_) => "buffer",
+            Value::Array(_) => "array",
+            Value::Collection(_) => "collection",
+        }
+    }
+
     /// Tells whether there is anything: neither absent nor null.
     pub fn exists(&self) -> bool {
         !matches!(self, Value::Absent | Value::Null)

@@ -63,7 +63,7 @@ pub(super) struct Remark {
 }
 
 /// A run in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Run {
     pub(super) id: String,
@@ -75,10 +75,13 @@ pub(super) struct Run {
     state: &'static str,
     outcome: Option<&'static str>,
     reason: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
     /// From its start to its end.
     duration_ms: Option<u64>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     wakes_at: Option<Timestamp>,
     operation_count: u64,
 }

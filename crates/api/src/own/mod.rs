@@ -27,6 +27,7 @@ mod flow_versions;
 mod documents;
 mod operations;
 mod modules;
+mod mapping;
 mod stream;
 mod flow_secrets;
 mod package_versions;

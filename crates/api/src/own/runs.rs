@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, State};
 use base::Timestamp;
-use flows::{Again, RunFilter, Standing, StartingAt, Trial, Which};
+use flows::{Again, RunFacets, RunFilter, Standing, StartingAt, Trial, Which};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -50,14 +50,44 @@ pub(super) struct Wanted {
     /// At most so many, 50 if nothing is said. Above 1000 it means 1000.
     #[param(value_type = Option<u64>, minimum = 0)]
     limit: Option<Whole>,
+    /// Also counts what each choice would find; only of all runs, and not while
+    /// a text is searched for.
+    facets: Option<bool>,
 }
 
 /// Some runs, newest first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RunsFound)]
 pub(super) struct Found {
     runs: Vec<Run>,
     /// More may be found before this one.
     next: Option<String>,
+    /// Where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facets: Option<Facets>,
+}
+
+/// How many runs each choice would find: among those that started in the same
+/// time, with all that is said of the other choices.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RunFacets)]
+pub(super) struct Facets {
+    /// By the key of the flow.
+    #[schema(example = json!({"purchase": 12, "expedite": 3}))]
+    flow: BTreeMap<String, u64>,
+    /// By how they stand.
+    #[schema(example = json!({"success": 14, "error": 1}))]
+    status: BTreeMap<&'static str, u64>,
+    /// By what started them.
+    #[schema(example = json!({"schedule": 10, "manual": 5}))]
+    started_by: BTreeMap<String, u64>,
+}
+
+impl From<RunFacets> for Facets {
+    fn from(RunFacets { flow, status, started_by }: RunFacets) -> Self {
+        Facets { flow, status, started_by }
+    }
 }
 
 /// Which text of a flow is meant.
@@ -183,10 +213,34 @@ enum AgainWord {
 pub(super) async fn find(
     State(app): State<App>,
     Caller(actor): Caller,
-    Query(wanted): Query<Wanted>,
+    Query(mut wanted): Query<Wanted>,
 ) -> Result<Json<Found>, Fault> {
     rights::use_flows(&app, &actor).await?;
-    Ok(Json(found(&app, wanted).await?))
+    if wanted.facets.take() != Some(true) {
+        return Ok(Json(found(&app, wanted).await?));
+    }
+    if wanted.text.as_deref().is_some_and(|text| !text.is_empty()) {
+        let detail = "runs in which a text stands are not counted: leave out either \"facets\" or \"text\"";
+        return Err(Fault::invalid("facets", "facets-of-text", detail));
+    }
+    let facets = app.flows.count_runs(filter(&wanted)?).await?;
+    let found = found(&app, wanted).await?;
+    Ok(Json(Found { facets: Some(facets.into()), ..found }))
+}
+
+fn filter(wanted: &Wanted) -> Result<RunFilter, Fault> {
+    if wanted.facets.is_some() {
+        let detail = "runs are counted only where all are listed: GET /api/v1/runs?facets=true";
+        return Err(Fault::invalid("facets", "facets-elsewhere", detail));
+    }
+    Ok(RunFilter {
+        flow: wanted.flow.clone(),
+        standings: standings(wanted.status.as_deref())?,
+        started_by: wanted.started_by.clone(),
+        from: wanted.from,
+        to: wanted.to,
+        text: wanted.text.clone(),
+    })
 }
 
 /// Lists runs of a flow, newest first.
@@ -205,18 +259,10 @@ async fn found(app: &App, wanted: Wanted) -> Result<Found, Fault> {
         run.parse().map_err(|_| Fault::invalid("before", "run-unknown", format!("\"{run}\" is not the id of a run")))
     });
     let limit = wanted.limit.map_or(RUNS_USUAL, |limit| limit.clamped(1, RUNS_MAX)) as u32;
-    let filter = RunFilter {
-        flow: wanted.flow,
-        standings: standings(wanted.status.as_deref())?,
-        started_by: wanted.started_by,
-        from: wanted.from,
-        to: wanted.to,
-        text: wanted.text,
-    };
-    let page = app.flows.find_runs(filter, before.transpose()?, limit).await?;
+    let page = app.flows.find_runs(filter(&wanted)?, before.transpose()?, limit).await?;
     let now = app.clock.now();
     let runs = page.runs.into_iter().map(|run| Run::new(run, now)).collect();
-    Ok(Found { runs, next: page.next.map(|run| run.to_string()) })
+    Ok(Found { runs, next: page.next.map(|run| run.to_string()), facets: None })
 }
 
 fn standings(words: Option<&str>) -> Result<Vec<Standing>, Fault> {

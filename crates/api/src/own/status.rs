@@ -1,10 +1,12 @@
 //! What the home page shows: how much has gone round the loop, and who looks.
 
+use access::{Permission, Scope};
 use axum::Json;
 use axum::extract::State;
-use base::Timestamp;
+use base::actor::ActorKind;
+use base::{Actor, Timestamp};
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::caller::Caller;
@@ -26,12 +28,42 @@ pub(super) async fn status(State(app): State<App>, Caller(_): Caller) -> Result<
     Ok(Json(Status { figures, at: app.clock.now() }))
 }
 
+/// Who is signed in.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Me {
+    id: String,
+    /// What people call them.
+    name: String,
+    #[schema(value_type = String, example = "app-key")]
+    kind: ActorKind,
+    /// They may do everything.
+    administrator: bool,
+    may: May,
+}
+
+/// What somebody may do that is not about one pool or package.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct May {
+    /// See flows, their runs and tasks.
+    use_flows: bool,
+    /// Change, publish and start flows.
+    edit_flows: bool,
+    /// Make and change connections.
+    manage_connections: bool,
+    /// Everything.
+    administrate: bool,
+}
+
 /// Tells who is signed in.
-pub(super) async fn me(Caller(actor): Caller) -> Json<Value> {
-    Json(json!({
-        "id": actor.id,
-        "name": actor.name,
-        "kind": actor.kind,
-        "administrator": actor.administrator,
-    }))
+pub(super) async fn me(State(app): State<App>, Caller(actor): Caller) -> Result<Json<Me>, Fault> {
+    let may = async |right| app.access.may(&actor, right, &Scope::Team).await;
+    let may = May {
+        use_flows: may(Permission::UsePackage).await?,
+        edit_flows: may(Permission::EditPackage).await?,
+        manage_connections: may(Permission::ManageConnections).await?,
+        administrate: actor.administrator,
+    };
+    let Actor { id, name, kind, administrator, .. } = actor;
+    Ok(Json(Me { id, name, kind, administrator, may }))
 }

@@ -26,6 +26,7 @@ mod feedback;
 mod hooks;
 mod tasks;
 mod documents;
+mod mapping;
 
 use std::collections::HashMap;
 use std::fmt::Write;

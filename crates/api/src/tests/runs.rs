@@ -192,3 +192,39 @@ async fn runs_are_found_page_by_page_and_cancelled() {
     }
     assert_eq!(house.call_as_stranger("GET /api/v1/runs").await.status, 403);
 }
+
+#[tokio::test]
+async fn each_choice_of_a_filter_is_counted() {
+    let house = House::open().await;
+    for flow in ["expedite", "other"] {
+        house.call(&format!("PUT /api/v1/flows/{flow}"), FLOW).await;
+    }
+    let first = started(&house, "POST /api/v1/flows/expedite/run", r#"{"order": "17"}"#).await;
+    started(&house, "POST /api/v1/flows/other/run", r#"{"order": "18"}"#).await;
+    work(&house).await;
+    started(&house, &format!("POST /api/v1/runs/{first}/replay"), "").await;
+    let cancelled = started(&house, "POST /api/v1/flows/other/run", r#"{"order": "19"}"#).await;
+    house.call(&format!("POST /api/v1/runs/{cancelled}/cancel"), "").await;
+    let told = async |query: &str| {
+        let found = house.call(&format!("GET /api/v1/runs?facets=true{query}"), "").await.json();
+        let runs = found["runs"].as_array().expect("runs").len();
+        format!("{runs} of {}", found["facets"])
+    };
+    expect![[r#"4 of {"flow":{"expedite":2,"other":2},"status":{"cancelled":1,"running":1,"success":2},"startedBy":{"manual":3,"replay":1}}"#]].assert_eq(&told("").await);
+    // A choice that is made is told how many the others would be.
+    expect![[
+        r#"2 of {"flow":{"expedite":2,"other":2},"status":{"cancelled":1,"success":1},"startedBy":{"manual":2}}"#
+    ]]
+    .assert_eq(&told("&flow=other").await);
+    expect![[r#"2 of {"flow":{"expedite":1,"other":1},"status":{"cancelled":1,"success":2},"startedBy":{"manual":2,"replay":1}}"#]].assert_eq(&told("&status=success,running&startedBy=manual").await);
+    expect![[r#"0 of {"flow":{},"status":{},"startedBy":{}}"#]].assert_eq(&told("&from=2099-01-01T00:00:00Z").await);
+    assert_eq!(house.call("GET /api/v1/runs", "").await.json().get("facets"), None);
+    for (call, body) in [
+        ("GET /api/v1/runs?facets=true&text=17", ""),
+        ("GET /api/v1/flows/other/runs?facets=true", ""),
+        ("POST /api/v1/runs/replay", r#"{"where": {"facets": true}}"#),
+        ("GET /api/v1/runs?facets=yes", ""),
+    ] {
+        assert_eq!(house.call(call, body.to_owned()).await.status, 400, "{call}");
+    }
+}

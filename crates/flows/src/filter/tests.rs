@@ -163,3 +163,33 @@ proptest! {
         prop_assert_eq!(passes(&turned), expected);
     }
 }
+
+#[test]
+fn every_operator_that_is_offered_holds_for_some_values() {
+    let values = [
+        "null",
+        "\"a\"",
+        "\"B\"",
+        "\"b\"",
+        "\"\"",
+        "1",
+        "2",
+        "true",
+        "[1, 2]",
+        "[\"B\"]",
+        "\"2026-01-02\"",
+        "\"2026-01-03\"",
+        "\"10:00\"",
+        "\"9:30\"",
+    ];
+    let values = values.map(|json| value(serde_json::from_str(json).expect("JSON")));
+    for Operator { id, group, sides, .. } in OPERATORS {
+        assert_eq!(id.split_once(':').map_or("exist", |(group, _)| group), group);
+        let any_case = (sides == Sides::TwoInAnyCase).then(|| format!("{id}:ci"));
+        for id in any_case.iter().map(String::as_str).chain([id]) {
+            let pairs = values.iter().flat_map(|left| values.iter().map(move |right| (left, right)));
+            let held = pairs.filter(|(left, right)| holds(id, left, right, &TimeZone::UTC)).count();
+            assert!((1..values.len().pow(2)).contains(&held), "{id} held {held} times");
+        }
+    }
+}

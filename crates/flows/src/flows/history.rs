@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Flows, known};
 use crate::error::Error;
-use crate::history::{RunFilter, RunPage, Standing};
+use crate::history::{RunFacets, RunFilter, RunPage, Standing};
 use crate::run::RunId;
 use crate::tables;
 
@@ -44,6 +44,16 @@ impl Flows {
                 Ok(RunPage { runs, next })
             })
             .await
+    }
+
+    /// Counts what the choices of a filter would find. Its text plays no part:
+    /// to search all runs for it would mean to read them all.
+    pub async fn count_runs(&self, filter: RunFilter) -> Result<RunFacets, Error> {
+        let now = self.clock.now();
+        let read = self.db.read("flows.count_runs", move |tx| {
+            Ok::<_, Error>(RunFacets::count(tables::alike_runs(tx, &filter, now)?, &filter))
+        });
+        read.await
     }
 
     /// Ends a run that has not ended, whether it is worked on, sleeps or is

@@ -10,9 +10,8 @@ use std::cmp::Ordering;
 use base::{Chance, Timestamp};
 use jiff::tz::TimeZone;
 
-use super::Problem;
 use super::expression::{Binary, Expression, Form, Root, Segment};
-use super::functions;
+use super::{Problem, functions, is_larger, too_large};
 use crate::semantics::{self, Semantics};
 use crate::value::Value;
 
@@ -29,6 +28,11 @@ pub trait Surroundings {
     /// Returns how open points of the language are read.
     fn semantics(&self) -> &Semantics {
         &semantics::DEFAULTS
+    }
+    /// Returns how many bytes a value on the way may have. A run is limited by
+    /// what its operations give; others limit each step.
+    fn value_bytes_max(&self) -> usize {
+        usize::MAX
     }
     /// Returns the time zone of the flow, for dates that do not name one.
     fn zone(&self) -> TimeZone {
@@ -59,52 +63,69 @@ pub fn evaluate(expression: &Expression, around: &dyn Surroundings) -> Result<Va
                 _ => Ok(Value::Absent),
             }
         }
-        Form::Binary(operator, left, right) => binary(*operator, left, right, around),
+        Form::Binary(operator, left, right) => {
+            let value = binary(*operator, left, right, around)?;
+            within(around, [&value], expression.at)?;
+            Ok(value)
+        }
     }
+}
+
+/// Refuses values that are larger together than one may be.
+pub(super) fn within<'a>(
+    around: &dyn Surroundings,
+    values: impl IntoIterator<Item = &'a Value>,
+    at: usize,
+) -> Result<(), Problem> {
+    let most = around.value_bytes_max();
+    if most < usize::MAX && is_larger(values, most) {
+        return Err(Problem { at, text: too_large(most) });
+    }
+    Ok(())
 }
 
 fn named(name: &str, around: &dyn Surroundings) -> Value {
-    match name {
-        // `erase` empties a field where a module updates; null does so elsewhere.
-        "null" | "erase" => Value::Null,
-        "true" => Value::Bool(true),
-        "false" => Value::Bool(false),
-        "emptystring" => Value::text(""),
-        "emptyarray" => Value::array(Vec::new()),
-        "space" => Value::text(" "),
-        "tab" => Value::text("\t"),
-        "newline" => Value::text("\n"),
-        "carriagereturn" => Value::text("\r"),
-        "nbsp" => Value::text("\u{a0}"),
-        "ignore" => Value::Absent,
-        "now" => Value::Date(around.now()),
-        "timestamp" => Value::Int(around.now().as_millis().div_euclid(1_000)),
-        "pi" => Value::Float(std::f64::consts::PI),
-        "random" => Value::Float(around.chance().fraction()),
-        "uuid" => Value::text(uuid_v4(around.chance())),
-        _ => around.name(name).unwrap_or_default(),
+    match KEYWORDS.iter().find(|keyword| keyword.name == name) {
+        Some(keyword) => (keyword.value)(around),
+        None => around.name(name).unwrap_or_default(),
     }
 }
 
-/// Names that the language itself knows, for the check of a flow.
-pub(crate) const NAMES: [&str; 17] = [
-    "null",
-    "true",
-    "false",
-    "emptystring",
-    "emptyarray",
-    "space",
-    "tab",
-    "newline",
-    "carriagereturn",
-    "nbsp",
-    "ignore",
-    "erase",
-    "now",
-    "timestamp",
-    "pi",
-    "random",
-    "uuid",
+/// A name that the language itself knows.
+pub(super) struct Keyword {
+    /// As it is written.
+    pub(super) name: &'static str,
+    /// What it stands for, in a sentence.
+    pub(super) summary: &'static str,
+    value: fn(&dyn Surroundings) -> Value,
+}
+
+const fn keyword(name: &'static str, summary: &'static str, value: fn(&dyn Surroundings) -> Value) -> Keyword {
+    Keyword { name, summary, value }
+}
+
+/// All of them.
+pub(super) static KEYWORDS: [Keyword; 17] = [
+    keyword("null", "Nothing, on purpose.", |_| Value::Null),
+    keyword("true", "True.", |_| Value::Bool(true)),
+    keyword("false", "False.", |_| Value::Bool(false)),
+    keyword("emptystring", "A text without letters.", |_| Value::text("")),
+    keyword("emptyarray", "An array without elements.", |_| Value::array(Vec::new())),
+    keyword("space", "A blank.", |_| Value::text(" ")),
+    keyword("tab", "A tab.", |_| Value::text("\t")),
+    keyword("newline", "The end of a line.", |_| Value::text("\n")),
+    keyword("carriagereturn", "A carriage return.", |_| Value::text("\r")),
+    keyword("nbsp", "A blank at which no line is broken.", |_| Value::text("\u{a0}")),
+    keyword("ignore", "The field counts as not filled in.", |_| Value::Absent),
+    // `erase` empties a field where a module updates; null does so elsewhere.
+    keyword("erase", "Empties the field where a module updates something.", |_| Value::Null),
+    keyword("now", "The time of the operation, as a date.", |around| Value::Date(around.now())),
+    keyword("timestamp", "The time of the operation, in seconds since 1970.", |around| {
+        Value::Int(around.now().as_millis().div_euclid(1_000))
+    }),
+    keyword("pi", "The number 3.14159…", |_| Value::Float(std::f64::consts::PI)),
+    keyword("random", "A random number, at least 0 and below 1.", |around| Value::Float(around.chance().fraction())),
+    keyword("uuid", "A new UUID of version 4.", |around| Value::text(uuid_v4(around.chance()))),
 ];
 
 fn uuid_v4(chance: &dyn Chance) -> String {

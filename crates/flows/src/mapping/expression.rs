@@ -169,6 +169,25 @@ fn is_plain(name: &str) -> bool {
 }
 
 impl Binary {
+    /// Returns what it does, in a sentence.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Binary::Or => "True where one side is; the right one is not computed where the left one is true.",
+            Binary::And => "True where both sides are; the right one is not computed where the left one is false.",
+            Binary::Equal => "Equal, compared loosely: as numbers, as dates, else as texts.",
+            Binary::NotEqual => "Not equal, compared loosely.",
+            Binary::Less => "Less; of dates, earlier.",
+            Binary::LessOrEqual => "Less or equal.",
+            Binary::Greater => "Greater; of dates, later.",
+            Binary::GreaterOrEqual => "Greater or equal.",
+            Binary::Add => "Adds numbers, and joins texts.",
+            Binary::Subtract => "Subtracts; of two dates, the milliseconds between them.",
+            Binary::Multiply => "Multiplies.",
+            Binary::Divide => "Divides.",
+            Binary::Remainder => "The remainder of a division.",
+        }
+    }
+
     fn sign(self) -> &'static str {
         match self {
             Binary::Or => "|",

@@ -14,14 +14,16 @@ mod dates;
 mod evaluate;
 mod expression;
 mod functions;
+pub mod handbook;
 mod parse;
 mod token;
+pub mod tryout;
 
-pub(crate) use evaluate::NAMES;
 pub use evaluate::{Surroundings, evaluate};
 pub use expression::{Binary, Expression, Form, Root, Segment};
 pub(crate) use functions::to_date;
 pub use functions::{FUNCTIONS, Function};
+pub(crate) use handbook::is_known;
 
 use crate::value::Value;
 use token::Tokens;
@@ -131,11 +133,44 @@ impl Template {
                         Place::JsonQuotes => text.push_str(&escaped(&value.to_text())),
                         Place::JsonBare => text.push_str(&json_value(&value)),
                     }
+                    if text.len() > around.value_bytes_max() {
+                        let text = too_large(around.value_bytes_max());
+                        return Err(Problem { at: expression.at, text });
+                    }
                 }
             }
         }
         Ok(Value::text(text))
     }
+}
+
+/// Tells whether values take more than so many bytes, without counting on when
+/// that is clear.
+fn is_larger<'a>(values: impl IntoIterator<Item = &'a Value>, bytes: usize) -> bool {
+    fn spend(value: &Value, left: &mut usize) -> Option<()> {
+        let own = match value {
+            Value::Text(text) => text.len(),
+            Value::Buffer(bytes) => bytes.len(),
+            _ => 0,
+        };
+        // Beside what is in it, a value takes room for itself.
+        *left = left.checked_sub(own + 8)?;
+        match value {
+            Value::Array(values) => values.iter().try_for_each(|value| spend(value, left)),
+            Value::Collection(fields) => fields.iter().try_for_each(|(name, value)| {
+                *left = left.checked_sub(name.len())?;
+                spend(value, left)
+            }),
+            _ => Some(()),
+        }
+    }
+    let mut left = bytes;
+    values.into_iter().any(|value| spend(value, &mut left).is_none())
+}
+
+/// Says that a value is larger than it may be.
+fn too_large(bytes_max: usize) -> String {
+    format!("a value here has more than {bytes_max} bytes")
 }
 
 /// Follows whether JSON text is between quotes.

@@ -28,7 +28,7 @@ struct Parser<'a, 'b> {
 }
 
 /// Operators from the weakest level to the strongest.
-const LEVELS: [&[(&str, Binary)]; 5] = [
+pub(super) const LEVELS: [&[(&str, Binary)]; 5] = [
     &[("|", Binary::Or), ("||", Binary::Or), ("or", Binary::Or)],
     &[("&", Binary::And), ("&&", Binary::And), ("and", Binary::And)],
     &[

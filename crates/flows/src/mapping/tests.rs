@@ -1,6 +1,7 @@
 mod documented;
 mod moment;
 mod pages;
+mod tryout;
 
 use std::sync::Arc;
 

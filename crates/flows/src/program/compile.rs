@@ -11,13 +11,11 @@ use crate::databricks::Wanted;
 use crate::filter::Filter;
 use crate::flow::{Notice, Severity};
 use crate::flows::check_name;
-use crate::mapping::{Expression, NAMES, Root, Segment, Template};
+use crate::mapping::{Expression, Root, Segment, Template, is_known};
 use crate::modules::{self, Behaviour, Module};
 use crate::structure::{Field, Structure, fields_of};
 use crate::value::{FieldType, Value};
 
-/// Names that the engine adds to those of the language.
-const ENGINE_NAMES: [&str; 5] = ["celonis", "var", "executionId", "executionID", "operationKey"];
 /// Modules inside one another, in routes and bodies.
 const DEPTH_MAX: usize = 32;
 
@@ -394,7 +392,7 @@ impl Compiler<'_> {
             Root::Module(other) => {
                 texts.push(format!("module {other} does not come before this one: its bundle is absent"));
             }
-            Root::Name(name) if NAMES.contains(&name.as_str()) || ENGINE_NAMES.contains(&name.as_str()) => {}
+            Root::Name(name) if is_known(name) => {}
             Root::Name(name) => texts.push(self.missing_name(name, before)),
         });
         for text in texts {

@@ -10,7 +10,7 @@ use super::aftermath::wake_caller;
 use super::journal::{IN_HAND, tally};
 use super::long;
 use super::runs::{RUN_COLUMNS, run_row};
-use crate::history::{RunFilter, Standing};
+use crate::history::{Alike, RunFilter, Standing};
 use crate::run::{Outcome, RunId, RunInfo, RunState, goes_on};
 
 /// Runs that are read at once while a text is searched for.
@@ -38,6 +38,28 @@ pub(crate) fn find(
     runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
     runs.truncate(limit as usize);
     Ok(runs)
+}
+
+/// Counts the runs that started in the window of a filter, those together that
+/// are alike.
+pub(crate) fn alike(tx: &mut dyn Tx, filter: &RunFilter, now: Timestamp) -> Result<Vec<Alike>, Error> {
+    let window = RunFilter { from: filter.from, to: filter.to, ..RunFilter::default() };
+    let (conditions, args) = wheres(&window, &[], None);
+    let mut standing = String::from("CASE");
+    for each in Standing::ALL.into_iter().filter(|each| *each != Standing::Error) {
+        for way in ways(&[each], now) {
+            standing.push_str(&format!(" WHEN {way} THEN '{}'", each.word()));
+        }
+    }
+    // A run that ended without a word for it failed.
+    standing.push_str(&format!(" ELSE '{}' END", Standing::Error.word()));
+    let sql = format!("SELECT flow, started_by, {standing}, COUNT(*) FROM runs{conditions} GROUP BY 1, 2, 3");
+    let rows = tx.query(&sql, &args)?;
+    let alike = rows.iter().map(|row| {
+        let standing = Standing::named(&row.get::<String>(2)?).expect("the words are those of the question");
+        Ok(Alike { flow: row.get(0)?, started_by: row.get(1)?, standing, count: row.get(3)? })
+    });
+    alike.collect()
 }
 
 /// Searches among the runs before `before` for those in which the filter's text
@@ -140,6 +162,13 @@ fn ways(standings: &[Standing], now: Timestamp) -> Vec<String> {
 }
 
 fn conditions(filter: &RunFilter, ways: &[String], before: Option<RunId>, limit: u32) -> (String, Vec<Value>) {
+    let (mut sql, mut args) = wheres(filter, ways, before);
+    args.push(limit.into());
+    sql.push_str(&format!(" ORDER BY id DESC LIMIT ${}", args.len()));
+    (sql, args)
+}
+
+fn wheres(filter: &RunFilter, ways: &[String], before: Option<RunId>) -> (String, Vec<Value>) {
     let mut conditions: Vec<String> = Vec::new();
     let mut args: Vec<Value> = Vec::new();
     let mut with = |condition: &str, value: Value| {
@@ -174,8 +203,6 @@ fn conditions(filter: &RunFilter, ways: &[String], before: Option<RunId>, limit:
         sql.push_str(if place == 0 { " WHERE " } else { " AND " });
         sql.push_str(condition);
     }
-    args.push(limit.into());
-    sql.push_str(&format!(" ORDER BY id DESC LIMIT ${}", args.len()));
     (sql, args)
 }
 

@@ -4,7 +4,7 @@ use http::Method;
 
 use crate::own::{
     CSV, JSON, YAML, connections, data_stores, documents, flow_imports, flow_secrets, flow_versions, flows, hooks,
-    incomplete, modules, operations, package_versions, run_events, runs, stream, structures, tasks,
+    incomplete, mapping, modules, operations, package_versions, run_events, runs, stream, structures, tasks,
 };
 use crate::surface::Surface;
 
@@ -279,7 +279,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             modules::list,
             ("listModules", "Lists the kinds of modules, with the forms of their settings."),
         )
-        .gives::<Vec<modules::Shown>>()
+        .gives_list::<modules::Shown>()
         .told(
             Method::GET,
             "/modules/{module}/page",
@@ -287,6 +287,24 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             ("showModulePage", "Shows the page of the reference about a module."),
         )
         .gives_text("text/markdown")
+        .told(
+            Method::GET,
+            "/functions",
+            mapping::functions,
+            (
+                "showMappingLanguage",
+                "Tells what the mapping language offers: functions, names, operators, and those of filters.",
+            ),
+        )
+        .gives::<mapping::Language>()
+        .told(
+            Method::POST,
+            "/mapping/evaluate",
+            mapping::evaluate,
+            ("evaluateMapping", "Tries a template with bundles: its value, or what is wrong with it and where."),
+        )
+        .takes_form::<mapping::Attempt>()
+        .gives::<mapping::Answer>()
         .told(
             Method::GET,
             "/stream",
@@ -457,6 +475,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
         .gives_nothing()
         .told(Method::GET, "/runs", runs::find, ("findFlowRuns", "Finds runs of flows, newest first, page by page."))
         .asks::<runs::Wanted>()
+        .gives::<runs::Found>()
         .told(Method::GET, "/runs/{run}", flows::run, ("showFlowRun", "Shows a run with its operations."))
         .told(
             Method::GET,

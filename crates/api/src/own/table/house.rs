@@ -45,4 +45,5 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
         .asks::<audit::Wanted>()
         .told(Method::GET, "/status", status::status, ("showStatus", "Tells how much has gone round the loop."))
         .told(Method::GET, "/me", status::me, ("showMe", "Tells who is signed in."))
+        .gives::<status::Me>()
 }

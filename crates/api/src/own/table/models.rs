@@ -77,7 +77,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             models::list,
             ("listModels", "Lists the knowledge models of the packages that the caller may use."),
         )
-        .gives::<Vec<models::Model>>()
+        .gives_list::<models::Model>()
         .told(Method::GET, "/models/{model}", models::show, ("showModel", "Shows a knowledge model with its texts."))
         .gives::<models::ModelDetails>()
         .told(Method::PUT, "/models/{model}", models::put, ("putModel", "Stores the draft of a knowledge model."))
@@ -96,7 +96,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             models::preview,
             ("previewModel", "Tells what publishing the draft would do to the matched sets, without doing it."),
         )
-        .gives::<Vec<models::Preview>>()
+        .gives_list::<models::Preview>()
         .told(Method::POST, "/models/{model}/publish", models::publish, ("publishModel", "Publishes the draft."))
         .gives::<models::Published>()
         .told(
@@ -108,7 +108,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
                 "Lists what the published text says without effect, and the names in it that no event bears.",
             ),
         )
-        .gives::<Vec<Mistake>>()
+        .gives_list::<Mistake>()
         .told(
             Method::GET,
             "/models/{model}/state",
@@ -125,7 +125,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             versions::list,
             ("listModelVersions", "Lists the publications, the latest first."),
         )
-        .gives::<Vec<versions::Version>>()
+        .gives_list::<versions::Version>()
         .told(
             Method::GET,
             "/models/{model}/versions/{version}",
@@ -177,7 +177,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
                 "Lists the triggers of the published version: class, cost, cadence, and how much there is.",
             ),
         )
-        .gives::<Vec<models::Trigger>>()
+        .gives_list::<models::Trigger>()
         .told(
             Method::GET,
             "/models/{model}/triggers/{trigger}",
@@ -191,7 +191,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             models::matched,
             ("listMatched", "Lists the record instances that satisfy a trigger now."),
         )
-        .gives::<Vec<models::MatchedInstance>>()
+        .gives_list::<models::MatchedInstance>()
         .told(
             Method::GET,
             "/models/{model}/triggers/{trigger}/held",
@@ -222,7 +222,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             held::shadows,
             ("listShadows", "Lists what a trigger in shadow mode would have sent, the last 1,000."),
         )
-        .gives::<Vec<held::SignalShown>>()
+        .gives_list::<held::SignalShown>()
         .told(
             Method::GET,
             "/models/{model}/triggers/{trigger}/why/{identifier}",

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use jiff::tz::TimeZone;
 
 use super::general::followed;
-use super::{ANY, Function, array_at, at, function, text_at, whole_at};
+use super::{ANY, Function, array_at, at, copies, function, text_at, whole_at};
 use crate::mapping::evaluate::{compare, element, equal};
 use crate::value::Value;
 
@@ -32,7 +32,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     function("join", "join(array; separator)", 2, 2, |arguments, _| {
         let texts: Vec<String> = array_at(arguments, 0)?.iter().map(Value::to_text).collect();
-        Ok(Value::text(texts.join(&text_at(arguments, 1))))
+        let separator = text_at(arguments, 1);
+        copies(texts.len(), separator.len())?;
+        Ok(Value::text(texts.join(&separator)))
     }),
     function("add", "add(array; value; …)", 2, ANY, |arguments, _| {
         let mut values = array_at(arguments, 0)?;

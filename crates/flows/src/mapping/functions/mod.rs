@@ -9,10 +9,11 @@ mod calendar;
 mod date;
 mod general;
 mod math;
+mod summaries;
 mod text;
 
 use super::Problem;
-use super::evaluate::{Surroundings, evaluate};
+use super::evaluate::{Surroundings, evaluate, within};
 use super::expression::Expression;
 use crate::value::Value;
 
@@ -73,19 +74,26 @@ const fn lazy(
     Function { name, signature, arguments_min, arguments_max, body: Body::Expressions(body) }
 }
 
-/// All functions by family: the name of the family, and its functions.
+/// All functions by the group in which an editor shows them: its name, and a
+/// family of functions in it.
 pub static FUNCTIONS: [(&str, &[Function]); 7] = [
     ("general", general::FUNCTIONS),
     ("text", text::FUNCTIONS),
-    ("bytes", bytes::FUNCTIONS),
-    ("numbers", math::FUNCTIONS),
-    ("arrays", array::FUNCTIONS),
-    ("dates", date::FUNCTIONS),
-    ("calendar", calendar::FUNCTIONS),
+    ("text", bytes::FUNCTIONS),
+    ("math", math::FUNCTIONS),
+    ("array", array::FUNCTIONS),
+    ("date", date::FUNCTIONS),
+    ("date", calendar::FUNCTIONS),
 ];
 
 fn all() -> impl Iterator<Item = &'static Function> {
     FUNCTIONS.iter().flat_map(|(_, family)| family.iter())
+}
+
+/// Lists what the summaries are about, for the test of them.
+#[cfg(test)]
+pub(super) fn summaries() -> impl Iterator<Item = &'static str> {
+    summaries::SUMMARIES.iter().map(|(name, _)| *name)
 }
 
 /// Finds a function by its name.
@@ -116,6 +124,20 @@ pub(super) fn unknown(name: &str) -> String {
     if let Some((_, here)) = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere.eq_ignore_ascii_case(name)) {
         return format!("function \"{name}\" does not exist; use {here}");
     }
+    match near(name) {
+        Some(function) => format!("function \"{name}\" does not exist, perhaps {} is meant", function.signature),
+        None => format!("function \"{name}\" does not exist"),
+    }
+}
+
+/// Returns the name of a function that may have been meant, where nothing but
+/// the name is wrong.
+pub(super) fn nearest(name: &str) -> Option<String> {
+    let is_elsewhere = ELSEWHERE.iter().any(|(elsewhere, _)| elsewhere.eq_ignore_ascii_case(name));
+    near(name).filter(|_| !is_elsewhere).map(|function| function.name.to_owned())
+}
+
+fn near(name: &str) -> Option<&'static Function> {
     let lower = name.to_ascii_lowercase();
     let likeness = |function: &Function| {
         let known = function.name.to_ascii_lowercase();
@@ -123,15 +145,16 @@ pub(super) fn unknown(name: &str) -> String {
         if begins { 1.0 } else { strsim::damerau_levenshtein(&known, &lower) as f64 }
     };
     let near = all().map(|function| (likeness(function), function)).min_by(|left, right| left.0.total_cmp(&right.0));
-    match near {
-        Some((likeness, function)) if likeness <= 2.0 && lower.len() > 2 => {
-            format!("function \"{name}\" does not exist, perhaps {} is meant", function.signature)
-        }
-        _ => format!("function \"{name}\" does not exist"),
-    }
+    near.filter(|(likeness, _)| *likeness <= 2.0 && lower.len() > 2).map(|(_, function)| function)
 }
 
 impl Function {
+    /// Returns what it does, in a sentence.
+    pub fn summary(&self) -> &'static str {
+        let found = summaries::SUMMARIES.iter().find(|(name, _)| *name == self.name);
+        found.map_or("", |(_, summary)| summary)
+    }
+
     /// Computes the function; `place` is the byte at which its call begins.
     pub(super) fn call(
         &self,
@@ -147,10 +170,25 @@ impl Function {
             Body::Expressions(body) => body(arguments, around),
             Body::Values(body) => {
                 let values = arguments.iter().map(|each| evaluate(each, around)).collect::<Result<Vec<_>, _>>()?;
-                body(&values, around).map_err(|text| problem(format!("{}: {text}", self.name)))
+                // Both ends are held: a function may copy what it is given.
+                within(around, &values, place)?;
+                let value = body(&values, around).map_err(|text| problem(format!("{}: {text}", self.name)))?;
+                within(around, [&value], place)?;
+                Ok(value)
             }
         }
     }
+}
+
+/// Bytes of a text that is put together of many copies of another.
+const COPIES_BYTES_MAX: usize = 64 << 20;
+
+/// Refuses to make a text of so many copies that it would fill the memory.
+fn copies(count: usize, bytes: usize) -> Result<(), String> {
+    if count.saturating_mul(bytes) > COPIES_BYTES_MAX {
+        return Err(format!("the text would have more than {COPIES_BYTES_MAX} bytes"));
+    }
+    Ok(())
 }
 
 /// Returns an argument, absent where it was left out.

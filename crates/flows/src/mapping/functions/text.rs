@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use super::{ANY, Function, at, function, text_at, whole_at};
+use super::{ANY, Function, at, copies, function, text_at, whole_at};
 use crate::mapping::evaluate::equal;
 use crate::pattern::Pattern;
 use crate::value::Value;
@@ -117,7 +117,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     function("concat", "concat(separator; text; …)", 2, ANY, |arguments, _| {
         let texts: Vec<String> = arguments[1..].iter().map(Value::to_text).collect();
-        Ok(Value::text(texts.join(&text_at(arguments, 0))))
+        let separator = text_at(arguments, 0);
+        copies(texts.len(), separator.len())?;
+        Ok(Value::text(texts.join(&separator)))
     }),
     function("left", "left(text; length)", 2, 2, |arguments, _| {
         let length = usize::try_from(whole_at(arguments, 1)?).unwrap_or(0);
@@ -168,7 +170,10 @@ fn replace(arguments: &[Value]) -> Result<Value, String> {
     match Pattern::written(&search) {
         Some(pattern) => Ok(Value::text(pattern?.replace(&text, &new)?)),
         None if search.is_empty() => Ok(Value::text(text)),
-        None => Ok(Value::text(text.replace(&search, &new))),
+        None => {
+            copies(text.matches(&search).count(), new.len())?;
+            Ok(Value::text(text.replace(&search, &new)))
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use base::chance::SeededChance;
 use base::{Chance, Timestamp};
 
-use crate::mapping::{FUNCTIONS, Surroundings, Template};
+use crate::mapping::functions::summaries;
+use crate::mapping::{FUNCTIONS, Surroundings, Template, handbook, is_known};
 use crate::value::Value;
 
 struct Page {
@@ -39,12 +40,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/mapping")
 }
 
-/// The bundle that the introduction shows.
 fn page() -> Page {
-    let introduction = std::fs::read_to_string(folder().join("README.md")).expect("the introduction is there");
-    let json = introduction.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
-    let bundle = serde_json::from_str(json.expect("the introduction shows a bundle")).expect("it is JSON");
-    Page { bundle: Value::from_json(bundle), chance: SeededChance::new(1) }
+    Page { bundle: Value::from_json(handbook::example_bundle().clone()), chance: SeededChance::new(1) }
 }
 
 fn answered(page: &Page, expression: &str) -> String {
@@ -87,6 +84,9 @@ fn every_function_has_a_page_whose_examples_hold() {
         let name = path.file_name().expect("a file").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(path).expect("a page");
         let (now, expressions) = rewritten(&page, &text);
+        if !handbook::PAGES.contains(&text.as_str()) {
+            wrong.push(format!("{name}: the handbook does not have the page; add it there"));
+        }
         if now != text {
             if std::env::var_os("UPDATE_EXPECT").is_some() {
                 std::fs::write(path, &now).expect("the page can be written");
@@ -111,4 +111,32 @@ fn every_function_has_a_page_whose_examples_hold() {
     }
     wrong.extend(pages_of.keys().map(|name| format!("there is a page for {name}, and no such function")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_handbook_tells_every_function_with_an_example_that_holds() {
+    let page = page();
+    let explained = handbook::functions();
+    assert_eq!(explained.len(), FUNCTIONS.iter().map(|(_, family)| family.len()).sum::<usize>());
+    for each in explained {
+        let name = each.function.name;
+        assert!(each.function.summary().ends_with('.'), "{name} has no sentence in summaries.rs");
+        assert!(!each.examples.is_empty(), "no example of {name} comes to a value");
+        for example in &each.examples {
+            let value = Template::parse(&example.template).and_then(|template| template.evaluate(&page));
+            assert_eq!(value.expect("it can be evaluated").to_json(), example.result, "{}", example.template);
+        }
+    }
+    let about_functions_that_are_none =
+        summaries().filter(|name| !explained.iter().any(|each| each.function.name == *name));
+    assert_eq!(about_functions_that_are_none.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+#[test]
+fn the_handbook_tells_names_and_operators() {
+    let names: Vec<&str> = handbook::names().map(|(name, _)| name).collect();
+    assert!(names.iter().all(|name| is_known(name)) && names.contains(&"now") && names.contains(&"var"), "{names:?}");
+    let operators: Vec<(&str, String)> =
+        handbook::operators().into_iter().map(|operator| (operator.name, operator.also.join(" "))).collect();
+    expect_test::expect![[r#"[("|", "|| or"), ("&", "&& and"), ("=", "== ==="), ("!=", ""), ("<", ""), ("<=", ""), (">", ""), (">=", ""), ("+", ""), ("-", ""), ("*", ""), ("/", ""), ("%", "")]"#]].assert_eq(&format!("{operators:?}"));
 }
