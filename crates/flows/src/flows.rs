@@ -52,6 +52,7 @@ use crate::run::RunId;
 use crate::semantics::Semantics;
 use crate::tables::{self, FlowRow};
 use crate::work::door::Door;
+use crate::work::history::LookedAt;
 
 pub use again::{Again, StartingAt};
 pub use blueprints::{ImportOptions, ImportedFlow};
@@ -198,6 +199,8 @@ pub struct Flows {
     pub(crate) door: Door,
     /// Compiled texts by their hash.
     programs: Mutex<HashMap<String, Arc<Program>>>,
+    /// What was recomputed of runs that somebody looked at.
+    pub(crate) recomputed: Mutex<LookedAt>,
 }
 
 /// Rows of the audit trail in one answer.
@@ -236,6 +239,7 @@ impl Flows {
             gate: Gate::default(),
             door: Door::default(),
             programs: Mutex::default(),
+            recomputed: Mutex::default(),
         }
     }
 

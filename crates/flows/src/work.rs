@@ -24,7 +24,7 @@ mod count;
 mod ended;
 pub(crate) mod databricks;
 pub(crate) mod door;
-mod history;
+pub(crate) mod history;
 mod load;
 mod mail;
 pub(crate) mod perform;

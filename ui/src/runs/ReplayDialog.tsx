@@ -3,10 +3,12 @@
 
 import { useState } from "react";
 
+import { useQuery } from "@tanstack/react-query";
+
 import { Dialog } from "../kit/Dialog";
 import { Problem } from "../kit/Problem";
 import { useAgain } from "./acts";
-import type { Again, ReplayOf, RunWhole } from "./api";
+import { readOperations, type Again, type ReplayOf, type RunWhole } from "./api";
 import { JsonField, jsonOf } from "./JsonField";
 import { VersionChoice } from "./ReplayManyDialog";
 import { bundlesSeenAt } from "./seen";
@@ -26,10 +28,11 @@ export function ReplayDialog({ run, from, nameOf, onClose }: Props) {
   const [of, setOf] = useState<ReplayOf>("its-version");
   // What is not changed is not sent, so that it stays exactly what it was.
   const [texts, setTexts] = useState<Record<string, string>>({});
+  const whole = useQuery({ queryKey: ["operation", run.id, "all"], queryFn: () => readOperations(run.id), enabled: from !== "start" });
   const parts: [string, string, unknown][] =
     from === "start"
       ? [["input", "What the run begins with", run.input]]
-      : Object.entries(bundlesSeenAt(run.operations, from)).map(([module, bundle]) => [module, `Bundle of ${nameOf(Number(module))} (${module})`, bundle]);
+      : Object.entries(bundlesSeenAt(whole.data ?? [], from)).map(([module, bundle]) => [module, `Bundle of ${nameOf(Number(module))} (${module})`, bundle]);
   const unreadable = Object.values(texts).some((text) => "wrong" in jsonOf(text));
   const changed = parts.filter(([key, , value]) => texts[key] !== undefined && texts[key] !== pretty(value));
 
@@ -58,7 +61,9 @@ export function ReplayDialog({ run, from, nameOf, onClose }: Props) {
     >
       <p className="muted">What was done outside from there on is done again.</p>
       <VersionChoice of={of} onChange={setOf} />
-      {parts.length === 0 && <p>Nothing stood before this operation that could be changed.</p>}
+      {whole.isLoading && <p className="muted">Loading …</p>}
+      {whole.error !== null && <Problem error={whole.error} onRetry={() => void whole.refetch()} />}
+      {parts.length === 0 && !whole.isLoading && whole.error === null && <p>Nothing stood before this operation that could be changed.</p>}
       {parts.map(([key, label, value]) => (
         <JsonField
           key={key}

@@ -7,7 +7,7 @@ import * as Popover from "@radix-ui/react-popover";
 import { ChevronLeft, ChevronRight, LoaderCircle, X } from "lucide-react";
 
 import type { Done } from "../flows/editor/types";
-import { OperationDetail } from "./OperationDetail";
+import { OperationShown } from "./OperationShown";
 import { useShownRun } from "./shownRun";
 import { operationWord } from "./words";
 import "./runs.css";
@@ -93,10 +93,10 @@ function Operations({ module }: { module: number }) {
           Run <code>{run.id}</code>
         </p>
       )}
-      {operation === undefined ? (
+      {operation === undefined || run === null ? (
         <p className="muted">It has not finished an operation yet.</p>
       ) : (
-        <OperationDetail key={operation.number} operation={operation} choices={choices} />
+        <OperationShown key={operation.number} run={run.id} outline={operation} choices={choices} />
       )}
     </>
   );

@@ -10,6 +10,7 @@ import { Page } from "../kit/Page";
 import { Problem } from "../kit/Problem";
 import { useAddressValue } from "../kit/address";
 import { readFlow, readForm, readRun, startRun } from "./api";
+import { useOperation } from "./OperationShown";
 import { RunForm } from "./RunForm";
 import { AskedTask } from "./RunParts";
 import { ValueTree } from "./Tree";
@@ -59,7 +60,8 @@ function Progress({ run: id, onAgain }: { run: string; onAgain: () => void }) {
   });
   if (run.error !== null) return <Problem error={run.error} onRetry={() => void run.refetch()} />;
   const shown = run.data;
-  const last = shown?.operations.findLast(({ status, output }) => status !== "filtered" && output.length > 0);
+  const isOver = shown?.state === "ended";
+  const last = useOperation(id, isOver ? shown.operations.findLast(({ status }) => status !== "filtered")?.number : undefined).data;
   return (
     <div className="runs-progress">
       <p role="status">
@@ -74,7 +76,7 @@ function Progress({ run: id, onAgain }: { run: string; onAgain: () => void }) {
       </p>
       {shown?.status === "held" ? <p>{heldWords(shown)}</p> : shown?.reason != null && <p className={shown.status === "error" ? "problem" : undefined}>{shown.reason}</p>}
       {shown !== undefined && <AskedTask run={shown} />}
-      {shown?.state === "ended" && last !== undefined && <ValueTree title="Result" value={last.output.length === 1 ? last.output[0] : last.output} />}
+      {last !== undefined && last.output.length > 0 && <ValueTree title="Result" value={last.output.length === 1 ? last.output[0] : last.output} />}
       <div className="actions">
         <Link className="button" href={`/runs/${id}`}>
           See what it did

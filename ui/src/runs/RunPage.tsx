@@ -3,7 +3,7 @@
 
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { Link, useParams, useSearch } from "wouter";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { RotateCcw, Square } from "lucide-react";
 
 import { ApiError } from "../api/client";
@@ -17,6 +17,7 @@ import { useAddressValue } from "../kit/address";
 import { Decide, useCancel } from "./acts";
 import { readRun, type RunWhole } from "./api";
 import { OperationDetail } from "./OperationDetail";
+import { OperationShown } from "./OperationShown";
 import { ReplayDialog } from "./ReplayDialog";
 import { RunCanvas } from "./RunCanvas";
 import { AskedTask, Choices, Facts, Totals } from "./RunParts";
@@ -36,9 +37,10 @@ const ADDRESS_AFTER_MS = 300;
 
 export default function RunPage() {
   const { run: id } = useParams<{ run: string }>();
+  const queries = useQueryClient();
   const run = useQuery({
     queryKey: ["run", id],
-    queryFn: () => readRun(id!),
+    queryFn: () => readRun(id!, queries.getQueryData<RunWhole>(["run", id])?.operations),
     refetchInterval: (query) => (query.state.data?.state === "live" ? LOOK_EVERY_MS : false),
   });
   if (run.data !== undefined) return <Shown key={id} run={run.data} />;
@@ -154,13 +156,13 @@ function Shown({ run }: { run: RunWhole }) {
                     <>
                       <header>
                         <h2>
-                          {operation.number}. {nameOf(operation.module)} <code>{operation.kind}</code>
+                          {operation.number}. {nameOf(operation.module)} <code>{run.modules.find(({ module }) => module === operation.module)?.kind}</code>
                         </h2>
                         <button type="button" onClick={() => setAgain(operation.number)}>
                           Run again from here
                         </button>
                       </header>
-                      <OperationDetail key={operation.number} operation={operation} choices={choices} />
+                      <OperationShown key={operation.number} run={run.id} outline={operation} choices={choices} />
                     </>
                   )}
                   {run.inFlight !== undefined && position >= operations.length && (

@@ -85,7 +85,8 @@ export interface RunWhole extends Run {
   input: unknown[];
   causes?: string[];
   modules: ModuleTotal[];
-  operations: Operation[];
+  /** Without their bundles; those are read one by one. */
+  operations: Outline[];
   choices?: Choice[];
   inFlight?: { module: number; path: string; since: string; attempt: number };
   late?: Operation;
@@ -110,7 +111,28 @@ const V1 = "/api/v1";
 const part = encodeURIComponent;
 
 export const findRuns = (query: URLSearchParams) => json<RunsFound>("GET", `${V1}/runs?${query.toString()}`);
-export const readRun = (run: string) => json<RunWhole>("GET", `${V1}/runs/${part(run)}`);
+
+/** Reads a run. What is known of its operations is not asked for again: none of them changes, only more follow. */
+export async function readRun(run: string, known: readonly Outline[] = []): Promise<RunWhole> {
+  const [head, outlines] = await Promise.all([json<RunWhole>("GET", `${V1}/runs/${part(run)}?operations=false`), readOutlines(run, known)]);
+  // The head may be newer than the list that was read beside it.
+  const operations = head.operationCount > outlines.length ? await readOutlines(run, outlines) : outlines;
+  return { ...head, operations };
+}
+
+async function readOutlines(run: string, known: readonly Outline[]): Promise<Outline[]> {
+  let all = [...known];
+  for (;;) {
+    const after = all.at(-1)?.number ?? 0;
+    const page = await json<{ operations: Outline[]; next: number | null }>("GET", `${V1}/runs/${part(run)}/operations?light=true&limit=10000&after=${after}`);
+    all = all.concat(page.operations);
+    if (page.next === null) return all;
+  }
+}
+
+export const readOperation = (run: string, number: number) => json<Operation>("GET", `${V1}/runs/${part(run)}/operations/${number}`);
+/** All operations of a run with their bundles. */
+export const readOperations = async (run: string) => (await json<{ operations: Operation[] }>("GET", `${V1}/runs/${part(run)}`)).operations;
 export const cancelRun = (run: string) => json<void>("POST", `${V1}/runs/${part(run)}/cancel`);
 export const decideRun = (run: string, decision: "repeat" | "abandon") =>
   json<void>("POST", `${V1}/runs/${part(run)}/decide`, { decision });

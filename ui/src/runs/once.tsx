@@ -54,10 +54,12 @@ export function useRunOnce(flow: string): RunOnce {
   const follow = useCallback(
     async (run: string) => {
       const turn = (follows.current += 1);
+      let known: RunWhole["operations"] = [];
       while (turn === follows.current) {
         const asked = performance.now();
         try {
-          const now = await readRun(run);
+          const now = await readRun(run, known);
+          known = now.operations;
           if (turn !== follows.current) return;
           setShown(now);
           useShownRun.setState({ run: now, upTo: null });

@@ -12,10 +12,10 @@ use flows::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::body::{self, Text};
+use crate::body::{self, Query, Text};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
@@ -238,15 +238,34 @@ pub(super) async fn deactivate(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// How much of a run is wanted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Extent {
+    /// `false` leaves the operations out; they can be had page by page.
+    #[serde(default = "yes")]
+    operations: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// Shows a run with its operations.
 pub(super) async fn run(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(run): Path<String>,
+    Query(extent): Query<Extent>,
 ) -> Result<Json<RunWithOperations>, Fault> {
     rights::use_flows(&app, &actor).await?;
     let details = app.flows.run_details(read_id(&run)?).await?;
-    Ok(Json(RunWithOperations::new(details, app.clock.now())))
+    let mut shown = RunWithOperations::new(details, app.clock.now());
+    if !extent.operations {
+        shown.operations.clear();
+    }
+    Ok(Json(shown))
 }
 
 /// Takes a person's decision about a run that is in doubt or parked.

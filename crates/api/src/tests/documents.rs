@@ -107,6 +107,9 @@ async fn what_a_run_did_is_told_page_by_page_and_as_samples() {
         of_three["operations"].as_array().expect("a list").iter().map(|one| &one["output"][0]["value"]).collect();
     assert_eq!(values, ["turn 1", "turn 2", "turn 3"]);
     assert_eq!(page("after=5").await.json()["operations"], json!([]));
+    let head = house.call(&format!("GET /api/v1/runs/{run}?operations=false"), "").await.json();
+    assert_eq!(head["operations"], json!([]));
+    assert_eq!(head["modules"].as_array().map(Vec::len), Some(3), "{head}");
     let one = house.call(&format!("GET /api/v1/runs/{run}/operations/2"), "").await.json();
     assert_eq!(one["number"], 2);
     assert_eq!(house.call(&format!("GET /api/v1/runs/{run}/operations/6"), "").await.status, StatusCode::NOT_FOUND);

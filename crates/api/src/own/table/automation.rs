@@ -477,6 +477,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
         .asks::<runs::Wanted>()
         .gives::<runs::Found>()
         .told(Method::GET, "/runs/{run}", flows::run, ("showFlowRun", "Shows a run with its operations."))
+        .asks::<flows::Extent>()
         .told(
             Method::GET,
             "/runs/{run}/operations",

@@ -106,6 +106,22 @@ flow:
 }
 
 #[tokio::test]
+async fn a_run_that_was_looked_at_before_looks_the_same_until_it_is_forgotten() {
+    for (engine, _guard, house) in houses() {
+        let flows = house.engine(Arc::new(ScriptedHttp::default()), 1);
+        flows.put(&ann(), "nap", NAP).await.expect("a draft");
+        let run = flows.run_once(&ann(), "nap", json!({"fails": "no vendor"})).await.expect("a run");
+        flows.run_until_idle().await;
+        let first = flows.run_details(run).await.expect("a run");
+        assert_eq!(first, flows.run_details(run).await.expect("a run"), "{engine}");
+        assert_eq!(first, house.engine(Arc::new(ScriptedHttp::default()), 2).run_details(run).await.expect("a run"));
+        let later = house.clock.advance(Duration::from_mins(1));
+        assert_eq!(flows.forget_runs_before(later).await.expect("it is forgotten"), 1);
+        assert!(matches!(flows.run_details(run).await, Err(Error::UnknownRun { id }) if id == run), "{engine}");
+    }
+}
+
+#[tokio::test]
 async fn a_cancelled_run_goes_no_further() {
     for (_engine, _guard, house) in houses() {
         let http = Arc::new(ScriptedHttp::default());
