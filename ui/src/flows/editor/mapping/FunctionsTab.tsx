@@ -68,7 +68,7 @@ function OneFunction({ one }: { one: MappingFunction }) {
   );
 }
 
-/** Names that stand for a value, and what stands between values. */
+/** Keywords, which stand for a value, and what stands between values. */
 export function NamesTab() {
   const { data, error, refetch } = useLanguage();
   if (error !== null && data === undefined) return <Problem error={error} onRetry={() => void refetch()} />;
@@ -76,7 +76,7 @@ export function NamesTab() {
   return (
     <>
       <div className="mapping-source">
-        <h4>Names</h4>
+        <h4>Keywords</h4>
         <ul className="mapping-items">
           {data.keywords.map(({ name, summary }) => (
             <Word key={name} text={name} summary={summary} />
@@ -86,7 +86,7 @@ export function NamesTab() {
       <div className="mapping-source">
         <h4>Operators, the weakest first</h4>
         <ul className="mapping-items">
-          {data.operators.map(({ name, also = [], summary }) => (
+          {data.operators.map(({ name, also, summary }) => (
             <Word key={name} text={name} summary={also.length > 0 ? `${summary} (also ${also.join(" ")})` : summary} />
           ))}
         </ul>

@@ -26,7 +26,7 @@ export function LiveResult({ outcome, onMend }: Props) {
           <CircleAlert aria-hidden="true" size={14} />
           <span>
             {sentence(message)}
-            {fix !== undefined && onMend !== undefined && (
+            {fix != null && onMend !== undefined && (
               <button type="button" className="result-mend" onClick={() => onMend(fix, start, end)}>
                 Write <code>{fix}</code>
               </button>

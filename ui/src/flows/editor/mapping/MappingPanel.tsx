@@ -34,7 +34,7 @@ export function MappingPanel() {
           tabs={[
             { id: "values", name: "Values", content: <ValuesTab /> },
             { id: "functions", name: "Functions", content: <FunctionsTab /> },
-            { id: "names", name: "Names and operators", content: <NamesTab /> },
+            { id: "names", name: "Keywords and operators", content: <NamesTab /> },
           ]}
         />
       )}

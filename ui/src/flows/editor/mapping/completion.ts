@@ -72,7 +72,7 @@ function optionsFor(sources: Source[], language: Language | null, inside: boolea
     options.push({ label: one.name, detail: one.signature.slice(one.name.length), section, boost: -20, apply: applying({ kind: "function", name: one.name, bare: /\(\s*\)$/.test(one.signature) }), info: () => aboutFunction(one) });
   }
   for (const { name, summary } of language.keywords) {
-    options.push({ label: name, section: { name: "Names", rank: 2000 }, boost: -30, info: summary, apply: applying({ kind: "word", text: name }) });
+    options.push({ label: name, section: { name: "Keywords", rank: 2000 }, boost: -30, info: summary, apply: applying({ kind: "word", text: name }) });
   }
   if (!inside) return options;
   for (const { name, summary } of language.operators) {

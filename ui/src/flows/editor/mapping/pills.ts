@@ -96,17 +96,24 @@ class Pill extends WidgetType {
 
   override toDOM(): HTMLElement {
     const pill = document.createElement("span");
-    pill.className = `pill ${this.meant.kind}${this.selected ? " selected" : ""}${this.wrong ? " wrong" : ""}`;
-    if (this.meant.source !== null) pill.style.setProperty("--app", this.meant.source.colour);
     pill.draggable = true;
-    if (this.number !== null) {
-      const number = document.createElement("span");
-      number.className = "pill-number";
-      number.textContent = String(this.number);
-      pill.append(number, " ");
-    }
-    pill.append(this.meant.label);
+    this.draw(pill);
     return pill;
+  }
+
+  /** A pill that is touched stays the same element, or the touch would be no click. */
+  override updateDOM(pill: HTMLElement): boolean {
+    this.draw(pill);
+    return true;
+  }
+
+  private draw(pill: HTMLElement): void {
+    pill.className = `pill ${this.meant.kind}${this.selected ? " selected" : ""}${this.wrong ? " wrong" : ""}${this.meant.source === null ? " plain" : ""}`;
+    if (this.meant.source !== null) pill.style.setProperty("--app", this.meant.source.colour);
+    const number = document.createElement("span");
+    number.className = "pill-number";
+    number.textContent = String(this.number);
+    pill.replaceChildren(...(this.number === null ? [] : [number, " "]), this.meant.label);
   }
 
   override ignoreEvent(): boolean {
