@@ -2,6 +2,7 @@
 // out, and no other site can read it.
 
 import { forgetAll } from "./flows/editor/history";
+import { forgetPasted } from "./flows/editor/mapping/pasted";
 
 const PLACE = "loopwright.app-key";
 
@@ -21,4 +22,5 @@ export function signIn(key: string): void {
 export function signOut(): void {
   sessionStorage.removeItem(PLACE);
   forgetAll();
+  forgetPasted();
 }

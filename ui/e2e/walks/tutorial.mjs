@@ -122,7 +122,7 @@ export const steps = [
         await filter.getByLabel("Label").fill(name);
         await filter.getByRole("textbox", { name: "Value", exact: true }).click();
         await filter.getByRole("button", { name: "Status code" }).first().click();
-        await filter.getByLabel("Operator").selectOption(operator);
+        await filter.getByLabel("Operator", { exact: true }).selectOption(operator);
         await filter.getByLabel("Compared with").fill("200");
         await saved(page);
       }

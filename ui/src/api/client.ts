@@ -47,14 +47,15 @@ export async function told<Data>(call: Promise<Answer<Data>>): Promise<Data> {
  * Calls an address whose body the description does not tell yet, or that is not
  * JSON. Prefer {@link api}.
  */
-export async function send(method: string, path: string, body?: BodyInit, headers: HeadersInit = {}): Promise<Response> {
+export async function send(method: string, path: string, body?: BodyInit, headers: HeadersInit = {}, signal?: AbortSignal): Promise<Response> {
   const asked = new Headers(headers);
   const header = authorization();
   if (header !== null) asked.set("authorization", header);
   let response: Response;
   try {
-    response = await fetch(path, { method, headers: asked, body: body ?? null });
-  } catch {
+    response = await fetch(path, { method, headers: asked, body: body ?? null, signal: signal ?? null });
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
     throw new ApiError(0, "The server does not answer. Is it running?", null);
   }
   if (!response.ok) throw errorOf(response, await response.text());
@@ -62,11 +63,11 @@ export async function send(method: string, path: string, body?: BodyInit, header
 }
 
 /** The same for JSON both ways. */
-export async function json<Data>(method: string, path: string, body?: unknown): Promise<Data> {
+export async function json<Data>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Data> {
   const text = body === undefined ? undefined : writeJson(body);
   const headers: HeadersInit = { accept: "application/json" };
   if (text !== undefined) headers["content-type"] = "application/json";
-  const response = await send(method, path, text, headers);
+  const response = await send(method, path, text, headers, signal);
   const answer = await response.text();
   return (answer === "" ? undefined : readJson(answer)) as Data;
 }

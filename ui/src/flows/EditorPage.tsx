@@ -18,6 +18,7 @@ import { Conflict } from "./editor/Conflict";
 import { FlowSearch } from "./editor/FlowSearch";
 import { recall, type Kept } from "./editor/history";
 import { same } from "./editor/merge";
+import { ScopeOf } from "./editor/mapping/scoped";
 import { FilterPanel, ModulePanel } from "./editor/panel";
 import { useSaving } from "./editor/saving";
 import { createEditor, EditorProvider, useEditor, type EditorStore } from "./editor/store";
@@ -202,7 +203,9 @@ function Side() {
   const Panel = selection.kind === "module" ? ModulePanel : FilterPanel;
   return (
     <aside className="editor-side" aria-label={selection.kind === "module" ? "Settings of the module" : "Filter on the wire"}>
-      <Panel key={selection.kind === "module" ? selection.id : `to ${selection.to}`} />
+      <ScopeOf module={selection.kind === "module" ? selection.id : selection.to}>
+        <Panel key={selection.kind === "module" ? selection.id : `to ${selection.to}`} />
+      </ScopeOf>
     </aside>
   );
 }

@@ -11,6 +11,11 @@ import { useEditorStore, type EditorStore } from "./store";
 
 const STEP = 20;
 
+/** Where an event began, also inside of a field that has a shadow root. */
+function began(event: Event): EventTarget | null {
+  return event.composedPath()[0] ?? event.target;
+}
+
 function writes(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest("input, textarea, select, [contenteditable=true], dialog, [role=menu]") !== null;
 }
@@ -35,7 +40,7 @@ export function useKeys(frame: RefObject<HTMLElement | null>, graph: Graph): voi
       requestAnimationFrame(() => frame.current?.querySelector<HTMLElement>(`.react-flow__node[data-id="${id}"]`)?.focus({ preventScroll: true }));
     };
     const pressed = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || writes(event.target)) return;
+      if (event.defaultPrevented || writes(began(event))) return;
       const command = event.ctrlKey || event.metaKey;
       const key = event.key.toLowerCase();
       if (command && key === "z") act(event, () => (event.shiftKey ? store.getState().redo() : store.getState().undo()));
@@ -62,7 +67,7 @@ export function useKeys(frame: RefObject<HTMLElement | null>, graph: Graph): voi
       }
     };
     const copy = (event: ClipboardEvent) => {
-      if (writes(event.target) || !onCanvas(event.target, frame.current) || String(getSelection()) !== "") return;
+      if (writes(began(event)) || !onCanvas(event.target, frame.current) || String(getSelection()) !== "") return;
       const text = clipboardText(store);
       if (text === null) return;
       event.preventDefault();
@@ -71,7 +76,7 @@ export function useKeys(frame: RefObject<HTMLElement | null>, graph: Graph): voi
       if (event.type === "cut") removePicked(store);
     };
     const paste = (event: ClipboardEvent) => {
-      if (writes(event.target) || !onCanvas(event.target, frame.current)) return;
+      if (writes(began(event)) || !onCanvas(event.target, frame.current)) return;
       const text = event.clipboardData?.getData("text/plain") ?? "";
       if (pasteText(store, text) > 0) event.preventDefault();
     };

@@ -56,6 +56,8 @@ export interface Sample {
   input: unknown;
   run: string;
   at: string;
+  /** A person pasted it in this browser; no run gave it. */
+  pasted?: boolean;
 }
 
 /** What is selected on the canvas. */

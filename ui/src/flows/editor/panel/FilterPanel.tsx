@@ -3,10 +3,10 @@ import { Plus, Trash2, X } from "lucide-react";
 
 import type { Condition, Filter } from "../document";
 import { find, setFilter } from "../edits";
+import { MappingPanel } from "../mapping/MappingPanel";
+import { TemplateInput } from "../mapping/TemplateInput";
 import { useEditor, useEditorStore } from "../store";
-import { TemplateInput } from "./inputs";
 import { asText } from "./fields";
-import { MappingTree } from "./MappingTree";
 import { GROUPS, operatorOf } from "./operators";
 
 const NEW: Condition = { a: "", o: "number:equal", b: "" };
@@ -78,8 +78,8 @@ export function FilterPanel() {
             )}
           </div>
         )}
-        <MappingTree module={to} />
       </div>
+      <MappingPanel />
     </div>
   );
 }

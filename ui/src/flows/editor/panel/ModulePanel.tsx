@@ -1,15 +1,16 @@
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { X } from "lucide-react";
 
 import type { ModuleNode } from "../document";
 import { find, setDesigner, update } from "../edits";
+import { MappingPanel } from "../mapping/MappingPanel";
+import { runsAlone } from "../mapping/outputs";
+import { RunAlone } from "../mapping/RunAlone";
 import { useEditor, useEditorStore } from "../store";
 import type { ModuleKind } from "../types";
 import { fieldsOf, partOf, shownFields, unknownNames, withValue, type Field, type Part } from "./fields";
 import { isRare } from "./rules";
 import { FieldInput } from "./inputs";
-import { useTarget } from "./inserting";
-import { MappingTree } from "./MappingTree";
 import { writeJson } from "../../../api/exact";
 
 /** The settings of the module that is selected. */
@@ -19,8 +20,6 @@ export function ModulePanel() {
   const module = useEditor((editor) => (id === null ? undefined : find(editor.document, id)?.module));
   const kind = useEditor((editor) => (module === undefined ? undefined : editor.kinds.get(module.module)));
   const store = useEditorStore();
-  // Another module's field must not be written into.
-  useEffect(() => () => useTarget.setState({ target: null }), [id]);
   if (module === undefined) return null;
   return (
     <div className="panel">
@@ -35,6 +34,7 @@ export function ModulePanel() {
           <p className="muted panel-kind">
             {kind?.appName ?? "Unknown app"} · module {module.id}
           </p>
+          {runsAlone(kind) && <RunAlone module={module.id} name={module.metadata?.designer?.name ?? kind?.label ?? module.module} />}
         </div>
         <button type="button" className="icon" aria-label="Close the settings" onClick={() => store.getState().setOpen(false)}>
           <X aria-hidden="true" size={18} />
@@ -50,8 +50,8 @@ export function ModulePanel() {
         )}
         <Name module={module} />
         {kind !== undefined && <Form module={module} kind={kind} />}
-        <MappingTree module={module.id} />
       </div>
+      <MappingPanel />
     </div>
   );
 }

@@ -1,12 +1,12 @@
 // The parts of a form. Each is given a value and says what it becomes.
 
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { useId, useState, type ReactNode } from "react";
 import { ArrowDown, ArrowUp, Plus, Trash2 } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
 
 import { json } from "../../../api/client";
 import { asText, type Field } from "./fields";
-import { aimAt, spliced } from "./inserting";
+import { TemplateInput } from "../mapping/TemplateInput";
 import { readJson, writeJson } from "../../../api/exact";
 
 interface Props {
@@ -44,7 +44,7 @@ export function FieldInput(props: Props) {
           {field.hint}
         </p>
       )}
-      {problem !== undefined && (
+      {problem !== undefined && !isTemplate(props) && (
         <p className="panel-problem" id={`${id}-problem`}>
           {problem}
         </p>
@@ -61,10 +61,27 @@ export function FieldInput(props: Props) {
   }
   return (
     <div className="field">
-      <label htmlFor={id}>{label}</label>
+      {isTemplate(props) ? (
+        // The field inside says its own name; a click on this one goes there.
+        <span className="label" onClick={() => document.getElementById(id)?.focus()}>
+          {label}
+        </span>
+      ) : (
+        <label htmlFor={id}>{label}</label>
+      )}
       {body}
     </div>
   );
+}
+
+/** Whether values can be mapped into it, as it is now. */
+function isTemplate({ field, value }: Props): boolean {
+  if (field.kind === "yes-no") return isMapped(value);
+  return (field.kind === "template" || field.kind === "json") && field.picker === null;
+}
+
+function isMapped(value: unknown): value is string {
+  return typeof value === "string" && value.includes("{{");
 }
 
 type Inner = Props & { id: string; described: string | undefined };
@@ -74,7 +91,7 @@ function Input(props: Inner) {
   if (field.picker !== null && (field.kind === "text" || field.kind === "template" || field.kind === "json")) return <Picker {...props} />;
   switch (field.kind) {
     case "template":
-      return <TemplateInput id={id} described={described} text={asText(value)} onChange={onChange} readonly={readonly} />;
+      return <TemplateInput {...aboutTemplate(props)} text={asText(value)} onChange={onChange} />;
     case "yes-no":
       return <YesNo {...props} />;
     case "choice":
@@ -117,61 +134,15 @@ function Input(props: Inner) {
   }
 }
 
-interface TemplateProps {
-  id: string;
-  described?: string | undefined;
-  text: string;
-  onChange: (text: string) => void;
-  readonly: boolean;
-  label?: string;
+/** What a template field is told, beside its text. Ids of what stands around it do not reach it. */
+function aboutTemplate({ field, problem, readonly, id }: Inner) {
+  return { id, label: field.label, described: field.hint ?? undefined, problem, readonly, required: field.required };
 }
 
-/** A text into which values can be mapped; it grows with what is in it. */
-export function TemplateInput({ id, described, text, onChange, readonly, label }: TemplateProps) {
-  const element = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
-    const area = element.current;
-    if (area === null) return;
-    area.style.height = "auto";
-    area.style.height = `${Math.min(320, area.scrollHeight + 2)}px`;
-  }, [text]);
-  const put = (inserted: string) => {
-    const area = element.current;
-    if (area === null || readonly) return;
-    const at = area.selectionStart + inserted.length;
-    onChange(spliced(area, inserted));
-    requestAnimationFrame(() => {
-      area.focus();
-      area.setSelectionRange(at, at);
-    });
-  };
-  return (
-    <textarea
-      ref={element}
-      id={id}
-      rows={1}
-      className="panel-template"
-      aria-describedby={described}
-      aria-label={label}
-      spellCheck={false}
-      readOnly={readonly}
-      value={text}
-      onFocus={() => aimAt({ id, insert: put })}
-      onChange={(event) => onChange(event.target.value)}
-      onDragOver={(event) => event.dataTransfer.types.includes("text/plain") && event.preventDefault()}
-      onDrop={(event) => {
-        event.preventDefault();
-        put(event.dataTransfer.getData("text/plain"));
-      }}
-    />
-  );
-}
-
-function YesNo({ field, value, onChange, readonly, id, described }: Inner) {
+function YesNo(props: Inner) {
+  const { field, value, onChange, readonly, id, described } = props;
   // A text here is a mapped value, which is for the template field.
-  if (typeof value === "string" && value.includes("{{")) {
-    return <TemplateInput id={id} described={described} text={value} onChange={onChange} readonly={readonly} />;
-  }
+  if (isMapped(value)) return <TemplateInput {...aboutTemplate(props)} text={value} onChange={onChange} />;
   const now = value === undefined || value === null || value === "" ? field.fallback : value;
   const choose = (next: boolean) => () => onChange(next);
   return (
@@ -282,17 +253,26 @@ function List({ field, value, onChange, readonly, id }: Inner) {
 }
 
 /** A value of any form, written as JSON; a text that is none is kept as a text. */
-function JsonInput({ value, onChange, readonly, id, described }: Inner) {
-  const read = (text: string) => {
-    if (text === "") return undefined;
-    try {
-      return readJson(text) as unknown;
-    } catch {
-      return text;
-    }
+function JsonInput(props: Inner) {
+  const { value, onChange } = props;
+  const [typed, setTyped] = useState<{ text: string; value: unknown } | null>(null);
+  // What is being written stays as it is written, while the value is still that one.
+  const text = typed !== null && typed.value === value ? typed.text : typeof value === "string" ? value : value === undefined ? "" : writeJson(value, 2);
+  const change = (next: string) => {
+    const read = readOrText(next);
+    setTyped({ text: next, value: read });
+    onChange(read);
   };
-  const text = typeof value === "string" ? value : value === undefined ? "" : writeJson(value, 2);
-  return <TemplateInput id={id} described={described} text={text} readonly={readonly} onChange={(next) => onChange(read(next))} />;
+  return <TemplateInput {...aboutTemplate(props)} text={text} onChange={change} />;
+}
+
+function readOrText(text: string): unknown {
+  if (text === "") return undefined;
+  try {
+    return readJson(text);
+  } catch {
+    return text;
+  }
 }
 
 const LISTS: Record<string, { path: string; name: (one: Record<string, unknown>) => [value: string, label: string] }> = {

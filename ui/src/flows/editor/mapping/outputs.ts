@@ -10,6 +10,8 @@ import { writeJson } from "../../../api/exact";
 export interface Item {
   /** As it is written between braces: `2.data.run_id`. */
   path: string;
+  /** As the bundle has it. */
+  name: string;
   label: string;
   kind: string;
   /** The last real value; absent before a first run. */
@@ -22,8 +24,14 @@ export interface Source {
   id: number;
   name: string;
   colour: string;
-  /** The values are real ones, from its last run. */
+  /** The values are real ones: of its last run, or pasted. */
   real: boolean;
+  /** Somebody pasted them. */
+  pasted: boolean;
+  /** It can be run without the others. */
+  alone: boolean;
+  /** What it gave last; absent before a first run. */
+  bundle?: unknown;
   items: Item[];
 }
 
@@ -38,9 +46,21 @@ export function sourcesFor(
   samples: Record<number, Sample>,
 ): Source[] {
   return before(document, id)
+    .filter((module) => gives(kinds.get(module.module), samples[module.id]))
     .map((module) => sourceOf(module, kinds.get(module.module), samples[module.id]))
-    .filter((source) => source.items.length > 0)
     .reverse();
+}
+
+const GIVING = new Set(["start", "action", "effect", "loop", "aggregator"]);
+const ALONE = new Set(["action", "effect", "loop"]);
+
+function gives(kind: ModuleKind | undefined, sample: Sample | undefined): boolean {
+  return sample !== undefined || (kind !== undefined && (GIVING.has(kind.kind) || kind.outputs.length > 0));
+}
+
+/** Whether a kind of module can be run without the others. */
+export function runsAlone(kind: ModuleKind | undefined): boolean {
+  return kind !== undefined && ALONE.has(kind.kind);
 }
 
 function sourceOf(module: ModuleNode, kind: ModuleKind | undefined, sample: Sample | undefined): Source {
@@ -49,9 +69,15 @@ function sourceOf(module: ModuleNode, kind: ModuleKind | undefined, sample: Samp
   const real = typeof last === "object" && last !== null;
   const items = real ? itemsOfValue(last as object, path, 0) : (kind?.outputs ?? []).map((field) => itemOfField(field, path));
   const labels = new Map((kind?.outputs ?? []).map((field) => [field.name, field.label]));
-  for (const item of items) item.label = labels.get(item.label) ?? item.label;
+  for (const item of items) item.label = labels.get(item.name) ?? item.label;
   const name = module.metadata?.designer?.name ?? kind?.label ?? module.module;
-  return { id: module.id, name, colour: kind?.colour ?? "#555", real, items };
+  const source = { id: module.id, name, colour: kind?.colour ?? "#555", real, pasted: sample?.pasted === true, alone: runsAlone(kind), items };
+  return real ? { ...source, bundle: last } : source;
+}
+
+/** The items of a collection that stands at a path. */
+export function itemsOf(value: object, path: string): Item[] {
+  return itemsOfValue(value, path, 0);
 }
 
 function itemsOfValue(value: object, path: string, depth: number): Item[] {
@@ -61,24 +87,24 @@ function itemsOfValue(value: object, path: string, depth: number): Item[] {
     .map(([name, inner]) => itemOfValue(name, inner, `${path}.${quoted(name)}`, depth));
 }
 
-function itemOfValue(label: string, value: unknown, path: string, depth: number): Item {
+function itemOfValue(name: string, value: unknown, path: string, depth: number): Item {
   if (Array.isArray(value)) {
     // Lists count from one; the items of the first stand for all.
     const [first] = value;
     const inner = typeof first === "object" && first !== null ? itemsOfValue(first as object, `${path}[1]`, depth + 1) : [];
-    return { path, label, kind: "array", value, inside: inner };
+    return { path, name, label: name, kind: "array", value, inside: inner };
   }
   if (typeof value === "object" && value !== null) {
-    return { path, label, kind: "collection", value, inside: itemsOfValue(value, path, depth + 1) };
+    return { path, name, label: name, kind: "collection", value, inside: itemsOfValue(value, path, depth + 1) };
   }
   const kind = typeof value === "number" || typeof value === "bigint" ? "number" : typeof value === "boolean" ? "boolean" : "text";
-  return { path, label, kind, value, inside: [] };
+  return { path, name, label: name, kind, value, inside: [] };
 }
 
 function itemOfField(field: OutputField, above: string): Item {
   const path = `${above}.${quoted(field.name)}`;
   const within = field.kind === "array" ? `${path}[1]` : path;
-  return { path, label: field.label ?? field.name, kind: field.kind, inside: (field.fields ?? []).map((inner) => itemOfField(inner, within)) };
+  return { path, name: field.name, label: field.label ?? field.name, kind: field.kind, inside: (field.fields ?? []).map((inner) => itemOfField(inner, within)) };
 }
 
 /** Names that are not plain words stand in back-ticks. */
@@ -98,8 +124,8 @@ export function matching(items: Item[], words: string): Item[] {
 }
 
 /** Shows a value in a line. */
-export function inALine(value: unknown): string {
+export function inALine(value: unknown, max = 60): string {
   if (value === undefined) return "";
   const text = typeof value === "string" ? value : writeJson(value);
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  return text.length > max ? `${text.slice(0, max - 1)}…` : text;
 }

@@ -1,0 +1,48 @@
+// A field into which values can be mapped, and below it what it comes to.
+
+import { lazy, Suspense } from "react";
+
+import { useEditor } from "../store";
+import { LiveResult } from "./LiveResult";
+import { useOutcome } from "./result";
+import { useScope } from "./scoped";
+import type { TemplateProps } from "./TemplateEditor";
+import "./mapping.css";
+
+const TemplateEditor = lazy(() => import("./TemplateEditor"));
+
+interface Props extends Omit<TemplateProps, "mistake"> {
+  /** What the check of the flow says of it. */
+  problem?: string | undefined;
+}
+
+export function TemplateInput({ problem, ...props }: Props) {
+  const { id, text, onChange, readonly } = props;
+  const { scope } = useScope();
+  const zone = useEditor((editor) => zoneOf(editor.document.metadata));
+  const outcome = useOutcome(text, scope, zone);
+  const mistake = outcome.is === "mistake" ? spanOf(outcome.mistake, text) : null;
+  const mend = (fix: string, from: number, to: number) => onChange(text.slice(0, from) + fix + text.slice(to));
+  const wrong = outcome.is === "mistake" ? outcome.mistake.message : problem;
+  const described = [props.described, wrong].filter((words) => words !== undefined && words !== "").join(". ");
+  return (
+    <>
+      <Suspense fallback={<div id={id} className="template template-wait">{text}</div>}>
+        <TemplateEditor {...props} described={described} mistake={mistake} />
+      </Suspense>
+      <LiveResult outcome={outcome} onMend={readonly ? undefined : mend} />
+      {outcome.is !== "mistake" && problem !== undefined && <p className="panel-problem">{problem}</p>}
+    </>
+  );
+}
+
+/** A place with nothing in it is shown at the letter before it. */
+function spanOf({ start, end }: { start: number; end: number }, text: string): { from: number; to: number } {
+  if (end > start) return { from: start, to: end };
+  return start > 0 && start >= text.length ? { from: start - 1, to: start } : { from: start, to: Math.min(text.length, start + 1) };
+}
+
+function zoneOf(metadata: Record<string, unknown> | undefined): string | undefined {
+  const zone = (metadata?.["loopwright"] as { zone?: unknown } | undefined)?.zone;
+  return typeof zone === "string" && zone !== "" ? zone : undefined;
+}

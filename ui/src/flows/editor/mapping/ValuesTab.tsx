@@ -1,0 +1,111 @@
+import { useState } from "react";
+import { ChevronDown, ChevronRight, X } from "lucide-react";
+
+import { useEditor } from "../store";
+import { inALine, matching, type Item, type Source } from "./outputs";
+import { Insertable } from "./Insertable";
+import { keepPasted } from "./pasted";
+import { PasteSample } from "./PasteSample";
+import { RunAlone } from "./RunAlone";
+import { useScope } from "./scoped";
+import { variableItems } from "./variables";
+
+/** The values that earlier modules gave last, and the variables of the flow. */
+export function ValuesTab() {
+  const { scope } = useScope();
+  const [words, setWords] = useState("");
+  const variables = matching(variableItems(scope.variables), words);
+  if (scope.sources.length === 0 && Object.keys(scope.variables).length === 0) {
+    return <p className="muted">No module comes before this one, so there is nothing to map yet. Functions and names can be used all the same.</p>;
+  }
+  const shown = scope.sources.map((source) => ({ source, items: matching(source.items, words) })).filter(({ items }) => words.trim() === "" || items.length > 0);
+  return (
+    <>
+      <input type="search" aria-label="Search values" placeholder="Search values" value={words} onChange={(event) => setWords(event.target.value)} />
+      {shown.length === 0 && variables.length === 0 && <p className="muted mapping-none">Nothing has “{words}” in its name.</p>}
+      {shown.map(({ source, items }) => (
+        <OfModule key={source.id} source={source} items={items} open={words !== ""} />
+      ))}
+      {variables.length > 0 && (
+        <div className="mapping-source">
+          <h4>Variables of this flow</h4>
+          <Items items={variables} colour={null} open={words !== ""} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function OfModule({ source, items, open }: { source: Source; items: Item[]; open: boolean }) {
+  const flow = useEditor((editor) => editor.flow);
+  return (
+    <div className="mapping-source">
+      <h4>
+        <span className="mapping-badge" style={{ background: source.colour }}>
+          {source.id}
+        </span>
+        <span className="mapping-name">{source.name}</span>
+        {!source.real && items.length > 0 && <span className="mapping-known">known fields, not run yet</span>}
+        {source.pasted && (
+          <span className="mapping-known">
+            pasted sample
+            <button type="button" className="icon" aria-label={`Remove the pasted sample of ${source.name}`} onClick={() => keepPasted(flow, source.id, null)}>
+              <X aria-hidden="true" size={13} />
+            </button>
+          </span>
+        )}
+      </h4>
+      <Items items={items} colour={source.colour} open={open} />
+      {!source.real && (
+        <div className="mapping-acts">
+          {items.length === 0 && <p className="muted">Nothing is known of it until it runs.</p>}
+          {source.alone && <RunAlone module={source.id} name={source.name} small />}
+          <PasteSample module={source.id} name={source.name} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Items({ items, colour, open }: { items: Item[]; colour: string | null; open: boolean }) {
+  return (
+    <ul className="mapping-items">
+      {items.map((item) => (
+        <Row key={item.path} item={item} colour={colour} open={open} />
+      ))}
+    </ul>
+  );
+}
+
+function Row({ item, colour, open }: { item: Item; colour: string | null; open: boolean }) {
+  const [unfolded, setUnfolded] = useState(false);
+  const shown = open || unfolded;
+  return (
+    <li>
+      <span className="mapping-row">
+        {item.inside.length > 0 ? (
+          <button type="button" className="icon" aria-expanded={shown} aria-label={`${shown ? "Fold" : "Unfold"} ${item.label}`} onClick={() => setUnfolded(!unfolded)}>
+            {shown ? <ChevronDown aria-hidden="true" size={14} /> : <ChevronRight aria-hidden="true" size={14} />}
+          </button>
+        ) : (
+          <span className="mapping-gap" aria-hidden="true" />
+        )}
+        <Insertable part={{ kind: "value", path: item.path }} colour={colour} title={`{{${item.path}}}`}>
+          {item.label}
+        </Insertable>
+        <span className="mapping-value" title={inALine(item.value, 500)}>
+          {valueWords(item)}
+        </span>
+      </span>
+      {shown && item.inside.length > 0 && <Items items={item.inside} colour={colour} open={open} />}
+    </li>
+  );
+}
+
+/** Lists say how long they are: their fields below are those of the first item. */
+function valueWords(item: Item): string {
+  if (item.value === undefined) return item.kind === "array" ? "list" : item.kind;
+  if (Array.isArray(item.value)) return `${item.value.length} ${item.value.length === 1 ? "item" : "items"}, from [1]`;
+  if (item.kind === "collection") return "";
+  return item.value === "" ? "empty" : inALine(item.value);
+}

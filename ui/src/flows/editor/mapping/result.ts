@@ -1,0 +1,70 @@
+// What a template comes to with the last values: asked of the server a moment
+// after the last letter, and never twice for the same.
+
+import { useEffect, useMemo, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+
+import { evaluate, type Mistake } from "./api";
+import { needsOf } from "./needs";
+import type { Source } from "./outputs";
+import type { Scope } from "./scope";
+
+const REST_MS = 350;
+
+export type Outcome =
+  /** Nothing is mapped, or the answer is not there yet. */
+  | { is: "quiet" }
+  | { is: "value"; value: unknown; kind: string }
+  | { is: "mistake"; mistake: Mistake }
+  /** These modules have no values yet. */
+  | { is: "unseen"; sources: Source[] };
+
+export function useOutcome(template: string, scope: Scope, zone: string | undefined): Outcome {
+  const rested = useRested(template);
+  const needs = useMemo(() => needsOf(rested, scope), [rested, scope]);
+  const bundles = needs?.bundles ?? {};
+  const about = Object.entries(bundles).map(([id, bundle]) => `${id}:${numberOf(bundle)}`);
+  const asked = useQuery({
+    queryKey: ["mapping", rested, ...about, numberOf(scope.variables), zone ?? ""],
+    queryFn: ({ signal }) => evaluate({ template: rested, bundles, names: { var: { flow: scope.variables } }, ...(zone === undefined ? {} : { zone }) }, signal),
+    enabled: needs !== null,
+    staleTime: Infinity,
+    gcTime: 60_000,
+    retry: false,
+    placeholderData: (before) => before,
+  });
+  return useMemo(() => {
+    if (needs === null || template === "") return { is: "quiet" };
+    const { data } = asked;
+    const fresh = !asked.isPlaceholderData && rested === template;
+    if (data !== undefined && "error" in data) {
+      if (!fresh) return { is: "quiet" };
+      if (needs.unseen.length === 0 || !needs.sound) return { is: "mistake", mistake: data.error };
+    }
+    if (needs.unseen.length > 0) return { is: "unseen", sources: needs.unseen };
+    return data === undefined || "error" in data ? { is: "quiet" } : { is: "value", value: data.value, kind: data.kind };
+  }, [needs, asked, rested, template]);
+}
+
+/** A text once nobody has changed it for a moment. */
+function useRested(text: string): string {
+  const [rested, setRested] = useState(text);
+  useEffect(() => {
+    const timer = setTimeout(() => setRested(text), REST_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return rested;
+}
+
+const numbers = new WeakMap<object, number>();
+let last = 0;
+
+/** A number for a bundle, so that it need not be written out to be told from another. */
+function numberOf(bundle: unknown): number {
+  if (typeof bundle !== "object" || bundle === null) return 0;
+  const known = numbers.get(bundle);
+  if (known !== undefined) return known;
+  last += 1;
+  numbers.set(bundle, last);
+  return last;
+}

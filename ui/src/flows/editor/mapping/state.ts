@@ -1,0 +1,91 @@
+// The state of a field, and what changes it from outside. Its text comes out
+// again letter by letter, whatever it is.
+
+import { closeCompletion, completionKeymap, completionStatus } from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { EditorSelection, EditorState, Prec, type Extension } from "@codemirror/state";
+import { drawSelection, EditorView, hoverTooltip, keymap } from "@codemirror/view";
+
+import { completion } from "./completion";
+import { typingKeys } from "./keys";
+import { isInside, pills, pillWords, wordsOf } from "./pills";
+import { bare, written, type Part } from "./template";
+import { theme } from "./theme";
+
+/** Makes the state of a field. */
+export function stateOf(text: string, more: Extension = []): EditorState {
+  return EditorState.create({
+    doc: text,
+    extensions: [
+      // Only this ends a line, so that no other letter is made into it.
+      EditorState.lineSeparator.of("\n"),
+      EditorView.clipboardInputFilter.of((pasted) => pasted.replaceAll("\r\n", "\n")),
+      history(),
+      drawSelection(),
+      EditorView.lineWrapping,
+      pills(),
+      completion(),
+      hover,
+      drops,
+      Prec.high(typingKeys()),
+      // Tab leaves the field, so that nobody without a mouse is caught in it.
+      Prec.highest(keymap.of([{ key: "Escape", run: (view) => completionStatus(view.state) !== null && closeCompletion(view) }])),
+      keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]),
+      theme,
+      more,
+    ],
+  });
+}
+
+/** The smallest change that makes one text the other, so that the cursor stays. */
+export function difference(before: string, after: string): { changes: { from: number; to: number; insert: string } } {
+  let from = 0;
+  const shorter = Math.min(before.length, after.length);
+  while (from < shorter && before[from] === after[from]) from += 1;
+  let same = 0;
+  while (same < shorter - from && before[before.length - 1 - same] === after[after.length - 1 - same]) same += 1;
+  return { changes: { from, to: before.length - same, insert: after.slice(from, after.length - same) } };
+}
+
+/** Puts something in at the cursor, with braces or into the expression there. */
+export function put(view: EditorView, part: Part, at?: number): void {
+  const { from, to } = at === undefined ? view.state.selection.main : EditorSelection.cursor(at);
+  const { text, cursor } = written(part, isInside(view.state, from));
+  view.dispatch({ changes: { from, to, insert: text }, selection: { anchor: from + cursor }, scrollIntoView: true, userEvent: "input.paste" });
+  view.focus();
+}
+
+/** What is dropped into an expression loses its braces. */
+const drops = EditorView.domEventHandlers({
+  drop(event, view) {
+    const path = bare(event.dataTransfer?.getData("text/plain") ?? "");
+    const at = view.posAtCoords({ x: event.clientX, y: event.clientY }, false);
+    if (path === null || view.state.readOnly || !isInside(view.state, at)) return false;
+    event.preventDefault();
+    put(view, { kind: "value", path }, at);
+    return true;
+  },
+});
+
+const hover = hoverTooltip(
+  (view, at) => {
+    const pill = pillWords(view.state, at);
+    if (pill === null) return null;
+    return {
+      pos: pill.from,
+      end: pill.to,
+      above: true,
+      create() {
+        const dom = document.createElement("div");
+        dom.className = "pill-words";
+        const name = document.createElement("code");
+        name.textContent = pill.text;
+        const words = document.createElement("p");
+        words.textContent = wordsOf(pill.meant);
+        dom.append(words, name);
+        return { dom };
+      },
+    };
+  },
+  { hoverTime: 250 },
+);
