@@ -11,19 +11,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
+import { startFront } from "./front.mjs";
+
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 export const KEY = "walker:a-key-for-the-walk-only";
 export const TOKEN = "dapi0123456789abcdef0123456789abcdef";
 export const PICTURES = join(import.meta.dirname, "../../target/pictures");
 
-/** Starts the program and returns its addresses and a way to end it. */
-export async function startProgram() {
+/** Starts the program and returns its addresses and a way to end it; `settings` are environment variables. */
+export async function startProgram(settings = {}) {
   const data = await mkdtemp(join(tmpdir(), "loopwright-walk-"));
   const program = spawn(
     process.env.LOOPWRIGHT_TEST_PROGRAM,
     ["serve", "--data", data, "--listen", "127.0.0.1:0", "--workspace-listen", "127.0.0.1:0"],
     {
-      env: { ...process.env, LOOPWRIGHT_BOOTSTRAP_APP_KEY: KEY, LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN: TOKEN },
+      env: { ...process.env, ...settings, LOOPWRIGHT_BOOTSTRAP_APP_KEY: KEY, LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN: TOKEN },
       stdio: ["ignore", "pipe", "inherit"],
     },
   );
@@ -42,8 +44,10 @@ export async function startProgram() {
     }
     throw new Error("the program ended before it was ready");
   })();
-  const { url, workspace } = await Promise.race([ready, ended]);
+  const own = await Promise.race([ready, ended]);
+  const { fronts, url, workspace } = await fronted(own);
   const stop = async () => {
+    fronts.forEach((front) => front.stop());
     const gone = once(program, "exit");
     program.kill("SIGTERM");
     const [code] = await gone;
@@ -53,6 +57,14 @@ export async function startProgram() {
   return { url, workspace, stop };
 }
 
+/** The program's addresses, or those of another UI before it. */
+async function fronted(own) {
+  const folder = process.env.LOOPWRIGHT_TEST_UI;
+  if (folder === undefined) return { ...own, fronts: [] };
+  const fronts = [await startFront(own.url, folder, "index.html"), await startFront(own.workspace, folder, "workspace.html")];
+  return { url: fronts[0].url, workspace: fronts[1].url, fronts };
+}
+
 const authorization = { authorization: `AppKey ${Buffer.from(KEY).toString("base64")}` };
 
 /** Calls the API; anything but 2xx fails the walk. */
@@ -60,7 +72,7 @@ export async function call(url, method, path, body, type = "application/json") {
   const answer = await fetch(url + path, {
     method,
     headers: { ...authorization, ...(body instanceof FormData ? {} : { "content-type": type }) },
-    body: body instanceof FormData || body === undefined ? body : JSON.stringify(body),
+    body: body instanceof FormData || body === undefined || typeof body === "string" ? body : JSON.stringify(body),
   });
   assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
   const text = await answer.text();
