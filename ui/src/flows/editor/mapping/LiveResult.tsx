@@ -9,11 +9,13 @@ import { RunAlone } from "./RunAlone";
 
 interface Props {
   outcome: Outcome;
+  /** The field was the last to have the focus: it says what to do. */
+  aimed: boolean;
   onMend: ((fix: string, from: number, to: number) => void) | undefined;
 }
 
 /** What a field comes to with the last real values, or what to do so that there are some. */
-export function LiveResult({ outcome, onMend }: Props) {
+export function LiveResult({ outcome, aimed, onMend }: Props) {
   switch (outcome.is) {
     case "quiet":
       return null;
@@ -37,14 +39,14 @@ export function LiveResult({ outcome, onMend }: Props) {
     }
     case "unseen": {
       const [first, ...others] = outcome.sources;
-      if (first === undefined) return null;
+      if (first === undefined || !aimed) return null;
       return (
         <div className="result unseen-yet">
           <p>
             No result yet: “{first.name}” has not run{others.length > 0 ? `, nor ${others.length === 1 ? `has “${others[0]!.name}”` : `have ${others.length} others`}` : ""}.
           </p>
           <div className="result-acts">
-            {first.alone && <RunAlone module={first.id} name={first.name} small />}
+            {first.alone && <RunAlone module={first.id} name={first.name} small that />}
             <PasteSample module={first.id} name={first.name} />
           </div>
         </div>

@@ -23,9 +23,11 @@ interface Props {
   module: number;
   name: string;
   small?: boolean;
+  /** The button stands at a field of another module. */
+  that?: boolean;
 }
 
-export function RunAlone({ module, name, small = false }: Props) {
+export function RunAlone({ module, name, small = false, that = false }: Props) {
   const store = useEditorStore();
   const queries = useQueryClient();
   const samples = useSamples();
@@ -42,7 +44,7 @@ export function RunAlone({ module, name, small = false }: Props) {
       onClick={() => void runAlone(store, queries, module, samples)}
     >
       {mine ? <LoaderCircle aria-hidden="true" size={15} className="runs-turning" /> : <Play aria-hidden="true" size={15} />}
-      {mine ? "Running" : "Run this module only"}
+      {mine ? "Running" : that ? "Run that module only" : "Run this module only"}
       {small && <span className="unseen">: {name}</span>}
     </button>
   );

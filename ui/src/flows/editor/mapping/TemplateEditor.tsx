@@ -7,7 +7,7 @@
 
 import { useEffect, useRef, useState } from "react";
 import { Annotation, Compartment, EditorState } from "@codemirror/state";
-import { EditorView } from "@codemirror/view";
+import { EditorView, placeholder as emptyWords } from "@codemirror/view";
 
 import { setLanguage } from "./completion";
 import { aimAt, aimAway } from "./inserting";
@@ -25,6 +25,8 @@ export interface TemplateProps {
   onChange: (text: string) => void;
   readonly: boolean;
   required?: boolean;
+  /** Shown while it is empty. */
+  placeholder?: string;
   /** Where it has a mistake. */
   mistake?: { from: number; to: number } | null;
 }
@@ -32,7 +34,7 @@ export interface TemplateProps {
 /** A change that came from outside. */
 const given = Annotation.define<boolean>();
 
-export default function TemplateEditor({ id, label, described, text, onChange, readonly, required = false, mistake = null }: TemplateProps) {
+export default function TemplateEditor({ id, label, described, text, onChange, readonly, required = false, placeholder, mistake = null }: TemplateProps) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const [attributes] = useState(() => new Compartment());
@@ -49,10 +51,10 @@ export default function TemplateEditor({ id, label, described, text, onChange, r
     root.append(parent);
     const state = stateOf(text, [
       attributes.of([]),
+      placeholder === undefined ? [] : emptyWords(placeholder),
       EditorView.updateListener.of((update) => {
         const own = update.transactions.some((transaction) => transaction.docChanged && transaction.annotation(given) !== true);
         if (own) told.current(update.state.doc.toString());
-        if (update.focusChanged && update.view.hasFocus && !update.state.readOnly) aimAt({ ...aim.current, insert: (part) => put(update.view, part) });
       }),
     ]);
     const made = new EditorView({ state, parent, root });
@@ -91,5 +93,9 @@ export default function TemplateEditor({ id, label, described, text, onChange, r
     });
   }, [attributes, label, described, readonly, required, invalid]);
 
-  return <div id={id} className={`template${readonly ? " readonly" : ""}${invalid ? " invalid" : ""}`} ref={host} />;
+  const aimed = () => {
+    const editor = view.current;
+    if (editor !== null && !readonly) aimAt({ ...aim.current, insert: (part) => put(editor, part) });
+  };
+  return <div id={id} onFocus={aimed} className={`template${readonly ? " readonly" : ""}${invalid ? " invalid" : ""}`} ref={host} />;
 }

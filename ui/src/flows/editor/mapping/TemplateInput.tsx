@@ -3,6 +3,7 @@
 import { lazy, Suspense } from "react";
 
 import { useEditor } from "../store";
+import { useTarget } from "./inserting";
 import { LiveResult } from "./LiveResult";
 import { useOutcome } from "./result";
 import { useScope } from "./scoped";
@@ -20,6 +21,7 @@ export function TemplateInput({ problem, ...props }: Props) {
   const { id, text, onChange, readonly } = props;
   const { scope } = useScope();
   const zone = useEditor((editor) => zoneOf(editor.document.metadata));
+  const aimed = useTarget((state) => state.target?.id === id);
   const outcome = useOutcome(text, scope, zone);
   const mistake = outcome.is === "mistake" ? spanOf(outcome.mistake, text) : null;
   const mend = (fix: string, from: number, to: number) => onChange(text.slice(0, from) + fix + text.slice(to));
@@ -30,7 +32,7 @@ export function TemplateInput({ problem, ...props }: Props) {
       <Suspense fallback={<div id={id} className="template template-wait">{text}</div>}>
         <TemplateEditor {...props} described={described} mistake={mistake} />
       </Suspense>
-      <LiveResult outcome={outcome} onMend={readonly ? undefined : mend} />
+      <LiveResult aimed={aimed} outcome={outcome} onMend={readonly ? undefined : mend} />
       {outcome.is !== "mistake" && problem !== undefined && <p className="panel-problem">{problem}</p>}
     </>
   );

@@ -13,12 +13,14 @@ import { variableItems } from "./variables";
 /** The values that earlier modules gave last, and the variables of the flow. */
 export function ValuesTab() {
   const { scope } = useScope();
+  // One that gave an empty bundle has nothing to map.
+  const sources = scope.sources.filter(({ real, items }) => !real || items.length > 0);
   const [words, setWords] = useState("");
   const variables = matching(variableItems(scope.variables), words);
-  if (scope.sources.length === 0 && Object.keys(scope.variables).length === 0) {
+  if (sources.length === 0 && Object.keys(scope.variables).length === 0) {
     return <p className="muted">No module comes before this one, so there is nothing to map yet. Functions and names can be used all the same.</p>;
   }
-  const shown = scope.sources.map((source) => ({ source, items: matching(source.items, words) })).filter(({ items }) => words.trim() === "" || items.length > 0);
+  const shown = sources.map((source) => ({ source, items: matching(source.items, words) })).filter(({ items }) => words.trim() === "" || items.length > 0);
   return (
     <>
       <input type="search" aria-label="Search values" placeholder="Search values" value={words} onChange={(event) => setWords(event.target.value)} />
@@ -106,6 +108,10 @@ function Row({ item, colour, open }: { item: Item; colour: string | null; open: 
 function valueWords(item: Item): string {
   if (item.value === undefined) return item.kind === "array" ? "list" : item.kind;
   if (Array.isArray(item.value)) return `${item.value.length} ${item.value.length === 1 ? "item" : "items"}, from [1]`;
-  if (item.kind === "collection") return "";
+  if (item.kind === "collection") return namesIn(item);
   return item.value === "" ? "empty" : inALine(item.value);
+}
+
+function namesIn(item: Item): string {
+  return inALine(item.inside.length === 0 ? "empty" : item.inside.map(({ name }) => name).join(", "));
 }

@@ -137,6 +137,16 @@ export function completion(): Extension {
             return badge;
           },
         },
+        // A list that scrolls has to be reachable; Tab takes what is chosen, so nobody is caught in it.
+        {
+          position: 1,
+          render() {
+            const mark = made("span", "");
+            mark.hidden = true;
+            queueMicrotask(() => mark.closest("ul")?.setAttribute("tabindex", "0"));
+            return mark;
+          },
+        },
         { position: 90, render: (completion) => ((completion as Option).value === undefined ? null : made("span", "option-value", (completion as Option).value)) },
       ],
     }),

@@ -1,7 +1,7 @@
 // The state of a field, and what changes it from outside. Its text comes out
 // again letter by letter, whatever it is.
 
-import { closeCompletion, completionKeymap, completionStatus } from "@codemirror/autocomplete";
+import { acceptCompletion, closeCompletion, completionKeymap, completionStatus } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { EditorSelection, EditorState, Prec, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, hoverTooltip, keymap } from "@codemirror/view";
@@ -28,8 +28,13 @@ export function stateOf(text: string, more: Extension = []): EditorState {
       hover,
       drops,
       Prec.high(typingKeys()),
-      // Tab leaves the field, so that nobody without a mouse is caught in it.
-      Prec.highest(keymap.of([{ key: "Escape", run: (view) => completionStatus(view.state) !== null && closeCompletion(view) }])),
+      Prec.highest(
+        keymap.of([
+          { key: "Escape", run: (view) => completionStatus(view.state) !== null && closeCompletion(view) },
+          // Otherwise Tab leaves the field, so that nobody without a mouse is caught in it.
+          { key: "Tab", run: acceptCompletion },
+        ]),
+      ),
       keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]),
       theme,
       more,

@@ -16,6 +16,7 @@ export const theme = EditorView.theme({
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
     backgroundColor: "color-mix(in srgb, var(--accent) 28%, transparent)",
   },
+  ".cm-placeholder": { color: "var(--faint)", fontFamily: '"Inter Variable", Inter, system-ui, sans-serif' },
   ".brace": { color: "var(--faint)" },
   ".call": { color: "var(--accent)", fontWeight: "600" },
   ".text": { color: "var(--good)" },

@@ -3,12 +3,15 @@ import { Plus, Trash2, X } from "lucide-react";
 
 import type { Condition, Filter } from "../document";
 import { find, setFilter } from "../edits";
+import type { FilterOperator } from "../mapping/api";
 import { MappingPanel } from "../mapping/MappingPanel";
+import { useScope } from "../mapping/scoped";
 import { TemplateInput } from "../mapping/TemplateInput";
 import { useEditor, useEditorStore } from "../store";
 import { asText } from "./fields";
-import { GROUPS, operatorOf } from "./operators";
+import { groupsOf, isAlone } from "./operators";
 
+const NONE: FilterOperator[] = [];
 const NEW: Condition = { a: "", o: "number:equal", b: "" };
 
 /** The condition on the wire that is selected: what may pass to the module behind it. */
@@ -94,11 +97,11 @@ interface RowProps {
 }
 
 function ConditionRow({ id, number, condition, readonly, onChange, onRemove }: RowProps) {
-  const operator = operatorOf(condition.o);
-  const known = GROUPS.some((group) => group.operators.includes(operator));
+  const operators = useScope().language?.filterOperators ?? NONE;
+  const groups = useMemo(() => groupsOf(operators), [operators]);
   return (
     <div className="filter-row" role="group" aria-label={`Condition ${number + 1}`}>
-      <TemplateInput id={`${id}-a`} label="Value" text={asText(condition.a)} readonly={readonly} onChange={(a) => onChange({ ...condition, a })} />
+      <TemplateInput id={`${id}-a`} label="Value" placeholder="Value, such as a status code" text={asText(condition.a)} readonly={readonly} onChange={(a) => onChange({ ...condition, a })} />
       <div className="filter-operator">
         <select
           aria-label="Operator"
@@ -107,19 +110,19 @@ function ConditionRow({ id, number, condition, readonly, onChange, onRemove }: R
           onChange={(event) => {
             const o = event.target.value;
             const { b, ...rest } = condition;
-            onChange(operatorOf(o).alone === true ? { ...rest, o } : { ...rest, o, b: b ?? "" });
+            onChange(isAlone(operators, o) ? { ...rest, o } : { ...rest, o, b: b ?? "" });
           }}
         >
-          {GROUPS.map((group) => (
+          {groups.map((group) => (
             <optgroup key={group.name} label={group.name}>
               {group.operators.map(({ id: value, words }) => (
                 <option key={value} value={value}>
-                  {group.name === "Basic" ? words : `${group.name}: ${words.toLowerCase()}`}
+                  {words}
                 </option>
               ))}
             </optgroup>
           ))}
-          {!known && <option value={condition.o}>{condition.o}</option>}
+          {!operators.some((known) => known.id === condition.o) && <option value={condition.o}>{condition.o}</option>}
         </select>
         {!readonly && (
           <button type="button" className="icon" aria-label={`Remove condition ${number + 1}`} onClick={onRemove}>
@@ -127,7 +130,7 @@ function ConditionRow({ id, number, condition, readonly, onChange, onRemove }: R
           </button>
         )}
       </div>
-      {operator.alone !== true && <TemplateInput id={`${id}-b`} label="Compared with" text={asText(condition.b)} readonly={readonly} onChange={(b) => onChange({ ...condition, b })} />}
+      {!isAlone(operators, condition.o) && <TemplateInput id={`${id}-b`} label="Compared with" placeholder="Compared with" text={asText(condition.b)} readonly={readonly} onChange={(b) => onChange({ ...condition, b })} />}
     </div>
   );
 }

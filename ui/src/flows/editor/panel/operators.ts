@@ -1,78 +1,27 @@
-// Operators of filters in words, grouped by the type that both sides become.
+// Operators of filters in words, grouped by what both sides become.
 
-export interface Operator {
-  id: string;
-  words: string;
-  /** It has no right side. */
-  alone?: boolean;
+import type { FilterOperator } from "../mapping/api";
+
+export interface OperatorGroup {
+  name: string;
+  operators: { id: string; words: string }[];
 }
 
-const ORDER: [string, string][] = [
-  ["equal", "Equal to"],
-  ["notequal", "Not equal to"],
-];
-const SIZE: [string, string][] = [
-  ["greater", "Greater than"],
-  ["greaterorequal", "Greater than or equal to"],
-  ["less", "Less than"],
-  ["lessorequal", "Less than or equal to"],
-];
-const TIME: [string, string][] = [
-  ["greater", "Later than"],
-  ["greaterorequal", "Later than or equal to"],
-  ["less", "Earlier than"],
-  ["lessorequal", "Earlier than or equal to"],
-];
-const PARTS: [string, string][] = [
-  ["contain", "Contains"],
-  ["notcontain", "Does not contain"],
-];
-const TEXT: [string, string][] = [
-  ...ORDER,
-  ...PARTS,
-  ["startwith", "Starts with"],
-  ["notstartwith", "Does not start with"],
-  ["endwith", "Ends with"],
-  ["notendwith", "Does not end with"],
-  ["pattern", "Matches the pattern"],
-  ["notpattern", "Does not match the pattern"],
-];
-const LENGTH: [string, string][] = [
-  ["equal", "Has so many items"],
-  ["notequal", "Has not so many items"],
-  ["greater", "Has more items than"],
-  ["less", "Has fewer items than"],
-];
+const NAMES: Record<string, string> = { exist: "Basic", text: "Text", number: "Number", date: "Date", time: "Time of day", boolean: "Yes or no", array: "List" };
 
-const of = (type: string, list: [string, string][]): Operator[] => list.map(([name, words]) => ({ id: `${type}:${name}`, words }));
+/** Groups the operators; outside of its list each says its group, too, because many have the same words. */
+export function groupsOf(operators: readonly FilterOperator[]): OperatorGroup[] {
+  const groups = new Map<string, OperatorGroup>();
+  for (const { id, group, words } of operators) {
+    const name = NAMES[group] ?? group;
+    const known = groups.get(group) ?? { name, operators: [] };
+    known.operators.push({ id, words: group === "exist" ? words : `${name}: ${words.charAt(0).toLowerCase()}${words.slice(1)}` });
+    groups.set(group, known);
+  }
+  return [...groups.values()];
+}
 
-export const GROUPS: { name: string; operators: Operator[] }[] = [
-  {
-    name: "Basic",
-    operators: [
-      { id: "exist", words: "Exists", alone: true },
-      { id: "notexist", words: "Does not exist", alone: true },
-    ],
-  },
-  { name: "Number", operators: of("number", [...ORDER, ...SIZE]) },
-  {
-    name: "Text",
-    operators: [
-      ...of("text", TEXT),
-      ...of("text", TEXT).map(({ id, words }) => ({ id: `${id}:ci`, words: `${words} (any case)` })),
-      { id: "text:isempty", words: "Is empty", alone: true },
-      { id: "text:isnotempty", words: "Is not empty", alone: true },
-    ],
-  },
-  { name: "Date", operators: of("date", [...ORDER, ...TIME]) },
-  { name: "Time of day", operators: of("time", [...ORDER, ...TIME]) },
-  { name: "Yes or no", operators: of("boolean", ORDER) },
-  { name: "List", operators: [...of("array", PARTS), ...of("array", LENGTH)] },
-];
-
-const ALL = GROUPS.flatMap((group) => group.operators);
-
-/** Finds an operator; one that is not in the list is shown as it is written. */
-export function operatorOf(id: string): Operator {
-  return ALL.find((operator) => operator.id === id) ?? { id, words: id };
+/** Whether an operator looks at the left side only; of one that nobody knows both are shown. */
+export function isAlone(operators: readonly FilterOperator[], id: string): boolean {
+  return operators.find((operator) => operator.id === id)?.unary ?? (id === "exist" || id === "notexist");
 }
