@@ -55,7 +55,7 @@ function inside(schema: JsonSchema, part: Part): Field[] {
       required: required.has(name),
       advanced: property["x-advanced"] === true,
       choices: property.enum ?? [],
-      picker: property["x-picker"] ?? PICKERS[name] ?? null,
+      picker: property["x-picker"] ?? (property.title === "Data structure" ? "structure" : (PICKERS[name] ?? null)),
       fallback: property.default,
       inside: kind === "rows" ? inside(property.items ?? {}, part) : kind === "group" ? inside(property, part) : [],
     };

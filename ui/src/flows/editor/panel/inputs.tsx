@@ -2,10 +2,9 @@
 
 import { useId, useState, type ReactNode } from "react";
 import { ArrowDown, ArrowUp, Plus, Trash2 } from "lucide-react";
-import { useQuery } from "@tanstack/react-query";
 
-import { json } from "../../../api/client";
 import { asText, type Field } from "./fields";
+import { Picker } from "./Picker";
 import { TemplateInput } from "../mapping/TemplateInput";
 import { readJson, writeJson } from "../../../api/exact";
 
@@ -84,7 +83,7 @@ function isMapped(value: unknown): value is string {
   return typeof value === "string" && value.includes("{{");
 }
 
-type Inner = Props & { id: string; described: string | undefined };
+export type Inner = Props & { id: string; described: string | undefined };
 
 function Input(props: Inner) {
   const { field, value, onChange, readonly, id, described } = props;
@@ -273,45 +272,4 @@ function readOrText(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-const LISTS: Record<string, { path: string; name: (one: Record<string, unknown>) => [value: string, label: string] }> = {
-  connection: { path: "/api/v1/connections", name: (one) => [String(one["name"]), `${String(one["name"])} (${String(one["kind"] ?? "")})`] },
-  hook: { path: "/api/v1/hooks", name: (one) => [String(one["name"] ?? one["key"]), String(one["label"] ?? one["name"] ?? one["key"])] },
-  pool: { path: "/api/v1/pools", name: (one) => [String(one["name"]), String(one["name"])] },
-  model: { path: "/api/v1/models", name: (one) => [String(one["id"] ?? one["key"]), String(one["name"] ?? one["id"] ?? one["key"])] },
-};
-
-/** Something of ours, chosen by its name; what is not in the list can be typed. */
-function Picker({ field, value, onChange, readonly, id, described }: Inner) {
-  const source = LISTS[field.picker ?? ""];
-  const found = useQuery({
-    queryKey: [`${field.picker ?? ""}s`, "names"],
-    queryFn: async () => {
-      const list = await json<Record<string, unknown>[] | { [key: string]: Record<string, unknown>[] }>("GET", source!.path);
-      return (Array.isArray(list) ? list : (Object.values(list).find(Array.isArray) ?? [])).map(source!.name);
-    },
-    enabled: source !== undefined,
-  });
-  const now = asText(value);
-  return (
-    <>
-      <input
-        id={id}
-        list={`${id}-list`}
-        aria-describedby={described}
-        readOnly={readonly}
-        value={now}
-        placeholder={found.data?.length === 0 ? "none yet" : ""}
-        onChange={(event) => onChange(event.target.value === "" ? undefined : event.target.value)}
-      />
-      <datalist id={`${id}-list`}>
-        {(found.data ?? []).map(([name, label]) => (
-          <option key={name} value={name}>
-            {label}
-          </option>
-        ))}
-      </datalist>
-    </>
-  );
 }
