@@ -62,7 +62,7 @@ export function PushJobsTab({ pool }: { pool: string }) {
                     <td className="amount">{job.commit?.upserted.toLocaleString() ?? ""}</td>
                     <td className="amount">{job.commit?.deleted.toLocaleString() ?? ""}</td>
                     <td className="pools-log-line">{lineOf(job)}</td>
-                    <td>{job.createdBy}</td>
+                    <td className="pools-word">{job.createdBy}</td>
                   </tr>
                 ))}
               </tbody>
