@@ -162,7 +162,7 @@ export const steps = [
       await page.getByText("Published", { exact: true }).first().waitFor();
       await page.getByRole("link", { name: "Runs" }).first().click();
       await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();
-      await page.getByRole("link", { name: /./ }).filter({ hasText: "start-a-job" }).first().waitFor();
+      await page.getByRole("link", { name: /./ }).filter({ hasText: "Start a job" }).first().waitFor();
       await accessible(page, "the list of runs");
       await pictures(page, "runs");
     },

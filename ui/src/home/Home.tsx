@@ -1,8 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
 
 import { ApiError } from "../api/client";
 import { readStatus, type Status } from "../api/status";
 import { When } from "../kit/When";
+import { Now } from "./Now";
 import { Station } from "./Station";
 import { useRecent } from "./useRecent";
 
@@ -61,30 +63,30 @@ function Loop({ status }: { status: Status }) {
   return (
     <>
       <ol className="loop">
-        <Station name="Rows in" value={status.rowsIn} recent={rows} note={`${count(status.pools, "pool")}`} />
-        <Station name="Cases open" value={status.casesOpen} note="in published models" />
-        <Station name="Signals" value={status.signals} recent={signals} note="each fired once" tone="signal" />
+        <Station name="Rows in" to="/pools" value={status.rowsIn} recent={rows} note={`${count(status.pools, "pool")}`} />
+        <Station name="Cases open" to="/models" value={status.casesOpen} note="of published models" />
+        <Station name="Signals" to="/models" value={status.signals} recent={signals} note="each fired once" tone={status.signals > 0 ? "signal" : "plain"} />
         <Station
           name="Deliveries"
+          to="/subscriptions"
           value={deliveries.succeeded}
           recent={delivered}
           note={`${deliveries.queued.toLocaleString()} waiting, ${deliveries.failed.toLocaleString()} failed tries`}
         />
         <Station
           name="Runs"
+          to="/runs"
           value={allRuns}
-          note={`${runs.running} running, ${runs.warning} with warnings, ${runs.failed} failed`}
-          tone={runs.failed > 0 ? "bad" : "plain"}
+          note={`${runs.running} under way, ${runs.warning} with warnings, ${runs.failed} failed`}
         />
         <Station
           name="Job runs"
           value={jobRuns.running + jobRuns.succeeded + jobRuns.failed}
           note={`${jobRuns.running} running, ${jobRuns.failed} failed`}
-          tone={jobRuns.failed > 0 ? "bad" : "plain"}
         />
       </ol>
       <p className="muted back">… and the answers of the runs come back as rows.</p>
-      {status.rowsIn === 0 && <NothingYet />}
+      {status.rowsIn === 0 && allRuns === 0 ? <NothingYet /> : <Now />}
     </>
   );
 }
@@ -94,8 +96,9 @@ function NothingYet() {
     <aside className="empty">
       <h2>Nothing has come in yet</h2>
       <p>
-        Push a file into a table: <code>loopwright push POOL TABLE FILE.csv</code>, or watch the example close the loop:{" "}
-        <code>loopwright demo</code>.
+        Make <Link href="/pools">a data pool</Link> and import a file, or push one from a terminal:{" "}
+        <code>loopwright push POOL TABLE FILE.csv</code>. Or begin with <Link href="/flows">a flow</Link>. To watch the whole loop at
+        work, run <code>loopwright demo</code>.
       </p>
     </aside>
   );

@@ -1,5 +1,9 @@
+import { Link } from "wouter";
+
 interface Props {
   name: string;
+  /** Where one sees what is counted. */
+  to?: string;
   value: number;
   note: string;
   /** How much the value grew in the last seconds, oldest first. */
@@ -8,10 +12,10 @@ interface Props {
 }
 
 /** One station of the loop: a number, what it means, and how it moves. */
-export function Station({ name, value, note, recent, tone = "plain" }: Props) {
+export function Station({ name, to, value, note, recent, tone = "plain" }: Props) {
   return (
     <li className={`station ${tone}`}>
-      <h2>{name}</h2>
+      <h2>{to === undefined ? name : <Link href={to}>{name}</Link>}</h2>
       <p className="number">{value.toLocaleString()}</p>
       <p className="muted">{note}</p>
       {recent !== undefined && <Spark values={recent} name={name} />}

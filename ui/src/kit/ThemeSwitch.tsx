@@ -1,4 +1,5 @@
 import { useEffect, useState } from "react";
+import { Moon, Sun } from "lucide-react";
 
 type Theme = "light" | "dark";
 const PLACE = "loopwright.theme";
@@ -18,8 +19,8 @@ export function ThemeSwitch() {
   };
 
   return (
-    <button type="button" className="quiet" onClick={choose} aria-label={`Switch to ${other} colours`}>
-      {theme === "dark" ? "Light" : "Dark"}
+    <button type="button" className="quiet theme-switch" onClick={choose} aria-label={`Switch to ${other} colours`} title={`Switch to ${other} colours`}>
+      {theme === "dark" ? <Sun aria-hidden="true" size={16} /> : <Moon aria-hidden="true" size={16} />}
     </button>
   );
 }

@@ -6,6 +6,7 @@ import { Page } from "../kit/Page";
 import { Read } from "../kit/Read";
 import { duration, When } from "../kit/When";
 import { models } from "./api";
+import { useModelName } from "./useModelName";
 import "./models.css";
 
 /** One case: what happened, and what was signalled of it. */
@@ -13,13 +14,14 @@ export default function CasePage() {
   const params = useParams<{ model: string; case: string }>();
   const model = decodeURIComponent(params.model);
   const id = decodeURIComponent(params.case);
+  const modelName = useModelName(model);
   const read = useQuery({ queryKey: ["models", model, "case", id], queryFn: () => models.case(model, id) });
   return (
     <Page
       title={`Case ${id}`}
       above={[
         { name: "Knowledge models", to: "/models" },
-        { name: model, to: `/models/${model}` },
+        { name: modelName, to: `/models/${model}` },
         { name: "Cases", to: `/models/${model}?tab=cases` },
       ]}
     >

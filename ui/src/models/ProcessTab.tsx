@@ -62,10 +62,12 @@ export function ProcessTab({ model }: { model: string }) {
                         <Link href={`/models/${model}?tab=cases&variant=${id}`}>{cases.toLocaleString()}</Link>
                       </td>
                       <td>
-                        <span className="models-share">
-                          <span style={{ width: `${share * 100}%` }} />
-                        </span>{" "}
-                        {(share * 100).toFixed(1)} %
+                        <span className="models-part">
+                          <span className="models-share">
+                            <span style={{ width: `${share * 100}%` }} />
+                          </span>
+                          {(share * 100).toFixed(1)} %
+                        </span>
                       </td>
                       <td className="amount">{(covered * 100).toFixed(0)} %</td>
                       <td className="amount">{duration(durations.median)}</td>

@@ -5,6 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useAddressValue } from "../kit/address";
 import { Chip } from "../kit/Chip";
 import { Confirm } from "../kit/Confirm";
+import { Empty } from "../kit/Empty";
 import { Page } from "../kit/Page";
 import { Read } from "../kit/Read";
 import { Tabs } from "../kit/Tabs";
@@ -12,6 +13,8 @@ import { useAct } from "../kit/useAct";
 import { When } from "../kit/When";
 import { NewSubscriptionDialog } from "../subscriptions/NewSubscriptionDialog";
 import { triggers, type Signal } from "./api";
+import { useModelName } from "./useModelName";
+import { valueInWords } from "./values";
 import { WhyTab } from "./WhyTab";
 import "./models.css";
 
@@ -26,13 +29,14 @@ export default function TriggerPage() {
   const state = useQuery({ queryKey: ["models", model, trigger], queryFn: () => triggers.show(model, trigger), refetchInterval: LIVE_MS });
   const [tab, setTab] = useAddressValue("tab");
   const [subscribing, setSubscribing] = useState(false);
+  const modelName = useModelName(model);
   const shown = state.data;
   return (
     <Page
       title={shown?.name ?? trigger}
       above={[
         { name: "Knowledge models", to: "/models" },
-        { name: model, to: `/models/${model}` },
+        { name: modelName, to: `/models/${model}` },
       ]}
       standing={shown?.shadow && <Chip>Shadow: nothing is sent</Chip>}
       actions={
@@ -45,14 +49,14 @@ export default function TriggerPage() {
         {(all) => (
           <>
             <p className="models-lead">
-              {all.fired.toLocaleString()} fired, {all.matched.toLocaleString()} match now. It is looked at {all.cadence}.
+              {all.fired.toLocaleString()} fired, {all.matched.toLocaleString()} match now. It is evaluated {all.cadence}.
             </p>
             <Tabs
               label="Parts of the trigger"
               open={tab ?? "fired"}
               onOpen={(id) => setTab(id === "fired" ? null : id)}
               tabs={[
-                { id: "fired", name: "Fired events", content: <Fired model={model} trigger={trigger} /> },
+                { id: "fired", name: "Fired events", content: <Fired model={model} trigger={trigger} names={new Map(all.fields.map(({ id, name }) => [id, name ?? id]))} /> },
                 { id: "matched", name: "Match now", content: <Matched model={model} trigger={trigger} /> },
                 { id: "held", name: `Held (${all.held})`, content: <Held model={model} trigger={trigger} /> },
                 { id: "shadows", name: "Shadows", content: <Shadows model={model} trigger={trigger} /> },
@@ -76,7 +80,7 @@ function CaseLink({ model, id }: { model: string; id: string }) {
   return <Link href={`/models/${model}/cases/${encodeURIComponent(id)}`}>{id}</Link>;
 }
 
-function Fired({ model, trigger }: Props) {
+function Fired({ model, trigger, names }: Props & { names: Map<string, string> }) {
   const tail = useQuery({
     queryKey: ["models", model, trigger, "events"],
     queryFn: () => triggers.latest(model, trigger, LATEST),
@@ -86,7 +90,7 @@ function Fired({ model, trigger }: Props) {
     <Read query={tail}>
       {({ events }) =>
         events.length === 0 ? (
-          <p className="muted">It has not fired yet. Events appear here as they come.</p>
+          <Empty title="It has not fired yet"><p>Events appear here as they come. To be told of them elsewhere, subscribe a webhook, or let a flow start with its signal.</p></Empty>
         ) : (
           <div className="table-frame">
             <table className="list">
@@ -109,10 +113,16 @@ function Fired({ model, trigger }: Props) {
                       <When at={at} />
                     </td>
                     <td className="models-fields">
-                      {body.event.fields
-                        .filter((field) => !field.isIdentifier && field.id !== "evaluatedAt")
-                        .map((field) => `${field.id} ${String(field.value)}`)
-                        .join(", ")}
+                      <dl>
+                        {body.event.fields
+                          .filter((field) => !field.isIdentifier && field.id !== "evaluatedAt")
+                          .map((field) => (
+                            <div key={field.id}>
+                              <dt>{names.get(field.id) ?? field.id}</dt>
+                              <dd>{valueInWords(field.value)}</dd>
+                            </div>
+                          ))}
+                      </dl>
                     </td>
                   </tr>
                 ))}
@@ -131,7 +141,7 @@ function Matched({ model, trigger }: Props) {
     <Read query={matched}>
       {(all) =>
         all.length === 0 ? (
-          <p className="muted">Nothing satisfies the trigger now.</p>
+          <Empty title="Nothing satisfies the trigger now"><p>Under “Why” a case tells which of the filters it does not pass.</p></Empty>
         ) : (
           <div className="table-frame">
             <table className="list">
@@ -202,7 +212,7 @@ function Shadows({ model, trigger }: Props) {
     <Read query={shadows}>
       {(all) =>
         all.length === 0 ? (
-          <p className="muted">None. A trigger with “shadow: true” lists here what it would have sent.</p>
+          <Empty title="It does not run in the shadow"><p>With <code>shadow: true</code> in the model a trigger sends nothing, and lists here what it would have sent.</p></Empty>
         ) : (
           <Signals model={model} signals={all} />
         )
@@ -219,7 +229,7 @@ function Held({ model, trigger }: Props) {
     <Read query={held}>
       {({ total, reason, signals }) =>
         total === 0 ? (
-          <p className="muted">Nothing is held back.</p>
+          <Empty title="Nothing is held back"><p>Signals beyond a cap of the trigger wait here until there is room, or until somebody releases or drops them.</p></Empty>
         ) : (
           <>
             <p>

@@ -7,6 +7,8 @@ import { Read } from "../kit/Read";
 import { When } from "../kit/When";
 import { models } from "./api";
 
+const STATES: Record<string, string> = { followed: "Followed", detached: "Set aside", notLoaded: "Not loaded" };
+
 /** How the published triggers stand. */
 export function TriggersTab({ model, published }: { model: string; published: boolean }) {
   const state = useQuery({ queryKey: ["models", model, "state"], queryFn: () => models.state(model), refetchInterval: 2000, enabled: published });
@@ -25,7 +27,7 @@ export function TriggersTab({ model, published }: { model: string; published: bo
       {(shown) => (
         <>
           <p className="models-lead">
-            <Chip tone={shown.reason ? "warn" : "good"}>{shown.state}</Chip> {shown.reason} Process clock: <When at={shown.now} />, evaluated
+            <Chip tone={shown.reason ? "warn" : "good"}>{STATES[shown.state] ?? shown.state}</Chip> {shown.reason} Process clock: <When at={shown.now} />, evaluated
             through commit {shown.commit} of {shown.head}.
             {shown.nextDeadline && (
               <>
@@ -48,7 +50,7 @@ export function TriggersTab({ model, published }: { model: string; published: bo
                   <th className="amount">Match now</th>
                   <th className="amount">Fired</th>
                   <th className="amount">Held</th>
-                  <th>Looked at</th>
+                  <th>Evaluated</th>
                   <th>Next deadline</th>
                 </tr>
               </thead>

@@ -3,9 +3,11 @@ import { useQuery } from "@tanstack/react-query";
 import { Check, CircleHelp, X } from "lucide-react";
 
 import { useAddressValue } from "../kit/address";
+import { Empty } from "../kit/Empty";
 import { Read } from "../kit/Read";
 import { When } from "../kit/When";
 import { triggers, type Why } from "./api";
+import { valueInWords } from "./values";
 
 /** Why a trigger holds a case, or does not. */
 export function WhyTab({ model, trigger }: { model: string; trigger: string }) {
@@ -27,7 +29,7 @@ export function WhyTab({ model, trigger }: { model: string; trigger: string }) {
         <input id="why-case" value={text} onChange={(event) => setText(event.target.value)} />
         <button type="submit">Ask</button>
       </form>
-      {asked === null ? <p className="muted">Name a case to see which filters it satisfies.</p> : <Read query={why}>{(shown) => <Answer why={shown} />}</Read>}
+      {asked === null ? <Empty title="Which case?"><p>Name one to see which of the filters it satisfies, with both sides of each comparison.</p></Empty> : <Read query={why}>{(shown) => <Answer why={shown} />}</Read>}
     </>
   );
 }
@@ -52,7 +54,7 @@ function Answer({ why }: { why: Why }) {
             {comparisons.flatMap(({ pql: part, rows }) =>
               rows.map(({ left, right, truth: holds }, place) => (
                 <p key={`${part}/${place}`} className="muted">
-                  <Truth of={holds} /> {String(left ?? "unknown")} against {String(right ?? "unknown")}
+                  <Truth of={holds} /> {left == null ? "unknown" : valueInWords(left)} against {right == null ? "unknown" : valueInWords(right)}
                 </p>
               )),
             )}

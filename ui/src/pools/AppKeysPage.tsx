@@ -26,7 +26,6 @@ export default function AppKeysPage() {
   return (
     <Page
       title="App keys"
-      above={[{ name: "Data pools", to: "/pools" }]}
       actions={
         <button type="button" className="primary" onClick={() => setMaking(true)}>
           New app key

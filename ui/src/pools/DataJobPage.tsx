@@ -12,20 +12,23 @@ import { duration, When } from "../kit/When";
 import { dataJobs, type DataJob } from "./api";
 import { startInWords } from "./DataJobsTab";
 import { stateInWords, toneOf } from "./words";
+import { usePoolName } from "./usePoolName";
 import "./pools.css";
 
 /** A data job: its transformations, and how its runs went. */
 export default function DataJobPage() {
   const params = useParams<{ pool: string; job: string }>();
   const pool = decodeURIComponent(params.pool);
-  const name = decodeURIComponent(params.job);
-  const job = useQuery({ queryKey: ["pools", pool, "data-jobs", name], queryFn: () => dataJobs.show(pool, name) });
+  const id = decodeURIComponent(params.job);
+  const job = useQuery({ queryKey: ["pools", pool, "data-jobs", id], queryFn: () => dataJobs.show(pool, id) });
+  const name = job.data?.name ?? "Data job";
   const [leaving, setLeaving] = useState(false);
   const [, goTo] = useLocation();
   const { act, busy } = useAct("pools", "tables");
+  const poolName = usePoolName(pool);
   const to = `/pools/${encodeURIComponent(pool)}`;
   const remove = async () => {
-    await act(() => dataJobs.remove(pool, name), `"${name}" is deleted`);
+    await act(() => dataJobs.remove(pool, id), `"${name}" is deleted`);
     goTo(`${to}?tab=data-jobs`);
   };
   return (
@@ -33,7 +36,7 @@ export default function DataJobPage() {
       title={name}
       above={[
         { name: "Data pools", to: "/pools" },
-        { name: pool, to },
+        { name: poolName, to },
         { name: "Data jobs", to: `${to}?tab=data-jobs` },
       ]}
       actions={
@@ -41,15 +44,15 @@ export default function DataJobPage() {
           <button type="button" className="grave" onClick={() => setLeaving(true)}>
             Delete
           </button>
-          <button type="button" className="primary" disabled={busy} onClick={() => void act(() => dataJobs.run(pool, name), `"${name}" runs`)}>
+          <button type="button" className="primary" disabled={busy} onClick={() => void act(() => dataJobs.run(pool, id), `"${name}" runs`)}>
             Run
           </button>
         </>
       }
     >
-      <p className="muted">Connection: Global (no data connection).</p>
+      <p className="pools-lead">Connection: Global (no data connection). Its transformations run one after the other.</p>
       <Read query={job}>{(shown) => <Transformations pool={pool} job={shown} />}</Read>
-      <Runs pool={pool} job={name} />
+      <Runs pool={pool} job={id} />
       {leaving && (
         <Confirm title={`Delete "${name}"?`} verb="Delete" grave busy={busy} onDo={() => void remove()} onClose={() => setLeaving(false)}>
           <p>The job goes with the records of its runs. The tables that it made stay.</p>
@@ -69,7 +72,7 @@ function Transformations({ pool, job }: { pool: string; job: DataJob }) {
   return (
     <section aria-label="Transformations">
       {texts.map(({ name, sql }, place) => (
-        <div key={place} className="field">
+        <div key={place} className="pools-transformation">
           <input aria-label={`Name of transformation ${place + 1}`} value={name} onChange={(event) => set(place, { name: event.target.value })} />
           <textarea
             aria-label={`Statements of ${name}`}

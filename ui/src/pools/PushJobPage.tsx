@@ -10,6 +10,7 @@ import { useAct } from "../kit/useAct";
 import { When } from "../kit/When";
 import { pushJobs, type PushJobWithChunks } from "./api";
 import { sizeInWords, stateInWords, toneOf } from "./words";
+import { usePoolName } from "./usePoolName";
 import "./pools.css";
 
 /** One push job: its log, its chunks, and whether it can be loaded again. */
@@ -22,6 +23,8 @@ export default function PushJobPage() {
     refetchInterval: 2000,
   });
   const [again, setAgain] = useState(false);
+  const { act, busy } = useAct("push-jobs", "tables");
+  const poolName = usePoolName(pool);
   const to = `/pools/${encodeURIComponent(pool)}`;
   const kept = job.data?.chunks.some((chunk) => chunk.kept) === true;
   return (
@@ -29,19 +32,24 @@ export default function PushJobPage() {
       title={job.data === undefined ? "Push job" : `Push into ${job.data.table}`}
       above={[
         { name: "Data pools", to: "/pools" },
-        { name: pool, to },
+        { name: poolName, to },
         { name: "Push jobs", to: `${to}?tab=push-jobs` },
       ]}
       standing={job.data !== undefined && <Chip tone={toneOf(job.data.status)}>{stateInWords(job.data.status)}</Chip>}
       actions={
-        <button
-          type="button"
-          disabled={!kept}
-          title={kept ? undefined : "Only the chunks of jobs that failed, or came to one column, are kept"}
-          onClick={() => setAgain(true)}
-        >
-          Load again
-        </button>
+        job.data?.status === "NEW" && job.data.chunks.length > 0 ? (
+          <button type="button" className="primary" disabled={busy} onClick={() => void act(() => pushJobs.execute(pool, params.job), "The job is executed")}>
+            Execute
+          </button>
+        ) : (
+          // Only the chunks of jobs that failed, or came to one column, are kept.
+          job.data?.status !== "NEW" &&
+          kept && (
+            <button type="button" onClick={() => setAgain(true)}>
+              Load again
+            </button>
+          )
+        )
       }
     >
       <Read query={job}>{(shown) => <Job pool={pool} job={shown} />}</Read>

@@ -5,10 +5,16 @@ import { Chip } from "../kit/Chip";
 import { Empty } from "../kit/Empty";
 import { Read } from "../kit/Read";
 import { When } from "../kit/When";
-import { pushJobs } from "./api";
+import { pushJobs, type PushJob } from "./api";
 import { stateInWords, toneOf } from "./words";
 
 const LOOK_AGAIN_MS = 3000;
+
+/** The line of the log that says most: of a refusal the first, which tells why; what went well is in the figures. */
+function lineOf(job: PushJob): string {
+  if (job.commit) return `commit ${job.commit.number}`;
+  return (job.status === "ERROR" ? job.logs[0] : job.logs.at(-1)) ?? (job.status === "NEW" ? "waits for being executed" : "");
+}
 
 /** The newest push jobs, live. */
 export function PushJobsTab({ pool }: { pool: string }) {
@@ -30,12 +36,12 @@ export function PushJobsTab({ pool }: { pool: string }) {
                 <tr>
                   <th>State</th>
                   <th>Table</th>
+                  <th>Came</th>
                   <th>Type</th>
                   <th className="amount">Rows in</th>
                   <th className="amount">Deleted</th>
                   <th>Log</th>
                   <th>By</th>
-                  <th>When</th>
                 </tr>
               </thead>
               <tbody>
@@ -48,15 +54,15 @@ export function PushJobsTab({ pool }: { pool: string }) {
                       <Link href={`/pools/${encodeURIComponent(pool)}/push-jobs/${job.id}`}>{job.table}</Link>
                     </td>
                     <td>
+                      <When at={job.createdAt} />
+                    </td>
+                    <td className="pools-word">
                       {stateInWords(job.type)}, {job.fileType}
                     </td>
                     <td className="amount">{job.commit?.upserted.toLocaleString() ?? ""}</td>
                     <td className="amount">{job.commit?.deleted.toLocaleString() ?? ""}</td>
-                    <td className="pools-log-line">{job.logs.at(-1) ?? ""}</td>
-                    <td>{job.createdBy}</td>
-                    <td>
-                      <When at={job.createdAt} />
-                    </td>
+                    <td className="pools-log-line">{lineOf(job)}</td>
+                    <td className="pools-word">{job.createdBy}</td>
                   </tr>
                 ))}
               </tbody>

@@ -9,6 +9,7 @@ import { pools } from "./api";
 import { Rows } from "./Rows";
 import { quoted } from "./statements";
 import { roleOf, sizeInWords } from "./words";
+import { usePoolName } from "./usePoolName";
 import "./pools.css";
 
 /** A table: its columns, and some of its rows. */
@@ -18,6 +19,7 @@ export default function TablePage() {
   const name = decodeURIComponent(params.table);
   const table = useQuery({ queryKey: ["tables", pool, name], queryFn: () => pools.table(pool, name) });
   const models = useQuery({ queryKey: ["pools", pool, "data-models"], queryFn: () => pools.dataModels(pool) });
+  const poolName = usePoolName(pool);
   const to = `/pools/${encodeURIComponent(pool)}`;
   const statement = encodeURIComponent(`SELECT * FROM ${quoted(name)}`);
   return (
@@ -25,7 +27,7 @@ export default function TablePage() {
       title={name}
       above={[
         { name: "Data pools", to: "/pools" },
-        { name: pool, to },
+        { name: poolName, to },
       ]}
       standing={table.data?.kind === "view" && <Chip>View</Chip>}
       actions={

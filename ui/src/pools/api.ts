@@ -187,6 +187,7 @@ export const pools = {
 export const pushJobs = {
   list: (pool: string) => json<PushJob[]>("GET", at(pool, "/push-jobs")),
   show: (pool: string, job: string) => json<PushJobWithChunks>("GET", at(pool, `/push-jobs/${part(job)}`)),
+  execute: (pool: string, job: string) => json<unknown>("POST", `/integration/api/v1/data-push/${part(pool)}/jobs/${part(job)}`),
   reload: (pool: string, job: string, options: Record<string, string>) =>
     json<PushJob>("POST", at(pool, `/push-jobs/${part(job)}/reload`), { csvParsingOptions: options }),
 };

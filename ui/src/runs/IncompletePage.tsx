@@ -25,6 +25,7 @@ import {
   type Incomplete,
   type RetryVersion,
 } from "./api";
+import { useFlowName } from "../flows/useFlowName";
 import { ValueTree } from "./Tree";
 import "./runs.css";
 import "./run.css";
@@ -33,6 +34,7 @@ export default function IncompletePage() {
   const { flow } = useParams<{ flow: string }>();
   const [show, setShow] = useAddressValue("show");
   const [id, setId] = useAddressValue("execution");
+  const nameOf = useFlowName();
   const open = show !== "all";
   const act = useActs(flow!);
   const listed = useQuery({ queryKey: ["runs", "incomplete", flow, open], queryFn: () => listIncomplete(flow!, open) });
@@ -54,7 +56,7 @@ export default function IncompletePage() {
       title="Incomplete executions"
       above={[
         { name: "Flows", to: "/flows" },
-        { name: flow!, to: `/flows/${flow}` },
+        { name: nameOf(flow!), to: `/flows/${flow}` },
       ]}
       actions={
         <button type="button" disabled={!open || (listed.data?.length ?? 0) === 0 || act.isPending} onClick={() => act.mutate({ kind: "retry-all" })}>
@@ -143,7 +145,7 @@ function List({ listed, act, onOpen }: { listed: Incomplete[]; act: (act: Act) =
                 )}
               </td>
               <td>
-                <Chip tone={one.state === "open" ? "warn" : one.state === "resolved" ? "good" : "plain"}>{one.state}</Chip>
+                <Chip tone={one.state === "open" ? "warn" : one.state === "resolved" ? "good" : "plain"}>{one.state.charAt(0).toUpperCase() + one.state.slice(1)}</Chip>
                 {one.retryAt !== null && (
                   <div className="runs-small">
                     again <When at={one.retryAt} as="ago" />

@@ -8,6 +8,7 @@ import { RotateCcw, Square } from "lucide-react";
 
 import { ApiError } from "../api/client";
 import { listModules } from "../flows/api";
+import { useFlowName } from "../flows/useFlowName";
 import { Chip } from "../kit/Chip";
 import { Empty } from "../kit/Empty";
 import { Page } from "../kit/Page";
@@ -81,6 +82,7 @@ function Shown({ run }: { run: RunWhole }) {
   const [position, move] = usePosition(operations.length);
   const [tab, setTab] = useAddressValue("show");
   const [again, setAgain] = useState<"start" | number | null>(null);
+  const flowName = useFlowName()(flow);
   const cancel = useCancel();
   const { document, of, gone } = useRunDocument(run);
   const kindsFound = useQuery({ queryKey: ["modules"], queryFn: listModules, staleTime: Infinity });
@@ -107,7 +109,7 @@ function Shown({ run }: { run: RunWhole }) {
 
   return (
     <Page
-      title={`Run of ${flow}`}
+      title={`Run of ${flowName}`}
       above={ABOVE}
       standing={<Chip tone={toneOf(status)}>{standingWord(status)}</Chip>}
       actions={

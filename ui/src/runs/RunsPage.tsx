@@ -12,6 +12,7 @@ import { Problem } from "../kit/Problem";
 import { duration, When } from "../kit/When";
 import { useAddressValue } from "../kit/address";
 import { findRuns, listFlows, type Run } from "./api";
+import { useFlowName } from "../flows/useFlowName";
 import { askedFor, facetsOf, SINCE, toggled, type Facets } from "./facets";
 import { ReplayManyDialog } from "./ReplayManyDialog";
 import { Decide, RunMenu } from "./acts";
@@ -131,6 +132,7 @@ function SearchText({ text }: { text: string }) {
 }
 
 export function RunsTable({ runs }: { runs: Run[] }) {
+  const nameOf = useFlowName();
   return (
     <div className="table-frame">
       <table className="list runs-list">
@@ -153,7 +155,7 @@ export function RunsTable({ runs }: { runs: Run[] }) {
         </thead>
         <tbody>
           {runs.map((run) => (
-            <Row key={run.id} run={run} />
+            <Row key={run.id} run={run} name={nameOf(run.flow)} />
           ))}
         </tbody>
       </table>
@@ -161,7 +163,7 @@ export function RunsTable({ runs }: { runs: Run[] }) {
   );
 }
 
-function Row({ run }: { run: Run }) {
+function Row({ run, name }: { run: Run; name: string }) {
   const { id, flow, status, startedBy, startedAt, durationMs, operationCount, reason, wakesAt } = run;
   return (
     <tr className={status === "held" ? "runs-held" : undefined}>
@@ -174,7 +176,7 @@ function Row({ run }: { run: Run }) {
         </div>
       </td>
       <td>
-        <Link href={`/flows/${flow}`}>{flow}</Link>
+        <Link href={`/flows/${flow}`}>{name}</Link>
       </td>
       <td className="runs-how">
         <Chip tone={toneOf(status)}>{standingWord(status)}</Chip>

@@ -23,7 +23,7 @@ export function ValueTree({ title, value }: { title: string; value: unknown }) {
   return (
     <div className="runs-tree" role="group" aria-label={title}>
       <div className="runs-tree-head">
-        <h3>{title}</h3>
+        <strong aria-hidden="true">{title}</strong>
         {value !== null && value !== undefined && (
           <button type="button" className="icon" aria-label={`Copy ${title.toLowerCase()}`} onClick={() => void copyValue(value)}>
             <Copy aria-hidden="true" size={14} />

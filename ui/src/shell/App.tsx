@@ -1,7 +1,7 @@
 import { Suspense, useCallback, useEffect, useState } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
-import { useQueryClient } from "@tanstack/react-query";
-import { Cable, Database, House, Inbox, KeyRound, ListChecks, Network, Radio, Workflow, type LucideIcon } from "lucide-react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Cable, Database, House, Inbox, KeyRound, ListChecks, LogOut, Network, Radio, Workflow, type LucideIcon } from "lucide-react";
 
 import { ApiError } from "../api/client";
 import { useLiveQueries } from "../api/stream";
@@ -13,6 +13,7 @@ import { ThemeSwitch } from "../kit/ThemeSwitch";
 import { Toasts } from "../kit/toasts";
 import { authorization, signOut } from "../session";
 import { SignIn } from "../signin/SignIn";
+import { listTasks } from "../tasks/api";
 import { PLACES, ROUTES } from "./routes";
 
 const ICONS: Record<string, LucideIcon> = {
@@ -89,6 +90,8 @@ function Brand() {
 
 function Rail({ onLeave }: { onLeave: () => void }) {
   const [here] = useLocation();
+  const tasks = useQuery({ queryKey: ["tasks", "open"], queryFn: () => listTasks(false) });
+  const asked = tasks.data?.length ?? 0;
   return (
     <header className="rail">
       <Brand />
@@ -100,6 +103,11 @@ function Rail({ onLeave }: { onLeave: () => void }) {
             <Link key={to} href={to} className="rail-link" aria-current={open ? "page" : undefined} title={name}>
               <Icon aria-hidden="true" size={18} />
               <span>{name}</span>
+              {to === "/inbox" && asked > 0 && (
+                <span className="rail-count" aria-label={`${asked} open`}>
+                  {asked}
+                </span>
+              )}
             </Link>
           );
         })}
@@ -109,10 +117,11 @@ function Rail({ onLeave }: { onLeave: () => void }) {
           <KeyRound aria-hidden="true" size={16} />
           <span>App keys</span>
         </Link>
-        <ThemeSwitch />
-        <button type="button" className="quiet" onClick={onLeave}>
-          Sign out
+        <button type="button" className="rail-link" onClick={onLeave} title="Sign out">
+          <LogOut aria-hidden="true" size={16} />
+          <span>Sign out</span>
         </button>
+        <ThemeSwitch />
       </div>
     </header>
   );

@@ -2,9 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 
 import { useAddressValue } from "../kit/address";
 import { Chip, type Tone } from "../kit/Chip";
+import { Empty } from "../kit/Empty";
 import { Read } from "../kit/Read";
 import { duration, When } from "../kit/When";
 import { subscriptions } from "./api";
+import { stateInWords } from "./words";
 
 const TONES: Record<string, Tone> = { delivered: "good", failed: "bad", rejected: "bad", skipped: "warn" };
 
@@ -31,7 +33,7 @@ export function DeliveriesTab({ id }: { id: string }) {
       <Read query={log}>
         {({ deliveries, total, pageSize }) =>
           deliveries.length === 0 ? (
-            <p className="muted">No attempt yet. The next event of the trigger is sent at once.</p>
+            <Empty title={verdict === null ? "Nothing was sent yet" : "No attempt ended so"}><p>Every attempt is listed here, with the answer of the receiver.</p></Empty>
           ) : (
             <>
               <div className="table-frame">
@@ -51,7 +53,7 @@ export function DeliveriesTab({ id }: { id: string }) {
                     {deliveries.map((one) => (
                       <tr key={`${one.offset}/${one.generation}/${one.attempt}/${one.startedAt}`}>
                         <td>
-                          <Chip tone={TONES[one.verdict] ?? "plain"}>{one.verdict}</Chip>
+                          <Chip tone={TONES[one.verdict] ?? "plain"}>{stateInWords(one.verdict)}</Chip>
                         </td>
                         <td className="amount">{one.through > one.offset ? `${one.offset}–${one.through}` : one.offset}</td>
                         <td className="amount">{one.attempt}</td>

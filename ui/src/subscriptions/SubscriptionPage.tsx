@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { Link, useParams } from "wouter";
 import { useQuery } from "@tanstack/react-query";
+import { ChevronDown } from "lucide-react";
 
 import { useAddressValue } from "../kit/address";
 import { Chip } from "../kit/Chip";
@@ -37,7 +38,11 @@ export default function SubscriptionPage() {
             </button>
             <Menu
               label="More to do"
-              trigger="More"
+              trigger={
+                <>
+                  More <ChevronDown aria-hidden="true" size={15} />
+                </>
+              }
               items={more.map((one) => ({ name: ACTIONS[one].name, grave: ACTIONS[one].grave === true, onSelect: () => setAction(one) }))}
             />
           </>

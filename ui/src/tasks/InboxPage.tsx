@@ -10,6 +10,7 @@ import { Problem } from "../kit/Problem";
 import { Tabs } from "../kit/Tabs";
 import { When } from "../kit/When";
 import { useAddressValue } from "../kit/address";
+import { useFlowName } from "../flows/useFlowName";
 import { listTasks, type Task } from "./api";
 import { standingOf } from "./words";
 import "./tasks.css";
@@ -42,6 +43,7 @@ export default function InboxPage() {
 }
 
 function List({ tasks }: { tasks: Task[] }) {
+  const nameOf = useFlowName();
   return (
     <div className="table-frame">
       <table className="list">
@@ -65,7 +67,7 @@ function List({ tasks }: { tasks: Task[] }) {
                 </td>
                 <td>{task.assignee === "" ? "Anybody" : task.assignee}</td>
                 <td>
-                  <Link href={`/flows/${task.flow}`}>{task.flow}</Link>
+                  <Link href={`/flows/${task.flow}`}>{nameOf(task.flow)}</Link>
                 </td>
                 <td>
                   <When at={task.createdAt} as="ago" />

@@ -11,6 +11,7 @@ import { Page } from "../kit/Page";
 import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
 import { say } from "../kit/toasts";
+import { useFlowName } from "../flows/useFlowName";
 import { answerTask, readTask, type Task } from "./api";
 import { otherwiseWords, standingOf } from "./words";
 import "./tasks.css";
@@ -42,6 +43,7 @@ export default function TaskPage() {
 }
 
 function Shown({ task }: { task: Task }) {
+  const nameOf = useFlowName();
   const [word, tone] = standingOf(task);
   return (
     <Page title={task.title === "" ? "Task" : task.title} above={ABOVE} standing={<Chip tone={tone}>{word}</Chip>}>
@@ -60,7 +62,7 @@ function Shown({ task }: { task: Task }) {
         {task.state === "open" ? <Answer task={task} /> : <Answered task={task} />}
       </div>
       <p className="muted">
-        Asked <When at={task.createdAt} as="ago" /> by <Link href={`/flows/${task.flow}`}>{task.flow}</Link> for{" "}
+        Asked <When at={task.createdAt} as="ago" /> by <Link href={`/flows/${task.flow}`}>{nameOf(task.flow)}</Link> for{" "}
         {task.assignee === "" ? "anybody" : task.assignee}. <Link href={`/runs/${task.run}`}>See its run</Link>
         {task.deadline !== null && task.state === "open" && (
           <>

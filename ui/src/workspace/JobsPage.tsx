@@ -26,25 +26,27 @@ export function JobsPage() {
       {jobs.isPending && <p className="muted">Reading …</p>}
       {jobs.isSuccess && all.length === 0 && <NoJobs />}
       {all.length > 0 && (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Name</th>
-              <th scope="col">Job id</th>
-              <th scope="col">Owner</th>
-              <th scope="col">Schedule</th>
-              <th scope="col">Last run</th>
-              <th scope="col">
-                <span className="unseen">Act</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {all.map((job) => (
-              <Row key={job.job_id} job={job} />
-            ))}
-          </tbody>
-        </table>
+        <div className="table-frame">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Name</th>
+                <th scope="col">Job id</th>
+                <th scope="col">Owner</th>
+                <th scope="col">Schedule</th>
+                <th scope="col">Last run</th>
+                <th scope="col">
+                  <span className="unseen">Act</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {all.map((job) => (
+                <Row key={job.job_id} job={job} />
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
       {jobs.hasNextPage && (
         <p className="more">

@@ -31,7 +31,7 @@ export function RunNow({ job, prominent }: { job: Job; prominent?: boolean }) {
           className={prominent === true ? "primary" : ""}
           disabled={start.isPending}
           onClick={() => (parameters.length > 0 ? setAsking(true) : start.mutate())}
-          aria-label={`Run ${job.settings.name} now`}
+          aria-label={`Run now: ${job.settings.name}`}
         >
           {start.isPending ? "Starting …" : "Run now"}
         </button>

@@ -81,18 +81,20 @@ function Shown({ run }: { run: Run }) {
       {parameters.length > 0 && (
         <details open={parameters.length <= 6}>
           <summary>Parameters</summary>
-          <table className="narrow">
-            <tbody>
-              {parameters.map(({ name, value, default: usual }) => (
-                <tr key={name}>
-                  <th scope="row">{name}</th>
-                  <td>
-                    <code>{value ?? usual}</code>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <div className="table-frame">
+            <table className="narrow">
+              <tbody>
+                {parameters.map(({ name, value, default: usual }) => (
+                  <tr key={name}>
+                    <th scope="row">{name}</th>
+                    <td>
+                      <code>{value ?? usual}</code>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
         </details>
       )}
       <h2>Tasks</h2>

@@ -43,38 +43,40 @@ export function Runs({ job }: { job: string | null }) {
         </aside>
       )}
       {all.length > 0 && (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Started</th>
-              {job === null && <th scope="col">Job</th>}
-              <th scope="col">Run id</th>
-              <th scope="col">Launched</th>
-              <th scope="col" className="number-cell">
-                Took
-              </th>
-              <th scope="col">Status</th>
-            </tr>
-          </thead>
-          <tbody>
-            {all.map((run) => (
-              <tr key={run.run_id}>
-                <th scope="row">
-                  <Link to={{ page: "run", job: String(run.job_id), run: run.run_id }}>
-                    <Moment at={run.start_time} />
-                  </Link>
+        <div className="table-frame">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Started</th>
+                {job === null && <th scope="col">Job</th>}
+                <th scope="col">Run id</th>
+                <th scope="col">Launched</th>
+                <th scope="col" className="number-cell">
+                  Took
                 </th>
-                {job === null && <td>{run.run_name}</td>}
-                <td className="id">{run.run_id}</td>
-                <td>{launchedBy(run)}</td>
-                <td className="number-cell">{taken(run.start_time, run.end_time, now)}</td>
-                <td>
-                  <Standing state={run.state} />
-                </td>
+                <th scope="col">Status</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {all.map((run) => (
+                <tr key={run.run_id}>
+                  <th scope="row">
+                    <Link to={{ page: "run", job: String(run.job_id), run: run.run_id }}>
+                      <Moment at={run.start_time} />
+                    </Link>
+                  </th>
+                  {job === null && <td>{run.run_name}</td>}
+                  <td className="id">{run.run_id}</td>
+                  <td>{launchedBy(run)}</td>
+                  <td className="number-cell">{taken(run.start_time, run.end_time, now)}</td>
+                  <td>
+                    <Standing state={run.state} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
       {runs.hasNextPage && (
         <p className="more">

@@ -27,23 +27,25 @@ export function TokensPage() {
       <Failure of={tokens.error} />
       {tokens.data !== undefined && tokens.data.length === 0 && <p className="muted">You have no tokens.</p>}
       {tokens.data !== undefined && tokens.data.length > 0 && (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Comment</th>
-              <th scope="col">Made</th>
-              <th scope="col">Expires</th>
-              <th scope="col">
-                <span className="unseen">Act</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {tokens.data.map((token) => (
-              <Row key={token.token_id} token={token} />
-            ))}
-          </tbody>
-        </table>
+        <div className="table-frame">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Comment</th>
+                <th scope="col">Made</th>
+                <th scope="col">Expires</th>
+                <th scope="col">
+                  <span className="unseen">Act</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {tokens.data.map((token) => (
+                <Row key={token.token_id} token={token} />
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
     </section>
   );

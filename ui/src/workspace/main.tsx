@@ -2,6 +2,8 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 
+import "@fontsource-variable/inter/wght.css";
+
 import { Workspace } from "./Workspace";
 import "../style.css";
 import "./workspace.css";
