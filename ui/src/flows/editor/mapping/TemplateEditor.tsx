@@ -80,7 +80,7 @@ export default function TemplateEditor({ id, label, described, text, onChange, r
   useEffect(() => {
     const end = view.current!.state.doc.length;
     view.current!.dispatch({ effects: setMistake.of(from < 0 ? null : { from: Math.min(from, end), to: Math.min(to, end) }) });
-  }, [from, to, text]);
+  }, [from, to]);
 
   const invalid = from >= 0;
   useEffect(() => {

@@ -16,10 +16,11 @@ describe("a template that is tried", () => {
   it("takes only the bundles that it names", () => {
     expect(needsOf("{{1.a}} {{if(2.b; 1; 2)}} {{9.z}}", scope)).toMatchObject({ bundles: { 1: { a: 1 } }, unseen: [{ id: 2 }], sound: true });
     expect(needsOf("plain } text", scope)).toBeNull();
+    expect(needsOf("{{1.a}} {{ }}", scope)).toBeNull();
   });
 
   it("is not sound while it is half written", () => {
-    for (const text of ["{{1.a", "{{if(1.a}}", "{{}}", '{{"}}', "{{1.a ? 2}}"]) expect(needsOf(text, scope)?.sound, text).toBe(false);
+    for (const text of ["{{1.a", "{{if(1.a}}", '{{"}}', "{{1.a ? 2}}"]) expect(needsOf(text, scope)?.sound, text).toBe(false);
   });
 });
 

@@ -13,10 +13,15 @@ export interface Needs {
   sound: boolean;
 }
 
-/** Finds what a template takes values from; null if it takes none. */
+/** The server tries no longer ones. */
+const LETTERS_MAX = 30_000;
+
+/** Finds what a template takes values from; null if there is nothing to try, or not yet. */
 export function needsOf(template: string, scope: Scope): Needs | null {
   const mapped = expressions(template);
-  if (mapped.length === 0) return null;
+  // Between braces that were just opened something is about to be written.
+  const begun = mapped.some(({ closed, tokens }) => closed && tokens.length === 0);
+  if (mapped.length === 0 || begun || template.length > LETTERS_MAX) return null;
   const named = new Set(mapped.flatMap((one) => one.references.map(({ root }) => root)));
   const sources = scope.sources.filter(({ id }) => named.has(id));
   const seen = sources.filter((source) => source.bundle !== undefined);

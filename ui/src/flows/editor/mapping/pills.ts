@@ -1,12 +1,12 @@
 // References as pills. The text of the field is the template, letter by letter;
 // a pill is only how a path is drawn, and what moves and goes as one thing.
 
-import { EditorSelection, RangeSet, RangeSetBuilder, StateEffect, StateField, type EditorState, type Extension, type Transaction } from "@codemirror/state";
+import { EditorSelection, RangeSet, RangeSetBuilder, StateEffect, StateField, type EditorState, type Extension, type Range, type Transaction } from "@codemirror/state";
 import { Decoration, EditorView, WidgetType, type DecorationSet } from "@codemirror/view";
 
 import { inALine } from "./outputs";
 import { meaning, NOTHING_IN_SCOPE, sortOf, type Meant, type Scope } from "./scope";
-import { expressionAt, expressions, type Mapped, type Reference } from "./template";
+import { expressionAt, expressions, type Mapped, type Reference, type Token } from "./template";
 
 interface Span {
   from: number;
@@ -132,10 +132,12 @@ interface Drawn {
   places: Place[];
 }
 
+const redraws = (effect: StateEffect<unknown>) => effect.is(setScope) || effect.is(openPill) || effect.is(setMistake) || effect.is(setFocused);
+
 const drawnField = StateField.define<Drawn>({
   create: draw,
   update(drawn, transaction) {
-    const changed = transaction.docChanged || transaction.selection !== undefined || transaction.effects.length > 0;
+    const changed = transaction.docChanged || transaction.selection !== undefined || transaction.effects.some(redraws);
     return changed ? draw(transaction.state) : drawn;
   },
   provide: (field) => [
@@ -145,40 +147,47 @@ const drawnField = StateField.define<Drawn>({
 });
 
 function draw(state: EditorState): Drawn {
-  const mapped = state.field(mappedField);
   const scope = state.field(scopeField);
   const open = state.field(openField);
   const mistake = state.field(mistakeField);
-  const places = placesOf(mapped, state).filter((place) => open === null || place.to <= open.from || place.from >= open.to);
   const { from: marked, to: markedTo } = state.selection.main;
   const pills = new RangeSetBuilder<Decoration>();
-  for (const { from, to, reference } of places) {
-    const number = typeof reference.root === "number" ? reference.root : null;
-    const wrong = mistake !== null && mistake.from < to && mistake.to > from;
-    const widget = new Pill(meaning(reference, scope), number, marked < markedTo && marked <= from && to <= markedTo, wrong);
-    pills.add(from, to, Decoration.replace({ widget }));
+  const marks: Range<Decoration>[] = [];
+  const drawn: Place[] = [];
+  for (const mapped of state.field(mappedField)) {
+    const places = placesOf([mapped], state).filter((place) => open === null || place.to <= open.from || place.from >= open.to);
+    for (const { from, to, reference } of places) {
+      const number = typeof reference.root === "number" ? reference.root : null;
+      const wrong = mistake !== null && mistake.from < to && mistake.to > from;
+      const widget = new Pill(meaning(reference, scope), number, marked < markedTo && marked <= from && to <= markedTo, wrong);
+      pills.add(from, to, Decoration.replace({ widget }));
+    }
+    drawn.push(...places);
+    if (places[0]?.whole !== true) {
+      marks.push(...marksOf(state, mapped).filter((range) => !places.some((place) => range.from < place.to && range.to > place.from)));
+    }
   }
   const atoms = pills.finish();
-  const marks = marksOf(state, mapped).filter((range) => !places.some((place) => range.from < place.to && range.to > place.from));
   if (mistake !== null && mistake.to > mistake.from) marks.push(WRONG.range(mistake.from, mistake.to));
-  return { atoms, all: atoms.update({ add: marks, sort: true }), places };
+  return { atoms, all: atoms.update({ add: marks, sort: true }), places: drawn };
 }
 
-function marksOf(state: EditorState, mapped: readonly Mapped[]) {
+function marksOf(state: EditorState, { from, to, closed, tokens, calls, brackets }: Mapped): Range<Decoration>[] {
   const { head } = state.selection.main;
-  return mapped.flatMap(({ from, to, closed, tokens, calls, brackets }) => {
-    const ranges = [MARKS.brace.range(from, from + 2), ...(closed ? [MARKS.brace.range(to - 2, to)] : [])];
-    const called = new Set(calls.map((call) => call.from));
-    for (const token of tokens) {
-      const name = called.has(token.from) ? "call" : token.kind === "sign" && state.sliceDoc(token.from, token.to) === ";" ? "separator" : token.kind === "quoted" ? "word" : token.kind;
-      if (token.to > token.from) ranges.push(MARKS[name].range(token.from, token.to));
-    }
-    for (const { open, close } of brackets) {
-      if (close === null) ranges.push(MARKS.single.range(open, open + 1));
-      else if ([open, open + 1, close, close + 1].includes(head)) ranges.push(MARKS.matched.range(open, open + 1), MARKS.matched.range(close, close + 1));
-    }
-    return ranges;
-  });
+  const ranges = [MARKS.brace.range(from, from + 2), ...(closed ? [MARKS.brace.range(to - 2, to)] : [])];
+  const called = new Set(calls.map((call) => call.from));
+  for (const token of tokens) ranges.push(MARKS[nameOf(token, called, state)].range(token.from, token.to));
+  for (const { open, close } of brackets) {
+    if (close === null) ranges.push(MARKS.single.range(open, open + 1));
+    else if ([open, open + 1, close, close + 1].includes(head)) ranges.push(MARKS.matched.range(open, open + 1), MARKS.matched.range(close, close + 1));
+  }
+  return ranges;
+}
+
+function nameOf(token: Token, called: ReadonlySet<number>, state: EditorState): keyof typeof MARKS {
+  if (called.has(token.from)) return "call";
+  if (token.kind === "sign" && state.sliceDoc(token.from, token.to) === ";") return "separator";
+  return token.kind === "quoted" ? "word" : token.kind;
 }
 
 /** The pill that touches a place of the text. */

@@ -19,14 +19,21 @@ export type Outcome =
   /** These modules have no values yet. */
   | { is: "unseen"; sources: Source[] };
 
-export function useOutcome(template: string, scope: Scope, zone: string | undefined): Outcome {
+export interface Manner {
+  /** The time zone of the flow. */
+  zone?: string | undefined;
+  /** The field holds JSON text. */
+  isJson?: boolean;
+}
+
+export function useOutcome(template: string, scope: Scope, { zone, isJson = false }: Manner): Outcome {
   const rested = useRested(template);
   const needs = useMemo(() => needsOf(rested, scope), [rested, scope]);
   const bundles = needs?.bundles ?? {};
   const about = Object.entries(bundles).map(([id, bundle]) => `${id}:${numberOf(bundle)}`);
   const asked = useQuery({
-    queryKey: ["mapping", rested, ...about, numberOf(scope.variables), zone ?? ""],
-    queryFn: ({ signal }) => evaluate({ template: rested, bundles, names: { var: { flow: scope.variables } }, ...(zone === undefined ? {} : { zone }) }, signal),
+    queryKey: ["mapping", rested, ...about, numberOf(scope.variables), zone ?? "", isJson],
+    queryFn: ({ signal }) => evaluate({ template: rested, bundles, names: { var: { flow: scope.variables } }, isJson, ...(zone === undefined ? {} : { zone }) }, signal),
     enabled: needs !== null,
     staleTime: Infinity,
     gcTime: 60_000,

@@ -4,12 +4,12 @@
 import { acceptCompletion, closeCompletion, completionKeymap, completionStatus } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { EditorSelection, EditorState, Prec, type Extension } from "@codemirror/state";
-import { drawSelection, EditorView, hoverTooltip, keymap } from "@codemirror/view";
+import { drawSelection, EditorView, hoverTooltip, keymap, type Tooltip } from "@codemirror/view";
 
-import { completion } from "./completion";
+import { completion, languageField } from "./completion";
 import { typingKeys } from "./keys";
-import { isInside, pills, pillWords, wordsOf } from "./pills";
-import { bare, written, type Part } from "./template";
+import { isInside, mappedField, pills, pillWords, wordsOf } from "./pills";
+import { bare, expressionAt, written, type Part } from "./template";
 import { theme } from "./theme";
 
 /** Makes the state of a field. */
@@ -75,22 +75,28 @@ const drops = EditorView.domEventHandlers({
 const hover = hoverTooltip(
   (view, at) => {
     const pill = pillWords(view.state, at);
-    if (pill === null) return null;
-    return {
-      pos: pill.from,
-      end: pill.to,
-      above: true,
-      create() {
-        const dom = document.createElement("div");
-        dom.className = "pill-words";
-        const name = document.createElement("code");
-        name.textContent = pill.text;
-        const words = document.createElement("p");
-        words.textContent = wordsOf(pill.meant);
-        dom.append(words, name);
-        return { dom };
-      },
-    };
+    if (pill !== null) return tip(pill.from, pill.to, wordsOf(pill.meant), pill.text);
+    const call = expressionAt(view.state.field(mappedField), at)?.calls.find(({ from, to }) => from <= at && at <= to);
+    const known = view.state.field(languageField)?.functions.find(({ name }) => call !== undefined && name === view.state.sliceDoc(call.from, call.to));
+    return call === undefined || known === undefined ? null : tip(call.from, call.to, known.summary, known.signature);
   },
   { hoverTime: 250 },
 );
+
+function tip(from: number, to: number, words: string, text: string): Tooltip {
+  return {
+    pos: from,
+    end: to,
+    above: true,
+    create() {
+      const dom = document.createElement("div");
+      dom.className = "pill-words";
+      const said = document.createElement("p");
+      said.textContent = words;
+      const name = document.createElement("code");
+      name.textContent = text;
+      dom.append(said, name);
+      return { dom };
+    },
+  };
+}

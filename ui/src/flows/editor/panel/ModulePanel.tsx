@@ -9,7 +9,7 @@ import { RunAlone } from "../mapping/RunAlone";
 import { useEditor, useEditorStore } from "../store";
 import type { ModuleKind } from "../types";
 import { fieldsOf, partOf, shownFields, unknownNames, withValue, type Field, type Part } from "./fields";
-import { isRare } from "./rules";
+import { holdsJson, isRare } from "./rules";
 import { FieldInput } from "./inputs";
 import { writeJson } from "../../../api/exact";
 
@@ -116,9 +116,10 @@ function One({ module, part, field }: { module: ModuleNode; part: Part; field: F
   const problem = useEditor(
     (editor) => editor.notices.find((notice) => notice.module === module.id && notice.field === `${part}.${field.name}`)?.text,
   );
+  const isJson = part === "mapper" && holdsJson(module.module, field.name, partOf(module, "mapper"));
   const change = (value: unknown) =>
     edit(`Set ${field.label}`, (document) => update(document, module.id, (before) => withValue(before, part, field.name, value)), `${module.id}.${part}.${field.name}`);
-  return <FieldInput field={field} value={partOf(module, part)[field.name]} onChange={change} readonly={readonly} problem={problem} />;
+  return <FieldInput field={field} value={partOf(module, part)[field.name]} onChange={change} readonly={readonly} problem={problem} isJson={isJson} />;
 }
 
 /** What the module holds and the form does not know: it is shown and kept. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { holdsJson } from "./rules";
 import { fieldsOf, shownFields, unknownNames, withValue } from "./fields";
 
 describe("the form of a module", () => {
@@ -33,5 +34,14 @@ describe("the form of a module", () => {
     expect(module.mapper).toEqual({ odd: 1, url: "x" });
     expect(unknownNames(fields, module.mapper as Record<string, unknown>)).toEqual(["odd", "url"]);
     expect(withValue(module, "mapper", "url", undefined).mapper).toEqual({ odd: 1 });
+  });
+
+  it("knows which field holds JSON text", () => {
+    const holds = (mapper: Record<string, unknown>, field = "data") => holdsJson("http:ActionSendData", field, mapper);
+    expect(holds({ bodyType: "raw", contentType: "application/json" })).toBe(true);
+    expect(holds({ contentType: "application/json", headers: [{ name: "Content-Type", value: "text/plain" }] })).toBe(false);
+    expect(holds({ headers: [{ name: "content-type", value: "application/vnd.x+JSON" }] })).toBe(true);
+    expect(holds({ bodyType: "multipart_form_data", contentType: "application/json" })).toBe(false);
+    expect(holds({ contentType: "application/json" }, "url")).toBe(false);
   });
 });

@@ -15,6 +15,8 @@ interface Props {
   readonly: boolean;
   /** What is wrong with it. */
   problem?: string | undefined;
+  /** It holds JSON text. */
+  isJson?: boolean;
 }
 
 /** A field with its label, its hint, and what is wrong with it. */
@@ -134,8 +136,8 @@ function Input(props: Inner) {
 }
 
 /** What a template field is told, beside its text. Ids of what stands around it do not reach it. */
-function aboutTemplate({ field, problem, readonly, id }: Inner) {
-  return { id, label: field.label, described: field.hint ?? undefined, problem, readonly, required: field.required };
+function aboutTemplate({ field, problem, isJson = false, readonly, id }: Inner) {
+  return { id, label: field.label, described: field.hint ?? undefined, problem, isJson, readonly, required: field.required };
 }
 
 function YesNo(props: Inner) {

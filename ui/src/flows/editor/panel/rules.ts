@@ -42,3 +42,14 @@ export function isShown(module: string, field: string, values: Values): boolean 
   const rules = RULES[module]?.filter((rule) => rule.field === field) ?? [];
   return rules.every((rule) => rule.when(values));
 }
+
+/** Tells whether a field holds JSON text, in which the program escapes what is mapped: a raw body that says so. */
+export function holdsJson(module: string, field: string, values: Values): boolean {
+  if (!(module in RULES) || RULES[module] !== REQUEST || field !== "data") return false;
+  const kind = values["bodyType"];
+  if (typeof kind === "string" && kind !== "" && kind !== "raw") return false;
+  const headers = Array.isArray(values["headers"]) ? (values["headers"] as (Values | null)[]) : [];
+  const header = headers.find((one) => String(one?.["name"] ?? "").toLowerCase() === "content-type");
+  const type = header === undefined ? values["contentType"] : header?.["value"];
+  return typeof type === "string" && type.toLowerCase().includes("json");
+}
