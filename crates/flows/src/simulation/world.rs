@@ -8,7 +8,7 @@ use base::chance::SeededChance;
 use base::db::{self, Db};
 use base::secret::KeyRing;
 use base::time::SimClock;
-use base::{Actor, Clock};
+use base::{Actor, Clock, args};
 use faulty_disk::{Fault, Point};
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
@@ -739,6 +739,16 @@ impl World {
         self.look("at the end").await;
     }
 
+    /// Tells whether, in one moment, nothing runs and nothing waits.
+    async fn is_quiet(&self) -> bool {
+        let sql = "SELECT (SELECT COUNT(*) FROM runs WHERE state <> 'ended') + \
+                   (SELECT COUNT(*) FROM hook_items WHERE run IS NULL)";
+        let read = self.db.read("simulation.is_quiet", move |tx| {
+            tx.query_one(sql, args![])?.map(|row| row.get::<u64>(0)).transpose()
+        });
+        read.await.is_ok_and(|left| left == Some(0))
+    }
+
     /// Lets time pass until nothing runs, is held or waits; who is held may repeat.
     async fn come_to_an_end(&mut self) {
         for round in 0.. {
@@ -754,7 +764,8 @@ impl World {
             }
             let under_way = counts.running + counts.held;
             let open = self.see_to_incomplete().await;
-            if under_way + waiting == 0 && open == 0 {
+            // A run that gave its item back between the two is in neither.
+            if under_way + waiting == 0 && open == 0 && self.is_quiet().await {
                 break;
             }
             if round > HEAL_ROUNDS {

@@ -10,6 +10,7 @@ import { useEditor, useEditorStore } from "../store";
 import type { ModuleKind } from "../types";
 import { fieldsOf, partOf, shownFields, unknownNames, withValue, type Field, type Part } from "./fields";
 import { holdsJson, isRare } from "./rules";
+import { FreeFields, takesAnyField } from "./FreeFields";
 import { FieldInput } from "./inputs";
 import { writeJson } from "../../../api/exact";
 
@@ -88,9 +89,11 @@ function Form({ module, kind }: { module: ModuleNode; kind: ModuleKind }) {
   ];
   const isAdvanced = (field: Field) => field.advanced || isRare(module.module, field.name);
   const hasAdvanced = parts.some(({ fields }) => fields.some(isAdvanced));
+  const isFree = takesAnyField(kind.schema);
   return (
     <div className="panel-form">
       {parts.map(({ part, fields }) => {
+        if (part === "mapper" && isFree) return <FreeFields key={part} module={module} />;
         const held = partOf(module, part);
         const shown = shownFields(fields, module).filter((field) => advanced || !isAdvanced(field) || isSet(held[field.name], field));
         return shown.map((field) => <One key={`${part}.${field.name}`} module={module} part={part} field={field} />);
@@ -100,7 +103,7 @@ function Form({ module, kind }: { module: ModuleNode; kind: ModuleKind }) {
           <input type="checkbox" checked={advanced} onChange={(event) => setAdvanced(event.target.checked)} /> Show advanced settings
         </label>
       )}
-      <Others module={module} parts={parts} />
+      <Others module={module} parts={parts} free={isFree} />
     </div>
   );
 }
@@ -123,8 +126,8 @@ function One({ module, part, field }: { module: ModuleNode; part: Part; field: F
 }
 
 /** What the module holds and the form does not know: it is shown and kept. */
-function Others({ module, parts }: { module: ModuleNode; parts: { part: Part; fields: Field[] }[] }) {
-  const others = (["parameters", "mapper"] as const).flatMap((part) => {
+function Others({ module, parts, free }: { module: ModuleNode; parts: { part: Part; fields: Field[] }[]; free: boolean }) {
+  const others = (free ? (["parameters"] as const) : (["parameters", "mapper"] as const)).flatMap((part) => {
     const held = partOf(module, part);
     const fields = parts.filter((one) => one.part === part).flatMap((one) => one.fields);
     return unknownNames(fields, held).map((name) => [`${part}.${name}`, held[name]] as const);

@@ -4,6 +4,9 @@ import { useId, useState, type ReactNode } from "react";
 import { ArrowDown, ArrowUp, Plus, Trash2 } from "lucide-react";
 
 import { asText, type Field } from "./fields";
+import { nameOf } from "../graph";
+import { useEditor } from "../store";
+import { before } from "../tree";
 import { Picker } from "./Picker";
 import { TemplateInput } from "../mapping/TemplateInput";
 import { readJson, writeJson } from "../../../api/exact";
@@ -90,6 +93,7 @@ export type Inner = Props & { id: string; described: string | undefined };
 function Input(props: Inner) {
   const { field, value, onChange, readonly, id, described } = props;
   if (field.picker !== null && (field.kind === "text" || field.kind === "template" || field.kind === "json")) return <Picker {...props} />;
+  if (field.name === "feeder") return <SourceModule {...props} />;
   switch (field.kind) {
     case "template":
       return <TemplateInput {...aboutTemplate(props)} text={asText(value)} onChange={onChange} />;
@@ -274,4 +278,22 @@ function readOrText(text: string): unknown {
   } catch {
     return text;
   }
+}
+
+/** The module whose bundles are collected: one that comes before. */
+function SourceModule({ value, onChange, readonly, id, described }: Inner) {
+  const document = useEditor((editor) => editor.document);
+  const kinds = useEditor((editor) => editor.kinds);
+  const selection = useEditor((editor) => editor.selection);
+  const earlier = selection?.kind === "module" ? before(document, selection.id) : [];
+  return (
+    <select id={id} aria-describedby={described} disabled={readonly} value={asText(value)} onChange={(event) => onChange(event.target.value === "" ? undefined : Number(event.target.value))}>
+      <option value="">Choose …</option>
+      {earlier.map((module) => (
+        <option key={module.id} value={module.id}>
+          {nameOf(module, kinds.get(module.module)?.label)} ({module.id})
+        </option>
+      ))}
+    </select>
+  );
 }
