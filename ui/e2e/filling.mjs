@@ -16,7 +16,7 @@ import { gunzipSync } from "node:zlib";
 import { KEY, TOKEN, call } from "./walker.mjs";
 
 const EXAMPLES = join(import.meta.dirname, "../../examples");
-const MODEL = "purchase-to-pay.late-steps";
+export const MODEL = "purchase-to-pay.late-steps";
 const PATIENCE_MS = 60_000;
 
 /** Outgoing calls may reach receivers on this machine. */
@@ -55,22 +55,22 @@ export async function work(workspace, method, path, body) {
   return said;
 }
 
-/** Listens on this machine: `/takes` takes, `/refuses` refuses, `/breaks` hangs up without a word. */
+/** Listens on this machine: `/refuses` refuses, everything else is taken, unless `broken` is set. */
 export async function startReceiver() {
-  const seen = [];
+  const receiver = { seen: [], broken: false };
   const server = createServer(async (request, answer) => {
     const parts = [];
     for await (const part of request) parts.push(part);
-    seen.push({ path: request.url, method: request.method, headers: request.headers, body: Buffer.concat(parts).toString() });
-    if (request.url.startsWith("/breaks")) return request.socket.destroy();
-    answer.writeHead(request.url.startsWith("/refuses") && request.method !== "HEAD" ? 503 : 200).end();
+    receiver.seen.push({ path: request.url, method: request.method, headers: request.headers, body: Buffer.concat(parts).toString() });
+    const refuses = receiver.broken || request.url.startsWith("/refuses");
+    answer.writeHead(refuses && request.method !== "HEAD" ? 503 : 200).end();
   });
   await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
   const stop = () => {
     server.closeAllConnections();
     server.close();
   };
-  return { url: `http://127.0.0.1:${server.address().port}`, seen, stop };
+  return Object.assign(receiver, { url: `http://127.0.0.1:${server.address().port}`, stop });
 }
 
 /** Brings all of it in; returns what pages need to be found. */
@@ -88,7 +88,7 @@ export async function fill(url, workspace, receiver) {
 }
 
 /** The example, up to the day on which its history ends. */
-async function history(url, workspace) {
+export async function history(url, workspace) {
   const folder = await mkdtemp(join(tmpdir(), "loopwright-fill-"));
   const file = join(folder, "events.csv");
   const packed = await readFile(join(EXAMPLES, "purchase-to-pay/events.csv.gz"));
@@ -116,9 +116,12 @@ async function subscriptions(url, receiver) {
   await call(url, "PATCH", `/intelligence/api/subscriptions/${paused}/pause`);
 }
 
+/** Moves the model's process clock; what becomes true on the way is evaluated before this returns. */
+export const setClock = (url, now) => call(url, "POST", `/api/v1/models/${MODEL}/clock`, { now, speed: 0 });
+
 /** Orders become late because time passes; a job scores each, and its advice comes back. */
 async function timePasses(url) {
-  await call(url, "POST", `/api/v1/models/${MODEL}/clock`, { now: "2011-09-27T00:00:00Z", speed: 0 });
+  await setClock(url, "2011-09-27T00:00:00Z");
   await until("the runs of the signals end", async () => {
     const { signals, runs } = await call(url, "GET", "/api/v1/status");
     return signals > 0 && runs.succeeded + runs.warning + runs.failed >= signals;

@@ -17,6 +17,7 @@ const NARROW = { width: 390, height: 844 };
 const MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*";
 const MASKS = [
   [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "ID"],
+  [/\b[0-9a-f]{8}\b/g, "ID"],
   [/127\.0\.0\.1:\d+/g, "HERE"],
   [/\/hooks\/[\w-]{20,}/g, "/hooks/SECRET"],
   [new RegExp(`${MONTHS} \\d+(, \\d{4})?(,? (at )?\\d+:\\d+(:\\d+)?( [AP]M)?)?`, "g"), "TIME"],
@@ -57,6 +58,7 @@ export async function asBefore(page, name) {
     await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(drawn)));
     now = await told(main);
   }
+  if (now !== before) await writeFile(join(PICTURES, `${name}.yaml`), now);
   assert.equal(now, before, `${name} tells what it told before (LOOPWRIGHT_TEST_SNAPSHOTS=write takes it as it is now)`);
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { SETTINGS, fill, startReceiver } from "../filling.mjs";
+import { MODEL, SETTINGS, fill, startReceiver } from "../filling.mjs";
 import { looked } from "../seen.mjs";
 import { TOKEN, signIn } from "../walker.mjs";
 
@@ -12,8 +12,6 @@ export const title = "every page";
 export const settings = SETTINGS;
 /** One page that is wrong does not hide the others. */
 export const goesOn = true;
-
-const MODEL = "purchase-to-pay.late-steps";
 
 /** What there is to see while nothing is there: the picture's name, the route, the address. */
 const EMPTY = [

@@ -28,8 +28,9 @@ export default function DataJobPage() {
   const poolName = usePoolName(pool);
   const to = `/pools/${encodeURIComponent(pool)}`;
   const remove = async () => {
-    await act(() => dataJobs.remove(pool, id), `"${name}" is deleted`);
-    goTo(`${to}?tab=data-jobs`);
+    // The page is left before everything is read anew: what is gone is not asked for.
+    await act(() => dataJobs.remove(pool, id).then(() => goTo(`${to}?tab=data-jobs`)), `"${name}" is deleted`);
+    setLeaving(false);
   };
   return (
     <Page

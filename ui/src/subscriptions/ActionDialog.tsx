@@ -34,13 +34,13 @@ export function ActionDialog({ action, details, onClose }: { action: Action; det
     skip: () => subscriptions.skip(id),
     rotate: () => subscriptions.rotate(id, OVERLAP_HOURS).then((made) => setSecret(made.secret)),
     update,
-    delete: () => subscriptions.remove(id),
+    // The page is left before everything is read anew: what is gone is not asked for.
+    delete: () => subscriptions.remove(id).then(() => goTo("/subscriptions")),
   };
   const go = async () => {
     const done = await act(() => works[action]().then(() => true), `${verb}: done`);
     if (done === null || action === "rotate") return;
     onClose();
-    if (action === "delete") goTo("/subscriptions");
   };
   if (secret !== null) {
     return (
