@@ -8,6 +8,9 @@ import { extname, join } from "node:path";
 
 const KINDS = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
 
+/** Addresses at which the program never answers with a page. */
+const BELONGS_TO_API = /^\/(api|integration|intelligence|data-ingestion|hooks|health|metrics|oauth2)(\/|$)/;
+
 /** Starts a front for a program's address; `home` is the page of every address of the application. */
 export async function startFront(program, folder, home) {
   const server = createServer((request, answer) => {
@@ -17,7 +20,7 @@ export async function startFront(program, folder, home) {
     const path = new URL(request.url, program).pathname;
     const isPage = request.method === "GET" && (request.headers.accept ?? "").includes("text/html");
     const isFile = request.method === "GET" && /^\/(assets\/|[\w.-]+\.(svg|png|ico|webmanifest)$)/.test(path);
-    if (isFile || (isPage && !path.startsWith("/hooks/") && !path.startsWith("/api/"))) {
+    if (isFile || (isPage && !BELONGS_TO_API.test(path))) {
       const name = isFile ? path : home;
       const body = await readFile(join(folder, name));
       answer.writeHead(200, { "content-type": KINDS[extname(name)] ?? "application/octet-stream" }).end(body);

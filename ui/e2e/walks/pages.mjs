@@ -23,7 +23,7 @@ const EMPTY = [
   ["models", "/models", "/models"],
   ["subscriptions", "/subscriptions", "/subscriptions"],
   ["connections", "/connections", "/connections"],
-  ["hooks", "/hooks", "/webhooks"],
+  ["hooks", "/webhooks", "/webhooks"],
   ["app-keys", "/app-keys", "/app-keys"],
   ["nothing-here", "*", "/no-such-page"],
   ["flow-unknown", "/flows/:flow", "/flows/no-such-flow"],
@@ -82,9 +82,8 @@ const FILLED = [
   ["subscription-failed", "/subscriptions/:id", ({ subscriptions }) => `/subscriptions/${subscriptions.failed}`],
   ["subscription-paused", "/subscriptions/:id", ({ subscriptions }) => `/subscriptions/${subscriptions.paused}?tab=settings`],
   ["connections", "/connections", () => "/connections"],
-  ["connection", "/connections/:name", () => "/connections/local-workspace"],
+  ["connection", "/connections/:connection", () => "/connections/this-loopwright"],
   ["hooks", "/webhooks", () => "/webhooks"],
-  ["hook", "/webhooks/:hook", () => "/webhooks/deliveries"],
 ];
 
 /** The pages of the local workspace, by the words of its own router. */

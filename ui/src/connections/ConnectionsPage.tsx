@@ -21,7 +21,7 @@ export default function ConnectionsPage() {
       title="Connections"
       actions={
         <>
-          <Link className="button" href="/hooks">
+          <Link className="button" href="/webhooks">
             Webhooks
           </Link>
           <button type="button" className="primary" onClick={() => setMaking(true)}>

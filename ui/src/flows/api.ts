@@ -113,7 +113,11 @@ const flowAt = (flow: string) => `/api/v1/flows/${encodeURIComponent(flow)}`;
 
 export const listFlows = () => json<FlowShown[]>("GET", "/api/v1/flows");
 export const readFlow = (flow: string) => json<FlowWithTexts>("GET", flowAt(flow));
-export const listModules = () => json<ModuleKind[]>("GET", "/api/v1/modules");
+/** Modules of the original that are called alike are told apart by the word that it puts behind them. */
+const named = (kind: ModuleKind): ModuleKind =>
+  kind.name.endsWith("Advanced") && !/advanced/i.test(kind.label) ? { ...kind, label: `${kind.label} (advanced)` } : kind;
+
+export const listModules = async () => (await json<ModuleKind[]>("GET", "/api/v1/modules")).map(named);
 export const listTemplates = () => json<TemplateShown[]>("GET", "/api/v1/flow-templates");
 export const listPackages = () => json<{ key: string; name: string }[]>("GET", "/api/v1/packages");
 
