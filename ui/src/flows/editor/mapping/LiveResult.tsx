@@ -84,6 +84,8 @@ function Value({ value, kind }: { value: unknown; kind: string }) {
   );
 }
 
+/** Begins with a capital letter, unless it begins with the name of a function. */
 function sentence(words: string): string {
+  if (/^\w+[(:]/.test(words)) return words;
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -5,7 +5,7 @@
 // document, which a strict content policy lets it do; a style element it would
 // not. Names are therefore given as words, not as ids of labels outside.
 
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { Annotation, Compartment, EditorState } from "@codemirror/state";
 import { EditorView, placeholder as emptyWords } from "@codemirror/view";
 
@@ -44,7 +44,7 @@ export default function TemplateEditor({ id, label, described, text, onChange, r
   aim.current = { id, label };
   const { scope, language } = useScope();
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const root = host.current!.shadowRoot ?? host.current!.attachShadow({ mode: "open", delegatesFocus: true });
     root.replaceChildren();
     const parent = document.createElement("div");
@@ -68,7 +68,8 @@ export default function TemplateEditor({ id, label, described, text, onChange, r
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, []);
 
-  useEffect(() => {
+  // At once, so that a text of before never comes after the next letter.
+  useLayoutEffect(() => {
     const editor = view.current!;
     const now = editor.state.doc.toString();
     if (now !== text) editor.dispatch({ ...difference(now, text), annotations: given.of(true) });
@@ -84,7 +85,7 @@ export default function TemplateEditor({ id, label, described, text, onChange, r
 
   const invalid = from >= 0;
   useEffect(() => {
-    const said: Record<string, string> = { "aria-label": label, ...(readonly ? { "aria-readonly": "true", tabindex: "0" } : {}) };
+    const said: Record<string, string> = { "aria-label": label, tabindex: "0", ...(readonly ? { "aria-readonly": "true" } : {}) };
     if (described !== undefined && described !== "") said["aria-description"] = described;
     if (required) said["aria-required"] = "true";
     if (invalid) said["aria-invalid"] = "true";

@@ -18,7 +18,7 @@ export function ValuesTab() {
   const [words, setWords] = useState("");
   const variables = matching(variableItems(scope.variables), words);
   if (sources.length === 0 && Object.keys(scope.variables).length === 0) {
-    return <p className="muted">No module comes before this one, so there is nothing to map yet. Functions and names can be used all the same.</p>;
+    return <p className="muted">No module comes before this one, so there is nothing to map yet. Functions and keywords can be used all the same.</p>;
   }
   const shown = sources.map((source) => ({ source, items: matching(source.items, words) })).filter(({ items }) => words.trim() === "" || items.length > 0);
   return (

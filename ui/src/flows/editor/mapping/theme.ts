@@ -77,6 +77,8 @@ export const theme = EditorView.theme({
   ".option-value": { marginLeft: "auto", paddingLeft: "1rem", color: "var(--faint)", overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" },
   "li[aria-selected] .option-value, li[aria-selected] .cm-completionDetail": { color: "inherit" },
   ".cm-tooltip.cm-completionInfo": { padding: "0.55rem 0.7rem", width: "18rem", maxWidth: "70vw", fontFamily: '"Inter Variable", Inter, system-ui, sans-serif', fontSize: "0.82rem" },
+  // There is no room beside the list.
+  "@media (max-width: 40rem)": { ".cm-tooltip.cm-completionInfo": { display: "none" } },
   ".about p": { margin: "0.35rem 0" },
   ".about-name": { fontFamily: MONO, fontWeight: "600", overflowWrap: "anywhere" },
   ".about pre": { margin: "0", fontFamily: MONO, fontSize: "0.92em", whiteSpace: "pre-wrap", overflowWrap: "anywhere", color: "var(--faint)" },

@@ -16,6 +16,8 @@ export interface Field {
   kind: FieldKind;
   required: boolean;
   advanced: boolean;
+  /** Values of earlier modules may stand in it. */
+  mappable: boolean;
   /** What is chosen from; of a choice. */
   choices: unknown[];
   /** Where what is chosen from comes from, such as `connection`. */
@@ -54,6 +56,7 @@ function inside(schema: JsonSchema, part: Part): Field[] {
       kind,
       required: required.has(name),
       advanced: property["x-advanced"] === true,
+      mappable: part === "mapper",
       choices: property.enum ?? [],
       picker: property["x-picker"] ?? (property.title === "Data structure" ? "structure" : (PICKERS[name] ?? null)),
       fallback: property.default,

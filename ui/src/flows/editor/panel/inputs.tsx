@@ -24,8 +24,16 @@ interface Props {
 
 /** A field with its label, its hint, and what is wrong with it. */
 export function FieldInput(props: Props) {
-  const { field, problem } = props;
+  const { field, problem, value, onChange, readonly } = props;
   const id = useId();
+  const [wanted, setWanted] = useState(false);
+  const chooses = isChosen(field);
+  const mapped = chooses ? isMapped(value) || (wanted && field.mappable) : isTemplate(field);
+  const turn = () => {
+    // What was chosen stays; a template is nothing to choose from.
+    if (mapped && isMapped(value)) onChange(undefined);
+    setWanted(!mapped);
+  };
   const about = [field.hint === null ? null : `${id}-hint`, problem === undefined ? null : `${id}-problem`].filter((part) => part !== null);
   const described = about.length > 0 ? about.join(" ") : undefined;
   const grouped = field.kind === "rows" || field.kind === "group" || field.kind === "list";
@@ -42,13 +50,13 @@ export function FieldInput(props: Props) {
   );
   const body = (
     <>
-      <Input {...props} id={id} described={described} />
+      <Input {...props} id={id} described={described} mapped={mapped} />
       {field.hint !== null && (
         <p className="hint" id={`${id}-hint`}>
           {field.hint}
         </p>
       )}
-      {problem !== undefined && !isTemplate(props) && (
+      {problem !== undefined && !mapped && (
         <p className="panel-problem" id={`${id}-problem`}>
           {problem}
         </p>
@@ -63,35 +71,55 @@ export function FieldInput(props: Props) {
       </fieldset>
     );
   }
+  const name = mapped ? (
+    // The field inside says its own name; a click on this one goes there.
+    <span className="label" onClick={() => document.getElementById(id)?.focus()}>
+      {label}
+    </span>
+  ) : (
+    <label htmlFor={id}>{label}</label>
+  );
   return (
     <div className="field">
-      {isTemplate(props) ? (
-        // The field inside says its own name; a click on this one goes there.
-        <span className="label" onClick={() => document.getElementById(id)?.focus()}>
-          {label}
-        </span>
+      {chooses && field.mappable && !readonly ? (
+        <div className="panel-label">
+          {name}
+          <button type="button" className="panel-map" aria-pressed={mapped} title={mapped ? "Choose from a list again" : "Take it from an earlier module"} onClick={turn}>
+            Map<span className="unseen"> {field.label}</span>
+          </button>
+        </div>
       ) : (
-        <label htmlFor={id}>{label}</label>
+        name
       )}
       {body}
     </div>
   );
 }
 
-/** Whether values can be mapped into it, as it is now. */
-function isTemplate({ field, value }: Props): boolean {
-  if (field.kind === "yes-no") return isMapped(value);
+/** Whether it is a text into which values can be mapped. */
+function isTemplate(field: Field): boolean {
   return (field.kind === "template" || field.kind === "json") && field.picker === null;
+}
+
+/** Whether one chooses what it holds, where nothing is mapped. */
+function isChosen(field: Field): boolean {
+  return field.kind === "yes-no" || field.kind === "choice" || (field.picker !== null && (field.kind === "text" || field.kind === "template" || field.kind === "json"));
 }
 
 function isMapped(value: unknown): value is string {
   return typeof value === "string" && value.includes("{{");
 }
 
-export type Inner = Props & { id: string; described: string | undefined };
+export type Inner = Props & {
+  id: string;
+  described: string | undefined;
+  /** It is shown as a template. */
+  mapped: boolean;
+};
 
 function Input(props: Inner) {
   const { field, value, onChange, readonly, id, described } = props;
+  if (props.mapped && isChosen(field)) return <TemplateInput {...aboutTemplate(props)} text={asText(value)} onChange={onChange} />;
   if (field.picker !== null && (field.kind === "text" || field.kind === "template" || field.kind === "json")) return <Picker {...props} />;
   if (field.name === "feeder") return <SourceModule {...props} />;
   switch (field.kind) {
@@ -144,10 +172,7 @@ function aboutTemplate({ field, problem, isJson = false, readonly, id }: Inner) 
   return { id, label: field.label, described: field.hint ?? undefined, problem, isJson, readonly, required: field.required };
 }
 
-function YesNo(props: Inner) {
-  const { field, value, onChange, readonly, id, described } = props;
-  // A text here is a mapped value, which is for the template field.
-  if (isMapped(value)) return <TemplateInput {...aboutTemplate(props)} text={value} onChange={onChange} />;
+function YesNo({ field, value, onChange, readonly, id, described }: Inner) {
   const now = value === undefined || value === null || value === "" ? field.fallback : value;
   const choose = (next: boolean) => () => onChange(next);
   return (
