@@ -2,17 +2,15 @@
 // somebody made up. Create JSON, Create CSV and the like write what they are given.
 
 import { useState, type FormEvent } from "react";
-import { useQuery } from "@tanstack/react-query";
 import { Plus, Trash2 } from "lucide-react";
 
-import { structures, type Field as Specified } from "../../../structures/api";
-import { inside as insideOf } from "../../../structures/fields";
 import type { ModuleNode } from "../document";
 import { update } from "../edits";
 import { useEditor } from "../store";
 import type { JsonSchema } from "../types";
 import { partOf, withValue, type Field } from "./fields";
 import { FieldInput } from "./inputs";
+import { useStructureFields } from "./useStructureFields";
 
 /** Tells whether a module takes fields of any name. */
 export function takesAnyField(schema: JsonSchema): boolean {
@@ -20,33 +18,13 @@ export function takesAnyField(schema: JsonSchema): boolean {
   return mapper !== undefined && Object.keys(mapper.properties ?? {}).length === 0;
 }
 
-/** Makes a form's field of a structure's. */
-export function specified(field: Specified): Field {
-  const inner = field.type === "collection" ? (insideOf(field) ?? []) : [];
-  return {
-    name: field.name,
-    label: field.label ?? field.name,
-    hint: field.type === "text" || field.type === "collection" ? null : `Of type ${field.type}.`,
-    kind: field.type === "collection" ? "group" : field.type === "array" ? "json" : "template",
-    required: field.required === true,
-    advanced: false,
-    choices: [],
-    picker: null,
-    fallback: field.default,
-    inside: inner.map(specified),
-  };
-}
-
-const plain = (name: string): Field => ({ name, label: name, hint: null, kind: "template", required: false, advanced: false, choices: [], picker: null, fallback: undefined, inside: [] });
+const plain = (name: string): Field => ({ name, label: name, hint: null, kind: "template", required: false, mappable: true, advanced: false, choices: [], picker: null, fallback: undefined, inside: [] });
 
 export function FreeFields({ module }: { module: ModuleNode }) {
   const edit = useEditor((editor) => editor.edit);
   const readonly = useEditor((editor) => editor.readonly);
-  const type = partOf(module, "parameters")["type"];
-  const structure = typeof type === "string" && type !== "" ? type : null;
-  const found = useQuery({ queryKey: ["structures", structure], queryFn: () => structures.show(structure!), enabled: structure !== null, retry: false });
   const held = partOf(module, "mapper");
-  const known = (found.data?.spec ?? []).map(specified);
+  const known = useStructureFields(module);
   const others = Object.keys(held).filter((name) => known.every((field) => field.name !== name));
   const set = (name: string, value: unknown) => edit(`Set ${name}`, (document) => update(document, module.id, (before) => withValue(before, "mapper", name, value)), `${module.id}.mapper.${name}`);
   return (

@@ -12,8 +12,6 @@ import { fieldsOf, partOf, shownFields, unknownNames, withValue, type Field, typ
 import { holdsJson, isRare } from "./rules";
 import { FreeFields, takesAnyField } from "./FreeFields";
 import { FieldInput } from "./inputs";
-import { ownSettings } from "./structured";
-import { useStructureFields } from "./useStructureFields";
 import { writeJson } from "../../../api/exact";
 
 /** The settings of the module that is selected. */
@@ -81,14 +79,12 @@ function Name({ module }: { module: ModuleNode }) {
 
 function Form({ module, kind }: { module: ModuleNode; kind: ModuleKind }) {
   const [advanced, setAdvanced] = useState(false);
-  const known = fieldsOf(kind.schema, "parameters");
-  const settings = [...ownSettings(module, known), ...known];
-  const structured = useStructureFields(module);
+  const settings = fieldsOf(kind.schema, "parameters");
   const isFirst = (field: Field) => field.picker !== null && !field.advanced && field.name !== "certificate";
   // What it works with comes first, then what is mapped, then how it behaves.
   const parts: { part: Part; fields: Field[] }[] = [
     { part: "parameters", fields: settings.filter(isFirst) },
-    { part: "mapper", fields: [...fieldsOf(kind.schema, "mapper"), ...structured] },
+    { part: "mapper", fields: fieldsOf(kind.schema, "mapper") },
     { part: "parameters", fields: settings.filter((field) => !isFirst(field)) },
   ];
   const isAdvanced = (field: Field) => field.advanced || isRare(module.module, field.name);

@@ -9,25 +9,6 @@ import type { Field } from "./fields";
 /** Modules that write what a data structure says. */
 export const WRITERS = new Set(["csv:CreateCSVAdvanced", "json:CreateJSON", "json:AggregateToJSON"]);
 
-/** The structure of columns, which the schema of this module does not have. */
-const COLUMNS: Field = {
-  name: "type",
-  label: "Data structure",
-  hint: "Its fields are the columns. “Add” makes one, by hand or from a sample.",
-  kind: "text",
-  required: false,
-  advanced: false,
-  choices: [],
-  picker: "structure",
-  fallback: undefined,
-  inside: [],
-};
-
-/** Settings of a module beside those of its schema. */
-export function ownSettings(module: ModuleNode, known: readonly Field[]): Field[] {
-  return module.module === "csv:CreateCSVAdvanced" && !known.some(({ name }) => name === COLUMNS.name) ? [COLUMNS] : [];
-}
-
 /** What a module from elsewhere says that it expects. */
 export function expected(module: ModuleNode): StructureField[] {
   const expect = (module.metadata as Record<string, unknown> | undefined)?.["expect"];
@@ -45,6 +26,7 @@ export function mapped(field: StructureField): Field {
     hint: null,
     kind: isGroup ? "group" : isList ? (within.length > 0 ? "rows" : "list") : "template",
     required: field.required === true,
+    mappable: true,
     advanced: false,
     choices: [],
     picker: null,
