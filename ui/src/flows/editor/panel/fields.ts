@@ -51,7 +51,7 @@ function inside(schema: JsonSchema, part: Part): Field[] {
     const kind = kindOf(property, part);
     return {
       name,
-      label: property.title ?? name,
+      label: property.title ?? inWords(name),
       hint: property.description ?? null,
       kind,
       required: required.has(name),
@@ -63,6 +63,13 @@ function inside(schema: JsonSchema, part: Part): Field[] {
       inside: kind === "rows" ? inside(property.items ?? {}, part) : kind === "group" ? inside(property, part) : [],
     };
   });
+}
+
+/** A name of a schema that has no title, as words: `fieldType` is "Field type". */
+export function inWords(name: string): string {
+  if (!/^[a-z]+([A-Z][a-z]+)*$/.test(name)) return name;
+  const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function kindOf(schema: JsonSchema, part: Part): FieldKind {
