@@ -6,10 +6,10 @@ import { useQuery } from "@tanstack/react-query";
 
 import { Dialog } from "../kit/Dialog";
 import { Problem } from "../kit/Problem";
-import { readFlow } from "./api";
 import type { FormSchema } from "./form";
 import { JsonField, jsonOf } from "./JsonField";
 import { RunForm } from "./RunForm";
+import { waitingForDraft } from "./waiting";
 
 export interface Given {
   input?: unknown;
@@ -38,8 +38,8 @@ export function StartDialog({ flow, form, onStart, onClose }: Props) {
 function WaitingDialog({ flow, onStart, onClose }: Omit<Props, "form">) {
   const [text, setText] = useState("{\n  \n}");
   const [failure, setFailure] = useState<unknown>(null);
-  const about = useQuery({ queryKey: ["flow", flow, "waiting"], queryFn: () => readFlow(flow), refetchInterval: 1000 });
-  const waiting = about.data?.waiting ?? 0;
+  const about = useQuery({ queryKey: ["flow", flow, "waiting"], queryFn: () => waitingForDraft(flow), refetchInterval: 1000 });
+  const waiting = about.data ?? 0;
   const start = (given: Given) => void onStart(given).catch(setFailure);
   const read = jsonOf(text);
   return (

@@ -5,13 +5,14 @@ import { useQueryClient } from "@tanstack/react-query";
 
 import { say, warn } from "../kit/toasts";
 import type { Done } from "../flows/editor/types";
-import { cancelRun, readFlow, readForm, readRun, startRun, type RunWhole } from "./api";
+import { cancelRun, readForm, readRun, startRun, type RunWhole } from "./api";
 import { fieldsOf, type FormSchema } from "./form";
 import "./runs.css";
 import { useShownRun } from "./shownRun";
 import { StartDialog, type Given } from "./StartDialog";
 import { doneUpTo } from "./totals";
 import { standingWord } from "./words";
+import { waitingForDraft } from "./waiting";
 
 export { RunBubble } from "./RunBubble";
 
@@ -97,11 +98,11 @@ export function useRunOnce(flow: string): RunOnce {
   const start = useCallback(async () => {
     setStarting(true);
     try {
-      const [form, about] = await Promise.all([readForm(flow, "draft"), readFlow(flow)]);
+      const [form, waiting] = await Promise.all([readForm(flow, "draft"), waitingForDraft(flow)]);
       if (fieldsOf(form).length > 0) setAsked({ form });
-      else if (about.waiting > 0) await begin({ waiting: true });
-      else if (about.hook != null) setAsked({ form: null });
-      else await begin({});
+      else if (waiting === null) await begin({});
+      else if (waiting > 0) await begin({ waiting: true });
+      else setAsked({ form: null });
     } catch (error) {
       warn(error);
     } finally {
