@@ -2,6 +2,7 @@
 //! `/metrics`.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::fault::Fault;
@@ -9,7 +10,7 @@ use crate::metrics::{head, line};
 
 /// How much has gone round the loop. Except for what waits or runs, all counts
 /// are since the beginning.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Figures {
     pools: u64,
@@ -22,21 +23,24 @@ pub(crate) struct Figures {
     job_runs: JobRuns,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = PushJobFigures)]
 struct PushJobs {
     running: u64,
     done: u64,
     failed: u64,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = DeliveryFigures)]
 struct Deliveries {
     succeeded: u64,
     failed: u64,
     queued: u64,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = RunFigures)]
 struct Runs {
     running: u64,
     succeeded: u64,
@@ -45,7 +49,8 @@ struct Runs {
     held: u64,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = JobRunFigures)]
 struct JobRuns {
     running: u64,
     succeeded: u64,

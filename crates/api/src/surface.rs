@@ -74,7 +74,10 @@ impl Body {
 
     /// A JSON body of a type with a name, which is told once and referred to.
     fn of<B: ToSchema>() -> Self {
-        let name = B::name().into_owned();
+        Body::named::<B>(B::name().into_owned())
+    }
+
+    fn named<B: ToSchema>(name: String) -> Self {
         let mut parts = vec![(name.clone(), B::schema())];
         B::schemas(&mut parts);
         Body { media_type: JSON, form: Some(Form { schema: Ref::from_schema_name(name).into(), parts }) }
@@ -152,6 +155,16 @@ impl Surface {
     /// The last operation answers with JSON of this form.
     pub(crate) fn gives<B: ToSchema>(self) -> Self {
         self.with(|outline| outline.gives = Some(Body::of::<B>()))
+    }
+
+    /// The last operation answers with JSON of this form, a generic one about a
+    /// type, which has no name of its own.
+    pub(crate) fn gives_as<B: ToSchema, T: ToSchema>(self, name: &str) -> Self {
+        let mut body = Body::named::<B>(name.to_owned());
+        if let Some(form) = &mut body.form {
+            form.parts.push((T::name().into_owned(), T::schema()));
+        }
+        self.with(|outline| outline.gives = Some(body))
     }
 
     /// The last operation answers with a list of JSON of this form.

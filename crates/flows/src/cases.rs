@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use utoipa::ToSchema;
 
 use crate::blueprint::Blueprint;
 use crate::program::{Program, Structures};
@@ -64,16 +65,19 @@ pub struct Case {
 }
 
 /// How a case went.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CaseVerdict)]
 pub struct Verdict {
     /// Name of the case.
     pub case: String,
     /// In what it differs from what was expected; empty if it holds.
     pub differences: Vec<String>,
     /// How the run ended; nothing if it could not be played to its end.
+    #[schema(required = true)]
     pub outcome: Option<Outcome>,
     /// Why it was no success.
+    #[schema(required = true)]
     pub reason: Option<String>,
     /// What happened, in order.
     pub operations: Vec<Operation>,
@@ -92,8 +96,9 @@ impl Verdict {
 }
 
 /// What the cases of a flow came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CasesReport)]
 pub struct Report {
     /// Name of the flow.
     pub flow: String,

@@ -35,13 +35,15 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use base::Timestamp;
+use utoipa::ToSchema;
 
 pub use act::{Errand, Wait};
 pub use ended::{Results, Wanted};
 
 /// A job of a workspace, for whoever picks one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DatabricksJob)]
 pub struct JobChoice {
     /// Its id as text: browsers read numbers as doubles, and these have up to
     /// 18 digits.
@@ -50,16 +52,19 @@ pub struct JobChoice {
     pub name: String,
     /// Who made it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub creator: Option<String>,
 }
 
 /// One call to a workspace, as the record of calls keeps it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DatabricksCall)]
 pub struct CallInfo {
     /// Later calls have greater ids.
     pub id: String,
     /// When it was sent.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// The connection that it used.
     pub connection: String,
@@ -68,10 +73,13 @@ pub struct CallInfo {
     /// Who stands behind it.
     pub who: String,
     /// Key of the flow, if one asked for it.
+    #[schema(required = true)]
     pub flow: Option<String>,
     /// Hash of the flow's text.
+    #[schema(required = true)]
     pub version: Option<String>,
     /// The flow's run.
+    #[schema(required = true)]
     pub run: Option<String>,
     /// The module, or what else wanted it.
     pub operation: String,
@@ -80,12 +88,16 @@ pub struct CallInfo {
     /// Path without its query.
     pub path: String,
     /// What keeps it from starting something twice.
+    #[schema(required = true)]
     pub idempotency_token: Option<String>,
     /// The workspace's run that it was about or that it started, as text.
+    #[schema(required = true)]
     pub databricks_run: Option<String>,
     /// Status of the answer; nothing if there was none.
+    #[schema(required = true)]
     pub status: Option<u16>,
     /// What the answer or the failure to get one is called.
+    #[schema(required = true)]
     pub error_code: Option<String>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
+use utoipa::ToSchema;
 
 use crate::blueprint::{self, List, Placed, Spot};
 use crate::literal::{self, Literal};
@@ -26,7 +27,8 @@ pub struct FlowDifference {
 }
 
 /// What became of a module.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ModuleChange {
     /// Its id.
     pub module: u64,
@@ -34,6 +36,7 @@ pub struct ModuleChange {
     pub kind: String,
     /// The name that a person gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub label: Option<String>,
     /// What happened.
     pub change: Change,
@@ -41,14 +44,16 @@ pub struct ModuleChange {
     pub place: String,
     /// Where it stood before, if it moved.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub place_before: Option<String>,
     /// Settings that are other now.
     pub fields: Vec<FieldChange>,
 }
 
 /// What happened to a module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = ModuleChangeKind)]
 pub enum Change {
     /// It is new.
     Added,
@@ -61,13 +66,15 @@ pub enum Change {
 }
 
 /// A setting that is other now.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct FieldChange {
     /// Such as `mapper.headers[2].value`.
     pub field: String,
     /// What it was, as JSON; nothing if it was not there.
+    #[schema(required = true)]
     pub before: Option<String>,
     /// What it is; nothing if it is not there.
+    #[schema(required = true)]
     pub after: Option<String>,
 }
 

@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use crate::mapping::{Problem, Surroundings, Template, to_date};
 use crate::pattern::Pattern;
@@ -44,7 +45,7 @@ pub enum Verdict {
 
 /// What a filter said about a bundle, and what it looked at: for the history
 /// of a run. Conditions behind the one that decided were not looked at.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Judgement {
     /// What people call the filter.
@@ -57,15 +58,17 @@ pub struct Judgement {
 }
 
 /// A condition with the values that it was asked about. A long value is cut.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Judged {
     /// The left side; left out where it came to nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     pub left: Option<Json>,
     /// As it is written in the flow.
     pub operator: String,
     /// The right side, where there is one and it came to something.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     pub right: Option<Json>,
     /// Whether the condition holds.
     pub holds: bool,

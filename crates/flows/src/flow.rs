@@ -3,9 +3,10 @@
 use base::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
+use utoipa::ToSchema;
 
 /// Whether events and schedules start a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlowState {
     /// Only a person starts it.
@@ -71,25 +72,28 @@ pub struct FlowDetails {
 }
 
 /// A publication of a flow.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FlowVersion {
     /// Counted from 1.
     pub version: u64,
     /// When it was published.
+    #[schema(value_type = String, format = DateTime)]
     pub published_at: Timestamp,
     /// By whom.
     pub published_by: String,
     /// What that person said about it.
+    #[schema(required = true)]
     pub note: Option<String>,
     /// The version whose text was published again, if it was a rollback.
+    #[schema(required = true)]
     pub of_version: Option<u64>,
     /// Whether it is the one that runs.
     pub current: bool,
 }
 
 /// How much a notice matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// It runs, but perhaps not as meant.
@@ -99,14 +103,17 @@ pub enum Severity {
 }
 
 /// Something noteworthy in a flow's text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = FlowNotice)]
 pub struct Notice {
     /// How much it matters.
     pub severity: Severity,
     /// Id of the module, where it is about one.
+    #[schema(required = true)]
     pub module: Option<u32>,
     /// Which field of the module, such as `mapper.url`.
+    #[schema(required = true)]
     pub field: Option<String>,
     /// What is noteworthy, and the fix where it is plain.
     pub text: String,

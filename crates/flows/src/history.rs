@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use base::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::run::{Operation, OperationStatus, Outcome, RunId, RunInfo, RunState};
 
 /// How a run stands, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = RunStanding)]
 pub enum Standing {
     /// It is worked on, or as soon as there is room.
     Running,
@@ -147,7 +149,7 @@ impl RunFacets {
 }
 
 /// What a module did in a run, all its operations together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleTotal {
     /// Id of the module in the flow.

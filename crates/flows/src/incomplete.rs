@@ -11,6 +11,7 @@ use base::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::engine::{Incomplete, Retry};
 use crate::limits::Limits;
@@ -33,7 +34,7 @@ impl IncompleteId {
 }
 
 /// Where an incomplete execution stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IncompleteState {
     /// It waits, for its time or for a person.

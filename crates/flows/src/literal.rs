@@ -11,6 +11,7 @@ mod moving;
 
 use base::Secret;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::connection::Credentials;
 use crate::flow::{Notice, Severity};
@@ -19,8 +20,9 @@ pub use find::find;
 pub use moving::{Moved, move_into_connections};
 
 /// A secret in a text.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SecretInText)]
 pub struct Literal {
     /// Id of the module.
     pub module: u32,
@@ -41,8 +43,9 @@ pub struct Literal {
 }
 
 /// Where a secret can go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = SecretHome)]
 pub enum Home {
     /// A connection of this kind takes its place.
     Connection(&'static str),

@@ -10,18 +10,22 @@
 
 use base::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A publication of a package.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PackageVersion {
     /// Counted from 1.
     pub version: u64,
     /// What its publisher said about it.
+    #[schema(required = true)]
     pub note: Option<String>,
     /// The version that was published again, if it was a rollback.
+    #[schema(required = true)]
     pub of_version: Option<u64>,
     /// When it was published.
+    #[schema(value_type = String, format = DateTime)]
     pub published_at: Timestamp,
     /// By whom.
     pub published_by: String,
@@ -30,8 +34,9 @@ pub struct PackageVersion {
 }
 
 /// A part of a package, in a version of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PackagePart)]
 pub struct Part {
     /// What it is.
     pub kind: PartKind,
@@ -42,7 +47,7 @@ pub struct Part {
 }
 
 /// What a part of a package is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PartKind {
     /// A knowledge model.

@@ -3,6 +3,7 @@
 use base::{Causes, Timestamp};
 use serde::Serialize;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use crate::filter::Judgement;
 
@@ -33,7 +34,7 @@ pub(crate) fn is_trial(started_by: &str) -> bool {
 pub(crate) const STARTED_BY_FLOW: &str = "flow";
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     /// It goes on by itself, now or when it wakes.
@@ -49,7 +50,7 @@ pub enum RunState {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Nothing was wrong.
@@ -113,7 +114,7 @@ pub struct RunInfo {
 }
 
 /// How an operation went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OperationStatus {
     /// Fine.
@@ -127,8 +128,9 @@ pub enum OperationStatus {
 }
 
 /// One step processing one bundle.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CaseOperation)]
 pub struct Operation {
     /// 1, 2, 3 … in the run.
     pub number: u64,
@@ -142,27 +144,35 @@ pub struct Operation {
     /// How it went.
     pub status: OperationStatus,
     /// HTTP status, where there is one.
+    #[schema(required = true)]
     pub status_code: Option<u16>,
     /// What the module was given, its secrets blotted out.
+    #[schema(value_type = Value)]
     pub input: Json,
     /// The bundles that it gave.
+    #[schema(value_type = Vec<Value>)]
     pub output: Vec<Json>,
     /// What went wrong, or why a bundle did not pass.
+    #[schema(required = true)]
     pub detail: Option<String>,
     /// What the filter at its entrance said, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub filter: Option<Judgement>,
     /// When it began.
+    #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
     /// When it ended.
+    #[schema(value_type = String, format = DateTime)]
     pub ended_at: Timestamp,
 }
 
 /// Whether a bundle went a way, where that is no operation: into a route of a
 /// router or a branch of an if-else, into an aggregator or a directive, or out
 /// of a repetition. Ways behind the one that decided were not looked at.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RunChoice)]
 pub struct Choice {
     /// Number of the last operation before it; 0 if there was none.
     pub after: u64,
@@ -173,17 +183,21 @@ pub struct Choice {
     /// Which of its routes or branches, the first is 1; nothing for its own
     /// filter, or the end of a repetition.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub way: Option<u64>,
     /// Id of the module that the way leads to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub leads_to: Option<u32>,
     /// The bundle went there.
     pub taken: bool,
     /// Why, where no conditions decided.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub reason: Option<String>,
     /// What the conditions said, unless the flow is confidential.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub filter: Option<Judgement>,
 }
 
@@ -215,7 +229,7 @@ pub struct RunDetails {
 }
 
 /// An effect that a run waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InFlight {
     /// Id of the module in the flow.
@@ -223,6 +237,7 @@ pub struct InFlight {
     /// Which bundles led there.
     pub path: String,
     /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
     /// 1 for the first one.
     pub attempt: u32,

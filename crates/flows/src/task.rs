@@ -7,6 +7,7 @@
 
 use base::{Secret, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::run::RunId;
 
@@ -16,7 +17,7 @@ base::id! {
 }
 
 /// What somebody decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskDecision {
     /// Yes.
@@ -44,7 +45,7 @@ impl TaskDecision {
 }
 
 /// How a task stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskState {
     /// Somebody may answer.
@@ -56,7 +57,7 @@ pub enum TaskState {
 }
 
 /// A line below the text of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
 pub struct TaskField {
     /// What it is called.
     pub name: String,
@@ -65,10 +66,12 @@ pub struct TaskField {
 }
 
 /// A task.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Task)]
 pub struct TaskInfo {
     /// Its id.
+    #[schema(value_type = String)]
     pub id: TaskId,
     /// How it stands.
     pub state: TaskState,
@@ -81,6 +84,7 @@ pub struct TaskInfo {
     /// Who should answer.
     pub assignee: String,
     /// When nobody needs to answer any more.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub deadline: Option<Timestamp>,
     /// What counts as the answer then: `continue` (none), `approve`, `reject`
     /// or `fail`.
@@ -88,18 +92,24 @@ pub struct TaskInfo {
     /// Key of the flow that asks.
     pub flow: String,
     /// Its run.
+    #[schema(value_type = String)]
     pub run: RunId,
     /// Id of the module.
     pub module: u32,
     /// When it was asked.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// What was decided.
+    #[schema(required = true)]
     pub decision: Option<TaskDecision>,
     /// What was said to it.
+    #[schema(required = true)]
     pub comment: Option<String>,
     /// Who decided.
+    #[schema(required = true)]
     pub answered_by: Option<String>,
     /// When.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub answered_at: Option<Timestamp>,
 }
 

@@ -25,7 +25,7 @@ export function DifferenceList({ difference }: { difference: Difference }) {
       )}
       {modules.map((module) => {
         const [words, tone] = WORDS[module.change];
-        const before = module.placeBefore ?? module.place_before;
+        const before = module.placeBefore;
         return (
           <li key={`${module.module} ${module.change}`}>
             <p>

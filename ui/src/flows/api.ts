@@ -1,7 +1,6 @@
-// What the API says of flows. Until its description tells these bodies they are
-// written down here, and nowhere else.
+// What the API says of flows.
 
-import { ApiError, json, send } from "../api/client";
+import { ApiError, json, send, type Of } from "../api/client";
 import { authorization } from "../session";
 import type { FlowDocument } from "./editor/document";
 import type { Notice, Theirs } from "./editor/store";
@@ -9,105 +8,22 @@ import type { JsonSchema, ModuleKind, Sample } from "./editor/types";
 import { readJson, writeJson } from "../api/exact";
 
 /** A flow in the list. */
-export interface FlowShown {
-  key: string;
-  name: string;
-  package?: string;
-  state: "inactive" | "active" | "paused" | "switched-off" | string;
-  version: number | null;
-  draftAhead: boolean;
-  hook: string | null;
-  waiting: number;
-  nextAt: string | null;
-  updatedAt: string;
-  paused?: string;
-  switchedOff?: string;
-}
-
-export interface FlowWithTexts extends FlowShown {
-  draft: string;
-  published: string | null;
-  notices: Notice[];
-}
+export type FlowShown = Of<"Flow">;
+export type FlowWithTexts = Of<"FlowWithTexts">;
 
 /** The document of a flow, as it stands under a revision. */
-export interface DocumentShown {
-  revision: string;
-  document: FlowDocument;
-  changedBy: string | null;
-  changedAt: string | null;
-  format: string;
-}
-
-export interface RunShown {
-  id: string;
-  flow: string;
-  status: string;
-  startedAt: string;
-}
-
-export interface VersionShown {
-  version: number;
-  publishedAt: string;
-  publishedBy: string;
-  note: string | null;
-  ofVersion: number | null;
-  current: boolean;
-}
-
-export interface FieldChange {
-  field: string;
-  before: string | null;
-  after: string | null;
-}
-
-export interface ModuleChange {
-  module: number;
-  kind: string;
-  label?: string;
-  change: "added" | "removed" | "moved" | "changed";
-  place: string;
-  placeBefore?: string;
-  place_before?: string;
-  fields: FieldChange[];
-}
-
-export interface Difference {
-  settings: FieldChange[];
-  modules: ModuleChange[];
-  text: string;
-}
+export type DocumentShown = Omit<Of<"FlowDocument">, "document"> & { document: FlowDocument };
+export type RunShown = Of<"Run">;
+export type VersionShown = Of<"FlowVersion">;
+export type FieldChange = Of<"FieldChange">;
+export type ModuleChange = Of<"ModuleChange">;
+export type Difference = Of<"FlowDifference">;
 
 /** A secret that stands in the text of a flow. */
-export interface Literal {
-  module: number;
-  field: string;
-  what: string;
-  shown: string;
-}
-
-export interface Imported {
-  dryRun: boolean;
-  flows: ImportedFlow[];
-}
-
-export interface ImportedFlow {
-  key: string;
-  name: string;
-  modules: number;
-  unknownModules: string[];
-  replaces: boolean;
-  notices: Notice[];
-  unmapped: string[];
-  secrets: Literal[];
-}
-
-export interface TemplateShown {
-  key: string;
-  title: string;
-  description: string;
-  form: JsonSchema;
-}
+export type Literal = Of<"SecretInText">;
+export type Imported = Of<"FlowsImported">;
+export type ImportedFlow = Of<"ImportedFlow">;
+export type TemplateShown = Omit<Of<"FlowTemplate">, "form"> & { form: JsonSchema };
 
 const flowAt = (flow: string) => `/api/v1/flows/${encodeURIComponent(flow)}`;
 
@@ -119,13 +35,13 @@ const named = (kind: ModuleKind): ModuleKind =>
 
 export const listModules = async () => (await json<ModuleKind[]>("GET", "/api/v1/modules")).map(named);
 export const listTemplates = () => json<TemplateShown[]>("GET", "/api/v1/flow-templates");
-export const listPackages = () => json<{ key: string; name: string }[]>("GET", "/api/v1/packages");
+export const listPackages = () => json<Of<"Package">[]>("GET", "/api/v1/packages");
 
 export const readDocument = (flow: string, of = "draft") => json<DocumentShown>("GET", `${flowAt(flow)}/document?of=${of}`);
 export const readSamples = async (flow: string): Promise<Record<number, Sample>> =>
   (await json<{ modules: Record<number, Sample> }>("GET", `${flowAt(flow)}/samples`)).modules;
 
-export const lastRuns = async (): Promise<RunShown[]> => (await json<{ runs: RunShown[] }>("GET", "/api/v1/runs?limit=200")).runs;
+export const lastRuns = async (): Promise<RunShown[]> => (await json<Of<"RunsFound">>("GET", "/api/v1/runs?limit=200")).runs;
 
 /** Somebody else has stored another document. */
 export class FlowChanged extends Error {
@@ -159,25 +75,25 @@ export async function storeDocument(
 }
 
 export const publishFlow = (flow: string, note: string) =>
-  json<{ version: number }>("POST", `${flowAt(flow)}/publish`, note === "" ? {} : { note });
+  json<Of<"FlowPublished">>("POST", `${flowAt(flow)}/publish`, note === "" ? {} : { note });
 export const publishPackage = (name: string, note: string) =>
-  json<{ version: number }>("POST", `/api/v1/packages/${encodeURIComponent(name)}/publish`, note === "" ? {} : { note });
+  json<Of<"PackageVersion">>("POST", `/api/v1/packages/${encodeURIComponent(name)}/publish`, note === "" ? {} : { note });
 
-export const activate = (flow: string) => json<{ notices: Notice[] }>("POST", `${flowAt(flow)}/activate`);
+export const activate = (flow: string) => json<Of<"FlowTold">>("POST", `${flowAt(flow)}/activate`);
 export const deactivate = (flow: string) => json<void>("POST", `${flowAt(flow)}/deactivate`);
 
 export const listVersions = (flow: string) => json<VersionShown[]>("GET", `${flowAt(flow)}/versions`);
 export const readDifference = (flow: string, from: string, to: string) =>
   json<Difference>("GET", `${flowAt(flow)}/versions/${from}/diff/${to}`);
 export const rollBack = (flow: string, version: number, note: string) =>
-  json<{ version: number }>("POST", `${flowAt(flow)}/versions/${version}/publish`, note === "" ? {} : { note });
+  json<Of<"FlowRolledBack">>("POST", `${flowAt(flow)}/versions/${version}/publish`, note === "" ? {} : { note });
 
 export const readBlueprint = async (flow: string, format: "json" | "yaml", of = "draft"): Promise<string> =>
   (await send("GET", `${flowAt(flow)}/blueprint?format=${format}&of=${of}`)).text();
 
 export const findSecrets = (flow: string) => json<Literal[]>("GET", `${flowAt(flow)}/secrets`);
 export const moveSecrets = (flow: string, connection: string) =>
-  json<{ connections: { connection: string }[]; left: Literal[]; keptInHistory: boolean }>("POST", `${flowAt(flow)}/secrets`, { connection });
+  json<Of<"MovedSecrets">>("POST", `${flowAt(flow)}/secrets`, { connection });
 
 export async function importFlows(file: Blob, options: { key?: string; package?: string; dryRun: boolean }): Promise<Imported> {
   const query = new URLSearchParams({ dryRun: String(options.dryRun) });
@@ -188,7 +104,7 @@ export async function importFlows(file: Blob, options: { key?: string; package?:
 }
 
 export const fromTemplate = (template: string, key: string, parameters: Record<string, unknown>) =>
-  json<{ key: string }>("POST", `/api/v1/flow-templates/${encodeURIComponent(template)}`, { key, parameters });
+  json<Of<"FlowFromTemplate">>("POST", `/api/v1/flow-templates/${encodeURIComponent(template)}`, { key, parameters });
 
 export const putIntoPackage = (name: string, flow: string) =>
   json<void>("PUT", `/api/v1/packages/${encodeURIComponent(name)}/flows/${encodeURIComponent(flow)}`);

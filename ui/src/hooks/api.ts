@@ -1,6 +1,6 @@
 // Webhooks as the API shows them.
 
-import { json } from "../api/client";
+import { json, type Of } from "../api/client";
 
 /** A field that data is made of. */
 export interface Item {
@@ -12,28 +12,7 @@ export interface Item {
 
 export type Learning = { state: "never" } | { state: "listening"; since: string } | { state: "determined"; at: string; items: Item[] };
 
-export interface Hook {
-  name: string;
-  label: string;
-  enabled: boolean;
-  addresses: string[];
-  withHeaders: boolean;
-  withMethod: boolean;
-  passThrough: boolean;
-  structure: unknown;
-  onMismatch: "refuse" | "ignore";
-  importedIds?: number[];
-  flow: string | null;
-  learning: Learning;
-  waiting: number;
-  waitingBytes: number;
-  refused: number;
-  ignored: number;
-  createdAt: string;
-  updatedAt: string;
-  /** Below the address of this server; there for those who may change flows. */
-  path?: string;
-}
+export type Hook = Omit<Of<"Hook">, "learning"> & { learning: Learning };
 
 export interface HookSettings {
   label: string;

@@ -39,7 +39,7 @@ function Answer({ why }: { why: Why }) {
     <>
       <p>
         It {why.satisfies === true ? "satisfies" : "does not satisfy"} the trigger, at <When at={why.now} /> by the process clock.
-        {why.next.at !== undefined && (
+        {why.next.kind === "at" && (
           <>
             {" "}
             Time alone changes that at <When at={why.next.at} />.

@@ -126,8 +126,8 @@ function Preview({ staged, busy, onChange, onCommit, onClose }: PreviewProps) {
       {staged.tables.map((table) => (
         <section key={table.table} aria-label={table.table}>
           <h3 className="pools-head">
-            {table.table}: {table.exact ? "" : "about "}
-            {table.rows.toLocaleString()} rows
+            {table.table}: {table.exact || table.rows === null ? "" : "about "}
+            {table.rows === null ? "" : `${table.rows.toLocaleString()} `}rows
           </h3>
           <div className="table-frame" tabIndex={0} role="region" aria-label={`Preview of ${table.table}`}>
             <table className="list pools-rows">
@@ -199,7 +199,7 @@ function Loading({ pool, id, table, onClose }: { pool: string; id: string; table
     >
       {state.error !== null && <Problem error={state.error} />}
       {state.data?.state === "failed" ? (
-        <Problem error={new Error(state.data.error ?? "The rows could not be read; see the push job's log.")} />
+        <Problem error={new Error(state.data.jobs.flatMap((job) => job.logs).at(-1) ?? "The rows could not be read; see the push job's log.")} />
       ) : (
         <p role="status">
           {done ? "Done: " : "Loading: "}

@@ -87,7 +87,7 @@ export default function TablePage() {
               </p>
             )}
             <h2>First rows</h2>
-            <Rows label="First rows" columns={shown.columns} rows={shown.sample} />
+            <Rows label="First rows" columns={shown.columns} rows={shown.sample ?? []} />
           </>
         )}
       </Read>

@@ -1,176 +1,27 @@
 // Pools, tables, push jobs, data jobs, sources, imports, permissions and app
-// keys, as the API tells them. Most of these have no schema in its description
-// yet; when they have, these types go.
+// keys, as the API tells them.
 
-import { ApiError, json, send } from "../api/client";
+import { ApiError, json, send, type Of } from "../api/client";
 import { authorization } from "../session";
 import { readJson, writeJson } from "../api/exact";
 
-export interface Pool {
-  id: string;
-  name: string;
-  createdAt: string;
-  createdBy: string;
-}
-
-export interface Column {
-  name: string;
-  type: string;
-}
-
-export interface Table {
-  name: string;
-  kind: "table" | "view";
-  rows: number | null;
-  keys: string[];
-  columns: Column[];
-  changedBy?: number | null;
-  changedAt?: string | null;
-  delta?: { path: string; version: number; files: number; bytes: number } | null;
-}
-
+export type Pool = Of<"Pool">;
+export type Column = Of<"TableColumn">;
+export type Table = Of<"Table">;
 export type Row = Record<string, unknown>;
-
-export interface TableWithRows extends Table {
-  sample: Row[];
-}
-
-export interface PushJob {
-  id: string;
-  table: string;
-  type: string;
-  fileType: string;
-  status: string;
-  logs: string[];
-  createdAt: string;
-  createdBy: string;
-  executedAt: string | null;
-  changedAt: string;
-  commit?: { number: number; upserted: number; deleted: number } | null;
-}
-
-export interface PushJobWithChunks extends PushJob {
-  chunks: { id: string; type: string; fileName: string; bytes: number; createdAt: string; kept: boolean }[];
-  keptUntil: string | null;
-}
-
-export interface DataJob {
-  id: string;
-  name: string;
-  transformations: { name: string; statements: string }[];
-  enabled: boolean;
-  nextAt: string | null;
-  onChangeOf?: string[];
-  schedule?: unknown;
-  changedAt: string;
-}
-
-export interface DataJobRun {
-  id: string;
-  state: string;
-  cause: string;
-  error: string | null;
-  createdAt: string;
-  createdBy: string;
-  startedAt: string | null;
-  endedAt: string | null;
-}
-
-export interface DataJobRunWithStatements extends DataJobRun {
-  statements: {
-    place: number;
-    transformation: string;
-    number: number;
-    line: number;
-    verb: string;
-    target: string;
-    state: string;
-    commit: number | null;
-    upserted: number | null;
-    deleted: number | null;
-    durationMs: number | null;
-    error: string | null;
-  }[];
-}
-
-export interface Source {
-  key: string;
-  kind: string;
-  table: string;
-  schedule: unknown;
-  paused: boolean;
-  watermark: string | null;
-  failures: number;
-  lastError: string | null;
-  lastRunAt: string | null;
-  nextAt: string | null;
-  rows: number;
-  runsDone: number;
-  runsFailed: number;
-}
-
-export interface DataModel {
-  key: string;
-  name: string;
-  version: number;
-  tables: string[];
-  activity: {
-    table: string;
-    caseColumn: string;
-    activityColumn: string;
-    timestampColumn: string;
-    endTimestampColumn: string | null;
-    sortingColumn: string | null;
-    caseTable: string | null;
-    caseTableColumn: string | null;
-  } | null;
-}
-
-export interface ImportColumn {
-  name: string;
-  target: string;
-  type: string;
-  reason: string;
-  role: { role: string; confidence: number; reason: string } | null;
-}
-
-export interface Import {
-  id: string;
-  state: "staged" | "loading" | "done" | "failed";
-  files: string[];
-  bytes: number;
-  rowsRead: number;
-  error?: string | null;
-  format: string;
-  options: Record<string, unknown>;
-  dialect: { separator: string; charset: string } | null;
-  tables: { table: string; rows: number; exact: boolean; columns: ImportColumn[]; first: unknown[][] }[];
-  warnings: string[];
-}
-
-export interface AppKey {
-  id: string;
-  name: string;
-  administrator: boolean;
-  createdAt: string;
-  createdBy: string;
-  revokedAt: string | null;
-}
-
-export interface Grant {
-  subject: string;
-  permission: string;
-  pool: string | null;
-  package: string | null;
-  grantedAt: string;
-  grantedBy: string;
-}
-
-export interface SqlAnswer {
-  columns: Column[];
-  rows: Row[];
-  truncated: boolean;
-}
+export type TableWithRows = Of<"TableWithRows">;
+export type PushJob = Of<"PushJob">;
+export type PushJobWithChunks = Of<"PushJobWithChunks">;
+export type DataJob = Of<"DataJob">;
+export type DataJobRun = Of<"DataJobRun">;
+export type DataJobRunWithStatements = Of<"DataJobRunWithStatements">;
+export type Source = Of<"Source">;
+export type DataModel = Of<"DataModel">;
+export type ImportColumn = Of<"ImportColumn">;
+export type Import = Of<"ImportWithPreview">;
+export type AppKey = Of<"AppKey">;
+export type Grant = Of<"Grant">;
+export type SqlAnswer = Of<"SqlAnswer">;
 
 const at = (pool: string, rest = "") => `/api/v1/pools/${encodeURIComponent(pool)}${rest}`;
 const part = encodeURIComponent;
@@ -207,7 +58,7 @@ export const dataJobs = {
 export const sources = {
   list: (pool: string) => json<Source[]>("GET", at(pool, "/sources")),
   act: (pool: string, key: string, verb: "run" | "pause" | "resume") =>
-    json<unknown>("POST", at(pool, `/sources/${part(key)}/${verb}`)),
+    json<Source>("POST", at(pool, `/sources/${part(key)}/${verb}`)),
 };
 
 export const imports = {
@@ -219,20 +70,24 @@ export const imports = {
   },
   change: (pool: string, id: string, options: Record<string, unknown>) =>
     json<Import>("PUT", at(pool, `/imports/${id}`), options),
-  commit: (pool: string, id: string) => json<Import>("POST", at(pool, `/imports/${id}/commit`)),
+  commit: async (pool: string, id: string): Promise<Import> => {
+    await json<Of<"Import">>("POST", at(pool, `/imports/${id}/commit`));
+    return imports.show(pool, id);
+  },
   show: (pool: string, id: string) => json<Import>("GET", at(pool, `/imports/${id}`)),
   forget: (pool: string, id: string) => json<void>("DELETE", at(pool, `/imports/${id}`)),
 };
 
 export const access = {
   keys: () => json<AppKey[]>("GET", "/api/v1/app-keys"),
-  makeKey: (name: string) => json<{ id: string; name: string; key: string }>("POST", "/api/v1/app-keys", { name }),
+  makeKey: (name: string) => json<Of<"AppKeyMade">>("POST", "/api/v1/app-keys", { name }),
   revokeKey: (id: string) => json<void>("DELETE", `/api/v1/app-keys/${part(id)}`),
   grants: (pool: string) => json<Grant[]>("GET", `/api/v1/permissions?pool=${part(pool)}`),
-  give: (subject: string, permission: string, pool: string) =>
-    json<unknown>("POST", "/api/v1/permissions", { subject, permission, pool }),
+  give: async (subject: string, permission: string, pool: string): Promise<void> => {
+    await json<Grant>("POST", "/api/v1/permissions", { subject, permission, pool });
+  },
   take: (subject: string, permission: string, pool: string) =>
-    json<unknown>("POST", "/api/v1/permissions/revoke", { subject, permission, pool }),
+    json<void>("POST", "/api/v1/permissions/revoke", { subject, permission, pool }),
 };
 
 /** Asks in SQL. Whoever aborts stops waiting, and the statement is stopped at the server. */

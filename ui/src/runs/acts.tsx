@@ -7,7 +7,7 @@ import { MoreHorizontal } from "lucide-react";
 
 import { Menu } from "../kit/Menu";
 import { say, warn } from "../kit/toasts";
-import { cancelRun, decideRun, replayRun, type Again, type Run } from "./api";
+import { cancelRun, decideRun, replayRun, type Again, type ReplayOf, type Run } from "./api";
 import { heldWords } from "./words";
 
 /** Forgets what was read of runs, after something was done with one. */
@@ -46,7 +46,7 @@ export function useAgain() {
 export function RunMenu({ run }: { run: Run }) {
   const cancel = useCancel();
   const again = useAgain();
-  const replay = (from: Again["from"], of: Again["of"]) => again.mutate({ run: run.id, again: { from, of } }, { onError: warn });
+  const replay = (from: Again["from"], of: ReplayOf) => again.mutate({ run: run.id, again: { from, of } }, { onError: warn });
   const [, goTo] = useLocation();
   const items = [
     { name: "Open", onSelect: () => goTo(`/runs/${run.id}`) },

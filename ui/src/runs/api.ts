@@ -1,111 +1,30 @@
-// Runs of flows, as the API tells them. Their types stand here until the API's
-// description names them.
+// Runs of flows, as the API tells them.
 
-import { json } from "../api/client";
+import { json, type Of } from "../api/client";
 import type { FlowDocument } from "../flows/editor/document";
 import type { FormSchema } from "./form";
 
-export type Standing = "running" | "sleeping" | "held" | "success" | "warning" | "error" | "cancelled";
-export type OperationStatus = "success" | "warning" | "error" | "filtered";
-
-export interface Run {
-  id: string;
-  flow: string;
-  /** Hash of the version that it runs. */
-  version: string;
-  startedBy: string;
-  status: Standing;
-  state: "live" | "ended" | "in-doubt" | "parked";
-  reason: string | null;
-  startedAt: string;
-  endedAt: string | null;
-  durationMs: number | null;
-  wakesAt: string | null;
-  operationCount: number;
-}
-
-export interface Judged {
-  left?: unknown;
-  operator: string;
-  right?: unknown;
-  holds: boolean;
-}
+export type Standing = Of<"RunStanding">;
+export type OperationStatus = Of<"OperationStatus">;
+export type Run = Of<"Run">;
+export type Judged = Of<"Judged">;
 
 /** What a filter said of a bundle, and what it looked at. */
-export interface Judgement {
-  name?: string;
-  passes: boolean;
-  any: Judged[][];
-}
+export type Judgement = Of<"Judgement">;
 
 /** An operation without its bundles. */
-export interface Outline {
-  number: number;
-  module: number;
-  kind?: string;
-  path: string;
-  status: OperationStatus;
-  statusCode: number | null;
-  startedAt: string;
-  endedAt: string;
-}
-
-export interface Operation extends Outline {
-  kind: string;
-  input: unknown;
-  output: unknown[];
-  detail: string | null;
-  filter?: Judgement;
-}
+export type Outline = Of<"OperationOutline">;
+export type Operation = Of<"Operation">;
 
 /** Which way a bundle went between operations, and why. */
-export interface Choice {
-  after: number;
-  module: number;
-  path: string;
-  way?: number;
-  leadsTo?: number;
-  taken: boolean;
-  reason?: string;
-  filter?: Judgement;
-}
+export type Choice = Of<"RunChoice">;
+export type ModuleTotal = Of<"ModuleTotal">;
 
-export interface ModuleTotal {
-  module: number;
-  kind: string;
-  operations: number;
-  bundles: number;
-  filtered: number;
-  warnings: number;
-  errors: number;
-  durationMs: number;
-}
-
-export interface RunWhole extends Run {
-  input: unknown[];
-  causes?: string[];
-  modules: ModuleTotal[];
-  /** Without their bundles; those are read one by one. */
-  operations: Outline[];
-  choices?: Choice[];
-  inFlight?: { module: number; path: string; since: string; attempt: number };
-  late?: Operation;
-  note?: string;
-}
-
-export interface RunsFound {
-  runs: Run[];
-  next: string | null;
-}
-
-export type ReplayOf = "its-version" | "current" | "draft" | "published";
-
-export interface Again {
-  of: ReplayOf;
-  from: "start" | "failure" | number;
-  input?: unknown;
-  bundles?: Record<string, unknown>;
-}
+/** A run; its operations without their bundles, which are read one by one. */
+export type RunWhole = Omit<Of<"RunWithOperations">, "operations"> & { operations: Outline[] };
+export type RunsFound = Of<"RunsFound">;
+export type ReplayOf = Of<"RunAgainOf">;
+export type Again = Of<"RunAgain">;
 
 const V1 = "/api/v1";
 const part = encodeURIComponent;
@@ -136,13 +55,9 @@ export const readOperations = async (run: string) => (await json<{ operations: O
 export const cancelRun = (run: string) => json<void>("POST", `${V1}/runs/${part(run)}/cancel`);
 export const decideRun = (run: string, decision: "repeat" | "abandon") =>
   json<void>("POST", `${V1}/runs/${part(run)}/decide`, { decision });
-export const replayRun = (run: string, again: Again) => json<{ id: string }>("POST", `${V1}/runs/${part(run)}/replay`, again);
+export const replayRun = (run: string, again: Again) => json<Of<"RunStarted">>("POST", `${V1}/runs/${part(run)}/replay`, again);
 
-export interface ManyStarted {
-  started: { run: string; id: string }[];
-  refused: { run: string; code: string; detail: string }[];
-  next: string | null;
-}
+export type ManyStarted = Of<"RunsStarted">;
 export const replayRuns = (which: { runs: string[] } | { where: Record<string, unknown> }, from: "start" | "failure", of: ReplayOf) =>
   json<ManyStarted>("POST", `${V1}/runs/replay`, { ...which, from, of });
 
@@ -152,52 +67,26 @@ export const startRun = (flow: string, given: { of?: "draft" | "published"; wait
   const query = new URLSearchParams();
   if (given.of !== undefined) query.set("of", given.of);
   if (given.waiting === true) query.set("with", "waiting");
-  return json<{ id: string }>("POST", `${V1}/flows/${part(flow)}/run?${query.toString()}`, given.input);
+  return json<Of<"RunStarted">>("POST", `${V1}/flows/${part(flow)}/run?${query.toString()}`, given.input);
 };
 
-export interface FlowBrief {
-  key: string;
-  name: string;
-  state: string;
-  version: number | null;
-  hook?: string | null;
-  waiting: number;
-}
+export type FlowBrief = Of<"Flow">;
 export const listFlows = () => json<FlowBrief[]>("GET", `${V1}/flows`);
 export const readFlow = (flow: string) => json<FlowBrief>("GET", `${V1}/flows/${part(flow)}`);
-export interface VersionBrief {
-  number: number;
-  hash?: string;
-  version?: string;
-}
+export type VersionBrief = Of<"FlowVersion">;
 export const readBlueprint = (flow: string, of: string) =>
   json<FlowDocument>("GET", `${V1}/flows/${part(flow)}/blueprint?of=${part(of)}`);
 
-export interface Incomplete {
-  id: string;
-  flow: string;
-  run: string;
-  version: string;
-  module: number;
-  class: string;
-  reason: string;
-  state: string;
-  attempts: number;
-  retryAt: string | null;
-  retryRun: string | null;
-  size: number;
-  createdAt: string;
-  updatedAt: string;
-}
-export type RetryVersion = "same" | "published" | "draft";
+export type Incomplete = Of<"Incomplete">;
+export type RetryVersion = Of<"RetryVersion">;
 const incompleteOf = (flow: string) => `${V1}/flows/${part(flow)}/incomplete`;
 export const listIncomplete = (flow: string, open: boolean) =>
   json<Incomplete[]>("GET", `${incompleteOf(flow)}?limit=1000${open ? "&state=open" : ""}`);
 export const readIncomplete = (flow: string, id: string) =>
-  json<Incomplete & { bundles: Record<string, unknown> }>("GET", `${incompleteOf(flow)}/${part(id)}`);
+  json<Of<"IncompleteWithBundles">>("GET", `${incompleteOf(flow)}/${part(id)}`);
 export const retryIncomplete = (flow: string, id: string, version: RetryVersion) =>
-  json<unknown>("POST", `${incompleteOf(flow)}/${part(id)}/retry`, { version });
+  json<Of<"RunStarted">>("POST", `${incompleteOf(flow)}/${part(id)}/retry`, { version });
 export const retryAllIncomplete = (flow: string, version: RetryVersion) =>
-  json<unknown>("POST", `${incompleteOf(flow)}/retry`, { version });
+  json<Of<"IncompleteRetried">>("POST", `${incompleteOf(flow)}/retry`, { version });
 export const resolveIncomplete = (flow: string, id: string) => json<unknown>("POST", `${incompleteOf(flow)}/${part(id)}/resolve`);
 export const deleteIncomplete = (flow: string, id: string) => json<unknown>("DELETE", `${incompleteOf(flow)}/${part(id)}`);

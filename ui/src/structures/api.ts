@@ -1,6 +1,6 @@
 // Data structures: which fields data has, of which types.
 
-import { json } from "../api/client";
+import { json, type Of } from "../api/client";
 
 export const TYPES = ["text", "number", "integer", "boolean", "date", "time", "buffer", "collection", "array"] as const;
 
@@ -15,12 +15,7 @@ export interface Field {
   [key: string]: unknown;
 }
 
-export interface Structure {
-  name: string;
-  spec: Field[];
-  strict?: boolean;
-  importedIds?: number[];
-}
+export type Structure = Omit<Of<"DataStructure">, "spec"> & { spec: Field[] };
 
 const V1 = "/api/v1/data-structures";
 const at = (name: string) => `${V1}/${encodeURIComponent(name)}`;

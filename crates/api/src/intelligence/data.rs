@@ -8,6 +8,7 @@ use http::StatusCode;
 use mining::{ColumnType, DataAnswer, DataQuestion, FieldSummary, Header, RECORDS_MAX, Search};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::knowledge_models::type_name;
 use crate::app::App;
@@ -30,24 +31,56 @@ pub(super) struct DataPage<T> {
     content: T,
 }
 
+/// For the document: a page with columns and rows.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DataPage)]
+#[expect(dead_code, reason = "it stands for a page of any content")]
+pub(super) struct DataTable {
+    page: u64,
+    page_size: u64,
+    total: u64,
+    sort: Vec<String>,
+    content: Content,
+}
+
+/// For the document: a page of rows alone.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it stands for a page of any content")]
+pub(super) struct DataRows {
+    page: u64,
+    page_size: u64,
+    total: u64,
+    sort: Vec<String>,
+    /// By the names of the columns.
+    #[schema(value_type = Vec<Object>)]
+    content: Vec<Row>,
+}
+
 /// Columns and rows.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DataContent)]
 pub(super) struct Content {
     headers: Vec<Column>,
+    #[schema(value_type = Vec<Object>)]
     data: Vec<Row>,
 }
 
 /// A row: the values by the ids that were asked for.
 type Row = Map<String, Value>;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DataColumn)]
 struct Column {
     id: String,
     name: String,
     #[serde(rename = "type")]
     kind: &'static str,
+    #[schema(required = true)]
     format: Option<String>,
+    #[schema(required = true)]
     unit: Option<String>,
     aggregation: bool,
     filterable: bool,
@@ -55,16 +88,22 @@ struct Column {
 }
 
 /// The figures of a field.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FieldSummary)]
 pub(super) struct Summary {
     id: String,
     name: String,
     #[serde(rename = "type")]
     column_type: &'static str,
+    #[schema(value_type = Value)]
     count: Value,
+    #[schema(value_type = Value)]
     distinct: Value,
+    #[schema(value_type = Value)]
     min: Value,
+    #[schema(value_type = Value)]
     max: Value,
+    #[schema(value_type = Value)]
     avg: Value,
 }
 

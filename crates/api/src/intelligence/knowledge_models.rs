@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use base::Timestamp;
 use mining::{About, ColumnType, Direction, FieldShown, FilterShown, KpiShown, RecordShown, Type};
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::page::{Page, Wanted};
 use crate::app::App;
@@ -14,71 +14,104 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// A knowledge model in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = KnowledgeModel)]
 pub(super) struct Model {
     id: String,
     name: String,
     published: String,
 }
 
+/// A knowledge model.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KnowledgeModelDetails)]
+pub(super) struct Details {
+    id: String,
+    name: String,
+    /// The model that it extends.
+    #[serde(rename = "extendedKMId")]
+    #[schema(required = true)]
+    extends: Option<String>,
+}
+
 /// A record in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = KnowledgeRecord)]
 pub(super) struct Record {
     id: String,
     name: String,
+    #[schema(required = true)]
     description: Option<String>,
+    #[schema(required = true)]
     short_display_name: Option<String>,
+    #[schema(required = true)]
     internal_note: Option<String>,
 }
 
 /// A record with its fields.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = KnowledgeRecordWithFields)]
 pub(super) struct RecordWithFields {
     #[serde(flatten)]
     record: Record,
     fields: Vec<RecordField>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = KnowledgeRecordField)]
 struct RecordField {
     id: String,
     name: String,
+    #[schema(required = true)]
     description: Option<String>,
+    #[schema(required = true)]
     short_display_name: Option<String>,
+    #[schema(required = true)]
     internal_note: Option<String>,
     #[serde(rename = "type")]
     field_type: &'static str,
+    #[schema(required = true)]
     format: Option<String>,
+    #[schema(required = true)]
     unit: Option<String>,
 }
 
 /// A filter in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = KnowledgeFilter)]
 pub(super) struct Filter {
     id: String,
     name: String,
+    #[schema(required = true)]
     description: Option<String>,
 }
 
 /// A KPI in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = KnowledgeKpi)]
 pub(super) struct Kpi {
     id: String,
     name: String,
+    #[schema(required = true)]
     description: Option<String>,
+    #[schema(required = true)]
     format: Option<String>,
+    #[schema(required = true)]
     unit: Option<String>,
     direction: &'static str,
+    #[schema(required = true)]
     target: Option<String>,
     parameters: Vec<Parameter>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = KnowledgeKpiParameter)]
 struct Parameter {
     id: String,
     name: String,
+    #[schema(required = true)]
     value: Option<String>,
 }
 
@@ -109,11 +142,11 @@ pub(super) async fn show(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(model): Path<String>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Details>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
     let summary = app.mining.get(&model).await?.summary;
     let extends = app.mining.describe(&model).await?.extends;
-    Ok(Json(json!({ "id": summary.id, "name": summary.display_name, "extendedKMId": extends })))
+    Ok(Json(Details { id: summary.id, name: summary.display_name, extends }))
 }
 
 /// Lists the filters.

@@ -27,6 +27,7 @@ pub(crate) use self::problem::Problems;
 use self::turnstile::Turnstile;
 use crate::app::App;
 use crate::fault::{self, Voice};
+use crate::own::AnyObject;
 use crate::surface::Surface;
 use crate::{body, caller};
 
@@ -60,75 +61,88 @@ pub(crate) fn reads() -> Surface {
             knowledge_models::list,
             ("listKnowledgeModels", "Lists the published knowledge models that the caller may use."),
         )
+        .gives_as::<page::Page<knowledge_models::Model>, knowledge_models::Model>("Page_KnowledgeModel")
         .told(
             Method::GET,
             "/knowledge-models/{model}",
             knowledge_models::show,
             ("showKnowledgeModel", "Shows a knowledge model."),
         )
+        .gives::<knowledge_models::Details>()
         .told(
             Method::GET,
             "/knowledge-models/{model}/filters",
             knowledge_models::filters,
             ("listFilters", "Lists the filters."),
         )
+        .gives_as::<page::Page<knowledge_models::Filter>, knowledge_models::Filter>("Page_KnowledgeFilter")
         .told(Method::GET, "/knowledge-models/{model}/kpis", knowledge_models::kpis, ("listKpis", "Lists the KPIs."))
+        .gives_as::<page::Page<knowledge_models::Kpi>, knowledge_models::Kpi>("Page_KnowledgeKpi")
         .told(
             Method::GET,
             "/knowledge-models/{model}/records",
             knowledge_models::records,
             ("listRecords", "Lists the records."),
         )
+        .gives_as::<page::Page<knowledge_models::Record>, knowledge_models::Record>("Page_KnowledgeRecord")
         .told(
             Method::GET,
             "/knowledge-models/{model}/records/{record}",
             knowledge_models::record,
             ("showRecord", "Shows a record with its fields."),
         )
+        .gives::<knowledge_models::RecordWithFields>()
         .told(
             Method::GET,
             "/knowledge-models/{model}/records/{record}/data",
             data::of_record,
             ("readRecord", "Answers a question in the query string, to one record."),
         )
+        .gives::<data::DataTable>()
         .told(
             Method::POST,
             "/knowledge-models/{model}/records/{record}/data",
             data::of_record_posted,
             ("askRecord", "Answers a question in JSON, to one record."),
         )
-        .takes("application/json")
+        .takes_form::<AnyObject>()
+        .gives::<data::DataTable>()
         .told(
             Method::GET,
             "/knowledge-models/{model}/records/{record}/query",
             data::rows_of_record,
             ("readRecordRows", "Answers with rows alone, of one record."),
         )
+        .gives::<data::DataRows>()
         .told(
             Method::GET,
             "/knowledge-models/{model}/records/{record}/summary",
             data::summary,
             ("summarizeRecord", "Tells what the values of each field of a record are like."),
         )
+        .gives_list::<data::Summary>()
         .told(
             Method::GET,
             "/knowledge-models/{model}/data",
             data::of_model,
             ("readModel", "Answers a question in the query string, across records."),
         )
+        .gives::<data::DataTable>()
         .told(
             Method::POST,
             "/knowledge-models/{model}/data",
             data::of_model_posted,
             ("askModel", "Answers a question in JSON, across records."),
         )
-        .takes("application/json")
+        .takes_form::<AnyObject>()
+        .gives::<data::DataTable>()
         .told(
             Method::GET,
             "/knowledge-models/{model}/query",
             data::rows_of_model,
             ("readModelRows", "Answers with rows alone, across records."),
         )
+        .gives::<data::DataRows>()
 }
 
 /// Returns what the original has in its beta and we have not.

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use base::Timestamp;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body;
@@ -14,23 +14,39 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 
 /// An app key to be made.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AppKeyToMake)]
 pub(super) struct NewKey {
     name: String,
     #[serde(default)]
     administrator: bool,
 }
 
+/// An app key with its secret, which is shown this once. It has no `Debug`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AppKeyMade)]
+pub(super) struct Made {
+    id: String,
+    name: String,
+    /// `id:secret`.
+    key: String,
+    /// What stands in a request as `Authorization`.
+    header: String,
+}
+
 /// An app key without its secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AppKey)]
 pub(super) struct Key {
     id: String,
     name: String,
     administrator: bool,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     created_by: String,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     revoked_at: Option<Timestamp>,
 }
 
@@ -47,14 +63,14 @@ pub(super) async fn create(
     State(app): State<App>,
     Caller(actor): Caller,
     body::Json(new): body::Json<NewKey>,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, Json<Made>), Fault> {
     let made = app.access.create_app_key(&actor, &new.name, new.administrator).await?;
-    let body = json!({
-        "id": made.app_key.id,
-        "name": made.app_key.name,
-        "key": made.credential.text().expose(),
-        "header": format!("AppKey {}", made.credential.encoded().expose()),
-    });
+    let body = Made {
+        key: made.credential.text().expose().to_owned(),
+        header: format!("AppKey {}", made.credential.encoded().expose()),
+        id: made.app_key.id,
+        name: made.app_key.name,
+    };
     Ok((StatusCode::CREATED, Json(body)))
 }
 

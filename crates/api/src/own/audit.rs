@@ -47,27 +47,34 @@ enum Trail {
 }
 
 /// An entry of the trail.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditEntry)]
 pub(super) struct Row {
     sequence: u64,
+    #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     actor: Who,
     verb: String,
     object: What,
+    #[schema(value_type = Option<Value>, required = true)]
     before: Option<Value>,
+    #[schema(value_type = Option<Value>, required = true)]
     after: Option<Value>,
     hash: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditActor)]
 struct Who {
     id: String,
     name: String,
+    #[schema(value_type = String)]
     kind: ActorKind,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditObject)]
 struct What {
     kind: String,
     id: String,

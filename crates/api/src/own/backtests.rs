@@ -7,11 +7,12 @@ use axum::extract::{Path, State};
 use base::Timestamp;
 use http::StatusCode;
 use mining::backtest::{Backtest, BacktestWanted, EndSet, Firing, Occasion, Running, Score};
-use mining::explore::{Why, WhyComparison, WhyDetector, WhyMeasure, WhyNext, WhyStanding};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
-use super::explore::durations_json;
+use super::explored::Durations;
+use super::why::Why;
 use crate::app::App;
 use crate::body::MaybeJson;
 use crate::caller::Caller;
@@ -23,20 +24,35 @@ const FIRINGS_USUAL: usize = 1_000;
 const FIRINGS_MAX: usize = 100_000;
 
 /// What to replay, and how.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = BacktestAsked)]
 pub(super) struct Asked {
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(default)]
     from: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(default)]
     to: Option<Timestamp>,
     /// Seconds from one push to the next; each instant is one if left out.
+    #[serde(default)]
     every_seconds: Option<f64>,
+    #[serde(default)]
     outcome: Option<String>,
+    #[serde(default)]
     finished: Option<String>,
+    #[schema(value_type = Option<Value>)]
+    #[serde(default)]
     end_set: Option<AskedEnds>,
+    #[schema(value_type = Object)]
+    #[serde(default)]
     variables: BTreeMap<String, Value>,
+    #[serde(default)]
     known_by: BTreeMap<String, String>,
+    #[serde(default)]
     draft: bool,
     /// Signals in the answer at most.
+    #[serde(default)]
     limit: Option<usize>,
 }
 
@@ -84,20 +100,20 @@ pub(super) async fn run(
     Caller(actor): Caller,
     Path((model, trigger)): Path<(String, String)>,
     MaybeJson(asked): MaybeJson<Asked>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Replayed>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
     let asked = asked.unwrap_or_default();
     let limit = asked.limit.unwrap_or(FIRINGS_USUAL).min(FIRINGS_MAX);
     let found = app.mining.backtest(&model, &trigger, asked.wanted()?).await?;
-    Ok(Json(backtest_json(&found, limit)))
+    Ok(Json(Replayed::new(found, limit)))
 }
 
 /// Lists the backtests under way on models that the caller may use.
-pub(super) async fn list(State(app): State<App>, Caller(actor): Caller) -> Result<Json<Vec<Value>>, Fault> {
+pub(super) async fn list(State(app): State<App>, Caller(actor): Caller) -> Result<Json<Vec<UnderWay>>, Fault> {
     let models = rights::usable_models(&app, &actor).await?;
     let running = app.mining.backtests().into_iter();
     let own = running.filter(|running| models.iter().any(|model| model.id == running.model));
-    Ok(Json(own.map(|running| running_json(&running)).collect()))
+    Ok(Json(own.map(|running| UnderWay::from(&running)).collect()))
 }
 
 /// Stops a backtest.
@@ -119,110 +135,183 @@ pub(super) async fn why(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((model, trigger, identifier)): Path<(String, String, String)>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Why>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
-    Ok(Json(why_json(&app.mining.why(&model, &trigger, &identifier).await?)))
+    Ok(Json(app.mining.why(&model, &trigger, &identifier).await?.into()))
 }
 
-fn running_json(running: &Running) -> Value {
-    let at = running.progress.at.load(std::sync::atomic::Ordering::Relaxed);
-    json!({
-        "number": running.number, "model": running.model, "trigger": running.trigger, "since": running.since,
-        "share": running.share(), "at": (at != 0).then(|| Timestamp::from_millis(at)),
-    })
+/// A backtest under way.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BacktestUnderWay)]
+pub(super) struct UnderWay {
+    number: u64,
+    model: String,
+    trigger: String,
+    /// On the wall clock.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// How much is done, from 0 to 1.
+    share: f64,
+    /// What the replayed clock shows.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    at: Option<Timestamp>,
 }
 
-fn backtest_json(found: &Backtest, limit: usize) -> Value {
-    let days = found.per_day.iter().map(|(day, count)| {
-        let day = day.to_string();
-        json!({ "day": day.split('T').next(), "fired": count })
-    });
-    let by = |occasion: Occasion| found.firings.iter().filter(|firing| firing.occasion == occasion).count();
-    json!({
-        "model": found.model, "trigger": found.trigger, "from": found.from, "to": found.to,
-        "endSet": found.end_set, "cases": found.cases, "events": found.events, "timeless": found.timeless,
-        "commits": found.commits, "deadlines": found.deadlines, "knownBefore": found.known_before,
-        "matching": found.matching, "fired": found.firings.len(),
-        "firedByData": by(Occasion::Data), "firedByTime": by(Occasion::Time),
-        "perDay": days.collect::<Vec<_>>(), "perDayMean": found.per_day_mean,
-        "score": found.score.as_ref().map(score_json),
-        "truncated": found.firings.len() > limit,
-        "signals": found.firings.iter().take(limit).map(firing_json).collect::<Vec<_>>(),
-    })
+/// What a trigger would have done.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Backtest)]
+pub(super) struct Replayed {
+    model: String,
+    trigger: String,
+    #[schema(value_type = String, format = DateTime)]
+    from: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    to: Timestamp,
+    #[schema(required = true)]
+    end_set: Option<Vec<String>>,
+    cases: u64,
+    events: u64,
+    timeless: u64,
+    commits: u64,
+    deadlines: u64,
+    known_before: u64,
+    matching: u64,
+    fired: usize,
+    fired_by_data: usize,
+    fired_by_time: usize,
+    per_day: Vec<Day>,
+    per_day_mean: f64,
+    #[schema(required = true)]
+    score: Option<ScoreShown>,
+    /// There were more signals than are told.
+    truncated: bool,
+    signals: Vec<Signal>,
 }
 
-fn firing_json(firing: &Firing) -> Value {
-    let fields: Map<String, Value> =
-        firing.fields.iter().map(|field| (field.id.clone(), field.value.clone())).collect();
-    let occasion = match firing.occasion {
-        Occasion::Data => "data",
-        Occasion::Time => "time",
-    };
-    json!({
-        "identifier": *firing.identifier, "at": firing.at, "by": occasion, "episode": firing.episode,
-        "leftAt": firing.left_at, "fields": fields,
-    })
+/// What was fired on a day.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BacktestDay)]
+struct Day {
+    #[schema(format = Date)]
+    day: String,
+    fired: u64,
 }
 
-fn score_json(score: &Score) -> Value {
-    json!({
-        "bad": score.bad, "warned": score.warned, "warnedInTime": score.warned_in_time,
-        "falseAlarms": score.false_alarms, "undecided": score.undecided, "badBefore": score.bad_before,
-        "precision": score.precision, "recall": score.recall, "recallInTime": score.recall_in_time,
-        "lead": durations_json(score.lead),
-    })
+/// A signal that would have been sent.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = BacktestSignal)]
+struct Signal {
+    identifier: String,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// `data` or `time`.
+    by: &'static str,
+    episode: u64,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    left_at: Option<Timestamp>,
+    #[schema(value_type = Object)]
+    fields: Map<String, Value>,
 }
 
-fn why_json(why: &Why) -> Value {
-    let comparison = |one: &WhyComparison| {
-        let rows = one.rows.iter().map(|(left, right, truth)| {
-            let mut row = json!({ "left": left.to_json(), "truth": truth });
-            if let Some(right) = right {
-                row["right"] = right.to_json();
-            }
-            row
+/// Whether it would have been right.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = BacktestScore)]
+struct ScoreShown {
+    bad: u64,
+    warned: u64,
+    warned_in_time: u64,
+    false_alarms: u64,
+    undecided: u64,
+    bad_before: u64,
+    #[schema(required = true)]
+    precision: Option<f64>,
+    #[schema(required = true)]
+    recall: Option<f64>,
+    #[schema(required = true)]
+    recall_in_time: Option<f64>,
+    #[schema(required = true)]
+    lead: Option<Durations>,
+}
+
+impl From<&Running> for UnderWay {
+    fn from(running: &Running) -> Self {
+        let at = running.progress.at.load(std::sync::atomic::Ordering::Relaxed);
+        UnderWay {
+            number: running.number,
+            model: running.model.clone(),
+            trigger: running.trigger.clone(),
+            since: running.since,
+            share: running.share(),
+            at: (at != 0).then(|| Timestamp::from_millis(at)),
+        }
+    }
+}
+
+impl Replayed {
+    fn new(found: Backtest, limit: usize) -> Self {
+        let days = found.per_day.iter().map(|(day, fired)| {
+            let day = day.to_string();
+            Day { day: day.split('T').next().unwrap_or_default().to_owned(), fired: *fired }
         });
-        json!({
-            "pql": one.pql, "left": one.left, "right": one.right, "rowCount": one.row_count,
-            "rows": rows.collect::<Vec<_>>(),
-        })
-    };
-    let filters = why.filters.iter().map(|filter| {
-        json!({
-            "id": filter.id, "pql": filter.pql, "truth": filter.truth,
-            "comparisons": filter.comparisons.iter().map(comparison).collect::<Vec<_>>(),
-        })
-    });
-    let standing = match &why.standing {
-        WhyStanding::Never => json!({ "state": "never" }),
-        WhyStanding::In { since, episode } => json!({ "state": "in", "since": since, "episode": episode }),
-        WhyStanding::Left { since, episodes } => json!({ "state": "left", "since": since, "episode": episodes }),
-        WhyStanding::Displaced { episodes } => json!({ "state": "displaced", "episode": episodes }),
-        WhyStanding::Unpublished => json!({ "state": "unpublished" }),
-    };
-    let next = match &why.next {
-        WhyNext::NoClock => json!({ "kind": "noClock" }),
-        WhyNext::At(at, satisfies) => json!({ "kind": "at", "at": at, "satisfies": satisfies }),
-        WhyNext::Never => json!({ "kind": "never" }),
-        WhyNext::NotBefore(at) => json!({ "kind": "notBefore", "at": at }),
-    };
-    let case = why.case.as_ref().map(|(id, events)| json!({ "id": **id, "events": events }));
-    json!({
-        "model": why.model, "trigger": why.trigger, "name": why.name, "record": why.record,
-        "identifier": why.identifier, "now": why.now, "satisfies": why.satisfies, "case": case,
-        "filters": filters.collect::<Vec<_>>(), "detector": why.detector.as_ref().map(detector_json),
-        "standing": standing, "next": next, "remarks": why.remarks,
-    })
+        let by = |occasion: Occasion| found.firings.iter().filter(|firing| firing.occasion == occasion).count();
+        Replayed {
+            from: found.from,
+            to: found.to,
+            cases: found.cases,
+            events: found.events,
+            timeless: found.timeless,
+            commits: found.commits,
+            deadlines: found.deadlines,
+            known_before: found.known_before,
+            matching: found.matching,
+            fired: found.firings.len(),
+            fired_by_data: by(Occasion::Data),
+            fired_by_time: by(Occasion::Time),
+            per_day: days.collect(),
+            per_day_mean: found.per_day_mean,
+            score: found.score.map(ScoreShown::from),
+            truncated: found.firings.len() > limit,
+            signals: found.firings.iter().take(limit).map(Signal::from).collect(),
+            model: found.model,
+            trigger: found.trigger,
+            end_set: found.end_set,
+        }
+    }
 }
 
-fn detector_json(detector: &WhyDetector) -> Value {
-    let measure = |one: &WhyMeasure| {
-        let figures = detector.fields.iter().zip(&one.values);
-        let figures: Map<String, Value> = figures.map(|(name, value)| (name.clone(), value.to_json())).collect();
-        json!({ "identifier": one.identifier, "fires": one.fires, "due": one.due, "figures": figures })
-    };
-    json!({
-        "parameters": detector.parameters, "measured": detector.measured, "fields": detector.fields,
-        "measures": detector.measures.iter().map(measure).collect::<Vec<_>>(),
-    })
+impl From<&Firing> for Signal {
+    fn from(firing: &Firing) -> Self {
+        let by = match firing.occasion {
+            Occasion::Data => "data",
+            Occasion::Time => "time",
+        };
+        Signal {
+            identifier: firing.identifier.to_string(),
+            at: firing.at,
+            by,
+            episode: firing.episode,
+            left_at: firing.left_at,
+            fields: firing.fields.iter().map(|field| (field.id.clone(), field.value.clone())).collect(),
+        }
+    }
+}
+
+impl From<Score> for ScoreShown {
+    fn from(score: Score) -> Self {
+        ScoreShown {
+            bad: score.bad,
+            warned: score.warned,
+            warned_in_time: score.warned_in_time,
+            false_alarms: score.false_alarms,
+            undecided: score.undecided,
+            bad_before: score.bad_before,
+            precision: score.precision,
+            recall: score.recall,
+            recall_in_time: score.recall_in_time,
+            lead: score.lead.map(Durations::from),
+        }
+    }
 }

@@ -12,7 +12,7 @@ use flows::{
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::body::{self, Query, Whole};
@@ -21,8 +21,9 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// A connection to be stored.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ConnectionToPut)]
 pub(super) struct NewConnection {
     /// `app-key`, `bearer`, `basic`, `header`, `query`,
     /// `oauth-client-credentials`, `client-certificate`, `databricks-pat` (or
@@ -66,6 +67,7 @@ pub(super) struct NewConnection {
     /// Where the secret may go.
     origin: Option<String>,
     /// When it stops working.
+    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// What it is called in flows that were drawn elsewhere: `connection:12`,
     /// `key:34`.
@@ -74,27 +76,32 @@ pub(super) struct NewConnection {
 }
 
 /// A connection without its secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Connection {
     name: String,
     kind: String,
+    #[schema(required = true)]
     origin: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     imported_ids: Vec<String>,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     /// It is always there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     built_in: bool,
     /// It has ended, or soon will.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     warning: Option<String>,
 }
 
 /// A connection, and who names it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ConnectionWithUses)]
 pub(super) struct Shown {
     #[serde(flatten)]
     connection: Connection,
@@ -144,8 +151,9 @@ pub(super) async fn jobs(
 }
 
 /// How to try a connection.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ConnectionToTry)]
 pub(super) struct Trial {
     /// What to call, where the kind does not say it.
     url: Option<String>,

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use pools::{ActivityTable, DataModel, DataModelSpec, ForeignKey};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body;
@@ -13,8 +14,9 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// A data model as it is written.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = DataModelToPut)]
 pub(super) struct NewDataModel {
     /// May repeat the key of the address, so that a file says what it is.
     key: Option<String>,
@@ -27,8 +29,9 @@ pub(super) struct NewDataModel {
 }
 
 /// A data model as it is shown.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DataModel)]
 pub(super) struct DataModelShown {
     id: String,
     pool: String,
@@ -43,8 +46,9 @@ pub(super) struct DataModelShown {
     notes: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ForeignKey)]
 struct Connection {
     from_table: String,
     from_columns: Vec<String>,
@@ -52,8 +56,9 @@ struct Connection {
     to_columns: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ActivityTable)]
 struct Activities {
     table: String,
     case_column: String,
@@ -70,8 +75,9 @@ struct Activities {
 }
 
 /// A guessed data model, as it can be put.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = GuessedDataModel)]
 pub(super) struct Guessed {
     name: String,
     tables: Vec<String>,
@@ -80,16 +86,18 @@ pub(super) struct Guessed {
 }
 
 /// Which tables to guess from; all of the pool if none is named.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DataModelGuessFrom)]
 pub(super) struct GuessFrom {
     #[serde(default)]
     tables: Vec<String>,
 }
 
 /// What the assistant says.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DataModelAdvice)]
 pub(super) struct Advice {
     data_model: Guessed,
     reasons: Vec<String>,

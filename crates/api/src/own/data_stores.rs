@@ -2,11 +2,12 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use base::Timestamp;
 use flows::{Expected, Record, StoreInfo, StoreSettings};
 use http::StatusCode;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::body::{self, Query, Whole};
@@ -21,12 +22,14 @@ const RECORDS_USUAL: usize = 100;
 const RECORDS_MAX: usize = 1_000;
 
 /// What a store is set to; what is left out stays as it is.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = DataStoreToPut)]
 pub(super) struct NewStore {
     /// What its records are made of: the name of a data structure, or one
     /// itself; null for anything.
     #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<Value>)]
     structure: Option<Value>,
     /// Numbers under which flows that were drawn elsewhere name it.
     imported_ids: Option<Vec<u64>>,
@@ -36,9 +39,52 @@ fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::
     Value::deserialize(deserializer).map(Some)
 }
 
+/// A data store.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DataStore)]
+pub(super) struct Store {
+    name: String,
+    /// What its records are made of: the name of a data structure, or one
+    /// itself; null for anything.
+    #[schema(value_type = Option<Value>, required = true)]
+    structure: Option<Value>,
+    imported_ids: Vec<u64>,
+    /// How many records it has.
+    records: u64,
+    /// Bytes of their data.
+    bytes: u64,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// A record of a data store.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = StoreRecord)]
+pub(super) struct Kept {
+    key: String,
+    #[schema(value_type = Object)]
+    data: Value,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// Some records of a data store.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StoreRecords)]
+pub(super) struct Page {
+    records: Vec<Kept>,
+    /// What to ask for as `after` to have those behind; left out at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    next: Option<String>,
+}
+
 /// What a store is to be called.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DataStoreRenamed)]
 pub(super) struct Renamed {
     name: String,
 }
@@ -55,9 +101,9 @@ pub(super) struct Wanted {
 }
 
 /// Lists the stores.
-pub(super) async fn list(State(app): State<App>, Caller(actor): Caller) -> Result<Json<Value>, Fault> {
+pub(super) async fn list(State(app): State<App>, Caller(actor): Caller) -> Result<Json<Vec<Store>>, Fault> {
     rights::use_flows(&app, &actor).await?;
-    Ok(Json(app.flows.stores().await?.iter().map(StoreInfo::to_json).collect()))
+    Ok(Json(app.flows.stores().await?.into_iter().map(Store::from).collect()))
 }
 
 /// Shows a store.
@@ -65,9 +111,9 @@ pub(super) async fn show(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Store>, Fault> {
     rights::use_flows(&app, &actor).await?;
-    Ok(Json(app.flows.store(&name).await?.to_json()))
+    Ok(Json(app.flows.store(&name).await?.into()))
 }
 
 /// Makes a store, or sets what there is of one.
@@ -76,7 +122,7 @@ pub(super) async fn put(
     Caller(actor): Caller,
     Path(name): Path<String>,
     body::Json(new): body::Json<NewStore>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Store>, Fault> {
     rights::edit_flows(&app, &actor).await?;
     let before = app.flows.stores().await?.into_iter().find(|store| store.name == name);
     let before = before.map(|store| store.settings).unwrap_or_default();
@@ -89,7 +135,7 @@ pub(super) async fn put(
     };
     let imported_ids = new.imported_ids.unwrap_or(before.imported_ids);
     app.flows.put_store(&actor, &name, StoreSettings { structure, imported_ids }).await?;
-    Ok(Json(app.flows.store(&name).await?.to_json()))
+    Ok(Json(app.flows.store(&name).await?.into()))
 }
 
 /// Removes a store with all its records.
@@ -122,17 +168,12 @@ pub(super) async fn records(
     Caller(actor): Caller,
     Path(name): Path<String>,
     Query(wanted): Query<Wanted>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Page>, Fault> {
     rights::use_flows(&app, &actor).await?;
     let limit = wanted.limit.map_or(RECORDS_USUAL, |limit| limit.clamped(1, RECORDS_MAX));
     let records = app.flows.store_records(&name, wanted.after, limit).await?;
-    let mut page = json!({"records": records.iter().map(shown).collect::<Vec<_>>()});
-    if records.len() == limit
-        && let Some(last) = records.last()
-    {
-        page["next"] = last.key.clone().into();
-    }
-    Ok(Json(page))
+    let next = records.last().filter(|_| records.len() == limit).map(|last| last.key.clone());
+    Ok(Json(Page { records: records.into_iter().map(Kept::from).collect(), next }))
 }
 
 /// Removes all records of a store.
@@ -151,9 +192,9 @@ pub(super) async fn record(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((name, key)): Path<(String, String)>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Kept>, Fault> {
     rights::use_flows(&app, &actor).await?;
-    Ok(Json(shown(&app.flows.store_record(&name, &key).await?)))
+    Ok(Json(app.flows.store_record(&name, &key).await?.into()))
 }
 
 /// Puts a record; the body is its fields.
@@ -162,10 +203,10 @@ pub(super) async fn put_record(
     Caller(actor): Caller,
     Path((name, key)): Path<(String, String)>,
     body::Json(data): body::Json<serde_json::Map<String, Value>>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Kept>, Fault> {
     rights::edit_flows(&app, &actor).await?;
     app.flows.put_store_record(&actor, &name, &key, flows::value::Value::from_json(data.into())).await?;
-    Ok(Json(shown(&app.flows.store_record(&name, &key).await?)))
+    Ok(Json(app.flows.store_record(&name, &key).await?.into()))
 }
 
 /// Removes a record; none is there is no error.
@@ -179,6 +220,22 @@ pub(super) async fn remove_record(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn shown(record: &Record) -> Value {
-    json!({"key": record.key, "data": record.data.to_json(), "updatedAt": record.updated_at})
+impl From<StoreInfo> for Store {
+    fn from(info: StoreInfo) -> Self {
+        let StoreSettings { structure, imported_ids } = info.settings;
+        Store {
+            name: info.name,
+            structure: structure.as_ref().map(Expected::to_json),
+            imported_ids,
+            records: info.records,
+            bytes: info.bytes,
+            updated_at: info.updated_at,
+        }
+    }
+}
+
+impl From<Record> for Kept {
+    fn from(record: Record) -> Self {
+        Kept { key: record.key, data: record.data.to_json(), updated_at: record.updated_at }
+    }
 }

@@ -37,13 +37,14 @@ pub(super) struct Delivery {
     /// `delivered`, `failed`, `skipped`, `rejected`, `busy` or `late`.
     verdict: &'static str,
     /// The status of the answer, if there was one.
+    #[schema(required = true)]
     status: Option<u16>,
     /// Why there was no answer, or why it is no success.
     detail: String,
     /// The first 512 bytes of the answer.
     answer: String,
     /// When the event is tried next, if it is.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     next_at: Option<Timestamp>,
 }
 

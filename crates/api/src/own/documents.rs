@@ -48,6 +48,7 @@ pub(super) struct Shown {
     #[schema(value_type = String, format = DateTime)]
     changed_at: Timestamp,
     /// Id of who stored this text.
+    #[schema(required = true)]
     changed_by: Option<String>,
 }
 
@@ -69,7 +70,7 @@ pub(super) struct Sample {
     #[schema(value_type = Vec<Object>)]
     bundles: Vec<Value>,
     /// What it was given for the last of them.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     input: Value,
     /// In which run.
     run: String,

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use flows::brought::Imported;
 use http::StatusCode;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body;
@@ -15,8 +16,9 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// Which of ours a number stands for.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ImportMapping)]
 pub(super) struct Mapping {
     /// Name of a connection, a hook or a data store.
     name: String,

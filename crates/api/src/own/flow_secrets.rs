@@ -8,6 +8,7 @@ use flows::{MovedSecrets, SharedScope};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body;
@@ -16,8 +17,9 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// Where secrets are moved.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SecretsTarget)]
 pub(super) struct Target {
     /// Name of the connection that is made; further ones get a number behind it.
     connection: String,

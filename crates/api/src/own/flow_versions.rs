@@ -5,14 +5,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use flows::blueprint::Format;
-use flows::difference::FlowDifference;
+use flows::difference::{FieldChange, FlowDifference, ModuleChange};
 use flows::template::{self, Template};
 use flows::{FlowVersion, Reading};
 use http::header::CONTENT_TYPE;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
 
+use super::flows::Remark;
 use crate::app::App;
 use crate::body::{self, MaybeJson, Query};
 use crate::caller::Caller;
@@ -20,8 +21,9 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// What is said about a publication.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = PublicationRemarks)]
 pub(super) struct Remarks {
     /// What its publisher says about it.
     #[serde(default)]
@@ -48,16 +50,59 @@ pub(super) async fn list(
     Ok(Json(app.flows.versions(&flow).await?))
 }
 
+/// What two texts of a flow differ in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FlowDifference)]
+pub(super) struct Difference {
+    /// Settings of the flow as a whole.
+    settings: Vec<FieldChange>,
+    modules: Vec<ModuleChange>,
+    /// The same in words.
+    text: String,
+}
+
+/// An older version that was published again.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FlowRolledBack)]
+pub(super) struct RolledBack {
+    key: String,
+    /// The new one.
+    version: u64,
+    of_version: u64,
+}
+
+/// What a flow can be made of.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FlowTemplate)]
+pub(super) struct TemplateShown {
+    key: String,
+    title: String,
+    description: String,
+    /// What is to be filled in, as JSON Schema.
+    #[schema(value_type = Object)]
+    form: Value,
+}
+
+/// A draft that was made of a template.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FlowFromTemplate)]
+pub(super) struct Made {
+    key: String,
+    text: String,
+    notices: Vec<Remark>,
+}
+
 /// Compares two texts.
 pub(super) async fn difference(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((flow, from, to)): Path<(String, String, String)>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Difference>, Fault> {
     rights::use_flows(&app, &actor).await?;
     let difference: FlowDifference = app.flows.difference(&flow, reading(&from)?, reading(&to)?).await?;
     let text = difference.to_string();
-    Ok(Json(json!({ "settings": difference.settings, "modules": difference.modules, "text": text })))
+    Ok(Json(Difference { settings: difference.settings, modules: difference.modules, text }))
 }
 
 /// Publishes the text of an older version again, as a new one.
@@ -66,7 +111,7 @@ pub(super) async fn roll_back(
     Caller(actor): Caller,
     Path((flow, version)): Path<(String, String)>,
     MaybeJson(remarks): MaybeJson<Remarks>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<RolledBack>, Fault> {
     rights::edit_flows(&app, &actor).await?;
     let Reading::Version(version) = reading(&version)? else {
         let detail = "a rollback names the number of a version; the draft is published at /publish";
@@ -74,28 +119,34 @@ pub(super) async fn roll_back(
     };
     let note = remarks.unwrap_or_default().note;
     let number = app.flows.roll_back(&actor, &flow, version, note).await?;
-    Ok(Json(json!({ "key": flow, "version": number, "ofVersion": version })))
+    Ok(Json(RolledBack { key: flow, version: number, of_version: version }))
 }
 
 /// Lists the templates, each with the form of what is to be filled in.
-pub(super) async fn templates(State(app): State<App>, Caller(actor): Caller) -> Result<Json<Vec<Value>>, Fault> {
+pub(super) async fn templates(
+    State(app): State<App>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<TemplateShown>>, Fault> {
     rights::use_flows(&app, &actor).await?;
-    let shown = |template: Template| {
-        json!({
-            "key": template.key, "title": template.title, "description": template.description, "form": template.form(),
-        })
+    let shown = |template: Template| TemplateShown {
+        form: template.form(),
+        key: template.key,
+        title: template.title,
+        description: template.description,
     };
     Ok(Json(template::templates().into_iter().map(shown).collect()))
 }
 
 /// What is filled into a template, and what the flow is called.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = FlowToMake)]
 pub(super) struct FromTemplate {
     /// Key of the flow that is made.
     key: String,
     /// What was filled in.
     #[serde(default)]
+    #[schema(value_type = Object)]
     parameters: Map<String, Value>,
 }
 
@@ -105,7 +156,7 @@ pub(super) async fn from_template(
     Caller(actor): Caller,
     Path(template): Path<String>,
     body::Json(new): body::Json<FromTemplate>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Made>, Fault> {
     rights::edit_flows(&app, &actor).await?;
     let Some(template) = template::find(&template) else {
         return Err(Fault::not_found("template-unknown", format!("there is no template \"{template}\"")));
@@ -117,7 +168,7 @@ pub(super) async fn from_template(
     let text = template.fill(&new.parameters);
     let text = text.map_err(|detail| Fault::invalid("parameters", "template-misfit", detail))?;
     let notices = app.flows.put(&actor, &new.key, &text).await?;
-    Ok(Json(json!({ "key": new.key, "text": text, "notices": notices })))
+    Ok(Json(Made { key: new.key, text, notices: notices.into_iter().map(Remark::from).collect() }))
 }
 
 /// Hands a flow on as a blueprint, or in YAML; it imports back to the same.

@@ -7,11 +7,11 @@ use flows::filter::Judgement;
 use flows::history;
 use flows::{
     Choice, Decision, FlowDetails, FlowInfo, FlowState, InFlight, ModuleTotal, Notice, Operation, OperationStatus,
-    Outcome, RunDetails, RunId, RunInfo, RunState, Severity,
+    Outcome, RunDetails, RunId, RunInfo, RunState, Severity, Standing,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
@@ -21,34 +21,43 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// A flow in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Flow {
     key: String,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     package: Option<String>,
-    state: &'static str,
+    state: FlowState,
+    #[schema(required = true)]
     version: Option<u64>,
     draft_ahead: bool,
+    #[schema(required = true)]
     hook: Option<String>,
     waiting: u64,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     next_at: Option<Timestamp>,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     paused: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     switched_off: Option<String>,
 }
 
 /// A flow with its texts.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FlowWithTexts {
     #[serde(flatten)]
     flow: Flow,
     draft: String,
+    #[schema(required = true)]
     published: Option<String>,
+    #[schema(value_type = Object)]
     variables: Map<String, Value>,
     notices: Vec<Remark>,
 }
@@ -56,8 +65,10 @@ pub(super) struct FlowWithTexts {
 /// What is noteworthy about a flow's text.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Remark {
-    severity: &'static str,
+    severity: Severity,
+    #[schema(required = true)]
     module: Option<u32>,
+    #[schema(required = true)]
     field: Option<String>,
     text: String,
 }
@@ -71,29 +82,34 @@ pub(super) struct Run {
     version: String,
     started_by: String,
     /// How it stands, in one word; `state` and `outcome` say the same apart.
-    status: &'static str,
-    state: &'static str,
-    outcome: Option<&'static str>,
+    status: Standing,
+    state: RunState,
+    #[schema(required = true)]
+    outcome: Option<Outcome>,
+    #[schema(required = true)]
     reason: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     ended_at: Option<Timestamp>,
     /// From its start to its end.
+    #[schema(required = true)]
     duration_ms: Option<u64>,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     wakes_at: Option<Timestamp>,
     operation_count: u64,
 }
 
 /// A run with its operations.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RunWithOperations {
     #[serde(flatten)]
     run: Run,
+    #[schema(value_type = Vec<Value>)]
     input: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Value>)]
     causes: Vec<Causes>,
     /// The operations added up by module.
     modules: Vec<ModuleTotal>,
@@ -102,12 +118,15 @@ pub(super) struct RunWithOperations {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     choices: Vec<Choice>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     in_flight: Option<InFlight>,
     /// What came of the effect in flight after the run was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     late: Option<Step>,
     /// Why the operations are not all there.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     note: Option<String>,
 }
 
@@ -125,21 +144,22 @@ pub(super) struct Step {
     /// Which bundles led here: `1.2/5.1` is the first bundle of module 5 below
     /// the second one of module 1.
     path: String,
-    /// `success`, `warning`, `error` or `filtered`.
-    status: &'static str,
+    status: OperationStatus,
     /// HTTP status, where there is one.
+    #[schema(required = true)]
     status_code: Option<u16>,
     /// What the module was given, its secrets blotted out.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     input: Value,
     /// The bundles that it gave.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Value>)]
     output: Vec<Value>,
     /// What went wrong, or why a bundle did not pass.
+    #[schema(required = true)]
     detail: Option<String>,
     /// What the filter at its entrance said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(nullable = false)]
     filter: Option<Judgement>,
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
@@ -147,15 +167,33 @@ pub(super) struct Step {
     ended_at: Timestamp,
 }
 
+/// A draft that was stored, or a flow that was switched on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FlowTold)]
+pub(super) struct Told {
+    key: String,
+    notices: Vec<Remark>,
+}
+
+/// A flow that was published.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FlowPublished)]
+pub(super) struct Published {
+    key: String,
+    version: u64,
+}
+
 /// What becomes of a run that is held.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RunDecision)]
 pub(super) struct Decided {
     decision: DecisionWord,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = RunDecisionWord)]
 enum DecisionWord {
     Repeat,
     Abandon,
@@ -183,11 +221,11 @@ pub(super) async fn put(
     Caller(actor): Caller,
     Path(flow): Path<String>,
     Text(text): Text,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Told>, Fault> {
     rights::edit_flows(&app, &actor).await?;
     let notices = app.flows.put(&actor, &flow, &text).await?;
     let notices: Vec<Remark> = notices.into_iter().map(Remark::from).collect();
-    Ok(Json(json!({ "key": flow, "notices": notices })))
+    Ok(Json(Told { key: flow, notices }))
 }
 
 /// Sets values of the flow's variables.
@@ -208,10 +246,10 @@ pub(super) async fn publish(
     Caller(actor): Caller,
     Path(flow): Path<String>,
     body::MaybeJson(remarks): body::MaybeJson<super::flow_versions::Remarks>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Published>, Fault> {
     rights::edit_flows(&app, &actor).await?;
     let version = app.flows.publish_noted(&actor, &flow, remarks.unwrap_or_default().note).await?;
-    Ok(Json(json!({ "key": flow, "version": version })))
+    Ok(Json(Published { key: flow, version }))
 }
 
 /// Switches schedule or hook on; names the modules that will fail because they
@@ -220,11 +258,11 @@ pub(super) async fn activate(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(flow): Path<String>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Told>, Fault> {
     rights::edit_flows(&app, &actor).await?;
     let notices = app.flows.activate(&actor, &flow).await?;
     let notices: Vec<Remark> = notices.into_iter().map(Remark::from).collect();
-    Ok(Json(json!({ "key": flow, "notices": notices })))
+    Ok(Json(Told { key: flow, notices }))
 }
 
 /// Switches schedule or hook off.
@@ -304,12 +342,6 @@ impl From<FlowInfo> for Flow {
             paused,
             switched_off,
         } = info;
-        let state = match state {
-            FlowState::Inactive => "inactive",
-            FlowState::Active => "active",
-            FlowState::Paused => "paused",
-            FlowState::SwitchedOff => "switched-off",
-        };
         Flow {
             key,
             name,
@@ -338,10 +370,6 @@ impl From<FlowDetails> for FlowWithTexts {
 impl From<Notice> for Remark {
     fn from(notice: Notice) -> Self {
         let Notice { severity, module, field, text } = notice;
-        let severity = match severity {
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
         Remark { severity, module, field, text }
     }
 }
@@ -349,18 +377,13 @@ impl From<Notice> for Remark {
 impl Run {
     pub(super) fn new(info: RunInfo, now: Timestamp) -> Self {
         Run {
-            status: info.standing(now).word(),
+            status: info.standing(now),
             id: info.id.to_string(),
             flow: info.flow,
             version: info.version,
             started_by: info.started_by,
-            state: match info.state {
-                RunState::Live => "live",
-                RunState::InDoubt => "in-doubt",
-                RunState::Parked => "parked",
-                RunState::Ended => "ended",
-            },
-            outcome: info.outcome.map(Outcome::word),
+            state: info.state,
+            outcome: info.outcome,
             duration_ms: info.ended_at.map(|ended_at| ended_at.since(info.started_at).as_millis() as u64),
             reason: info.reason,
             started_at: info.started_at,
@@ -391,16 +414,6 @@ impl RunWithOperations {
     }
 }
 
-/// Returns the word for how an operation went.
-pub(super) fn status_word(status: OperationStatus) -> &'static str {
-    match status {
-        OperationStatus::Success => "success",
-        OperationStatus::Warning => "warning",
-        OperationStatus::Error => "error",
-        OperationStatus::Filtered => "filtered",
-    }
-}
-
 impl From<Operation> for Step {
     fn from(operation: Operation) -> Self {
         Step {
@@ -408,7 +421,7 @@ impl From<Operation> for Step {
             module: operation.module,
             kind: operation.kind,
             path: operation.path,
-            status: status_word(operation.status),
+            status: operation.status,
             status_code: operation.status_code,
             input: operation.input,
             output: operation.output,

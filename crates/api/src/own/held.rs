@@ -31,10 +31,12 @@ pub(super) struct Asked {
 }
 
 /// Which of them.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = HeldWanted)]
 pub(super) struct Wanted {
     /// The first so many; all that are held now if it is left out.
+    #[schema(value_type = Option<i64>)]
     count: Option<Integer>,
 }
 
@@ -47,7 +49,7 @@ pub(super) struct HeldPage {
     /// Why they are held.
     reason: String,
     /// When the next one may be sent, on the wall clock.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     sends_at: Option<Timestamp>,
     signals: Vec<HeldSignal>,
 }

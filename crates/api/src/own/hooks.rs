@@ -11,6 +11,7 @@ use flows::{Expected, HookSettings};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body::MaybeJson;
@@ -19,26 +20,38 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// What is set of a hook. What is left out is as in a new one.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = HookToPut)]
 pub(super) struct NewHook {
     /// What people call it.
+    #[serde(default)]
     label: String,
     /// Requests are taken; so it is if nothing is said.
+    #[serde(default)]
     enabled: Option<bool>,
     /// From where requests may come, with commas or as a list.
+    #[schema(value_type = Option<Vec<String>>)]
+    #[serde(default)]
     addresses: Option<Addresses>,
     /// The headers are part of the data.
+    #[serde(default)]
     with_headers: bool,
     /// The method is part of the data.
+    #[serde(default)]
     with_method: bool,
     /// JSON is not read: its text is the data.
+    #[serde(default)]
     pass_through: bool,
     /// What data must be made of: the name of a data structure, or one itself.
+    #[schema(value_type = Option<Value>)]
+    #[serde(default)]
     structure: Option<Value>,
     /// What becomes of data that is not: `refuse` or `ignore`.
+    #[serde(default)]
     on_mismatch: Mismatching,
     /// Numbers under which flows that were drawn elsewhere name it.
+    #[serde(default)]
     imported_ids: Vec<u64>,
 }
 
@@ -49,8 +62,9 @@ enum Addresses {
     List(Vec<String>),
 }
 
-#[derive(Clone, Copy, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = HookMismatch)]
 enum Mismatching {
     #[default]
     Refuse,
@@ -58,7 +72,7 @@ enum Mismatching {
 }
 
 /// A hook.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Hook {
     name: String,
@@ -68,10 +82,12 @@ pub(super) struct Hook {
     with_headers: bool,
     with_method: bool,
     pass_through: bool,
+    #[schema(value_type = Option<Value>, required = true)]
     structure: Option<Value>,
     on_mismatch: Mismatching,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     imported_ids: Vec<u64>,
+    #[schema(required = true)]
     flow: Option<String>,
     learning: LearningShown,
     waiting: u64,
@@ -79,20 +95,32 @@ pub(super) struct Hook {
     waiting_bytes: u64,
     refused: u64,
     ignored: u64,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     /// Its address below that of this server, for those who may see it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     path: Option<String>,
 }
 
 /// How far a hook is with finding out what its data is made of.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
+#[schema(as = HookLearning)]
 enum LearningShown {
     Never,
-    Listening { since: Timestamp },
-    Determined { at: Timestamp, items: Value },
+    Listening {
+        #[schema(value_type = String, format = DateTime)]
+        since: Timestamp,
+    },
+    Determined {
+        #[schema(value_type = String, format = DateTime)]
+        at: Timestamp,
+        /// As fields of data structures.
+        items: Value,
+    },
 }
 
 /// Lists the hooks, without their addresses.

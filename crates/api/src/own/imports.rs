@@ -12,15 +12,11 @@ use futures::StreamExt;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use pools::rows::ColumnType;
-use pools::{
-    ColumnChoice, CsvOptions, DataModelSpec, Format, Import, ImportId, ImportOptions, ImportUpload, PreviewColumn,
-    PreviewTable, Role,
-};
+use pools::{ColumnChoice, CsvOptions, Format, ImportId, ImportOptions, ImportUpload};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
-use super::data_models::Guessed;
+use super::import_shown::{Progress, Shown};
 use crate::app::App;
 use crate::body;
 use crate::caller::Caller;
@@ -46,10 +42,12 @@ pub(super) struct Said {
 }
 
 /// What a person says about an import; what is left out is guessed.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[schema(as = ImportOptions)]
 pub(super) struct Options {
     table: Option<String>,
+    #[schema(value_type = Option<String>)]
     format: Option<Format>,
     replace: bool,
     keys: Vec<String>,
@@ -67,12 +65,14 @@ pub(super) struct Options {
 }
 
 /// What a person says of one column.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[schema(as = ImportColumnChoice)]
 struct Choice {
     name: String,
     rename: Option<String>,
     #[serde(rename = "type")]
+    #[schema(value_type = Option<String>)]
     column_type: Option<ColumnType>,
     skip: bool,
     date_format: Option<String>,
@@ -87,7 +87,7 @@ pub(super) async fn stage(
     Path(pool): Path<String>,
     body::Query(said): body::Query<Said>,
     request: Request,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, Json<Shown>), Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::DataPush).await?;
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let uploads = if kind.starts_with("multipart/form-data") {
@@ -103,7 +103,7 @@ pub(super) async fn stage(
         ..ImportOptions::default()
     };
     let import = app.pools.stage_files(&actor, pool.id, options, uploads).await?;
-    Ok((StatusCode::CREATED, Json(shown(&import))))
+    Ok((StatusCode::CREATED, Json(Shown::from(&import))))
 }
 
 async fn take_form(app: &App, request: Request) -> Result<Vec<ImportUpload>, Fault> {
@@ -143,10 +143,10 @@ pub(super) async fn list(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(pool): Path<String>,
-) -> Result<Json<Vec<Value>>, Fault> {
+) -> Result<Json<Vec<Progress>>, Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::DataPush).await?;
     let imports = app.pools.imports(pool.id).await?;
-    Ok(Json(imports.iter().map(progress).collect()))
+    Ok(Json(imports.iter().map(Progress::from).collect()))
 }
 
 /// Shows an import, and how far it has come.
@@ -154,10 +154,10 @@ pub(super) async fn show(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((pool, import)): Path<(String, String)>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Shown>, Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::DataPush).await?;
     let import = app.pools.import(pool.id, read_id(&import)?).await?;
-    Ok(Json(shown(&import)))
+    Ok(Json(Shown::from(&import)))
 }
 
 /// Says something else about an import.
@@ -166,10 +166,10 @@ pub(super) async fn choose(
     Caller(actor): Caller,
     Path((pool, import)): Path<(String, String)>,
     body::Json(options): body::Json<Options>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Shown>, Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::DataPush).await?;
     let import = app.pools.choose_import(&actor, pool.id, read_id(&import)?, options.into()).await?;
-    Ok(Json(shown(&import)))
+    Ok(Json(Shown::from(&import)))
 }
 
 /// Sends the rows on their way.
@@ -177,10 +177,10 @@ pub(super) async fn commit(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((pool, import)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, Json<Progress>), Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::DataPush).await?;
     let import = app.pools.commit_import(&actor, pool.id, read_id(&import)?).await?;
-    Ok((StatusCode::ACCEPTED, Json(progress(&import))))
+    Ok((StatusCode::ACCEPTED, Json(Progress::from(&import))))
 }
 
 /// Forgets an import.
@@ -196,93 +196,6 @@ pub(super) async fn remove(
 
 fn read_id(text: &str) -> Result<ImportId, Fault> {
     text.parse().map_err(|_| Fault::not_found("import-unknown", format!("import \"{text}\" does not exist")))
-}
-
-/// Shows where an import stands, without its rows.
-fn progress(import: &Import) -> Value {
-    let jobs = import.jobs.iter().map(|job| {
-        json!({
-            "id": job.job,
-            "table": job.table,
-            "status": job.state.map(pools::State::as_str),
-            "rows": job.rows,
-            "logs": job.logs,
-        })
-    });
-    json!({
-        "id": import.id,
-        "pool": import.pool,
-        "state": import.state.as_str(),
-        "files": import.files,
-        "bytes": import.bytes,
-        "bytesRead": import.bytes_read,
-        "rowsRead": import.rows_read,
-        "jobs": jobs.collect::<Vec<_>>(),
-        "createdAt": import.created_at,
-        "createdBy": import.created_by,
-    })
-}
-
-fn shown(import: &Import) -> Value {
-    let mut wire = progress(import);
-    let preview = &import.preview;
-    wire["options"] = json!(Options::from(import.options.clone()));
-    wire["format"] = json!(preview.format);
-    wire["zipped"] = json!(preview.zipped);
-    wire["dialect"] = if preview.format == Format::Csv { dialect(&preview.csv) } else { Value::Null };
-    wire["tables"] = preview.tables.iter().map(table).collect();
-    wire["warnings"] = json!(preview.warnings);
-    wire
-}
-
-fn dialect(csv: &CsvOptions) -> Value {
-    json!({
-        "separator": csv.separator.as_deref().unwrap_or(","),
-        "quote": csv.quote.as_deref().unwrap_or("\""),
-        "escape": csv.escape,
-        "charset": csv.charset.as_deref().unwrap_or("UTF-8"),
-        "decimalSeparator": csv.decimal_separator.as_deref().unwrap_or("."),
-        "thousandSeparator": csv.thousand_separator,
-        "dateFormat": csv.date_format,
-        "columns": csv.columns.iter().map(|column| json!({
-            "name": column.column,
-            "dateFormat": column.date_format,
-            "decimalSeparator": column.decimal_separator,
-            "thousandSeparator": column.thousand_separator,
-        })).collect::<Vec<_>>(),
-    })
-}
-
-fn table(table: &PreviewTable) -> Value {
-    json!({
-        "table": table.table,
-        "part": table.part,
-        "rows": table.rows,
-        "exact": table.exact,
-        "columns": table.columns.iter().map(column).collect::<Vec<_>>(),
-        "first": table.first,
-        "dataModel": table.data_model().map(|spec: DataModelSpec| Guessed::from(spec)),
-    })
-}
-
-fn column(column: &PreviewColumn) -> Value {
-    let role = column.role.as_ref().map(|guess| {
-        let word = match guess.role {
-            Role::Case => "case",
-            Role::Activity => "activity",
-            Role::Time => "time",
-            Role::Start => "start",
-            Role::Resource => "resource",
-        };
-        json!({ "role": word, "confidence": guess.confidence, "reason": guess.reason })
-    });
-    json!({
-        "name": column.name,
-        "target": column.target,
-        "type": column.column_type,
-        "reason": column.reason,
-        "role": role,
-    })
 }
 
 impl From<Options> for ImportOptions {

@@ -6,9 +6,10 @@ use base::Timestamp;
 use flows::{IncompleteDetails, IncompleteId, IncompleteInfo, IncompleteState, RetryVersion};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use utoipa::IntoParams;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
 
+use super::runs::Started;
 use crate::app::App;
 use crate::body::{MaybeJson, Query, Whole};
 use crate::caller::Caller;
@@ -21,7 +22,7 @@ const LISTED_USUAL: usize = 50;
 const LISTED_MAX: usize = 1_000;
 
 /// An incomplete execution in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Incomplete {
     id: String,
@@ -31,20 +32,25 @@ pub(super) struct Incomplete {
     module: u32,
     class: String,
     reason: String,
-    state: &'static str,
+    state: IncompleteState,
     attempts: u32,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     retry_at: Option<Timestamp>,
+    #[schema(required = true)]
     retry_run: Option<String>,
     size: u64,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
 }
 
 /// An incomplete execution with its bundles.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct IncompleteWithBundles {
     #[serde(flatten)]
     incomplete: Incomplete,
+    #[schema(value_type = Object)]
     bundles: Map<String, Value>,
 }
 
@@ -59,9 +65,36 @@ pub(super) struct Wanted {
     state: Option<String>,
 }
 
+/// What came of letting many go on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IncompleteRetried)]
+pub(super) struct ManyRetried {
+    started: Vec<GoesOn>,
+    refused: Vec<Stays>,
+}
+
+/// One that goes on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IncompleteGoesOn)]
+struct GoesOn {
+    /// The run.
+    id: String,
+    incomplete: String,
+}
+
+/// One that does not go on, and why.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IncompleteStays)]
+struct Stays {
+    incomplete: String,
+    code: &'static str,
+    detail: String,
+}
+
 /// With which version one goes on.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RetryOne)]
 pub(super) struct Retried {
     #[serde(default)]
     version: VersionWord,
@@ -69,15 +102,19 @@ pub(super) struct Retried {
 
 /// Which of them go on, all open ones if nothing is said, and with which
 /// version.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RetryMany)]
 pub(super) struct RetriedMany {
+    #[serde(default)]
     version: VersionWord,
+    #[serde(default)]
     ids: Option<Vec<String>>,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = RetryVersion)]
 enum VersionWord {
     #[default]
     Same,
@@ -126,11 +163,11 @@ pub(super) async fn retry(
     Caller(actor): Caller,
     Path((flow, id)): Path<(String, String)>,
     MaybeJson(retried): MaybeJson<Retried>,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, Json<Started>), Fault> {
     rights::edit_flows(&app, &actor).await?;
     let version = retried.unwrap_or_default().version.into();
     let run = app.flows.retry_incomplete(&actor, &flow, read_id(&id)?, version).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": run }))))
+    Ok((StatusCode::ACCEPTED, Json(run.into())))
 }
 
 /// Lets many of them go on now; one that cannot does not keep the others from
@@ -140,7 +177,7 @@ pub(super) async fn retry_many(
     Caller(actor): Caller,
     Path(flow): Path<String>,
     MaybeJson(retried): MaybeJson<RetriedMany>,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, Json<ManyRetried>), Fault> {
     rights::edit_flows(&app, &actor).await?;
     let RetriedMany { version, ids } = retried.unwrap_or_default();
     let ids = match ids {
@@ -154,12 +191,12 @@ pub(super) async fn retry_many(
     let (mut started, mut refused) = (Vec::new(), Vec::new());
     for id in ids {
         match app.flows.retry_incomplete(&actor, &flow, id, version.into()).await.map_err(Fault::from) {
-            Ok(run) => started.push(json!({"id": run, "incomplete": id})),
+            Ok(run) => started.push(GoesOn { id: run.to_string(), incomplete: id.to_string() }),
             Err(fault) if fault.status.is_server_error() => return Err(fault),
-            Err(fault) => refused.push(json!({"incomplete": id, "code": fault.code, "detail": fault.detail})),
+            Err(fault) => refused.push(Stays { incomplete: id.to_string(), code: fault.code, detail: fault.detail }),
         }
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({"started": started, "refused": refused}))))
+    Ok((StatusCode::ACCEPTED, Json(ManyRetried { started, refused })))
 }
 
 /// Says that an incomplete execution is done.
@@ -199,11 +236,7 @@ impl From<IncompleteInfo> for Incomplete {
             module: info.module,
             class: info.class,
             reason: info.reason,
-            state: match info.state {
-                IncompleteState::Open => "open",
-                IncompleteState::Resolved => "resolved",
-                IncompleteState::Deleted => "deleted",
-            },
+            state: info.state,
             attempts: info.attempts,
             retry_at: info.retry_at,
             retry_run: info.retry_run.map(|run| run.to_string()),

@@ -176,6 +176,7 @@ pub(super) enum Answer {
 #[derive(Serialize, ToSchema)]
 #[schema(as = MappingValue)]
 pub(super) struct Evaluated {
+    #[schema(value_type = Value)]
     value: Value,
     /// `text`, `number`, `boolean`, `date`, `collection`, `array`, `buffer`,
     /// `null`, or `absent` where nothing was there; its value is null, too.
@@ -200,6 +201,7 @@ struct Mistake {
     end: usize,
     /// What may stand between the two instead, where that is plain.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     fix: Option<String>,
 }
 

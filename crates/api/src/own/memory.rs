@@ -7,6 +7,7 @@ use base::Timestamp;
 use mining::log::{ColumnSize, TableSize};
 use mining::{DataModelState, DataModelView, LoadView};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::caller::Caller;
@@ -14,28 +15,35 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// How a data model stands in memory.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DataModelInMemory)]
 pub(super) struct InMemory {
     /// `not-loaded`, `loading`, `loaded` or `refused`.
     state: &'static str,
     /// Since when it is being loaded, or is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     since: Option<Timestamp>,
     /// Why it is refused, and the mend.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<String>,
     /// What all data models may take together; nothing where there is no limit.
+    #[schema(required = true)]
     bytes_max: Option<u64>,
     bytes_of_others: u64,
     /// What was loaded last.
+    #[schema(required = true)]
     load: Option<Load>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DataModelLoad)]
 struct Load {
     #[serde(rename = "loadedAt")]
+    #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     #[serde(rename = "loadMs")]
     took_ms: u64,
@@ -52,8 +60,9 @@ struct Load {
 }
 
 /// All bytes, and those of each part.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DataModelBytes)]
 struct Bytes {
     all: usize,
     columns: usize,
@@ -62,8 +71,9 @@ struct Bytes {
     push_keys: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LoadedTable)]
 struct Table {
     name: String,
     rows: usize,
@@ -71,8 +81,9 @@ struct Table {
     columns: Vec<Column>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LoadedColumn)]
 struct Column {
     name: String,
     r#type: String,

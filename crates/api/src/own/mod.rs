@@ -9,12 +9,15 @@ mod data_models;
 mod memory;
 mod sources;
 mod imports;
+mod import_shown;
 mod packages;
 mod models;
 mod versions;
 mod held;
 mod explore;
+mod explored;
 mod backtests;
+mod why;
 mod run_events;
 mod connections;
 mod tasks;
@@ -50,7 +53,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use http::Method;
-use utoipa::OpenApi;
+use utoipa::openapi::schema::{AdditionalProperties, Schema};
+use utoipa::openapi::{ObjectBuilder, RefOr};
+use utoipa::{OpenApi, PartialSchema, ToSchema};
 
 use crate::app::App;
 use crate::body::{self, DOCUMENT_BYTES_MAX};
@@ -81,7 +86,6 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .layer(from_fn_with_state(problem::say as Voice, fault::speak))
 }
 
-const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
 const CSV: &str = "text/csv";
 
@@ -91,9 +95,11 @@ pub(crate) fn uploads() -> Surface {
     Surface::default()
         .about("imports")
         .told(Method::GET, path, imports::list, ("listImports", "Lists the imports of a pool, the newest first."))
+        .gives_list::<import_shown::Progress>()
         .told(Method::POST, path, imports::stage, ("stageImport", "Takes files and looks at them; no row is written."))
         .asks::<imports::Said>()
         .takes("multipart/form-data")
+        .gives::<import_shown::Shown>()
 }
 
 /// Returns all other operations but the document itself.
@@ -139,3 +145,14 @@ fn deliveries(surface: Surface) -> Surface {
     openapi::show,
 ))]
 pub(crate) struct Document;
+
+/// For the document: a JSON object whose fields are its writer's own.
+pub(crate) struct AnyObject;
+
+impl PartialSchema for AnyObject {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true))).into()
+    }
+}
+
+impl ToSchema for AnyObject {}

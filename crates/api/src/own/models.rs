@@ -26,8 +26,9 @@ pub(super) struct Model {
     key: String,
     name: String,
     /// The last published version, if there is one.
+    #[schema(required = true)]
     published: Option<u64>,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     published_at: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
     changed_at: Timestamp,
@@ -40,6 +41,7 @@ pub(super) struct ModelDetails {
     #[serde(flatten)]
     model: Model,
     draft: String,
+    #[schema(required = true)]
     published_text: Option<String>,
 }
 
@@ -83,31 +85,33 @@ pub(super) struct TriggerState {
     /// Every commit up to this number was evaluated.
     commit: u64,
     /// When time alone may next change its answer, on the process clock.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     next_deadline: Option<Timestamp>,
     /// Until when a trigger that is evaluated whole rests before it looks at
     /// what has changed, on the wall clock.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     rests_until: Option<Timestamp>,
     /// Instances that satisfy it beyond `itemLimit` and wait for room.
     waiting: u64,
     /// When the next signal that is held may be sent, on the wall clock.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     sends_at: Option<Timestamp>,
 }
 
 /// How a model stands.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ModelStanding)]
 pub(super) struct Standing {
     model: String,
     version: u64,
     /// `followed`, `detached` or `notLoaded`.
     state: &'static str,
     /// Why it is not followed.
+    #[schema(required = true)]
     reason: Option<String>,
     /// When a model that is detached is tried again, on the wall clock.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     again_at: Option<Timestamp>,
     /// What the process clock shows.
     #[schema(value_type = String, format = DateTime)]
@@ -121,7 +125,7 @@ pub(super) struct Standing {
     /// The last durable commit of the pool.
     head: u64,
     /// When time alone may next change an answer, on the process clock.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     next_deadline: Option<Timestamp>,
     triggers: Vec<TriggerState>,
     /// What the last publication did, if the program runs since then.
@@ -150,7 +154,9 @@ struct Field {
     name: String,
     #[serde(rename = "type")]
     kind: String,
+    #[schema(required = true)]
     unit: Option<String>,
+    #[schema(required = true)]
     format: Option<String>,
     is_identifier: bool,
 }
@@ -177,7 +183,8 @@ pub(super) struct Findings {
 }
 
 /// A question in PQL.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PqlQuestion)]
 pub(super) struct Question {
     pql: String,
 }

@@ -58,9 +58,10 @@ pub(super) struct OutputField {
     /// `text`, `number`, `boolean`, `date`, `collection`, `array`, `buffer` or `any`.
     kind: String,
     /// What people call it.
+    #[schema(nullable = false)]
     label: Option<String>,
     /// Fields of a collection, or of each item of an array.
-    #[schema(no_recursion)]
+    #[schema(no_recursion, nullable = false)]
     fields: Option<Vec<OutputField>>,
 }
 

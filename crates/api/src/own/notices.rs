@@ -24,11 +24,12 @@ pub(super) struct Shown {
     /// What happened, as a word such as `failed`, `active-again` or `alert`.
     kind: &'static str,
     /// To which subscription; nothing if it concerns all of them.
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(value_type = Option<String>, format = "uuid", required = true)]
     subscription: Option<SubscriptionId>,
     /// What the subscription was called then.
     name: String,
     /// Whose it is; nothing if it is for administrators.
+    #[schema(required = true)]
     owner: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,

@@ -4,11 +4,11 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use base::Timestamp;
-use flows::{Operation, RunDetails};
+use flows::{Operation, OperationStatus, RunDetails};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::flows::{Step, read_id, status_word};
+use super::flows::{Step, read_id};
 use crate::app::App;
 use crate::body::{Query, Whole};
 use crate::caller::Caller;
@@ -45,6 +45,7 @@ pub(super) struct Wanted {
 pub(super) struct Page {
     operations: Vec<OneOf>,
     /// More may follow behind this number.
+    #[schema(required = true)]
     next: Option<u64>,
     /// How many there are that are wanted, on all pages.
     total: u64,
@@ -70,9 +71,9 @@ struct Outline {
     module: u32,
     /// Which bundles led here.
     path: String,
-    /// `success`, `warning`, `error` or `filtered`.
-    status: &'static str,
+    status: OperationStatus,
     /// HTTP status, where there is one.
+    #[schema(required = true)]
     status_code: Option<u16>,
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
@@ -86,7 +87,7 @@ impl From<Operation> for Outline {
             number: operation.number,
             module: operation.module,
             path: operation.path,
-            status: status_word(operation.status),
+            status: operation.status,
             status_code: operation.status_code,
             started_at: operation.started_at,
             ended_at: operation.ended_at,

@@ -9,10 +9,10 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use flows::package::{PackageVersion, Part, PartKind};
-use flows::{FlowState, Notice, Reading};
+use flows::{FlowState, ImportedFlow, Notice, Reading};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::flow_versions::{Remarks, reading};
 use crate::app::App;
@@ -22,17 +22,20 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// A flow or knowledge model of a package, as it stands.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PackageContent)]
 pub(super) struct Content {
     kind: PartKind,
     key: String,
     name: String,
+    #[schema(required = true)]
     version: Option<u64>,
     /// The draft is another one than what is published.
     draft_ahead: bool,
     /// Its schedule or hook is on; of flows only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     active: Option<bool>,
 }
 
@@ -132,15 +135,58 @@ pub(super) async fn publish(
     Ok(Json(app.flows.publish_package(&actor, &package, note, parts).await?))
 }
 
+/// A package whose flows were switched on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PackageActivated)]
+pub(super) struct Activated {
+    package: String,
+    notices: Vec<AboutFlow>,
+}
+
+/// What is noteworthy about a flow of a package.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PackageNotice)]
+struct AboutFlow {
+    flow: String,
+    text: String,
+}
+
+/// What two versions of a package differ in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PackageDifference)]
+pub(super) struct Difference {
+    parts: Vec<PartChange>,
+}
+
+/// A part that is other in one of them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PackagePartChange)]
+struct PartChange {
+    kind: PartKind,
+    key: String,
+    /// `added`, `removed` or `changed`.
+    change: &'static str,
+    text: String,
+}
+
+/// What an upload brought, or would bring.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FlowsImported)]
+pub(super) struct Imported {
+    dry_run: bool,
+    flows: Vec<ImportedFlow>,
+}
+
 /// Switches schedules and hooks of all flows of a package on.
 pub(super) async fn activate(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(package): Path<String>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Activated>, Fault> {
     app.access.package(&actor, &package).await?;
     rights::edit_package(&app, &actor, &package).await?;
-    let mut notices: Vec<Value> = Vec::new();
+    let mut notices = Vec::new();
     let flows = app.flows.in_package(&package).await?;
     // All of them or none.
     if let Some(flow) = flows.iter().find(|flow| flow.version.is_none()) {
@@ -149,9 +195,9 @@ pub(super) async fn activate(
     }
     for flow in flows {
         let told: Vec<Notice> = app.flows.activate(&actor, &flow.key).await?;
-        notices.extend(told.iter().map(|notice| json!({ "flow": flow.key, "text": notice.to_string() })));
+        notices.extend(told.iter().map(|notice| AboutFlow { flow: flow.key.clone(), text: notice.to_string() }));
     }
-    Ok(Json(json!({ "package": package, "notices": notices })))
+    Ok(Json(Activated { package, notices }))
 }
 
 /// Lists the versions of a package, the latest first.
@@ -170,7 +216,7 @@ pub(super) async fn difference(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((package, from, to)): Path<(String, String, String)>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Difference>, Fault> {
     app.access.package(&actor, &package).await?;
     rights::use_package(&app, &actor, &package).await?;
     let (from, to) = (parts(&app, &package, &from).await?, parts(&app, &package, &to).await?);
@@ -204,9 +250,9 @@ pub(super) async fn difference(
             }
             (None, None) => continue,
         };
-        told.push(json!({ "kind": kind, "key": key, "change": change, "text": text }));
+        told.push(PartChange { kind: *kind, key: key.clone(), change, text });
     }
-    Ok(Json(json!({ "parts": told })))
+    Ok(Json(Difference { parts: told }))
 }
 
 /// Publishes an older version of a package again, as a new one.
@@ -266,7 +312,7 @@ pub(super) async fn import(
     Caller(actor): Caller,
     body::Query(wanted): body::Query<Upload>,
     bytes: axum::body::Bytes,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Imported>, Fault> {
     rights::edit_flows(&app, &actor).await?;
     if let Some(package) = &wanted.package {
         app.access.package(&actor, package).await?;
@@ -275,7 +321,7 @@ pub(super) async fn import(
     let dry_run = wanted.dry_run.as_deref() == Some("true");
     let options = flows::ImportOptions { key: wanted.key, package: wanted.package, dry_run };
     let flows = app.flows.import(&actor, &bytes, options).await?;
-    Ok(Json(json!({ "dryRun": dry_run, "flows": flows })))
+    Ok(Json(Imported { dry_run, flows }))
 }
 
 /// How an upload is brought in.

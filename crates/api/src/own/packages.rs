@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body;
@@ -12,18 +13,21 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 
 /// A package to be made or renamed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PackageToPut)]
 pub(super) struct NewPackage {
     name: String,
 }
 
 /// A package.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Package)]
 pub(super) struct PackageShown {
     key: String,
     name: String,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 

@@ -6,7 +6,7 @@ use axum::extract::State;
 use base::Timestamp;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::body::{self, Query};
@@ -16,8 +16,9 @@ use crate::rights;
 
 /// A grant as it is asked for: on a pool, on a package, or on the team if
 /// neither is named.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = GrantAsked)]
 pub(super) struct Asked {
     /// Id of an app key.
     subject: String,
@@ -42,13 +43,17 @@ pub(super) struct Wanted {
 }
 
 /// A permission that somebody has.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Grant)]
 pub(super) struct GrantShown {
     subject: String,
     permission: &'static str,
+    #[schema(required = true)]
     pool: Option<String>,
+    #[schema(required = true)]
     package: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
     granted_at: Timestamp,
     granted_by: String,
 }

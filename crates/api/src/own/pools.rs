@@ -8,7 +8,8 @@ use base::sql::SqlRequest;
 use http::StatusCode;
 use pools::{Explored, Pool};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body;
@@ -17,24 +18,27 @@ use crate::fault::Fault;
 use crate::rights;
 
 /// A pool to be made.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PoolToMake)]
 pub(super) struct NewPool {
     name: String,
 }
 
 /// A pool.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Pool)]
 pub(super) struct PoolShown {
     id: String,
     name: String,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     created_by: String,
 }
 
 /// A table or a view.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Table {
     name: String,
@@ -44,21 +48,45 @@ pub(super) struct Table {
     columns: Vec<Column>,
     changed_by: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     changed_at: Option<Timestamp>,
     /// The Delta table, once something is at rest.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     delta: Option<Delta>,
     /// The question behind a view.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     query: Option<String>,
     /// Why a view cannot be asked at the moment.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     broken: Option<String>,
 }
 
+/// A table with its first rows.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TableWithRows {
+    #[serde(flatten)]
+    table: Table,
+    /// By the names of the columns; left out where a view cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>, nullable = false)]
+    sample: Option<Vec<Map<String, Value>>>,
+}
+
+/// A table that was brought to rest.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TableFlushed)]
+pub(super) struct Flushed {
+    /// Of the Delta table.
+    version: u64,
+}
+
 /// The part of a table that lies in files.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = TableFiles)]
 struct Delta {
     path: String,
     version: u64,
@@ -68,7 +96,8 @@ struct Delta {
 }
 
 /// A column of a table or of an answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TableColumn)]
 pub(super) struct Column {
     pub(super) name: String,
     #[serde(rename = "type")]
@@ -121,14 +150,14 @@ pub(super) async fn table(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((pool, name)): Path<(String, String)>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<TableWithRows>, Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::UsePool).await?;
     let explored = app.pools.explore(pool.id).await?;
     let found = explored.into_iter().find(|one| one.info.name.eq_ignore_ascii_case(&name));
     let found = found.ok_or(pools::TablesError::UnknownTable { table: name })?;
     let quoted = found.info.name.replace('"', "\"\"");
     let is_broken = found.view.as_ref().is_some_and(|view| view.broken.is_some());
-    let mut shown = json!(Table::from(found));
+    let mut shown = TableWithRows { table: found.into(), sample: None };
     if !is_broken {
         let request = SqlRequest {
             pool: pool.id.to_string(),
@@ -138,7 +167,7 @@ pub(super) async fn table(
             asked_by: actor.name.clone(),
             pages: false,
         };
-        shown["sample"] = json!(super::sql::row_objects(app.sql.run(request).await?));
+        shown.sample = Some(super::sql::row_objects(app.sql.run(request).await?));
     }
     Ok(Json(shown))
 }
@@ -148,10 +177,10 @@ pub(super) async fn flush(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((pool, table)): Path<(String, String)>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Flushed>, Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::AdminPool).await?;
     let version = app.pools.rows().flush(pool.id, &table).await?;
-    Ok(Json(json!({ "version": version })))
+    Ok(Json(Flushed { version }))
 }
 
 impl From<Pool> for PoolShown {

@@ -8,6 +8,7 @@ use base::{Actor, Timestamp};
 use http::StatusCode;
 use pools::{Chunk, FileType, JobDetails, Pool, PushJob, PushType};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body::Text;
@@ -17,8 +18,9 @@ use crate::push::{read_again, read_id};
 use crate::rights;
 
 /// A push job.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PushJob)]
 pub(super) struct JobShown {
     id: String,
     table: String,
@@ -27,16 +29,21 @@ pub(super) struct JobShown {
     file_type: &'static str,
     status: &'static str,
     logs: Vec<String>,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     created_by: String,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     executed_at: Option<Timestamp>,
+    #[schema(value_type = String, format = DateTime)]
     changed_at: Timestamp,
     /// Once it is done.
+    #[schema(required = true)]
     commit: Option<CommitShown>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PushJobCommit)]
 struct CommitShown {
     number: u64,
     upserted: u64,
@@ -44,18 +51,21 @@ struct CommitShown {
 }
 
 /// A push job with its chunks.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PushJobWithChunks)]
 pub(super) struct DetailsShown {
     #[serde(flatten)]
     job: JobShown,
     chunks: Vec<ChunkShown>,
     /// Until when its files stay, so that it can be loaded again.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     kept_until: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PushJobChunk)]
 struct ChunkShown {
     id: String,
     #[serde(rename = "type")]
@@ -63,6 +73,7 @@ struct ChunkShown {
     file_name: String,
     bytes: u64,
     checksum: String,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// Its file is still there.
     kept: bool,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, State};
 use base::Timestamp;
-use flows::{Again, RunFacets, RunFilter, Standing, StartingAt, Trial, Which};
+use flows::{Again, RunFacets, RunFilter, RunId, Standing, StartingAt, Trial, Which};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -24,9 +24,10 @@ const RUNS_USUAL: usize = 50;
 const RUNS_MAX: usize = 1_000;
 
 /// Which runs are wanted.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, IntoParams, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
+#[schema(as = RunsWanted)]
 pub(super) struct Wanted {
     /// Only runs of this flow.
     flow: Option<String>,
@@ -38,9 +39,11 @@ pub(super) struct Wanted {
     started_by: Option<String>,
     /// Only runs that started then or later.
     #[param(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     from: Option<Timestamp>,
     /// Only runs that started before.
     #[param(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     to: Option<Timestamp>,
     /// Only runs in whose id, reason, input or recorded results this stands, in
     /// whatever case. Bundles of confidential flows are not looked at.
@@ -49,6 +52,7 @@ pub(super) struct Wanted {
     before: Option<String>,
     /// At most so many, 50 if nothing is said. Above 1000 it means 1000.
     #[param(value_type = Option<u64>, minimum = 0)]
+    #[schema(value_type = Option<u64>, minimum = 0)]
     limit: Option<Whole>,
     /// Also counts what each choice would find; only of all runs, and not while
     /// a text is searched for.
@@ -61,9 +65,11 @@ pub(super) struct Wanted {
 pub(super) struct Found {
     runs: Vec<Run>,
     /// More may be found before this one.
+    #[schema(required = true)]
     next: Option<String>,
     /// Where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     facets: Option<Facets>,
 }
 
@@ -140,23 +146,40 @@ impl From<OfWord> for Which {
     }
 }
 
+/// The form of something that is filled in, as JSON Schema.
+#[derive(Serialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = Object)]
+pub(super) struct JsonSchema(pub(super) Value);
+
 /// What a module is to run with.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = ModuleTrial)]
 pub(super) struct Given {
     /// Its fields, typed in; without them its own mapping is used.
+    #[schema(value_type = Option<Object>)]
     input: Option<Map<String, Value>>,
     /// Bundles of modules before it, by their ids.
+    #[schema(value_type = Object)]
     bundles: BTreeMap<u32, Value>,
 }
 
 /// How a run is to be run again.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RunAgain)]
 pub(super) struct AgainBody {
+    #[serde(default)]
     of: AgainWord,
+    #[schema(value_type = Value)]
+    #[serde(default)]
     from: StartWord,
+    #[schema(value_type = Option<Value>)]
+    #[serde(default)]
     input: Option<Value>,
+    #[schema(value_type = Object)]
+    #[serde(default)]
     bundles: BTreeMap<u32, Value>,
 }
 
@@ -180,27 +203,67 @@ impl TryFrom<Value> for StartWord {
 
 /// Which runs are to be run again, and how: the named ones, or those that are
 /// found.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RunsAgain)]
 pub(super) struct ManyAgain {
+    #[serde(default)]
     runs: Option<Vec<String>>,
     #[serde(rename = "where")]
+    #[serde(default)]
     found: Option<Wanted>,
+    #[serde(default)]
     of: AgainWord,
+    #[schema(value_type = Value)]
+    #[serde(default)]
     from: StartWord,
 }
 
+/// A run that was started.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RunStarted)]
+pub(super) struct Started {
+    pub(super) id: String,
+}
+
+impl From<RunId> for Started {
+    fn from(run: RunId) -> Self {
+        Started { id: run.to_string() }
+    }
+}
+
 /// What came of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RunsStarted)]
 pub(super) struct ManyStarted {
-    started: Vec<Value>,
-    refused: Vec<Value>,
+    started: Vec<StartedAgain>,
+    refused: Vec<NotStarted>,
     /// Where the next look goes on, if there may be more.
+    #[schema(required = true)]
     next: Option<String>,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+/// A run that was run again.
+#[derive(Serialize, ToSchema)]
+struct StartedAgain {
+    /// The earlier one.
+    run: String,
+    /// The new one.
+    id: String,
+}
+
+/// A run that was not run again, and why.
+#[derive(Serialize, ToSchema)]
+struct NotStarted {
+    run: String,
+    code: &'static str,
+    detail: String,
+}
+
+/// Which text is run.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = RunAgainOf)]
 enum AgainWord {
     #[default]
     ItsVersion,
@@ -281,9 +344,9 @@ pub(super) async fn form(
     Caller(actor): Caller,
     Path(flow): Path<String>,
     Query(meant): Query<Meant>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<JsonSchema>, Fault> {
     rights::use_flows(&app, &actor).await?;
-    Ok(Json(app.flows.form(&flow, meant.of.map(Which::from).unwrap_or_default()).await?))
+    Ok(Json(JsonSchema(app.flows.form(&flow, meant.of.map(Which::from).unwrap_or_default()).await?)))
 }
 
 /// Starts one run; the body is what was filled into the form of the flow's
@@ -294,7 +357,7 @@ pub(super) async fn start(
     Path(flow): Path<String>,
     Query(meant): Query<MeantWith>,
     MaybeJson(input): MaybeJson<Value>,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, Json<Started>), Fault> {
     rights::edit_flows(&app, &actor).await?;
     let which = meant.of.map(Which::from).unwrap_or_default();
     let run = match (meant.with, input) {
@@ -304,7 +367,7 @@ pub(super) async fn start(
             return Err(Fault::invalid("with", "run-input-twice", "a run takes what waits or what is given, not both"));
         }
     };
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": run }))))
+    Ok((StatusCode::ACCEPTED, Json(run.into())))
 }
 
 /// Runs one module alone.
@@ -314,7 +377,7 @@ pub(super) async fn run_module(
     Path((flow, module)): Path<(String, String)>,
     Query(meant): Query<Meant>,
     MaybeJson(given): MaybeJson<body::Object<Given>>,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, Json<Started>), Fault> {
     rights::edit_flows(&app, &actor).await?;
     let module = module.parse().map_err(|_| {
         Fault::not_found("module-unknown", format!("\"{module}\" is not the id of a module, which is a number"))
@@ -323,7 +386,7 @@ pub(super) async fn run_module(
     let trial = Trial { input: given.input, bundles: given.bundles };
     let which = meant.of.map(Which::from).unwrap_or_default();
     let run = app.flows.run_module(&actor, &flow, which, module, &trial).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": run }))))
+    Ok((StatusCode::ACCEPTED, Json(run.into())))
 }
 
 impl From<AgainWord> for Option<Which> {
@@ -343,7 +406,7 @@ pub(super) async fn replay(
     Caller(actor): Caller,
     Path(run): Path<String>,
     MaybeJson(again): MaybeJson<body::Object<AgainBody>>,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, Json<Started>), Fault> {
     rights::edit_flows(&app, &actor).await?;
     let AgainBody { of, from, input, bundles } = again.map(|body::Object(again)| again).unwrap_or_default();
     let input = input.map(|input| match input {
@@ -352,7 +415,7 @@ pub(super) async fn replay(
     });
     let again = Again { which: of.into(), at: from.0, input, bundles };
     let run = app.flows.run_again(&actor, read_id(&run)?, &again).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": run }))))
+    Ok((StatusCode::ACCEPTED, Json(run.into())))
 }
 
 /// Runs again what many earlier runs did. One that cannot be run again does not
@@ -383,9 +446,9 @@ pub(super) async fn replay_many(
             Err(fault) => Err(fault),
         };
         match tried {
-            Ok(id) => started.push(json!({"run": run, "id": id})),
+            Ok(id) => started.push(StartedAgain { run, id: id.to_string() }),
             Err(fault) if fault.status.is_server_error() => return Err(fault),
-            Err(fault) => refused.push(json!({"run": run, "code": fault.code, "detail": fault.detail})),
+            Err(fault) => refused.push(NotStarted { run, code: fault.code, detail: fault.detail }),
         }
     }
     Ok((StatusCode::ACCEPTED, Json(ManyStarted { started, refused, next })))

@@ -19,6 +19,7 @@ use pools::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::body;
@@ -28,8 +29,9 @@ use crate::push::job_form;
 use crate::rights;
 
 /// A source as it is written.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SourceToPut)]
 pub(super) struct NewSource {
     /// May repeat the key of the address, so that a file says what it is.
     key: Option<String>,
@@ -37,17 +39,21 @@ pub(super) struct NewSource {
     /// As a push job of the Data Push API has it: `type`, `keys`,
     /// `csvParsingOptions`, `tableSchema` …
     #[serde(default)]
+    #[schema(value_type = Object)]
     push: Map<String, Value>,
     folder: Option<FolderForm>,
     url: Option<UrlForm>,
     postgres: Option<PostgresForm>,
+    #[schema(value_type = Option<Value>)]
     schedule: Option<Schedule>,
     paused: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SourceFolder)]
 struct FolderForm {
+    #[schema(value_type = String)]
     path: PathBuf,
     #[serde(default = "everything")]
     pattern: String,
@@ -55,17 +61,21 @@ struct FolderForm {
     settle_seconds: u64,
     /// `keep`, `delete`, or `{"move": "/folder"}`.
     #[serde(default = "keep")]
+    #[schema(value_type = Value)]
     afterwards: Afterwards,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SourceUrl)]
 struct UrlForm {
     /// The address; `null` keeps the one that is there.
     address: Option<String>,
+    #[schema(value_type = Option<String>)]
     format: Option<SourceFormat>,
     /// By name; `null` keeps the value that is there.
     #[serde(default)]
+    #[schema(value_type = Object)]
     headers: BTreeMap<String, Option<String>>,
     #[serde(default = "timeout_usual")]
     timeout_seconds: u64,
@@ -73,8 +83,9 @@ struct UrlForm {
     bytes_max: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SourcePostgres)]
 struct PostgresForm {
     /// The connection text; `null` keeps the one that is there.
     connection: Option<String>,
@@ -87,12 +98,15 @@ struct PostgresForm {
     timeout_seconds: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SourceWatermark)]
 struct WatermarkForm {
     column: String,
     #[serde(rename = "type")]
+    #[schema(value_type = String)]
     kind: WatermarkKind,
+    #[schema(value_type = Option<Value>)]
     start: Option<Value>,
     #[serde(default)]
     overlap: u64,
@@ -136,36 +150,100 @@ fn batch_usual() -> usize {
     1_000
 }
 
-/// A source as it is shown.
-#[derive(Serialize)]
+/// A run of a source.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SourceRun)]
+pub(super) struct RunShown {
+    id: String,
+    state: &'static str,
+    /// What was fetched.
+    label: String,
+    #[schema(required = true)]
+    push_job: Option<String>,
+    rows: u64,
+    #[schema(required = true)]
+    detail: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    ended_at: Option<Timestamp>,
+}
+
+/// What a source would bring.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SourceSample)]
+pub(super) struct SampleShown {
+    #[schema(required = true)]
+    label: Option<String>,
+    columns: Vec<SampleColumn>,
+    /// By the names of the columns.
+    #[schema(value_type = Vec<Object>)]
+    rows: Vec<Map<String, Value>>,
+    notes: Vec<String>,
+}
+
+/// A column of a sample.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SourceSampleColumn)]
+struct SampleColumn {
+    name: String,
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    kind: pools::rows::ColumnType,
+}
+
+/// A file of a folder that cannot be read.
+#[derive(Serialize, ToSchema)]
+struct BadFile {
+    name: String,
+    detail: String,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+}
+
+/// A source as it is shown.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Source)]
 pub(super) struct SourceShown {
     id: String,
     key: String,
     kind: &'static str,
     table: String,
+    #[schema(value_type = Value)]
     push: Value,
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     origin: Map<String, Value>,
+    #[schema(value_type = Value)]
     schedule: Value,
     paused: bool,
     /// Something is different from before; told when it is put.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     changed: Option<bool>,
+    #[schema(required = true)]
     watermark: Option<String>,
     failures: u32,
+    #[schema(required = true)]
     last_error: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_run_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     next_at: Option<Timestamp>,
     rows: u64,
     runs_done: u64,
     runs_failed: u64,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     created_by: String,
+    #[schema(value_type = String, format = DateTime)]
     changed_at: Timestamp,
     /// Files that cannot be read; told of a single source.
     #[serde(skip_serializing_if = "Option::is_none")]
-    bad_files: Option<Vec<Value>>,
+    #[schema(nullable = false)]
+    bad_files: Option<Vec<BadFile>>,
 }
 
 /// Lists the sources of a pool.
@@ -188,8 +266,7 @@ pub(super) async fn show(
     let pool = rights::pool(&app, &actor, &pool, Permission::UsePool).await?;
     let mut shown = SourceShown::from(app.pools.source(pool.id, &key).await?);
     let bad = app.pools.bad_files(pool.id, &key).await?.into_iter();
-    shown.bad_files =
-        Some(bad.map(|file| json!({ "name": file.name, "detail": file.detail, "at": file.at })).collect());
+    shown.bad_files = Some(bad.map(|file| BadFile { name: file.name, detail: file.detail, at: file.at }).collect());
     Ok(Json(shown))
 }
 
@@ -253,10 +330,10 @@ pub(super) async fn runs(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((pool, key)): Path<(String, String)>,
-) -> Result<Json<Vec<Value>>, Fault> {
+) -> Result<Json<Vec<RunShown>>, Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::UsePool).await?;
     let runs = app.pools.source_runs(pool.id, &key).await?;
-    Ok(Json(runs.iter().map(run_form).collect()))
+    Ok(Json(runs.into_iter().map(RunShown::from).collect()))
 }
 
 /// Shows the first rows of what a source would bring: the one that is there,
@@ -266,35 +343,32 @@ pub(super) async fn test(
     Caller(actor): Caller,
     Path((pool, key)): Path<(String, String)>,
     body::MaybeJson(new): body::MaybeJson<NewSource>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<SampleShown>, Fault> {
     let pool = rights::pool(&app, &actor, &pool, Permission::AdminPool).await?;
     let draft = new.map(|new| new.read(&key)).transpose()?;
     Ok(Json(sample_form(app.pools.test_source(pool.id, &key, draft).await?)))
 }
 
-fn run_form(run: &SourceRun) -> Value {
-    json!({
-        "id": run.id,
-        "state": run.state.as_str(),
-        "label": run.label,
-        "pushJob": run.push_job,
-        "rows": run.rows,
-        "detail": run.detail,
-        "startedAt": run.started_at,
-        "endedAt": run.ended_at,
-    })
+impl From<SourceRun> for RunShown {
+    fn from(run: SourceRun) -> Self {
+        RunShown {
+            id: run.id.to_string(),
+            state: run.state.as_str(),
+            label: run.label,
+            push_job: run.push_job.map(|job| job.to_string()),
+            rows: run.rows,
+            detail: run.detail,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+        }
+    }
 }
 
-fn sample_form(sample: Sample) -> Value {
+fn sample_form(sample: Sample) -> SampleShown {
     let names: Vec<String> = sample.columns.iter().map(|(name, _)| name.clone()).collect();
-    let columns = sample.columns.into_iter().map(|(name, kind)| json!({ "name": name, "type": kind }));
-    let rows = sample.rows.into_iter().map(|row| Value::Object(names.iter().cloned().zip(row).collect()));
-    json!({
-        "label": sample.label,
-        "columns": columns.collect::<Vec<_>>(),
-        "rows": rows.collect::<Vec<_>>(),
-        "notes": sample.notes,
-    })
+    let columns = sample.columns.into_iter().map(|(name, kind)| SampleColumn { name, kind });
+    let rows = sample.rows.into_iter().map(|row| names.iter().cloned().zip(row).collect());
+    SampleShown { label: sample.label, columns: columns.collect(), rows: rows.collect(), notes: sample.notes }
 }
 
 impl NewSource {

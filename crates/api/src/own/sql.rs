@@ -11,7 +11,8 @@ use base::sql::{SqlAnswer, SqlForm, SqlRequest};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::pools::Column;
 use crate::app::App;
@@ -29,8 +30,9 @@ const CSV: &str = "text/csv";
 const ARROW: &str = "application/vnd.apache.arrow.stream";
 
 /// A question in SQL, or the next page of one.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SqlQuestion)]
 pub(super) struct Question {
     query: Option<String>,
     /// Where the next page is, as the page before said.
@@ -47,8 +49,9 @@ pub(super) struct Question {
     format: Option<Format>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = SqlFormat)]
 enum Format {
     Json,
     Csv,
@@ -56,24 +59,29 @@ enum Format {
 }
 
 /// Columns and rows; a row maps column names to values.
-#[derive(Serialize)]
-struct Answer {
+#[derive(Serialize, ToSchema)]
+#[schema(as = SqlAnswer)]
+pub(super) struct Answer {
     columns: Vec<Column>,
+    #[schema(value_type = Vec<Object>)]
     rows: Vec<Map<String, Value>>,
     /// There were more rows than the limit.
     truncated: bool,
     /// Where they are.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     next: Option<String>,
 }
 
 /// A statement that is under way.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SqlRunning)]
 pub(super) struct Running {
     id: String,
     query: String,
     asked_by: String,
+    #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
     between_pages: bool,
 }
@@ -169,8 +177,8 @@ pub(super) async fn cancel(
 }
 
 /// Returns rows as objects.
-pub(super) fn row_objects(answer: SqlAnswer) -> Value {
-    json!(Answer::from(answer).rows)
+pub(super) fn row_objects(answer: SqlAnswer) -> Vec<Map<String, Value>> {
+    Answer::from(answer).rows
 }
 
 impl From<SqlAnswer> for Answer {

@@ -14,11 +14,12 @@ use crate::fault::Fault;
 use crate::figures::{self, Figures};
 
 /// The figures of the loop.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Status {
     #[serde(flatten)]
     figures: Figures,
+    #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
 }
 

@@ -39,8 +39,10 @@ pub(super) struct Subscription {
     /// Who made it.
     owner: String,
     /// Where the events go.
+    #[schema(required = true)]
     callback: Option<String>,
     /// The hook of this program that has the events.
+    #[schema(required = true)]
     hook: Option<String>,
     /// `active`, `failed`, `suspended`, `paused` or `rejected`.
     #[schema(pattern = "^(active|failed|suspended|paused|rejected)$", examples("active"))]
@@ -54,9 +56,10 @@ pub(super) struct Subscription {
     /// Events that wait.
     queued: u64,
     /// The last event that was delivered.
+    #[schema(required = true)]
     last_success_offset: Option<u64>,
     /// When that was.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_success_at: Option<Timestamp>,
     /// Events delivered in all.
     delivered: u64,

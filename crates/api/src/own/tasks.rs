@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use flows::{Answerer, TaskDecision, TaskId, TaskInfo};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::body::{self, Query};
@@ -26,17 +26,20 @@ pub(super) struct Wanted {
 }
 
 /// A task, with its link for whoever may answer it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TaskWithLink)]
 pub(super) struct Shown {
     #[serde(flatten)]
     task: TaskInfo,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     link: Option<String>,
 }
 
 /// What somebody decided.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TaskAnswer)]
 pub(super) struct Answer {
     /// `approve` or `reject`.
     decision: String,

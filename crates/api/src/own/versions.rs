@@ -6,7 +6,6 @@ use axum::extract::{Path, State};
 use base::Timestamp;
 use mining::{Change, ModelDifference, ObjectDifference, VersionView, Which};
 use serde::Serialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::models::{Published, in_places};
@@ -22,13 +21,25 @@ use crate::rights;
 pub(super) struct Version {
     version: u64,
     /// What its author calls it.
+    #[schema(required = true)]
     name: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     published_at: Timestamp,
     published_by: String,
     /// The version whose text was published again.
+    #[schema(required = true)]
     of_version: Option<u64>,
     current: bool,
+}
+
+/// The text of a version, and those on which it was built.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelVersionText)]
+pub(super) struct VersionShown {
+    model: String,
+    version: String,
+    text: String,
+    bases: Vec<String>,
 }
 
 /// What two texts differ in.
@@ -48,13 +59,16 @@ struct ObjectChange {
     keys: Vec<KeyChange>,
     /// For a trigger: whether it starts anew.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     logic_changed: Option<bool>,
 }
 
 #[derive(Serialize, ToSchema)]
 struct KeyChange {
     key: String,
+    #[schema(required = true)]
     before: Option<String>,
+    #[schema(required = true)]
     after: Option<String>,
 }
 
@@ -73,10 +87,10 @@ pub(super) async fn show(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((model, version)): Path<(String, String)>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<VersionShown>, Fault> {
     rights::use_model(&app, &actor, &model).await?;
     let source = app.mining.source(&model, which(&version)?).await?;
-    Ok(Json(json!({ "model": model, "version": version, "text": source.text, "bases": source.bases })))
+    Ok(Json(VersionShown { model, version, text: source.text, bases: source.bases }))
 }
 
 /// Compares two texts.

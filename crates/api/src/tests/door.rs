@@ -203,14 +203,20 @@ async fn the_home_page_gets_its_figures() {
     check(
         &house.call("GET /api/v1/me", "").await,
         expect![[r#"
-        200 application/json
-        {
-          "id": "admin",
-          "name": "bootstrap (admin)",
-          "kind": "app-key",
-          "administrator": true
-        }
-    "#]],
+            200 application/json
+            {
+              "id": "admin",
+              "name": "bootstrap (admin)",
+              "kind": "app-key",
+              "administrator": true,
+              "may": {
+                "useFlows": true,
+                "editFlows": true,
+                "manageConnections": true,
+                "administrate": true
+              }
+            }
+        "#]],
     );
 }
 

@@ -338,8 +338,8 @@ async fn a_trigger_is_explained_and_replayed() {
                       "rows": [
                         {
                           "left": 3,
-                          "truth": true,
-                          "right": 1
+                          "right": 1,
+                          "truth": true
                         }
                       ]
                     }

@@ -16,6 +16,7 @@ mod push;
 mod intelligence;
 mod contract;
 mod openapi;
+mod described;
 mod workspace;
 mod workspace_data;
 mod workspace_doors;
@@ -316,17 +317,19 @@ fn request(what: &str, authorization: Option<&str>, body: impl Into<Body>) -> Re
 }
 
 async fn send(router: &Router, request: Request) -> Answer {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = router.clone().oneshot(request).await.expect("a router answers whatever comes");
     let (parts, body) = response.into_parts();
     // A stream does not end by itself; who wants to hear it takes it up otherwise.
     let is_stream = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
     let body = if is_stream { Body::empty() } else { body };
     let body = body.collect().await.expect("a body in memory").to_bytes();
-    Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body: String::from_utf8(body.to_vec()).expect("answers are text"),
+    let body = String::from_utf8(body.to_vec()).expect("answers are text");
+    let is_json = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if parts.status.is_success() && is_json {
+        described::hold(&method, &path, &body);
     }
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 /// Answers every question with one row, or refuses it.

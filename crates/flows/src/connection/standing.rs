@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use base::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A place in a flow that names a connection.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionUse {
     /// Key of the flow.

@@ -2,22 +2,26 @@
 
 use base::http::{Method, Request};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{ConnectionInfo, Credentials, Slack, Unsealed};
 
 /// What came of trying a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ConnectionTrial)]
 pub struct Tested {
     /// It works.
     pub ok: bool,
     /// What was called, without secrets.
     pub called: String,
     /// The status of the answer, where there is one.
+    #[schema(required = true)]
     pub status: Option<u16>,
     /// What came of it, in a sentence.
     pub said: String,
     /// What to do, if it does not work.
+    #[schema(required = true)]
     pub mend: Option<String>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,

@@ -6,6 +6,7 @@ use base::Actor;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use super::{Flows, Reading, check_name};
 use crate::blueprint::{self, Carried, Entry, Format, Named, Upload};
@@ -26,13 +27,14 @@ pub struct ImportOptions {
 }
 
 /// A flow that was brought in, or would be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportedFlow {
     /// Its key here.
     pub key: String,
     /// Name of its file in the archive.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub file: Option<String>,
     /// What people read.
     pub name: String,

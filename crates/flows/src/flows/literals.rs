@@ -2,6 +2,7 @@
 
 use base::Actor;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Flows, Reading};
 use crate::blueprint::{self, Format};
@@ -10,7 +11,7 @@ use crate::literal::{self, Literal};
 use crate::tables;
 
 /// What became of the secrets in a draft.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MovedSecrets {
     /// The connections that were made, with what went into each.
@@ -23,7 +24,7 @@ pub struct MovedSecrets {
 }
 
 /// A connection that was made of secrets in a text.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MovedSecret {
     /// Its name.

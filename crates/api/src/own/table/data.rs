@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::own::{JSON, data_jobs, data_models, imports, memory, pools, push_jobs, sources, sql};
+use crate::own::{AnyObject, data_jobs, data_models, import_shown, imports, memory, pools, push_jobs, sources, sql};
 use crate::surface::Surface;
 
 /// Adds its operations.
@@ -10,36 +10,45 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
     surface
         .about("pools")
         .told(Method::GET, "/pools", pools::list, ("listPools", "Lists the pools that the caller may use."))
+        .gives_list::<pools::PoolShown>()
         .told(Method::POST, "/pools", pools::create, ("createPool", "Makes a pool."))
-        .takes(JSON)
+        .takes_form::<pools::NewPool>()
+        .gives::<pools::PoolShown>()
         .told(Method::GET, "/pools/{pool}", pools::show, ("showPool", "Shows a pool, by id or name."))
+        .gives::<pools::PoolShown>()
         .told(Method::GET, "/pools/{pool}/tables", pools::tables, ("listTables", "Lists the tables of a pool."))
+        .gives_list::<pools::Table>()
         .told(
             Method::GET,
             "/pools/{pool}/tables/{table}",
             pools::table,
             ("showTable", "Shows a table or a view with some of its rows."),
         )
+        .gives::<pools::TableWithRows>()
         .told(
             Method::POST,
             "/pools/{pool}/tables/{table}/flush",
             pools::flush,
             ("flushTable", "Brings a table to rest and tells the version that holds it."),
         )
+        .gives::<pools::Flushed>()
         .told(
             Method::GET,
             "/pools/{pool}/push-jobs",
             push_jobs::list,
             ("listPushJobs", "Lists the newest push jobs of a pool."),
         )
+        .gives_list::<push_jobs::JobShown>()
         .told(Method::GET, "/pools/{pool}/push-jobs/{job}", push_jobs::show, ("showPushJob", "Shows a push job."))
+        .gives::<push_jobs::DetailsShown>()
         .told(
             Method::POST,
             "/pools/{pool}/push-jobs/{job}/reload",
             push_jobs::reload,
             ("reloadPushJob", "Loads a push job again under other options."),
         )
-        .takes(JSON)
+        .takes_form::<AnyObject>()
+        .gives::<push_jobs::JobShown>()
         .about("imports")
         .told(
             Method::GET,
@@ -47,20 +56,24 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             imports::show,
             ("showImport", "Shows an import, and how far it has come."),
         )
+        .gives::<import_shown::Shown>()
         .told(
             Method::PUT,
             "/pools/{pool}/imports/{import}",
             imports::choose,
             ("chooseForImport", "Says something else about an import than was guessed."),
         )
-        .takes(JSON)
+        .takes_form::<imports::Options>()
+        .gives::<import_shown::Shown>()
         .told(Method::DELETE, "/pools/{pool}/imports/{import}", imports::remove, ("removeImport", "Forgets an import."))
+        .gives_nothing()
         .told(
             Method::POST,
             "/pools/{pool}/imports/{import}/commit",
             imports::commit,
             ("commitImport", "Sends the rows of an import on their way."),
         )
+        .gives::<import_shown::Progress>()
         .about("sql")
         .told(
             Method::GET,
@@ -68,8 +81,10 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             sql::running,
             ("listStatements", "Lists the statements of a pool that are under way."),
         )
+        .gives_list::<sql::Running>()
         .told(Method::POST, "/pools/{pool}/sql", sql::ask, ("askSql", "Answers a question in SQL."))
-        .takes(JSON)
+        .takes_form::<sql::Question>()
+        .gives::<sql::Answer>()
         .told(
             Method::DELETE,
             "/pools/{pool}/sql/{id}",
@@ -84,21 +99,25 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             data_jobs::list,
             ("listDataJobs", "Lists the data jobs of a pool."),
         )
+        .gives_list::<data_jobs::Shown>()
         .told(
             Method::POST,
             "/pools/{pool}/data-jobs",
             data_jobs::create,
             ("createDataJob", "Makes a data job, or puts the one of this name anew."),
         )
-        .takes(JSON)
+        .takes_form::<data_jobs::DataJobText>()
+        .gives::<data_jobs::Shown>()
         .told(Method::GET, "/pools/{pool}/data-jobs/{job}", data_jobs::show, ("showDataJob", "Shows a data job."))
+        .gives::<data_jobs::Shown>()
         .told(
             Method::PUT,
             "/pools/{pool}/data-jobs/{job}",
             data_jobs::put,
             ("putDataJob", "Puts what a data job does anew, or makes one of this name."),
         )
-        .takes(JSON)
+        .takes_form::<data_jobs::DataJobText>()
+        .gives::<data_jobs::Shown>()
         .told(
             Method::DELETE,
             "/pools/{pool}/data-jobs/{job}",
@@ -112,24 +131,28 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             data_jobs::run,
             ("runDataJob", "Asks for a run of a data job."),
         )
+        .gives::<data_jobs::RunShown>()
         .told(
             Method::GET,
             "/pools/{pool}/data-jobs/{job}/runs",
             data_jobs::runs,
             ("listDataJobRuns", "Lists the runs of a data job, the newest first."),
         )
+        .gives_list::<data_jobs::RunShown>()
         .told(
             Method::GET,
             "/pools/{pool}/data-jobs/{job}/runs/{run}",
             data_jobs::show_run,
             ("showDataJobRun", "Shows a run of a data job with its statements."),
         )
+        .gives::<data_jobs::RunWithStatements>()
         .told(
             Method::DELETE,
             "/pools/{pool}/data-jobs/{job}/runs/{run}",
             data_jobs::cancel_run,
             ("cancelDataJobRun", "Cancels a run of a data job."),
         )
+        .gives::<data_jobs::RunShown>()
         .about("data models")
         .told(
             Method::GET,
@@ -137,37 +160,45 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             data_models::list,
             ("listDataModels", "Lists the data models of a pool."),
         )
+        .gives_list::<data_models::DataModelShown>()
         .told(
             Method::POST,
             "/pools/{pool}/data-models/guess",
             data_models::guess,
             ("guessDataModel", "Guesses a data model from the tables there are, and says why."),
         )
-        .takes(JSON)
+        .takes_form::<data_models::GuessFrom>()
+        .gives::<data_models::Advice>()
         .told(
             Method::GET,
             "/pools/{pool}/data-models/{key}/memory",
             memory::show,
             ("showDataModelInMemory", "Tells how a data model stands in memory, and what it takes."),
         )
+        .gives::<memory::InMemory>()
         .told(
             Method::GET,
             "/pools/{pool}/data-models/{key}",
             data_models::show,
             ("showDataModel", "Shows a data model."),
         )
+        .gives::<data_models::DataModelShown>()
         .told(
             Method::PUT,
             "/pools/{pool}/data-models/{key}",
             data_models::put,
             ("putDataModel", "Makes a data model, or replaces it by a new version."),
         )
-        .takes(JSON)
+        .takes_form::<data_models::NewDataModel>()
+        .gives::<data_models::DataModelShown>()
         .about("sources")
         .told(Method::GET, "/pools/{pool}/sources", sources::list, ("listSources", "Lists the sources of a pool."))
+        .gives_list::<sources::SourceShown>()
         .told(Method::GET, "/pools/{pool}/sources/{key}", sources::show, ("showSource", "Shows a source."))
+        .gives::<sources::SourceShown>()
         .told(Method::PUT, "/pools/{pool}/sources/{key}", sources::put, ("putSource", "Makes a source, or changes it."))
-        .takes(JSON)
+        .takes_form::<sources::NewSource>()
+        .gives::<sources::SourceShown>()
         .told(
             Method::DELETE,
             "/pools/{pool}/sources/{key}",
@@ -176,29 +207,34 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
         )
         .gives_nothing()
         .told(Method::POST, "/pools/{pool}/sources/{key}/run", sources::run, ("runSource", "Lets a source look now."))
+        .gives::<sources::SourceShown>()
         .told(
             Method::POST,
             "/pools/{pool}/sources/{key}/pause",
             sources::pause,
             ("pauseSource", "Lets a source look only when asked."),
         )
+        .gives::<sources::SourceShown>()
         .told(
             Method::POST,
             "/pools/{pool}/sources/{key}/resume",
             sources::resume,
             ("resumeSource", "Lets a source look by itself again."),
         )
+        .gives::<sources::SourceShown>()
         .told(
             Method::GET,
             "/pools/{pool}/sources/{key}/runs",
             sources::runs,
             ("listSourceRuns", "Lists what a source brought and failed to bring."),
         )
+        .gives_list::<sources::RunShown>()
         .told(
             Method::POST,
             "/pools/{pool}/sources/{key}/test",
             sources::test,
             ("testSource", "Tries a source, one that is there or one that is only written down."),
         )
-        .takes(JSON)
+        .takes_form::<sources::NewSource>()
+        .gives::<sources::SampleShown>()
 }

@@ -3,7 +3,9 @@
 use http::Method;
 
 use crate::fault::Mistake;
-use crate::own::{JSON, YAML, backtests, explore, held, models, package_versions, packages, versions};
+use crate::own::{
+    YAML, backtests, explore, explored, flow_versions, held, models, package_versions, packages, versions, why,
+};
 use crate::surface::Surface;
 
 /// Adds its operations.
@@ -11,20 +13,24 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
     surface
         .about("knowledge models")
         .told(Method::GET, "/packages", packages::list, ("listPackages", "Lists the packages that the caller may use."))
+        .gives_list::<packages::PackageShown>()
         .told(Method::GET, "/packages/{package}", packages::show, ("showPackage", "Shows a package."))
+        .gives::<packages::PackageShown>()
         .told(
             Method::PUT,
             "/packages/{package}",
             packages::put,
             ("putPackage", "Makes a package, or gives it another name."),
         )
-        .takes(JSON)
+        .takes_form::<packages::NewPackage>()
+        .gives::<packages::PackageShown>()
         .told(
             Method::GET,
             "/packages/{package}/contents",
             package_versions::contents,
             ("listPackageContents", "Lists the knowledge models and flows of a package."),
         )
+        .gives_list::<package_versions::Content>()
         .told(
             Method::PUT,
             "/packages/{package}/flows/{flow}",
@@ -45,32 +51,37 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             package_versions::publish,
             ("publishPackage", "Publishes all drafts of a package, or none."),
         )
-        .takes(JSON)
+        .takes_form::<flow_versions::Remarks>()
+        .gives::<::flows::package::PackageVersion>()
         .told(
             Method::POST,
             "/packages/{package}/activate",
             package_versions::activate,
             ("activatePackage", "Switches schedules and hooks of all flows of a package on."),
         )
+        .gives::<package_versions::Activated>()
         .told(
             Method::GET,
             "/packages/{package}/versions",
             package_versions::list,
             ("listPackageVersions", "Lists the versions of a package, the latest first."),
         )
+        .gives_list::<::flows::package::PackageVersion>()
         .told(
             Method::POST,
             "/packages/{package}/versions/{version}/publish",
             package_versions::roll_back,
             ("rollBackPackage", "Publishes an older version of a package again, as a new one."),
         )
-        .takes(JSON)
+        .takes_form::<flow_versions::Remarks>()
+        .gives::<::flows::package::PackageVersion>()
         .told(
             Method::GET,
             "/packages/{package}/versions/{version}/diff/{other}",
             package_versions::difference,
             ("comparePackageVersions", "Tells what two versions of a package differ in; also `draft` and `published`."),
         )
+        .gives::<package_versions::Difference>()
         .told(
             Method::GET,
             "/models",
@@ -132,6 +143,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             versions::show,
             ("showModelVersion", "Returns a text: of a version by its number, the `draft`, or what is `published`."),
         )
+        .gives::<versions::VersionShown>()
         .told(
             Method::POST,
             "/models/{model}/versions/{version}/publish",
@@ -152,7 +164,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             models::query,
             ("queryModel", "Answers a question in PQL, with notes about what is strange in it."),
         )
-        .takes(JSON)
+        .takes_form::<models::Question>()
         .gives::<models::Answer>()
         .told(Method::GET, "/models/{model}/clock", models::clock, ("showModelClock", "Shows the process clock."))
         .gives::<models::Clock>()
@@ -165,7 +177,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
                 "Sets the process clock; every instant up to the new time is evaluated before the answer.",
             ),
         )
-        .takes(JSON)
+        .takes_form::<models::Clock>()
         .gives::<models::Clock>()
         .about("model triggers")
         .told(
@@ -206,7 +218,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             held::release,
             ("releaseHeld", "Sends signals that a cap holds back, whatever the cap says."),
         )
-        .takes(JSON)
+        .takes_form::<held::Wanted>()
         .gives::<held::Settled>()
         .told(
             Method::POST,
@@ -214,7 +226,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             held::drop,
             ("dropHeld", "Drops signals that a cap holds back; they are never sent."),
         )
-        .takes(JSON)
+        .takes_form::<held::Wanted>()
         .gives::<held::Settled>()
         .told(
             Method::GET,
@@ -229,14 +241,17 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             backtests::why,
             ("explainTrigger", "Tells why a trigger holds an instance or does not."),
         )
+        .gives::<why::Why>()
         .told(
             Method::POST,
             "/models/{model}/triggers/{trigger}/backtest",
             backtests::run,
             ("backtestTrigger", "Replays history on a trigger: what would have fired, and was it right?"),
         )
-        .takes(JSON)
+        .takes_form::<backtests::Asked>()
+        .gives::<backtests::Replayed>()
         .told(Method::GET, "/backtests", backtests::list, ("listBacktests", "Lists the backtests under way."))
+        .gives_list::<backtests::UnderWay>()
         .told(Method::DELETE, "/backtests/{number}", backtests::stop, ("stopBacktest", "Stops a backtest."))
         .gives_nothing()
         .about("exploration")
@@ -246,6 +261,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             explore::map,
             ("drawMap", "Draws the process map: which activity follows which, how often and how fast."),
         )
+        .gives::<explored::ProcessMap>()
         .asks::<explore::MapAsked>()
         .told(
             Method::GET,
@@ -253,8 +269,10 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             explore::variants,
             ("listVariants", "Lists the ways that cases take."),
         )
+        .gives::<explored::Variants>()
         .asks::<explore::VariantsAsked>()
         .told(Method::GET, "/models/{model}/cases", explore::cases, ("listCases", "Lists cases."))
+        .gives::<explored::Cases>()
         .asks::<explore::CasesAsked>()
         .told(
             Method::GET,
@@ -262,12 +280,14 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             explore::case,
             ("showCase", "Shows a case with its events, what triggers know of it, and the signals that they sent."),
         )
+        .gives::<explored::CaseShown>()
         .told(
             Method::GET,
             "/models/{model}/throughput",
             explore::throughput,
             ("countThroughput", "Counts cases by how long they take."),
         )
+        .gives::<explored::Throughput>()
         .asks::<explore::ThroughputAsked>()
         .told(
             Method::GET,
@@ -275,6 +295,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             explore::activities,
             ("listActivities", "Tells what there is to say about each activity, rework included."),
         )
+        .gives::<explored::Activities>()
         .asks::<explore::ActivitiesAsked>()
         .told(
             Method::POST,
@@ -282,6 +303,7 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             explore::conformance,
             ("compareWithAllowed", "Compares cases with what is allowed; the body says that, in JSON or YAML."),
         )
+        .gives::<explored::Conformance>()
         .asks::<explore::ConformanceAsked>()
         .takes(YAML)
 }
