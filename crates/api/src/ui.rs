@@ -78,9 +78,13 @@ fn answer(request: Request, home: &str, file: fn(&str) -> Option<File>) -> Respo
         return response;
     }
     // An address of the single-page application: its own router reads it. A
-    // file with an ending that is not there is a mistake, not a page.
+    // file with an ending that is not there is a mistake, not a page; deeper
+    // than that, names of ours have dots too, such as those of models.
     let wants_page = accepts(headers, ACCEPT, "text/html");
-    let names_file = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
+    let names_file = match path.split_once('/') {
+        Some((folder, _)) => folder == "assets",
+        None => path.contains('.'),
+    };
     if path.is_empty() || (wants_page && !names_file && !belongs_to_api(&path)) {
         let page = packed(home, headers, file).or_else(|| plain(home, headers, file));
         return page.unwrap_or_else(not_built);

@@ -56,6 +56,7 @@ async fn the_page_answers_its_own_addresses_only() {
     };
     check(vite, "/", &[], page()).await;
     check(vite, "/pools/7", &html, page()).await;
+    check(vite, "/models/orders.late-steps", &html, page()).await;
     let missing = || {
         expect![[r#"
             404 Not Found
@@ -64,6 +65,7 @@ async fn the_page_answers_its_own_addresses_only() {
     };
     check(vite, "/pools/7", &[("accept", "application/json")], missing()).await;
     check(vite, "/old-script.js", &html, missing()).await;
+    check(vite, "/assets/old-1a2b.js", &html, missing()).await;
     check(vite, "/api/v2/pools", &html, missing()).await;
 }
 
