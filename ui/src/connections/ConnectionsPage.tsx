@@ -50,7 +50,7 @@ export default function ConnectionsPage() {
 
 function List({ all }: { all: Connection[] }) {
   return (
-    <div className="table-frame" role="region" aria-label="Connections" tabIndex={0}>
+    <div className="table-frame" role="region" aria-label="All connections" tabIndex={0}>
       <table className="list">
         <thead>
           <tr>

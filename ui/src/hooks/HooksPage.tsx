@@ -80,7 +80,7 @@ interface ListProps {
 
 function List({ all, onOpen, onAsk }: ListProps) {
   return (
-    <div className="table-frame" role="region" aria-label="Webhooks" tabIndex={0}>
+    <div className="table-frame" role="region" aria-label="All webhooks" tabIndex={0}>
       <table className="list">
         <thead>
           <tr>
