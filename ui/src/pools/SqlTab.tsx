@@ -86,7 +86,7 @@ export function SqlTab({ pool }: { pool: string }) {
           <span className="muted pools-sql-hint">Runs what is marked, or the statement under the cursor. Ctrl+Enter</span>
           {past.length > 0 && (
             <Menu
-              label="Earlier statements"
+              label="History of statements"
               items={past}
               trigger={
                 <>
