@@ -26,6 +26,8 @@ const MASKS = [
   [/(in )?\d+ (second|minute|hour|day)s?( ago)?|\bnow\b|yesterday|tomorrow/g, "WHEN"],
   [/\d[\d.,]*( \d+)? ?(µs|ms|s|min|h|d|KB|kB|MB|B|bytes)\b( \d+ (s|min|h)\b)?/g, "SIZE"],
   [/-?\d[\d.,]*/g, "#"],
+  // What looks like a number is quoted, which ids do by chance.
+  [/"(ID|#)"/g, "$1"],
 ];
 
 /** The accessibility tree of an element, without what varies. */

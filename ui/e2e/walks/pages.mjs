@@ -94,7 +94,7 @@ const WORKSPACE = [
   ["workspace-run", "run", ({ jobRuns }) => `/jobs/${jobRuns.at(-1).job}/runs/${jobRuns.at(-1).run}`],
   ["workspace-run-failed", "run", ({ jobRuns }) => `/jobs/${jobRuns[0].job}/runs/${jobRuns[0].run}`],
   ["workspace-tokens", "tokens", () => "/settings/tokens"],
-  ["workspace-nothing-here", "unknown", () => "/no/such/page"],
+  ["workspace-nothing-here", "unknown", () => "/jobs/none"],
 ];
 
 const SOURCE = join(import.meta.dirname, "../../src");
