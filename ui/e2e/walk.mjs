@@ -13,6 +13,9 @@ import { chromium } from "playwright-core";
 
 import { PICTURES, startProgram } from "./walker.mjs";
 
+/** How long every answer is held back; a walk that passes only on a fast machine is found so. */
+const LATENCY_MS = Number(process.env.LOOPWRIGHT_TEST_LATENCY_MS ?? 0);
+
 const wanted = process.argv[2] ?? "";
 const files = (await readdir(join(import.meta.dirname, "walks"))).filter((name) => name.endsWith(".mjs")).sort();
 const walks = await Promise.all(files.map((name) => import(`./walks/${name}`)));
@@ -51,6 +54,7 @@ async function walk(steps, settings, goesOn = false) {
   });
   await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: url });
   const page = await context.newPage();
+  if (LATENCY_MS > 0) await delay(page, LATENCY_MS);
   const errors = [];
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("pageerror", (error) => errors.push(String(error)));
@@ -73,4 +77,10 @@ async function walk(steps, settings, goesOn = false) {
   }
   await context.close();
   await stop();
+}
+
+async function delay(page, latency) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  await session.send("Network.emulateNetworkConditions", { offline: false, latency, downloadThroughput: -1, uploadThroughput: -1 });
 }

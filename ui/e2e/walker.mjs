@@ -95,6 +95,12 @@ export async function pushThreeRows(url) {
   await call(url, "POST", `${jobs}${job.id}`);
 }
 
+/** Waits for that many elements; more fail the walk. */
+export async function exactly(count, elements) {
+  await elements.nth(count - 1).waitFor();
+  assert.equal(await elements.count(), count);
+}
+
 /** Fails if axe-core finds anything on the page; `rules` are those that count, if not all do. */
 export async function accessible(page, where, rules) {
   if (!(await page.evaluate(() => "axe" in window))) await page.addScriptTag({ path: AXE });

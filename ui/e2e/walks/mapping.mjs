@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 
+import { until } from "../filling.mjs";
 import { KEY, accessible, call, pictures, signIn } from "../walker.mjs";
 
 export const title = "values are mapped";
@@ -18,11 +19,9 @@ const FLOW = {
 };
 
 const field = (page) => page.getByRole("complementary", { name: "Settings of the module" }).getByRole("textbox", { name: "Text" });
-/** The template, as the server has it once the draft is stored. */
-async function stored(page, url) {
-  await page.getByRole("toolbar", { name: "Flow" }).getByRole("button", { name: "Saved", exact: true }).waitFor();
-  return (await call(url, "GET", "/api/v1/flows/orders/document")).document.flow.at(-1).mapper.value;
-}
+/** Waits until the server has the template, which the editor stores by itself. */
+const stored = (url, template) =>
+  until(`${template} is stored`, async () => (await call(url, "GET", "/api/v1/flows/orders/document")).document.flow.at(-1).mapper.value === template);
 const result = (page, text) => page.locator(".result").getByText(text, { exact: true }).waitFor();
 
 export const steps = [
@@ -51,7 +50,7 @@ export const steps = [
       await dialog.getByLabel("Bundle of module 1").fill('{"order": "pasted"');
       await accessible(page, "the dialog for a sample");
       await pictures(page, "mapping-sample");
-      assert.equal(await dialog.getByRole("button", { name: "Use this sample" }).isDisabled(), true);
+      await dialog.getByRole("button", { name: "Use this sample", disabled: true }).waitFor();
       await dialog.getByLabel("Bundle of module 1").fill('{"order": "pasted"}');
       await dialog.getByRole("button", { name: "Use this sample" }).click();
       await result(page, "pasted");
@@ -83,11 +82,11 @@ export const steps = [
       await page.keyboard.press("Enter");
       await page.keyboard.type("}}!");
       await result(page, "To Köln!");
-      assert.equal(await stored(page, url), "To {{1.customer.city}}!");
+      await stored(url, "To {{1.customer.city}}!");
       // A pill is one letter to the cursor, and to the key that deletes.
       await page.keyboard.press("ArrowLeft");
       await page.keyboard.press("Backspace");
-      assert.equal(await stored(page, url), "To !");
+      await stored(url, "To !");
     },
   ],
   [
@@ -99,7 +98,7 @@ export const steps = [
       await pictures(page, "mapping-mistake");
       await page.getByRole("button", { name: "Write ;" }).click();
       await result(page, "large");
-      assert.equal(await stored(page, url), '{{if(1.total > 1000; "large"; "small")}}');
+      await stored(url, '{{if(1.total > 1000; "large"; "small")}}');
     },
   ],
   [
@@ -113,7 +112,7 @@ export const steps = [
       await page.getByRole("button", { name: "Unfold customer" }).click();
       await page.getByRole("button", { name: "city", exact: true }).click();
       await result(page, "KÖLN");
-      assert.equal(await stored(page, url), "{{upper(1.customer.city)}}");
+      await stored(url, "{{upper(1.customer.city)}}");
       await page.getByRole("tab", { name: "Keywords" }).click();
       await accessible(page, "keywords and operators");
       await pictures(page, "mapping-keywords");
@@ -121,7 +120,7 @@ export const steps = [
       await field(page).fill("at: ");
       await page.getByRole("button", { name: "order", exact: true }).dragTo(field(page), { targetPosition: { x: 200, y: 12 } });
       await result(page, "at: 4711");
-      assert.equal(await stored(page, url), "at: {{1.order}}");
+      await stored(url, "at: {{1.order}}");
     },
   ],
   [

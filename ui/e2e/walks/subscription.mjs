@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 
 import { MODEL, SETTINGS, history, setClock, startReceiver, until } from "../filling.mjs";
-import { accessible, call, pictures, signIn } from "../walker.mjs";
+import { accessible, call, exactly, pictures, signIn } from "../walker.mjs";
 
 export const title = "a subscription, from its trigger to a replay";
 export const settings = SETTINGS;
@@ -86,7 +86,7 @@ export const steps = [
       assert.deepEqual(offsets(calls), [1, 2]);
       await figure(page, "Delivered", /^2$/);
       await figure(page, "Lag", "up to date");
-      assert.equal(await page.getByRole("cell", { name: "Delivered", exact: true }).count(), 2);
+      await exactly(2, page.getByRole("cell", { name: "Delivered", exact: true }));
       await pictures(page, "subscription-delivered");
     },
   ],
@@ -96,7 +96,7 @@ export const steps = [
       await page.getByRole("tab", { name: "Settings" }).click();
       await page.getByRole("link", { name: `${MODEL}/LONG_WAIT` }).click();
       await page.getByText("2 fired").waitFor();
-      assert.equal(await page.getByRole("row").filter({ hasText: "Approve Purchase Order for payment" }).count(), 2);
+      await exactly(2, page.getByRole("row").filter({ hasText: "Approve Purchase Order for payment" }));
       await page.goBack();
     },
   ],

@@ -278,7 +278,7 @@ export const steps = [
       await page.keyboard.press("Shift+Home");
       await page.getByRole("button", { name: "Execute" }).click();
       for (const cell of [/^4711$/, /^47;12$/, /^2026-02-28/]) await page.getByRole("cell", { name: cell }).first().waitFor();
-      assert.equal(await page.getByRole("columnheader", { name: /Order ID/ }).count(), 1);
+      await exactly(1, page.getByRole("columnheader", { name: /Order ID/ }));
       await accessible(page, "rows in the SQL editor");
       await pictures(page, "sql-rows");
     },
