@@ -10,9 +10,14 @@ use crate::{demo, ui};
 /// Builds everything, starts the program and lets Playwright walk through it.
 /// Any error on the browser's console fails the walk.
 ///
-/// A long run compares what each page tells people who do not see it, too.
+/// A long run compares what each page tells people who do not see it, too, and
+/// walks once more with answers that come late, as they do from afar.
 pub(crate) fn run(long: bool) -> Result<()> {
-    chore("e2e", &[], if long { &[("LOOPWRIGHT_TEST_SNAPSHOTS", "compare")] } else { &[] })
+    if !long {
+        return chore("e2e", &[], &[]);
+    }
+    chore("e2e", &[], &[("LOOPWRIGHT_TEST_SNAPSHOTS", "compare")])?;
+    chore("e2e", &[], &[("LOOPWRIGHT_TEST_LATENCY_MS", "300")])
 }
 
 /// Measures the UI in a browser.

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { KEY, accessible, call, pictures, signIn } from "../walker.mjs";
+import { KEY, accessible, call, exactly, pictures, signIn } from "../walker.mjs";
 
 export const title = "requests become rows, from nothing";
 // The host of the tutorial stands for this program, so the addresses are the very same.

@@ -154,10 +154,14 @@ function useOthers(store: EditorStore, shown: DocumentShown): void {
       store.subscribe((now, before) => {
         if (now.revision === before.revision) return;
         const { flow, stored, revision } = now;
-        queries.setQueryData<DocumentShown>(["flow", flow, "document"], (old) =>
-          old === undefined || revision === null ? old : { ...old, document: stored, revision },
-        );
-        void queries.invalidateQueries({ queryKey: ["flow", flow], exact: true });
+        const queryKey = ["flow", flow, "document"];
+        // An answer that is still on its way may be of before, and would look like somebody's change.
+        void queries.cancelQueries({ queryKey }).then(() => {
+          if (store.getState().revision !== revision) return;
+          queries.setQueryData<DocumentShown>(queryKey, (old) => (old === undefined || revision === null ? old : { ...old, document: stored, revision }));
+          void queries.invalidateQueries({ queryKey: ["flow", flow], exact: true });
+          void queries.invalidateQueries({ queryKey });
+        });
       }),
     [store, queries],
   );
