@@ -309,6 +309,10 @@ pub struct Anomaly {
 pub struct Action {
     /// Its id.
     pub id: Spanned<String>,
+    /// What people read of it.
+    pub about: About,
+    /// The key of the action flow that does it.
+    pub flow: Option<String>,
     /// For which records.
     pub records: Vec<Spanned<String>>,
     /// Under which conditions.

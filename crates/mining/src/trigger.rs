@@ -159,24 +159,26 @@ pub fn check_model(
     Ok(Published { records, triggers, open })
 }
 
-/// What a trigger stands on.
-struct Stand<'a> {
-    record: String,
-    target: Grain,
+/// What a trigger or an action stands on.
+pub(crate) struct Stand<'a> {
+    pub(crate) record: String,
+    pub(crate) target: Grain,
     fields: Vec<FieldView>,
-    values: Vec<Node>,
+    /// The identifier, then what is shown.
+    pub(crate) values: Vec<Node>,
     /// What says where the instances are and what they are called.
     place: [String; 2],
     /// Conditions that every instance satisfies.
-    filter_ids: &'a [Spanned<String>],
+    pub(crate) filter_ids: &'a [Spanned<String>],
 }
 
-struct Checking<'a> {
-    id: &'a str,
-    model: &'a KnowledgeModel,
-    data_model: &'a DataModel,
-    catalog: &'a Arc<Catalog>,
-    vocabulary: &'a Vocabulary,
+/// Parts of a model that are held against a data model.
+pub(crate) struct Checking<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) model: &'a KnowledgeModel,
+    pub(crate) data_model: &'a DataModel,
+    pub(crate) catalog: &'a Arc<Catalog>,
+    pub(crate) vocabulary: &'a Vocabulary,
 }
 
 impl Checking<'_> {
@@ -245,7 +247,7 @@ impl Checking<'_> {
     }
 
     /// Checks filters, and those that they refer to, and brings them to a table.
-    fn selection(
+    pub(crate) fn selection(
         &self,
         checker: &mut Checker<'_>,
         target: Grain,
@@ -279,9 +281,15 @@ impl Checking<'_> {
         Ok((selection, logic))
     }
 
-    /// Stands a trigger on a record: its instances, and what is shown of them.
-    fn stand(&self, checker: &mut Checker<'_>, text: &TriggerText, path: &str) -> Result<Stand<'_>, Error> {
-        let record = self.find_record(path, &text.record)?;
+    /// Stands on a record: its instances, and what is shown of them.
+    pub(crate) fn stand(
+        &self,
+        checker: &mut Checker<'_>,
+        record: &Spanned<String>,
+        shown: &[Spanned<String>],
+        path: &str,
+    ) -> Result<Stand<'_>, Error> {
+        let record = self.find_record(path, record)?;
         let target = self.target(checker, record, path)?;
         let record_path = format!("records.{}", record.id.value);
         let mut fields = Vec::new();
@@ -289,7 +297,7 @@ impl Checking<'_> {
         let (field, node) = self.field(checker, target, &record_path, &record.identifier, true)?;
         fields.push(field);
         values.push(node);
-        for output in &text.outputs {
+        for output in shown {
             let found =
                 record.all_attributes().find(|attribute| attribute.id.value.eq_ignore_ascii_case(&output.value));
             let attribute = found.ok_or_else(|| {
@@ -347,8 +355,11 @@ impl Checking<'_> {
         let path = format!("triggers.{}", text.id.value);
         let mut checker = Checker::new(self.catalog.clone(), self.vocabulary);
         let on_model = text.record.value.eq_ignore_ascii_case(MODEL) && self.model.record(MODEL).is_none();
-        let stand =
-            if on_model { self.stand_on_model(&mut checker, text) } else { self.stand(&mut checker, text, &path) };
+        let stand = if on_model {
+            self.stand_on_model(&mut checker, text)
+        } else {
+            self.stand(&mut checker, &text.record, &text.outputs, &path)
+        };
         let Stand { record, target, fields, values, place, filter_ids } = stand?;
         let ids = filter_ids.iter().chain(&text.filter_ids).collect();
         if text.item_limit == 0 {

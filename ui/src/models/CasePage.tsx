@@ -6,6 +6,7 @@ import { Page } from "../kit/Page";
 import { Read } from "../kit/Read";
 import { duration, When } from "../kit/When";
 import { models } from "./api";
+import { CaseActions } from "./CaseActions";
 import { useModelName } from "./useModelName";
 import "./models.css";
 
@@ -47,6 +48,8 @@ export default function CasePage() {
                   ))}
                 </ol>
               </section>
+              <div>
+              <CaseActions actions={shown.actions} />
               <section aria-label="Signals">
                 <h2 className="models-head">Signals</h2>
                 {shown.signals.length === 0 && <p className="muted">None was sent for this case.</p>}
@@ -69,6 +72,7 @@ export default function CasePage() {
                   </p>
                 ))}
               </section>
+              </div>
             </div>
           </>
         )}

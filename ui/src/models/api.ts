@@ -14,6 +14,7 @@ export type Activities = Of<"Activities">;
 export type Throughput = Of<"Throughput">;
 export type Case = Of<"Case">;
 export type CaseShown = Of<"CaseShown">;
+export type CaseAction = Of<"CaseAction">;
 export type Why = Of<"Why">;
 export type Signal = Of<"SignalShown">;
 

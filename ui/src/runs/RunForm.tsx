@@ -10,14 +10,16 @@ import { writeJson } from "../api/exact";
 
 interface Props {
   schema: FormSchema;
+  /** What is known of its fields already. */
+  known?: Record<string, unknown>;
   /** Starts the run; what it throws is shown here. */
   onStart: (input: Record<string, unknown>) => Promise<void>;
   onCancel?: () => void;
   startName?: string;
 }
 
-export function RunForm({ schema, onStart, onCancel, startName = "Run" }: Props) {
-  const [texts, setTexts] = useState(() => begun(schema));
+export function RunForm({ schema, known, onStart, onCancel, startName = "Run" }: Props) {
+  const [texts, setTexts] = useState(() => begun(schema, known));
   const [wrong, setWrong] = useState<Record<string, string>>({});
   const [failure, setFailure] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);

@@ -45,9 +45,9 @@ export function optionsOf(schema: FormSchema): { value: unknown; name: string }[
 
 export const fieldsOf = (schema: FormSchema): [string, FormSchema][] => Object.entries(schema.properties ?? {});
 
-/** What stands in the fields at first: the defaults. */
-export function begun(schema: FormSchema): Record<string, string> {
-  return Object.fromEntries(fieldsOf(schema).map(([name, field]) => [name, typed(field, field.default)]));
+/** What stands in the fields at first: what is known already, else the defaults. */
+export function begun(schema: FormSchema, known: Record<string, unknown> = {}): Record<string, string> {
+  return Object.fromEntries(fieldsOf(schema).map(([name, field]) => [name, typed(field, known[name] ?? field.default)]));
 }
 
 function typed(schema: FormSchema, value: unknown): string {
@@ -55,8 +55,15 @@ function typed(schema: FormSchema, value: unknown): string {
   const control = controlOf(schema);
   if (control === "json") return writeJson(value, 2);
   if (control === "choice") return writeJson(value);
-  if (control === "moment" && typeof value === "string") return value.slice(0, 16);
+  if (control === "moment" && typeof value === "string") return inZone(value);
   return String(value);
+}
+
+/** A moment as fields for it have it: in the reader's zone, which they do not name. */
+function inZone(moment: string): string {
+  const at = new Date(moment);
+  if (Number.isNaN(at.getTime())) return "";
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 export type Filled = { input: Record<string, unknown> } | { wrong: Record<string, string> };
@@ -75,7 +82,8 @@ export function filled(schema: FormSchema, texts: Record<string, string>): Fille
     if (control === "yes-no") input[name] = text === "true";
     else if (control === "number") {
       if (Number.isNaN(Number(text))) wrong[name] = "This is not a number.";
-      else input[name] = Number(text);
+      // Long ids are numbers too, and keep their digits.
+      else input[name] = /^-?\d+$/.test(text) ? readJson(text.replace(/^(-?)0+(?=\d)/, "$1")) : Number(text);
     } else if (control === "moment") input[name] = Number.isNaN(Date.parse(text)) ? text : new Date(text).toISOString();
     else if (control === "json" || control === "choice") {
       try {

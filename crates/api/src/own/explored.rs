@@ -142,6 +142,29 @@ pub(super) struct CaseShown {
     events: Vec<CaseEvent>,
     instances: Vec<Instance>,
     signals: Vec<CaseSignal>,
+    /// What the knowledge model says can be done about it.
+    actions: Vec<CaseAction>,
+}
+
+/// An action of the knowledge model, filled for a record instance of the case.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct CaseAction {
+    id: String,
+    name: String,
+    #[schema(required = true)]
+    description: Option<String>,
+    /// The key of the action flow that does it; `GET /flows/{flow}/form` asks
+    /// for what `inputs` do not fill.
+    #[schema(required = true)]
+    flow: Option<String>,
+    record: String,
+    identifier: String,
+    /// What the flow is given, by the names of its inputs.
+    #[schema(value_type = Object)]
+    inputs: Map<String, Value>,
+    /// Whether its conditions hold now.
+    applies: bool,
 }
 
 /// An event of a case.
@@ -400,7 +423,24 @@ impl CaseShown {
             events: events.collect(),
             instances: instances.collect(),
             signals,
+            actions: view.actions.into_iter().map(CaseAction::from).collect(),
             variant: view.variant,
+        }
+    }
+}
+
+impl From<found::CaseAction> for CaseAction {
+    fn from(action: found::CaseAction) -> Self {
+        let inputs = action.inputs.into_iter().map(|(name, value)| (name, value.to_json()));
+        CaseAction {
+            id: action.id,
+            name: action.name,
+            description: action.description,
+            flow: action.flow,
+            record: action.record,
+            identifier: action.identifier,
+            inputs: inputs.collect(),
+            applies: action.applies,
         }
     }
 }

@@ -220,7 +220,8 @@ async fn the_process_is_drawn_and_told() {
                   "change": null,
                   "causes": []
                 }
-              ]
+              ],
+              "actions": []
             }
         "#]],
     );

@@ -75,7 +75,7 @@ async fn a_template_is_tried_and_a_mistake_is_an_answer() {
     check(json!({"template": "{{uper(2.order)}}", "bundles": bundles}), expect![[r#"200 {"error":{"message":"function \"uper\" does not exist, perhaps upper(text) is meant","start":2,"end":6,"fix":"upper"}}"#]]).await;
     check(
         json!({"template": "{{split(2.order)}}", "bundles": bundles}),
-        expect![[r#"200 {"error":{"message":"split(text; separator) was given 1 arguments","start":2,"end":7}}"#]],
+        expect![[r#"200 {"error":{"message":"split(text; separator) was given 1 argument","start":2,"end":7}}"#]],
     )
     .await;
     check(

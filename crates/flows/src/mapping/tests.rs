@@ -189,7 +189,7 @@ fn problems_tell_their_place_and_the_fix() {
         "{{last(1.rows).id}}",
         expect![[r#"error: a path cannot follow a call; use get(call; "path") (at position 15)"#]],
     );
-    check("{{split(1.text)}}", expect!["error: split(text; separator) was given 1 arguments (at position 3)"]);
+    check("{{split(1.text)}}", expect!["error: split(text; separator) was given 1 argument (at position 3)"]);
     check("{{lower(\u{201c}x\u{201d})}}", expect![[r#"error: “ is a typographic quote, use " (at position 9)"#]]);
 }
 

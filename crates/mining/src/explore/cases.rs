@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::Timestamp;
 
+use super::actions::CaseAction;
 use super::slice::{Slice, column_of, text};
 use super::variants::variant_id;
 use crate::Error;
@@ -80,6 +81,8 @@ pub struct CaseView {
     pub cases: u64,
     /// What triggers know of the case; empty for a draft.
     pub instances: Vec<Instance>,
+    /// What can be done about it; empty for a draft.
+    pub actions: Vec<CaseAction>,
 }
 
 /// An event of a case.
@@ -198,6 +201,7 @@ pub(crate) fn show(log: &Arc<EventLog>, slice: &Slice, id: &str) -> Result<CaseV
         variant_cases: slice.traces().filter(|other| other.steps == trace.steps).count() as u64,
         cases: slice.cases.len() as u64,
         instances: Vec::new(),
+        actions: Vec::new(),
     })
 }
 

@@ -23,6 +23,7 @@ mod durations;
 mod map;
 mod variants;
 mod cases;
+mod actions;
 mod activities;
 mod histogram;
 mod conformance;
@@ -30,6 +31,7 @@ mod verbs;
 mod why;
 
 pub use activities::{ActivityFigures, Rework};
+pub use actions::CaseAction;
 pub use cases::{CaseEvent, CaseOrder, CaseRow, CaseView, CasesPage, Instance};
 pub use conformance::{Allowed, AllowedFlow, Conformance, Deviation, DeviationKind};
 pub use durations::{Durations, linear_quantile, pql_quantile};

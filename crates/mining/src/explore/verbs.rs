@@ -15,6 +15,7 @@ use crate::trigger::check_model;
 use crate::versions::Which;
 use crate::{Error, tables};
 
+use super::actions;
 use super::activities::{self, Rework};
 use super::cases::{self, CaseOrder, CaseView, CasesPage, Instance};
 use super::conformance::{self, Allowed, Conformance};
@@ -57,7 +58,8 @@ impl Mining {
         self.on_slice(model, wanted, list).await
     }
 
-    /// Shows a case with its events and what triggers know of it.
+    /// Shows a case with its events, what triggers know of it and what can be
+    /// done about it.
     pub async fn case(&self, model: &str, case: &str) -> Result<CaseView, Error> {
         let id = case.to_owned();
         let found = self.on_slice(model, Wanted::default(), move |ground, slice| {
@@ -73,6 +75,13 @@ impl Mining {
         };
         let data_model = self.data_models.find(&data_model.to_string()).await?;
         let published = check_model(model, &ground.model, &data_model, ground.log.catalog())?;
+        let id = model.to_owned();
+        let (ground, actions) = blocking(move || {
+            let actions = actions::list(&id, &ground, &data_model, number)?;
+            Ok::<_, Error>((ground, actions))
+        })
+        .await?;
+        view.actions = actions;
         let id = model.to_owned();
         view.instances = self
             .desk

@@ -153,8 +153,15 @@ fn action(reading: &mut Reading, object: Object<'_>, off: &mut Off) -> Option<Ac
             let name = reading.needed(object, "name");
             Some((name?, reading.needed(object, "attribute")?))
         });
-        let records = reading.texts(object, "records");
-        Some(Action { id, records, filters: reading.texts(object, "filters"), inputs })
+        let about = about(reading, object, &format!("actions.{}", id.value));
+        Some(Action {
+            id,
+            about,
+            flow: reading.word(object, "skillKey"),
+            records: reading.texts(object, "records"),
+            filters: reading.texts(object, "filters"),
+            inputs,
+        })
     })
 }
 

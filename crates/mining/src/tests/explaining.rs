@@ -238,6 +238,48 @@ async fn a_case_is_shown_with_all_its_columns() {
     expect![[r#"there is no case "4" with events"#]].assert_eq(&unknown.to_string());
 }
 
+/// What can be done about a case, as text.
+async fn actions(house: &House, case: &str) -> String {
+    let view = house.mining().case("p.orders", case).await.expect("it has events");
+    let mut text = String::new();
+    for action in view.actions {
+        let inputs: Vec<String> = action.inputs.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let flow = action.flow.as_deref().unwrap_or("no flow");
+        let (name, record, identifier) = (&action.name, &action.record, &action.identifier);
+        text += &format!("{name} by {flow}, {record} {identifier}: {} {}\n", inputs.join(", "), action.applies);
+    }
+    text
+}
+
+#[tokio::test]
+async fn actions_are_filled_with_what_is_known_of_the_case() {
+    let house = house().await;
+    let with_actions = format!(
+        "{MODEL}{}",
+        r#"
+actions:
+  - { id: REMIND, displayName: Remind somebody, skillKey: remind, records: [ORDER], filters: [WAITS],
+      inputs: [ { name: order, attribute: ID }, { name: since, attribute: ORDER.SINCE } ] }
+  - { id: NOTE, records: [ORDER] }
+"#
+    );
+    house.mining().put_draft(&actor(), "p", &with_actions).await.expect("a draft");
+    assert_eq!(actions(&house, "2").await, "", "nothing can be done by a draft");
+    house.mining().publish(&actor(), "p.orders").await.expect("it fits");
+    expect![[r"
+        Remind somebody by remind, ORDER 2: order = 2, since = 2026-03-02T10:00:00.000Z false
+        NOTE by no flow, ORDER 2:  true
+    "]]
+    .assert_eq(&actions(&house, "2").await);
+    // Only time has passed.
+    house.set_clock("p.orders", "2026-03-09 09:00").await;
+    expect![[r"
+        Remind somebody by remind, ORDER 2: order = 2, since = 2026-03-02T10:00:00.000Z true
+        NOTE by no flow, ORDER 2:  true
+    "]]
+    .assert_eq(&actions(&house, "2").await);
+}
+
 #[tokio::test]
 async fn a_question_is_about_some_cases() {
     let house = house().await;

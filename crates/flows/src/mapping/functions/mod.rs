@@ -164,7 +164,12 @@ impl Function {
     ) -> Result<Value, Problem> {
         let problem = |text| Problem { at: place, text };
         if arguments.len() < self.arguments_min || arguments.len() > self.arguments_max {
-            return Err(problem(format!("{} was given {} arguments", self.signature, arguments.len())));
+            let given = match arguments.len() {
+                0 => "nothing".to_owned(),
+                1 => "1 argument".to_owned(),
+                many => format!("{many} arguments"),
+            };
+            return Err(problem(format!("{} was given {given}", self.signature)));
         }
         match self.body {
             Body::Expressions(body) => body(arguments, around),

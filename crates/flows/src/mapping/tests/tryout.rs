@@ -60,7 +60,7 @@ fn a_mistake_is_an_answer_with_its_place() {
     check("{{2.n + }}", expect![[r#"}} (8 to 10): a value is missing before "}}""#]]);
     check("{{2.n", expect![[r#"{{2.n (0 to 5): the expression is not closed by "}}"; put {{2.n}}"#]]);
     check("{{\"abc}}", expect![[r#""abc}} (2 to 8): the text that begins here is not closed by ""#]]);
-    check("x {{split(2.text)}}", expect!["split (4 to 9): split(text; separator) was given 1 arguments"]);
+    check("x {{split(2.text)}}", expect!["split (4 to 9): split(text; separator) was given 1 argument"]);
     check("{{formatDate(\"soon\"; \"YYYY\")}}", expect![[r#"formatDate (2 to 12): formatDate: "soon" is not a date"#]]);
     check("{{2.n # 3}}", expect![[r##"# (6 to 7): "#" has no meaning inside an expression"##]]);
 }
