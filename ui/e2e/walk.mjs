@@ -56,7 +56,7 @@ async function walk(steps, settings, goesOn = false) {
   const page = await context.newPage();
   if (LATENCY_MS > 0) await delay(page, LATENCY_MS);
   const errors = [];
-  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  page.on("console", (message) => message.type() === "error" && errors.push(`${message.text()} (${message.location().url})`));
   page.on("pageerror", (error) => errors.push(String(error)));
   /** What steps tell the ones after them. */
   const memory = {};

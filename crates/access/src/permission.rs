@@ -22,6 +22,8 @@ pub enum Permission {
     UsePackage,
     /// Change and publish what is in a package.
     EditPackage,
+    /// Start published flows by hand, and answer what they ask.
+    RunFlows,
     /// Make, change and remove subscriptions to a package's triggers.
     ManageSubscriptions,
     /// Make pools.
@@ -36,13 +38,14 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission, in the order in which a table shows them.
-    pub const ALL: [Permission; 11] = [
+    pub const ALL: [Permission; 12] = [
         Permission::UsePool,
         Permission::AdminPool,
         Permission::DataPush,
         Permission::ContinuousDataPush,
         Permission::UsePackage,
         Permission::EditPackage,
+        Permission::RunFlows,
         Permission::ManageSubscriptions,
         Permission::CreatePool,
         Permission::CreatePackage,
@@ -59,6 +62,7 @@ impl Permission {
             Permission::ContinuousDataPush => "continuous-data-push",
             Permission::UsePackage => "use-package",
             Permission::EditPackage => "edit-package",
+            Permission::RunFlows => "run-flows",
             Permission::ManageSubscriptions => "manage-subscriptions",
             Permission::CreatePool => "create-pool",
             Permission::CreatePackage => "create-package",
@@ -82,7 +86,9 @@ impl Permission {
             Permission::UsePackage | Permission::EditPackage | Permission::ManageSubscriptions => {
                 matches!(scope, Scope::Package(_) | Scope::Team)
             }
-            Permission::CreatePool
+            // Flows of several packages share connections and hooks.
+            Permission::RunFlows
+            | Permission::CreatePool
             | Permission::CreatePackage
             | Permission::ManageConnections
             | Permission::ReadAudit => matches!(scope, Scope::Team),
@@ -99,6 +105,7 @@ impl Permission {
             Permission::ContinuousDataPush => &[Permission::ContinuousDataPush, Permission::AdminPool],
             Permission::UsePackage => &[Permission::UsePackage, Permission::EditPackage],
             Permission::EditPackage => &[Permission::EditPackage],
+            Permission::RunFlows => &[Permission::RunFlows, Permission::EditPackage],
             Permission::ManageSubscriptions => &[Permission::ManageSubscriptions, Permission::EditPackage],
             Permission::CreatePool => &[Permission::CreatePool],
             Permission::CreatePackage => &[Permission::CreatePackage],

@@ -85,6 +85,12 @@ pub(crate) async fn use_flows(app: &App, actor: &Actor) -> Result<(), Fault> {
     Ok(app.access.require(actor, Permission::UsePackage, &Scope::Team).await?)
 }
 
+/// Asks for the right to start published flows by hand, and to answer what
+/// they ask.
+pub(crate) async fn run_flows(app: &App, actor: &Actor) -> Result<(), Fault> {
+    Ok(app.access.require(actor, Permission::RunFlows, &Scope::Team).await?)
+}
+
 /// Asks for the right to change, publish and start flows.
 pub(crate) async fn edit_flows(app: &App, actor: &Actor) -> Result<(), Fault> {
     Ok(app.access.require(actor, Permission::EditPackage, &Scope::Team).await?)

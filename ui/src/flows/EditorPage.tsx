@@ -6,6 +6,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { ReactFlowProvider } from "@xyflow/react";
 
 import { ApiError } from "../api/client";
+import { useMay } from "../api/status";
 import { Empty } from "../kit/Empty";
 import { Page } from "../kit/Page";
 import { Problem } from "../kit/Problem";
@@ -38,6 +39,7 @@ function Loaded({ flow }: { flow: string }) {
   const document = useQuery({ queryKey: ["flow", flow, "document"], queryFn: () => readDocument(flow), refetchOnWindowFocus: true });
   const kinds = useQuery({ queryKey: ["modules"], queryFn: listModules, staleTime: Infinity });
   const samples = useQuery({ queryKey: ["flow", flow, "samples"], queryFn: () => readSamples(flow) });
+  const may = useMay();
   const [kept, setKept] = useState<Kept | null | undefined>(undefined);
   useEffect(() => void recall(flow).then(setKept), [flow]);
 
@@ -65,10 +67,10 @@ function Loaded({ flow }: { flow: string }) {
       </Page>
     );
   }
-  if (about.data === undefined || document.data === undefined || kinds.data === undefined || kept === undefined) {
+  if (about.data === undefined || document.data === undefined || kinds.data === undefined || kept === undefined || may === undefined) {
     return <p className="muted page">Loading …</p>;
   }
-  return <Open about={about.data} shown={document.data} kinds={kinds.data} samples={samples.data} kept={kept} />;
+  return <Open about={about.data} shown={document.data} kinds={kinds.data} samples={samples.data} kept={may.editFlows ? kept : null} readonly={!may.editFlows} />;
 }
 
 interface OpenProps {
@@ -77,12 +79,14 @@ interface OpenProps {
   kinds: ModuleKind[];
   samples: Record<number, Sample> | undefined;
   kept: Kept | null;
+  /** Whoever may not change flows looks at them. */
+  readonly: boolean;
 }
 
-function Open({ about, shown, kinds, samples, kept }: OpenProps) {
+function Open({ about, shown, kinds, samples, kept, readonly }: OpenProps) {
   const byName = useMemo(() => new Map(kinds.map((kind) => [kind.name, kind])), [kinds]);
   // The state begins with what was read first; what is read later flows into it below.
-  const [store] = useState(() => begun(about, shown, byName, kept));
+  const [store] = useState(() => begun(about, shown, byName, kept, readonly));
   useSaving(store);
   useOthers(store, shown);
   useEffect(() => store.getState().setKinds(byName), [store, byName]);
@@ -120,11 +124,11 @@ function Open({ about, shown, kinds, samples, kept }: OpenProps) {
  * What this browser kept goes on: its history, and changes that never arrived.
  * What others stored since then comes on top, or is a conflict if both changed.
  */
-function begun(about: FlowWithTexts, shown: DocumentShown, kinds: Map<string, ModuleKind>, kept: Kept | null): EditorStore {
+function begun(about: FlowWithTexts, shown: DocumentShown, kinds: Map<string, ModuleKind>, kept: Kept | null, readonly: boolean): EditorStore {
   const { key: flow } = about;
   const store = createEditor(
     kept === null
-      ? { flow, document: shown.document, revision: shown.revision, kinds }
+      ? { flow, document: shown.document, revision: shown.revision, kinds, readonly }
       : {
           flow,
           document: kept.document,

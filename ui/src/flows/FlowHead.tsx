@@ -19,11 +19,12 @@ type Opened = "publish" | "versions" | "import" | "secrets" | null;
 
 export function FlowHead({ flow }: { flow: FlowShown }) {
   const store = useEditorStore();
+  const readonly = useEditor((editor) => editor.readonly);
   const [open, setOpen] = useState<Opened>(null);
   const close = () => setOpen(null);
   const save = async (format: "json" | "yaml") => {
     try {
-      await storeAll(store);
+      if (!readonly) await storeAll(store);
       const text = await readBlueprint(flow.key, format);
       download(text, `${flow.key}.${format === "json" ? "blueprint.json" : "yaml"}`);
     } catch (error) {
@@ -48,6 +49,7 @@ export function FlowHead({ flow }: { flow: FlowShown }) {
             Paused
           </Chip>
         )}
+        {readonly && <Chip title="Changing flows needs the right “Change flows”. Whoever manages app keys gives it.">You may look</Chip>}
         {flow.switchedOff !== undefined && (
           <Chip tone="bad" title={flow.switchedOff}>
             Switched off
@@ -71,13 +73,15 @@ export function FlowHead({ flow }: { flow: FlowShown }) {
           items={[
             { name: <><Download aria-hidden="true" size={16} /> Export blueprint (JSON)</>, onSelect: () => void save("json") },
             { name: <><Download aria-hidden="true" size={16} /> Export YAML</>, onSelect: () => void save("yaml") },
-            { name: <><Upload aria-hidden="true" size={16} /> Import into this flow</>, onSelect: () => setOpen("import") },
-            { name: <><KeyRound aria-hidden="true" size={16} /> Find secrets</>, onSelect: () => setOpen("secrets") },
+            { name: <><Upload aria-hidden="true" size={16} /> Import into this flow</>, onSelect: () => setOpen("import"), disabled: readonly },
+            { name: <><KeyRound aria-hidden="true" size={16} /> Find secrets</>, onSelect: () => setOpen("secrets"), disabled: readonly },
           ]}
         />
-        <button type="button" className="publish" onClick={() => setOpen("publish")}>
-          {flow.package === undefined ? "Publish" : "Publish package"}
-        </button>
+        {!readonly && (
+          <button type="button" className="publish" onClick={() => setOpen("publish")}>
+            {flow.package === undefined ? "Publish" : "Publish package"}
+          </button>
+        )}
       </div>
       {open === "publish" && <PublishDialog flow={flow} onClose={close} />}
       {open === "versions" && <VersionsDialog flow={flow} onClose={close} />}

@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import { useQuery } from "@tanstack/react-query";
 import { Plus, Upload } from "lucide-react";
 
+import { useMay } from "../api/status";
 import { useAddressValue } from "../kit/address";
 import { Chip, type Tone } from "../kit/Chip";
 import { Empty } from "../kit/Empty";
@@ -28,6 +29,7 @@ const STATES: Record<string, [string, Tone]> = {
 export default function FlowsPage() {
   const flows = useQuery({ queryKey: ["flows"], queryFn: listFlows });
   const runs = useQuery({ queryKey: ["runs", "last of flows"], queryFn: lastRuns });
+  const may = useMay();
   const [text, setText] = useAddressValue("search");
   const [inPackage, setInPackage] = useAddressValue("package");
   const [state, setState] = useAddressValue("state");
@@ -40,7 +42,7 @@ export default function FlowsPage() {
   return (
     <Page
       title="Flows"
-      actions={
+      actions={may?.editFlows === true &&
         <>
           <button type="button" className="with-icon" onClick={() => setOpen("import")}>
             <Upload aria-hidden="true" size={16} /> Import
@@ -57,15 +59,16 @@ export default function FlowsPage() {
           <p>
             A flow starts when something happens, and does what follows from it: calls a program, waits, decides, writes back. Make one from
             scratch or from a template, or import a blueprint.
+            {may?.editFlows === false && " Making flows needs the right “Change flows”; whoever manages app keys gives it."}
           </p>
-          <div className="actions flows-empty">
+          {may?.editFlows === true && <div className="actions flows-empty">
             <button type="button" className="primary" onClick={() => setOpen("new")}>
               New flow
             </button>
             <button type="button" onClick={() => setOpen("import")}>
               Import
             </button>
-          </div>
+          </div>}
         </Empty>
       )}
       {all.length > 0 && (
@@ -110,7 +113,7 @@ export default function FlowsPage() {
               </p>
             </Empty>
           ) : (
-            <FlowTable flows={shown} runs={byFlow} packaged={packages.length > 0} />
+            <FlowTable flows={shown} runs={byFlow} packaged={packages.length > 0} starts={may?.runFlows === true} />
           )}
         </>
       )}
@@ -120,7 +123,15 @@ export default function FlowsPage() {
   );
 }
 
-function FlowTable({ flows, runs, packaged }: { flows: FlowShown[]; runs: Map<string, RunShown[]>; packaged: boolean }) {
+interface TableProps {
+  flows: FlowShown[];
+  runs: Map<string, RunShown[]>;
+  packaged: boolean;
+  /** The reader may start flows by hand. */
+  starts: boolean;
+}
+
+function FlowTable({ flows, runs, packaged, starts }: TableProps) {
   return (
     <div className="table-frame" tabIndex={0} role="region" aria-label="List of flows">
       <table className="list flows-list">
@@ -136,6 +147,11 @@ function FlowTable({ flows, runs, packaged }: { flows: FlowShown[]; runs: Map<st
               Waiting
             </th>
             <th scope="col">Changed</th>
+            {starts && (
+              <th scope="col">
+                <span className="unseen">Start</span>
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>
@@ -169,6 +185,15 @@ function FlowTable({ flows, runs, packaged }: { flows: FlowShown[]; runs: Map<st
               <td>
                 <When at={flow.updatedAt} as="ago" />
               </td>
+              {starts && (
+                <td>
+                  {flow.version !== null && (
+                    <Link href={`/flows/${encodeURIComponent(flow.key)}/run`} className="button flows-start" aria-label={`Run ${flow.name}`}>
+                      Run
+                    </Link>
+                  )}
+                </td>
+              )}
             </tr>
           ))}
         </tbody>

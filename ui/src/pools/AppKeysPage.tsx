@@ -10,6 +10,7 @@ import { ShownOnce } from "../kit/ShownOnce";
 import { useAct } from "../kit/useAct";
 import { When } from "../kit/When";
 import { access, type AppKey } from "./api";
+import { TeamRightsDialog } from "./TeamRightsDialog";
 import "./pools.css";
 
 /** The credentials of programs: made, shown once, revoked. */
@@ -17,6 +18,7 @@ export default function AppKeysPage() {
   const keys = useQuery({ queryKey: ["app-keys"], queryFn: access.keys });
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState<string | null>(null);
+  const [rights, setRights] = useState<AppKey | null>(null);
   const [leaving, setLeaving] = useState<AppKey | null>(null);
   const { act, busy } = useAct("app-keys", "pools");
   const revoke = async (key: AppKey) => {
@@ -33,8 +35,8 @@ export default function AppKeysPage() {
       }
     >
       <p className="pools-lead">
-        A program signs in with an app key. A new key may do nothing until it is given rights, for example under Permissions of a
-        pool.
+        A program or a person signs in with an app key. A new key may do nothing until it is given rights: here, or on the
+        Permissions tab of a pool.
       </p>
       <Read query={keys}>
         {(all) => (
@@ -63,6 +65,11 @@ export default function AppKeysPage() {
                       <When at={key.createdAt} />
                     </td>
                     <td className="pools-small">
+                      {key.revokedAt === null && !key.administrator && (
+                        <button type="button" aria-label={`Rights of ${key.name}`} onClick={() => setRights(key)}>
+                          Rights
+                        </button>
+                      )}{" "}
                       {key.revokedAt === null && (
                         <button type="button" className="grave" aria-label={`Revoke ${key.name}`} onClick={() => setLeaving(key)}>
                           Revoke
@@ -93,6 +100,7 @@ export default function AppKeysPage() {
           onClose={() => setMade(null)}
         />
       )}
+      {rights !== null && <TeamRightsDialog appKey={rights} onClose={() => setRights(null)} />}
       {leaving !== null && (
         <Confirm
           title={`Revoke "${leaving.name}"?`}

@@ -83,10 +83,13 @@ export const access = {
   makeKey: (name: string) => json<Of<"AppKeyMade">>("POST", "/api/v1/app-keys", { name }),
   revokeKey: (id: string) => json<void>("DELETE", `/api/v1/app-keys/${part(id)}`),
   grants: (pool: string) => json<Grant[]>("GET", `/api/v1/permissions?pool=${part(pool)}`),
-  give: async (subject: string, permission: string, pool: string): Promise<void> => {
+  /** What a key holds, wherever. */
+  grantsOf: (subject: string) => json<Grant[]>("GET", `/api/v1/permissions?subject=${part(subject)}`),
+  /** On a pool, or on the team where none is named. */
+  give: async (subject: string, permission: string, pool?: string): Promise<void> => {
     await json<Grant>("POST", "/api/v1/permissions", { subject, permission, pool });
   },
-  take: (subject: string, permission: string, pool: string) =>
+  take: (subject: string, permission: string, pool?: string) =>
     json<void>("POST", "/api/v1/permissions/revoke", { subject, permission, pool }),
 };
 

@@ -16,6 +16,18 @@ export const RIGHTS: Right[] = [
   { id: "continuous-data-push", name: "CONTINUOUS DATA PUSH API", meaning: "Push Parquet files without a job of their own." },
 ];
 
+/** Rights that are not about one pool. */
+export const TEAM_RIGHTS: Right[] = [
+  { id: "use-package", name: "See flows and models", meaning: "Flows, their runs and tasks, knowledge models and their cases." },
+  { id: "run-flows", name: "Run flows", meaning: "Start published flows by their form, and answer tasks." },
+  { id: "edit-package", name: "Change flows and models", meaning: "Change, publish and activate; includes the two above." },
+  { id: "manage-subscriptions", name: "Manage subscriptions", meaning: "Subscribe webhooks to the triggers of models." },
+  { id: "manage-connections", name: "Manage connections", meaning: "Make and change connections, with their secrets." },
+  { id: "create-pool", name: "Make pools", meaning: "And do everything with the pools that it made." },
+  { id: "create-package", name: "Make packages", meaning: "For knowledge models and flows." },
+  { id: "read-audit", name: "Read the audit trail", meaning: "Who changed what, and when." },
+];
+
 export interface GridRow {
   subject: string;
   name: string;

@@ -4,6 +4,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Cable, Database, House, Inbox, KeyRound, ListChecks, LogOut, Network, Radio, Workflow, type LucideIcon } from "lucide-react";
 
 import { ApiError } from "../api/client";
+import { useMay } from "../api/status";
 import { useLiveQueries } from "../api/stream";
 import { Home } from "../home/Home";
 import { Empty } from "../kit/Empty";
@@ -33,6 +34,7 @@ const TOPICS = ["runs", "flows", "push-jobs", "models", "subscriptions", "tasks"
 export function App() {
   const [signedIn, setSignedIn] = useState(authorization() !== null);
   const queries = useQueryClient();
+  const [, go] = useLocation();
 
   const leave = useCallback(() => {
     signOut();
@@ -70,7 +72,13 @@ export function App() {
       <a className="skip" href="#content">
         Skip to the content
       </a>
-      <Rail onLeave={leave} />
+      <Rail
+        onLeave={() => {
+          leave();
+          // Who comes next may not see what this page is about.
+          go("/");
+        }}
+      />
       <main id="content" tabIndex={-1}>
         <Pages onRefused={leave} />
       </main>
@@ -89,6 +97,7 @@ function Brand() {
 }
 
 function Rail({ onLeave }: { onLeave: () => void }) {
+  const may = useMay();
   const [here] = useLocation();
   const tasks = useQuery({ queryKey: ["tasks", "open"], queryFn: () => listTasks(false) });
   const asked = tasks.data?.length ?? 0;
@@ -113,10 +122,12 @@ function Rail({ onLeave }: { onLeave: () => void }) {
         })}
       </nav>
       <div className="rail-end">
-        <Link href="/app-keys" className="rail-link" title="App keys">
-          <KeyRound aria-hidden="true" size={16} />
-          <span>App keys</span>
-        </Link>
+        {may?.administrate === true && (
+          <Link href="/app-keys" className="rail-link" title="App keys">
+            <KeyRound aria-hidden="true" size={16} />
+            <span>App keys</span>
+          </Link>
+        )}
         <button type="button" className="rail-link" onClick={onLeave} title="Sign out">
           <LogOut aria-hidden="true" size={16} />
           <span>Sign out</span>

@@ -48,7 +48,9 @@ pub(super) struct Me {
 struct May {
     /// See flows, their runs and tasks.
     use_flows: bool,
-    /// Change, publish and start flows.
+    /// Start published flows, and answer their tasks.
+    run_flows: bool,
+    /// Change and publish flows.
     edit_flows: bool,
     /// Make and change connections.
     manage_connections: bool,
@@ -61,6 +63,7 @@ pub(super) async fn me(State(app): State<App>, Caller(actor): Caller) -> Result<
     let may = async |right| app.access.may(&actor, right, &Scope::Team).await;
     let may = May {
         use_flows: may(Permission::UsePackage).await?,
+        run_flows: may(Permission::RunFlows).await?,
         edit_flows: may(Permission::EditPackage).await?,
         manage_connections: may(Permission::ManageConnections).await?,
         administrate: actor.administrator,

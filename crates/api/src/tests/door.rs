@@ -211,6 +211,7 @@ async fn the_home_page_gets_its_figures() {
               "administrator": true,
               "may": {
                 "useFlows": true,
+                "runFlows": true,
                 "editFlows": true,
                 "manageConnections": true,
                 "administrate": true

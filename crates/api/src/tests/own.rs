@@ -333,7 +333,7 @@ async fn a_permission_opens_one_pool_and_nothing_else() {
               "type": "urn:loopwright:problem:permission-unknown",
               "title": "Bad Request",
               "status": 400,
-              "detail": "\"use-everything\" is not a permission: use-pool, admin-pool, data-push, continuous-data-push, use-package, edit-package, manage-subscriptions, create-pool, create-package, manage-connections, read-audit are",
+              "detail": "\"use-everything\" is not a permission: use-pool, admin-pool, data-push, continuous-data-push, use-package, edit-package, run-flows, manage-subscriptions, create-pool, create-package, manage-connections, read-audit are",
               "instance": "<1>",
               "code": "permission-unknown",
               "attribute": "permission"

@@ -1,10 +1,12 @@
 // The bar below the canvas: run once, when it runs, and what is done most.
 
 import { useEffect, useState } from "react";
+import { Link } from "wouter";
 import { useReactFlow } from "@xyflow/react";
 import { useQueryClient } from "@tanstack/react-query";
 import { AlignHorizontalDistributeCenter, Check, Clock, CloudUpload, LoaderCircle, Maximize, Play, Redo2, Search, Square, StickyNote, TriangleAlert, Undo2 } from "lucide-react";
 
+import { useMay } from "../../api/status";
 import { Chip } from "../../kit/Chip";
 import { say, warn } from "../../kit/toasts";
 import { activate, deactivate, type FlowShown } from "../api";
@@ -23,7 +25,7 @@ import { useEditor, useEditorStore } from "./store";
 export function Toolbar({ flow }: { flow: FlowShown }) {
   return (
     <div className="toolbar" role="toolbar" aria-label="Flow">
-      <RunOnceButton flow={flow.key} />
+      <Start flow={flow} />
       {flow.version !== null && (
         <Chip tone="published" title={flow.draftAhead ? "The draft has changes that are not published" : "The draft is what runs"}>
           Published{flow.draftAhead ? " · draft ahead" : ""}
@@ -34,6 +36,19 @@ export function Toolbar({ flow }: { flow: FlowShown }) {
       <span className="toolbar-gap" aria-hidden="true" />
       <Tools />
     </div>
+  );
+}
+
+/** Whoever may not change the draft starts what is published, by its form. */
+function Start({ flow }: { flow: FlowShown }) {
+  const readonly = useEditor((editor) => editor.readonly);
+  const may = useMay();
+  if (!readonly) return <RunOnceButton flow={flow.key} />;
+  if (may?.runFlows !== true || flow.version === null) return null;
+  return (
+    <Link href={`/flows/${encodeURIComponent(flow.key)}/run`} className="button run-once primary">
+      <Play aria-hidden="true" size={15} /> Run
+    </Link>
   );
 }
 
