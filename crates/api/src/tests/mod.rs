@@ -215,6 +215,13 @@ impl House {
         send(&self.main, request(what, Some(&app_key(&self.stranger)), Body::empty())).await
     }
 
+    /// Grants that app key a permission on the whole team.
+    async fn grant_to_stranger_on_team(&self, permission: &str) {
+        let me = self.call_as_stranger("GET /api/v1/me").await.json();
+        let grant = serde_json::json!({"subject": me["id"], "permission": permission});
+        assert_eq!(self.call("POST /api/v1/permissions", grant.to_string()).await.status, StatusCode::CREATED);
+    }
+
     /// Calls the main listener with any authorization, or none.
     async fn call_with(&self, authorization: Option<&str>, what: &str) -> Answer {
         send(&self.main, request(what, authorization, Body::empty())).await

@@ -99,3 +99,42 @@ async fn whoever_has_the_link_answers_once_and_needs_no_account() {
     let again = house.call(&format!("POST /api/v1/tasks/{id}/answer"), r#"{"decision": "approve"}"#).await;
     assert_eq!((again.status.as_u16(), again.json()["code"].as_str()), (409, Some("task-closed")), "{}", again.body);
 }
+
+#[tokio::test]
+async fn who_may_run_flows_starts_what_is_published_and_answers_it() {
+    let house = House::open().await;
+    begun(&house, "ask", ASK).await;
+    let stranger = app_key(&house.stranger);
+    let call = async |what: &str, body: &'static str| send(&house.main, request(what, Some(&stranger), body)).await;
+    house.grant_to_stranger_on_team("use-package").await;
+    let refused = call("POST /api/v1/flows/ask/run", "{}").await;
+    assert_eq!((refused.status.as_u16(), refused.json()["code"].as_str()), (403, Some("permission-denied")));
+
+    house.grant_to_stranger_on_team("run-flows").await;
+    let may = call("GET /api/v1/me", "").await.json()["may"].clone();
+    assert_eq!((&may["runFlows"], &may["editFlows"]), (&json!(true), &json!(false)));
+    let started = call("POST /api/v1/flows/ask/run", "{}").await;
+    assert_eq!(started.status, StatusCode::ACCEPTED, "{}", started.body);
+    let run: flows::RunId = started.json()["id"].as_str().expect("an id").parse().expect("an id");
+    for (what, body) in [
+        ("POST /api/v1/flows/ask/run?of=draft", "{}"),
+        ("PUT /api/v1/flows/ask", ASK),
+        ("POST /api/v1/flows/ask/publish", ""),
+        ("POST /api/v1/flows/ask/deactivate", ""),
+    ] {
+        assert_eq!(call(what, body).await.status, StatusCode::FORBIDDEN, "{what}");
+    }
+
+    let asked = async || call("GET /api/v1/tasks", "").await.json().as_array().is_some_and(|tasks| tasks.len() == 2);
+    until(&house, asked).await;
+    let tasks = call("GET /api/v1/tasks", "").await.json();
+    let own = tasks.as_array().expect("tasks").iter().find(|task| task["run"] == json!(run.to_string()));
+    let id = own.expect("it asks")["id"].as_str().expect("an id").to_owned();
+    let answered = call(&format!("POST /api/v1/tasks/{id}/answer"), r#"{"decision": "approve"}"#).await;
+    assert_eq!(answered.status, StatusCode::OK, "{}", answered.body);
+    until(&house, async || has_ended(&house, run).await).await;
+
+    // A draft alone is nothing to start for who may not change it.
+    assert!(house.call("PUT /api/v1/flows/draft", ASK).await.status.is_success());
+    assert_eq!(call("POST /api/v1/flows/draft/run", "{}").await.json()["code"], "flow-not-published");
+}
