@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use flows::filter::{self, Sides};
+use flows::filter::{self, Judgement, Sides};
 use flows::mapping::handbook;
-use flows::mapping::tryout::{Mistake as Found, Tried, Tryout};
+use flows::mapping::tryout::{Mistake as Found, Refused, Trial, Tried, Tryout};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -217,12 +217,74 @@ pub(super) async fn evaluate(
     let now = app.clock.now();
     // A pattern or a large array may take a while, in which others go on.
     let tried = tokio::task::spawn_blocking(move || tryout.evaluate(now, app.chance.as_ref())).await;
-    let tried = tried.map_err(|_| Fault::panicked())?;
-    let tried = tried.map_err(|refused| Fault::invalid(refused.field(), refused.code(), refused.to_string()))?;
+    let tried = tried.map_err(|_| Fault::panicked())?.map_err(not_tried)?;
     Ok(Json(match tried {
         Tried::Value(value) => Answer::Value(Evaluated { kind: value.kind(), value: value.to_json() }),
         Tried::Mistake(Found { message, start, end, fix }) => {
             Answer::Mistake(Wrong { error: Mistake { message, start, end, fix } })
         }
+    }))
+}
+
+fn not_tried(refused: Refused) -> Fault {
+    Fault::invalid(refused.field(), refused.code(), refused.to_string())
+}
+
+/// Conditions, and what they are tried with.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = MappingTrial)]
+pub(super) struct Asked {
+    /// As they stand in a filter: lists, any of which is enough, of conditions,
+    /// all of which must hold; at most 32 KiB.
+    #[schema(value_type = Vec<Vec<Object>>, example = json!([[{"a": "{{2.statusCode}}", "o": "number:equal", "b": "200"}]]))]
+    conditions: Value,
+    /// What earlier modules have given, by their ids; at most 1 MiB.
+    #[serde(default)]
+    #[schema(value_type = Object, example = json!({"2": {"statusCode": 401}}))]
+    bundles: BTreeMap<u32, Value>,
+    /// What names of the engine stand for, such as `var`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    names: BTreeMap<String, Value>,
+    /// The time zone of the flow; UTC if it is left out.
+    #[schema(example = "Europe/Berlin")]
+    zone: Option<String>,
+}
+
+/// What conditions say of the bundles, or what is wrong with them.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = MappingJudgement)]
+pub(super) enum Judged {
+    /// Whether a bundle may pass, and why.
+    Judgement(Judgement),
+    /// The conditions have a mistake.
+    Mistake(Misjudged),
+}
+
+/// Conditions with a mistake.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MappingMisjudged)]
+pub(super) struct Misjudged {
+    /// What is wrong.
+    error: String,
+}
+
+/// Tries conditions.
+pub(super) async fn judge(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    body::Json(body::Object(asked)): body::Json<body::Object<Asked>>,
+) -> Result<Json<Judged>, Fault> {
+    rights::use_flows(&app, &actor).await?;
+    let Asked { conditions, bundles, names, zone } = asked;
+    let trial = Trial { conditions, bundles, names, zone };
+    let now = app.clock.now();
+    let judged = tokio::task::spawn_blocking(move || trial.judge(now, app.chance.as_ref())).await;
+    let judged = judged.map_err(|_| Fault::panicked())?.map_err(not_tried)?;
+    Ok(Json(match judged {
+        Ok(judgement) => Judged::Judgement(judgement),
+        Err(error) => Judged::Mistake(Misjudged { error }),
     }))
 }

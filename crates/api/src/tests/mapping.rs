@@ -104,3 +104,28 @@ async fn a_template_is_tried_and_a_mistake_is_an_answer() {
     let request = request("POST /api/v1/mapping/evaluate", Some(&app_key(&house.stranger)), r#"{"template": "x"}"#);
     assert_eq!(send(&house.main, request).await.status, 403);
 }
+
+#[tokio::test]
+async fn conditions_are_tried_with_the_last_values() {
+    let house = House::open().await;
+    let check = async |body: Value, expected: Expect| {
+        let answer = house.call("POST /api/v1/mapping/judge", body.to_string()).await;
+        expected.assert_eq(&format!("{} {}", answer.status.as_u16(), answer.json()));
+    };
+    let conditions = json!([[{"a": "{{2.statusCode}}", "o": "number:equal", "b": "200"}]]);
+    check(
+        json!({"conditions": conditions, "bundles": {"2": {"statusCode": 401}}}),
+        expect![[
+            r#"200 {"passes":false,"any":[[{"left":401,"operator":"number:equal","right":"200","holds":false}]]}"#
+        ]],
+    )
+    .await;
+    check(
+        json!({"conditions": conditions, "bundles": {"2": {"statusCode": 200}}}),
+        expect![[r#"200 {"passes":true,"any":[[{"left":200,"operator":"number:equal","right":"200","holds":true}]]}"#]],
+    )
+    .await;
+    check(json!({"conditions": [[{"a": "{{2.", "o": "exist"}]]}), expect![[r#"200 {"error":"a: the expression is not closed by \"}}\" (at position 5)"}"#]]).await;
+    let request = request("POST /api/v1/mapping/judge", Some(&app_key(&house.stranger)), r#"{"conditions": []}"#);
+    assert_eq!(send(&house.main, request).await.status, 403);
+}

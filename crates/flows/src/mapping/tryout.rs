@@ -1,4 +1,4 @@
-//! A template tried at once, with bundles that somebody has at hand: what an
+//! A template, or a filter, tried at once, with bundles that somebody has at hand: what an
 //! editor shows below a field while it is written.
 //!
 //! Whoever may look at flows may try what they like, so a trial is small: the
@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::token::{Token, Tokens};
 use super::{Problem, Surroundings, Template, functions};
+use crate::filter::{Filter, Judgement};
 use crate::value::{FieldType, Value, convert};
 
 /// Bytes of a template at most.
@@ -35,6 +36,19 @@ pub struct Tryout {
     pub kind: Option<String>,
     /// The field holds JSON text, so that what is mapped is escaped.
     pub is_json: bool,
+}
+
+/// Conditions that are tried, as they stand in a filter.
+#[derive(Clone, Debug, Default)]
+pub struct Trial {
+    /// Lists of conditions, any of which is enough.
+    pub conditions: Json,
+    /// What earlier modules have given, by their ids.
+    pub bundles: BTreeMap<u32, Json>,
+    /// What names of the engine stand for, such as `var`.
+    pub names: BTreeMap<String, Json>,
+    /// The time zone of the flow, by its name; UTC without one.
+    pub zone: Option<String>,
 }
 
 /// What came of it.
@@ -65,6 +79,9 @@ pub enum Refused {
     /// The text is too long.
     #[error("the template has {0} bytes; {TEMPLATE_BYTES_MAX} can be tried")]
     TemplateTooLong(usize),
+    /// The conditions are too long.
+    #[error("the conditions have {0} bytes; {TEMPLATE_BYTES_MAX} can be tried")]
+    ConditionsTooLong(usize),
     /// The bundles are too large.
     #[error("the bundles have more than {VALUE_BYTES_MAX} bytes; leave out what the template does not use")]
     BundlesTooLarge,
@@ -81,6 +98,7 @@ impl Refused {
     pub fn field(&self) -> &'static str {
         match self {
             Refused::TemplateTooLong(_) => "template",
+            Refused::ConditionsTooLong(_) => "conditions",
             Refused::BundlesTooLarge => "bundles",
             Refused::ZoneUnknown(_) => "zone",
             Refused::KindUnknown(_) => "kind",
@@ -91,6 +109,7 @@ impl Refused {
     pub fn code(&self) -> &'static str {
         match self {
             Refused::TemplateTooLong(_) => "template-too-long",
+            Refused::ConditionsTooLong(_) => "conditions-too-long",
             Refused::BundlesTooLarge => "bundles-too-large",
             Refused::ZoneUnknown(_) => "zone-unknown",
             Refused::KindUnknown(_) => "kind-unknown",
@@ -104,10 +123,6 @@ impl Tryout {
         if self.template.len() > TEMPLATE_BYTES_MAX {
             return Err(Refused::TemplateTooLong(self.template.len()));
         }
-        let zone = match self.zone {
-            Some(name) => TimeZone::get(&name).map_err(|_| Refused::ZoneUnknown(name))?,
-            None => TimeZone::UTC,
-        };
         let kind = match self.kind.as_deref() {
             None | Some("any") => FieldType::Any,
             Some(name) => match FieldType::named(name) {
@@ -115,12 +130,7 @@ impl Tryout {
                 kind => kind,
             },
         };
-        let bundles = self.bundles.into_iter().map(|(module, bundle)| (module, Value::from_json(bundle))).collect();
-        let names = self.names.into_iter().map(|(name, value)| (name, Value::from_json(value))).collect();
-        let desk = Desk { bundles, names, zone, now, chance };
-        if super::is_larger(desk.bundles.values().chain(desk.names.values()), VALUE_BYTES_MAX) {
-            return Err(Refused::BundlesTooLarge);
-        }
+        let desk = Desk::new(self.bundles, self.names, self.zone, now, chance)?;
         let read = if self.is_json { Template::json(&self.template) } else { Template::parse(&self.template) };
         Ok(match read.and_then(|template| template.evaluate(&desk)) {
             Err(problem) => Tried::Mistake(Mistake::of(&self.template, problem)),
@@ -135,6 +145,28 @@ impl Tryout {
     }
 }
 
+impl Trial {
+    /// Judges, or says what is wrong with the conditions.
+    pub fn judge(self, now: Timestamp, chance: &dyn Chance) -> Result<Result<Judgement, String>, Refused> {
+        let bytes = self.conditions.to_string().len();
+        if bytes > TEMPLATE_BYTES_MAX {
+            return Err(Refused::ConditionsTooLong(bytes));
+        }
+        let desk = Desk::new(self.bundles, self.names, self.zone, now, chance)?;
+        let mut unknown = Vec::new();
+        let filter = Filter::read(&self.conditions, &mut |operator| unknown.push(operator.to_owned()));
+        let mut told = Judgement::default();
+        Ok(match (filter, unknown.first()) {
+            (Err(wrong), _) => Err(wrong),
+            (Ok(_), Some(operator)) => Err(format!("\"{operator}\" is not an operator")),
+            (Ok(filter), None) => match filter.judge_telling(&desk, &mut told) {
+                Ok(_) => Ok(told),
+                Err(problem) => Err(problem.text),
+            },
+        })
+    }
+}
+
 /// What a template sees that is tried.
 struct Desk<'a> {
     bundles: BTreeMap<u32, Value>,
@@ -142,6 +174,28 @@ struct Desk<'a> {
     zone: TimeZone,
     now: Timestamp,
     chance: &'a dyn Chance,
+}
+
+impl<'a> Desk<'a> {
+    fn new(
+        bundles: BTreeMap<u32, Json>,
+        names: BTreeMap<String, Json>,
+        zone: Option<String>,
+        now: Timestamp,
+        chance: &'a dyn Chance,
+    ) -> Result<Self, Refused> {
+        let zone = match zone {
+            Some(name) => TimeZone::get(&name).map_err(|_| Refused::ZoneUnknown(name))?,
+            None => TimeZone::UTC,
+        };
+        let bundles = bundles.into_iter().map(|(module, bundle)| (module, Value::from_json(bundle))).collect();
+        let names = names.into_iter().map(|(name, value)| (name, Value::from_json(value))).collect();
+        let desk = Desk { bundles, names, zone, now, chance };
+        if super::is_larger(desk.bundles.values().chain(desk.names.values()), VALUE_BYTES_MAX) {
+            return Err(Refused::BundlesTooLarge);
+        }
+        Ok(desk)
+    }
 }
 
 impl Surroundings for Desk<'_> {

@@ -30,8 +30,8 @@ mod conformance;
 mod verbs;
 mod why;
 
-pub use activities::{ActivityFigures, Rework};
 pub use actions::CaseAction;
+pub use activities::{ActivityFigures, Rework};
 pub use cases::{CaseEvent, CaseOrder, CaseRow, CaseView, CasesPage, Instance};
 pub use conformance::{Allowed, AllowedFlow, Conformance, Deviation, DeviationKind};
 pub use durations::{Durations, linear_quantile, pql_quantile};

@@ -340,6 +340,14 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
         .takes_form::<mapping::Attempt>()
         .gives::<mapping::Answer>()
         .told(
+            Method::POST,
+            "/mapping/judge",
+            mapping::judge,
+            ("judgeConditions", "Tries the conditions of a filter with bundles: whether they let them pass, and why."),
+        )
+        .takes_form::<mapping::Asked>()
+        .gives::<mapping::Judged>()
+        .told(
             Method::GET,
             "/stream",
             stream::listen,

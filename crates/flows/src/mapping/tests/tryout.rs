@@ -4,7 +4,7 @@ use base::chance::SeededChance;
 use expect_test::{Expect, expect};
 use serde_json::json;
 
-use crate::mapping::tryout::{Mistake, Refused, TEMPLATE_BYTES_MAX, Tried, Tryout, VALUE_BYTES_MAX};
+use crate::mapping::tryout::{Mistake, Refused, TEMPLATE_BYTES_MAX, Trial, Tried, Tryout, VALUE_BYTES_MAX};
 
 fn tried(tryout: Tryout) -> Result<Tried, Refused> {
     tryout.evaluate("2026-02-03T09:15:00Z".parse().expect("a time"), &SeededChance::new(1))
@@ -108,4 +108,42 @@ fn a_trial_stays_small() {
         let Ok(Tried::Mistake(mistake)) = of(&template, VALUE_BYTES_MAX / 2) else { panic!("{template} has a value") };
         assert!(mistake.message.contains("more than"), "{}", mistake.message);
     }
+}
+
+#[test]
+fn conditions_are_tried_with_bundles() {
+    let check = |conditions: serde_json::Value, expected: Expect| {
+        let trial =
+            Trial { conditions, bundles: [(2, json!({"code": 401, "state": "DONE"}))].into(), ..Trial::default() };
+        let told = trial.judge("2026-02-03T09:15:00Z".parse().expect("a time"), &SeededChance::new(1));
+        expected.assert_eq(&match told {
+            Ok(Ok(judgement)) => serde_json::to_string(&judgement).expect("JSON"),
+            Ok(Err(wrong)) => format!("wrong: {wrong}"),
+            Err(refused) => format!("refused: {refused}"),
+        });
+    };
+    let code = json!({"a": "{{2.code}}", "o": "number:equal", "b": "200"});
+    let done = json!({"a": "{{2.state}}", "o": "text:equal:ci", "b": "done"});
+    check(
+        json!([[code]]),
+        expect![[r#"{"passes":false,"any":[[{"left":401,"operator":"number:equal","right":"200","holds":false}]]}"#]],
+    );
+    check(
+        json!([[code], [done]]),
+        expect![[
+            r#"{"passes":true,"any":[[{"left":401,"operator":"number:equal","right":"200","holds":false}],[{"left":"DONE","operator":"text:equal:ci","right":"done","holds":true}]]}"#
+        ]],
+    );
+    check(json!([]), expect![[r#"{"passes":true,"any":[]}"#]]);
+    check(
+        json!([[{"a": "{{2.missing}}", "o": "exist"}]]),
+        expect![[r#"{"passes":false,"any":[[{"operator":"exist","holds":false}]]}"#]],
+    );
+    check(
+        json!([[{"a": "{{uper(2.state)}}", "o": "exist"}]]),
+        expect![[r#"wrong: function "uper" does not exist, perhaps upper(text) is meant"#]],
+    );
+    check(json!([[{"a": "x", "o": "soup"}]]), expect![[r#"wrong: "soup" is not an operator"#]]);
+    check(json!([{"a": "x"}]), expect!["wrong: conditions must be a list of lists"]);
+    check(json!("x".repeat(40_000)), expect!["refused: the conditions have 40002 bytes; 32768 can be tried"]);
 }
