@@ -125,7 +125,11 @@ async fn conditions_are_tried_with_the_last_values() {
         expect![[r#"200 {"passes":true,"any":[[{"left":200,"operator":"number:equal","right":"200","holds":true}]]}"#]],
     )
     .await;
-    check(json!({"conditions": [[{"a": "{{2.", "o": "exist"}]]}), expect![[r#"200 {"error":"a: the expression is not closed by \"}}\" (at position 5)"}"#]]).await;
+    check(
+        json!({"conditions": [[{"a": "{{2.", "o": "exist"}]]}),
+        expect![[r#"200 {"error":"a: the expression is not closed by \"}}\" (at position 5)"}"#]],
+    )
+    .await;
     let request = request("POST /api/v1/mapping/judge", Some(&app_key(&house.stranger)), r#"{"conditions": []}"#);
     assert_eq!(send(&house.main, request).await.status, 403);
 }
