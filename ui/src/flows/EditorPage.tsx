@@ -14,7 +14,7 @@ import { say } from "../kit/toasts";
 import { listModules, readDocument, readFlow, readSamples, type DocumentShown, type FlowWithTexts } from "./api";
 import { Canvas } from "./editor/Canvas";
 import { Chooser, StartChooser } from "./editor/Chooser";
-import { find } from "./editor/edits";
+import { find, REPEAT_UNTIL } from "./editor/edits";
 import { Conflict } from "./editor/Conflict";
 import { FlowSearch } from "./editor/FlowSearch";
 import { recall, type Kept } from "./editor/history";
@@ -207,11 +207,14 @@ function Blank() {
 function Side() {
   const open = useEditor((editor) => editor.open);
   const selection = useEditor((editor) => editor.selection);
+  // Where it ends is asked behind what it repeats.
+  const repeats = useEditor((editor) => selection?.kind === "module" && find(editor.document, selection.id)?.module.module === REPEAT_UNTIL);
   if (!open || selection === null) return null;
   const Panel = selection.kind === "module" ? ModulePanel : FilterPanel;
+  const id = selection.kind === "module" ? selection.id : selection.to;
   return (
     <aside className="editor-side" aria-label={selection.kind === "module" ? "Settings of the module" : "Filter on the wire"}>
-      <ScopeOf module={selection.kind === "module" ? selection.id : selection.to}>
+      <ScopeOf module={id} inside={selection.kind === "module" && repeats}>
         <Panel key={selection.kind === "module" ? selection.id : `to ${selection.to}`} />
       </ScopeOf>
     </aside>

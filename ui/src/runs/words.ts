@@ -93,14 +93,15 @@ export function conditionWords({ left, operator, right }: Judged): string {
   return `${shortly(left)} ${operatorWords(operator)}${unary ? "" : ` ${shortly(right)}`}`;
 }
 
-/** Says in one sentence why a filter let a bundle pass, or did not. */
-export function judgementWords(judgement: Judgement): string {
+/** Says in one sentence why a filter let a bundle pass, or did not; `bare`, without whether it did. */
+export function judgementWords(judgement: Judgement, bare = false): string {
   const decided = judgement.passes
     ? judgement.any.find((all) => all.length > 0 && all.every((condition) => condition.holds))
     : judgement.any.flatMap((all) => all.filter((condition) => !condition.holds));
   const head = judgement.passes ? "Passed" : "Did not pass";
   if (decided === undefined || decided.length === 0) return head;
   const conditions = decided.map(conditionWords);
+  if (bare) return conditions.join(judgement.passes ? " and " : "; ") + (judgement.passes ? "" : conditions.length === 1 ? " does not hold" : ", none of which holds");
   if (judgement.passes) return `${head}: ${conditions.join(" and ")}`;
   const hold = conditions.length === 1 ? "this does not hold" : "none of this holds";
   return `${head}, because ${hold}: ${conditions.join("; ")}`;

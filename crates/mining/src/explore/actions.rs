@@ -81,7 +81,7 @@ fn stand(checking: &Checking<'_>, action: &Action, record: &Spanned<String>) -> 
 fn attribute_of(written: &Spanned<String>) -> Spanned<String> {
     let mut own = written.clone();
     if let Some((_, id)) = written.value.rsplit_once('.') {
-        own.value = id.to_owned();
+        id.clone_into(&mut own.value);
     }
     own
 }

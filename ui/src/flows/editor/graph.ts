@@ -151,7 +151,7 @@ function inside(look: Look, module: ModuleNode, next: ModuleNode | null): Entran
     const count = module.branches.length;
     const merged: Entrance[] = [];
     module.branches.forEach((branch, index) => {
-      const label = branch.label ?? (branch.type === "else" ? "else" : `branch ${index + 1}`);
+      const label = (branch.label || null) ?? (branch.type === "else" ? "else" : `branch ${index + 1}`);
       const way: Entrance = { ...here, label, fallback: branch.type === "else", disabled: branch.disabled === true, route: [index + 1, count] };
       const flow = branch.flow ?? [];
       const ends = list(look, flow, { kind: "branch", of: id, index }, way);

@@ -2,13 +2,17 @@ import { useState } from "react";
 import { ChevronDown, ChevronRight, X } from "lucide-react";
 
 import { useEditor } from "../store";
-import { inALine, matching, type Item, type Source } from "./outputs";
+import { inALine, itemsAt, itemsOfAll, matching, type Item, type Source } from "./outputs";
 import { Insertable } from "./Insertable";
 import { keepPasted } from "./pasted";
 import { PasteSample } from "./PasteSample";
 import { RunAlone } from "./RunAlone";
 import { useScope } from "./scoped";
 import { variableItems } from "./variables";
+
+const ALL = "all";
+/** Places of a list that can be chosen; any other is typed. */
+const PLACES_MAX = 50;
 
 /** The values that earlier modules gave last, and the variables of the flow. */
 export function ValuesTab() {
@@ -81,7 +85,10 @@ function Items({ items, colour, open }: { items: Item[]; colour: string | null; 
 
 function Row({ item, colour, open }: { item: Item; colour: string | null; open: boolean }) {
   const [unfolded, setUnfolded] = useState(false);
+  const [place, setPlace] = useState("1");
   const shown = open || unfolded;
+  const inside = place === "1" ? item.inside : place === ALL ? itemsOfAll(item) : itemsAt(item, Number(place));
+  const count = item.inside.length > 0 && Array.isArray(item.value) ? item.value.length : 0;
   return (
     <li>
       <span className="mapping-row">
@@ -99,15 +106,28 @@ function Row({ item, colour, open }: { item: Item; colour: string | null; open: 
           {valueWords(item)}
         </span>
       </span>
-      {shown && item.inside.length > 0 && <Items items={item.inside} colour={colour} open={open} />}
+      {shown && count > 0 && (
+        <label className="mapping-place">
+          Item{" "}
+          <select aria-label={`Item of ${item.label}`} value={place} onChange={(event) => setPlace(event.target.value)}>
+            {Array.from({ length: Math.min(count, PLACES_MAX) }, (_, index) => (
+              <option key={index} value={index + 1}>
+                {index + 1}
+              </option>
+            ))}
+            <option value={ALL}>every one, as a list</option>
+          </select>
+        </label>
+      )}
+      {shown && inside.length > 0 && <Items items={inside} colour={colour} open={open} />}
     </li>
   );
 }
 
-/** Lists say how long they are: their fields below are those of the first item. */
+/** Lists say how long they are. */
 function valueWords(item: Item): string {
   if (item.value === undefined) return item.kind === "array" ? "list" : item.kind;
-  if (Array.isArray(item.value)) return `${item.value.length} ${item.value.length === 1 ? "item" : "items"}, from [1]`;
+  if (Array.isArray(item.value)) return `${item.value.length} ${item.value.length === 1 ? "item" : "items"}`;
   if (item.kind === "collection") return namesIn(item);
   return item.value === "" ? "empty" : inALine(item.value);
 }

@@ -1,7 +1,7 @@
 // What can be mapped into a field: the modules that lie before it, each with the
 // fields that it gave last, or that it is known to give.
 
-import { before } from "../edits";
+import { before, find } from "../edits";
 import type { FlowDocument, ModuleNode } from "../document";
 import type { ModuleKind, OutputField, Sample } from "../types";
 import { writeJson } from "../../../api/exact";
@@ -38,14 +38,16 @@ export interface Source {
 const DEPTH_MAX = 8;
 const ITEMS_MAX = 200;
 
-/** Lists what can be used at a module, the nearest first. */
+/** Lists what can be used at a module, the nearest first; `inside`, at the end of what it repeats. */
 export function sourcesFor(
   document: FlowDocument,
   id: number,
   kinds: Map<string, ModuleKind>,
   samples: Record<number, Sample>,
+  inside = false,
 ): Source[] {
-  return before(document, id)
+  const repeated = inside ? (find(document, id)?.module.flow ?? []) : [];
+  return [...before(document, id), ...repeated]
     .filter((module) => gives(kinds.get(module.module), samples[module.id]))
     .map((module) => sourceOf(module, kinds.get(module.module), samples[module.id]))
     .reverse();
@@ -73,6 +75,24 @@ function sourceOf(module: ModuleNode, kind: ModuleKind | undefined, sample: Samp
   const name = module.metadata?.designer?.name ?? kind?.label ?? module.module;
   const source = { id: module.id, name, colour: kind?.colour ?? "#555", real, pasted: sample?.pasted === true, alone: runsAlone(kind), items };
   return real ? { ...source, bundle: last } : source;
+}
+
+/** The items of one place of a list, counted from one. */
+export function itemsAt(list: Item, place: number): Item[] {
+  const one = Array.isArray(list.value) ? (list.value[place - 1] as unknown) : undefined;
+  return typeof one === "object" && one !== null && !Array.isArray(one) ? itemsOfValue(one, `${list.path}[${place}]`, 1) : [];
+}
+
+/** What every item of a list has, as lists of their own. */
+export function itemsOfAll(list: Item): Item[] {
+  return list.inside
+    .filter(({ kind }) => kind !== "array" && kind !== "collection")
+    .map((item) => ({ ...item, path: `map(${list.path}; "${item.name.replaceAll('"', '""')}")`, kind: "array", value: allOf(list.value, item.name), inside: [] }));
+}
+
+function allOf(list: unknown, name: string): unknown {
+  if (!Array.isArray(list)) return undefined;
+  return list.map((one: unknown) => (typeof one === "object" && one !== null ? (one as Record<string, unknown>)[name] : undefined)).filter((value) => value !== undefined);
 }
 
 /** The items of a collection that stands at a path. */

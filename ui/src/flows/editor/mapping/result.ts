@@ -4,7 +4,9 @@
 import { useEffect, useMemo, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
 
-import { evaluate, type Mistake } from "./api";
+import { readJson, writeJson } from "../../../api/exact";
+import type { Condition } from "../document";
+import { evaluate, judge, type Judgement, type Mistake } from "./api";
 import { needsOf } from "./needs";
 import type { Source } from "./outputs";
 import type { Scope } from "./scope";
@@ -51,6 +53,43 @@ export function useOutcome(template: string, scope: Scope, { zone, isJson = fals
     if (needs.unseen.length > 0) return { is: "unseen", sources: needs.unseen };
     return data === undefined || "error" in data ? { is: "quiet" } : { is: "value", value: data.value, kind: data.kind };
   }, [needs, asked, rested, template]);
+}
+
+export type Verdict =
+  | { is: "quiet" }
+  | { is: "judged"; judgement: Judgement }
+  | { is: "mistake"; message: string }
+  | { is: "unseen"; sources: Source[] };
+
+/** What conditions say with the last values. */
+export function useVerdict(conditions: Condition[][] | undefined, scope: Scope, zone?: string): Verdict {
+  const written = useMemo(() => writeJson(conditions ?? []), [conditions]);
+  const rested = useRested(written);
+  // All sides together take from all modules that one of them does.
+  const needs = useMemo(() => needsOf(sidesOf(rested), scope), [rested, scope]);
+  const bundles = needs?.bundles ?? {};
+  const about = Object.entries(bundles).map(([id, bundle]) => `${id}:${numberOf(bundle)}`);
+  const asked = useQuery({
+    queryKey: ["mapping", "conditions", rested, ...about, numberOf(scope.variables), zone ?? ""],
+    queryFn: ({ signal }) =>
+      judge({ conditions: readJson(rested) as Condition[][], bundles, names: { var: { flow: scope.variables } }, ...(zone === undefined ? {} : { zone }) }, signal),
+    enabled: needs !== null && needs.sound && needs.unseen.length === 0,
+    staleTime: Infinity,
+    gcTime: 60_000,
+    retry: false,
+  });
+  return useMemo(() => {
+    if (needs === null || rested !== written) return { is: "quiet" };
+    if (needs.unseen.length > 0) return { is: "unseen", sources: needs.unseen };
+    const { data } = asked;
+    if (data === undefined) return { is: "quiet" };
+    return "error" in data ? { is: "mistake", message: data.error } : { is: "judged", judgement: data };
+  }, [needs, asked, rested, written]);
+}
+
+function sidesOf(written: string): string {
+  const sides = (readJson(written) as Condition[][]).flat().flatMap(({ a, b }) => [a, b]);
+  return sides.filter((side) => typeof side === "string").join("\n");
 }
 
 /** A text once nobody has changed it for a moment. */

@@ -3,7 +3,7 @@
 
 import { createContext, useContext, useMemo, type ReactNode } from "react";
 
-import { before } from "../edits";
+import { before, find } from "../edits";
 import { useEditor, useEditorStore } from "../store";
 import { useLanguage, type Language } from "./api";
 import { sourcesFor } from "./outputs";
@@ -21,19 +21,26 @@ const ScopeContext = createContext<Scoped>({ scope: NOTHING_IN_SCOPE, language: 
 /** What a field sees; nothing outside of a panel. */
 export const useScope = () => useContext(ScopeContext);
 
+interface Props {
+  module: number;
+  /** At the end of what the module repeats. */
+  inside?: boolean;
+  children: ReactNode;
+}
+
 /** Gives the fields inside what can be mapped at a module. */
-export function ScopeOf({ module, children }: { module: number; children: ReactNode }) {
+export function ScopeOf({ module, inside = false, children }: Props) {
   const store = useEditorStore();
   const kinds = useEditor((editor) => editor.kinds);
   const variables = useEditor((editor) => editor.document.variables);
   // The document changes with every letter; which modules lie before seldom does.
-  const lies = useEditor((editor) => before(editor.document, module).map((one) => `${one.id} ${one.module} ${one.metadata?.designer?.name ?? ""}`).join("\n"));
+  const lies = useEditor((editor) => [...before(editor.document, module), ...(inside ? (find(editor.document, module)?.module.flow ?? []) : [])].map((one) => `${one.id} ${one.module} ${one.metadata?.designer?.name ?? ""}`).join("\n"));
   const samples = useSamples();
   const language = useLanguage().data ?? null;
   const scope = useMemo<Scope>(
-    () => ({ sources: sourcesFor(store.getState().document, module, kinds, samples), variables: variables ?? {} }),
+    () => ({ sources: sourcesFor(store.getState().document, module, kinds, samples, inside), variables: variables ?? {} }),
     // eslint-disable-next-line react-hooks/exhaustive-deps
-    [store, module, kinds, samples, variables, lies],
+    [store, module, inside, kinds, samples, variables, lies],
   );
   const scoped = useMemo(() => ({ scope, language }), [scope, language]);
   return <ScopeContext.Provider value={scoped}>{children}</ScopeContext.Provider>;

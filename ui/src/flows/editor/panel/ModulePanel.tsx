@@ -2,12 +2,13 @@ import { useState } from "react";
 import { X } from "lucide-react";
 
 import type { ModuleNode } from "../document";
-import { find, setDesigner, update } from "../edits";
+import { find, IF_ELSE, REPEAT_UNTIL, setDesigner, update } from "../edits";
 import { MappingPanel } from "../mapping/MappingPanel";
 import { runsAlone } from "../mapping/outputs";
 import { RunAlone } from "../mapping/RunAlone";
 import { useEditor, useEditorStore } from "../store";
 import type { ModuleKind } from "../types";
+import { Branches, Until } from "./Branches";
 import { fieldsOf, partOf, shownFields, unknownNames, withValue, type Field, type Part } from "./fields";
 import { holdsJson, isRare } from "./rules";
 import { FreeFields, takesAnyField } from "./FreeFields";
@@ -50,6 +51,8 @@ export function ModulePanel() {
           <p className="hint">{kind.description}</p>
         )}
         <Name module={module} />
+        {module.module === IF_ELSE && <Branches module={module} />}
+        {module.module === REPEAT_UNTIL && <Until module={module} />}
         {kind !== undefined && <Form module={module} kind={kind} />}
       </div>
       <MappingPanel />
