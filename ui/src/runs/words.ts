@@ -90,7 +90,9 @@ export function shortly(value: unknown): string {
 /** Says one condition with what its sides came to. */
 export function conditionWords({ left, operator, right }: Judged): string {
   const unary = /(^|:)(not)?exist$/.test(operator);
-  return `${shortly(left)} ${operatorWords(operator)}${unary ? "" : ` ${shortly(right)}`}`;
+  // Numbers are written as texts in flows, and are compared as numbers.
+  const side = (value: unknown) => (operator.startsWith("number:") && typeof value === "string" && value.trim() !== "" && !Number.isNaN(Number(value)) ? value : shortly(value));
+  return `${side(left)} ${operatorWords(operator)}${unary ? "" : ` ${side(right)}`}`;
 }
 
 /** Says in one sentence why a filter let a bundle pass, or did not; `bare`, without whether it did. */

@@ -256,12 +256,12 @@ async fn actions_are_filled_with_what_is_known_of_the_case() {
     let house = house().await;
     let with_actions = format!(
         "{MODEL}{}",
-        r#"
+        r"
 actions:
   - { id: REMIND, displayName: Remind somebody, skillKey: remind, records: [ORDER], filters: [WAITS],
       inputs: [ { name: order, attribute: ID }, { name: since, attribute: ORDER.SINCE } ] }
   - { id: NOTE, records: [ORDER] }
-"#
+"
     );
     house.mining().put_draft(&actor(), "p", &with_actions).await.expect("a draft");
     assert_eq!(actions(&house, "2").await, "", "nothing can be done by a draft");

@@ -6,7 +6,7 @@ import * as Radix from "@radix-ui/react-dropdown-menu";
 import { useReactFlow } from "@xyflow/react";
 
 import { align, clipboardText, cut, duplicate, pasteText, removePicked, selectAll } from "./acts";
-import { addBranch, addRoute, find, IF_ELSE, moveRoute, removeBranch, removeRoute, ROUTER, setBranch, setErrorRoute, setFallback } from "./edits";
+import { addBranch, addRoute, find, IF_ELSE, moveRoute, removeBranch, removeRoute, ROUTER, setComesBack, setErrorRoute, setFallback } from "./edits";
 import { OPEN_SEARCH } from "./keys";
 import { addNote } from "./notes";
 import { useEditorStore, type EditorStore } from "./store";
@@ -174,7 +174,7 @@ function branchItems(store: EditorStore, ifElse: number, index: number): Item[] 
   return [
     {
       name: merge ? "Let it end here, without coming back" : "Let it come back at the merge",
-      act: () => edit("Change a branch", (d) => setBranch(d, ifElse, index, { merge: !merge })),
+      act: () => edit("Change a branch", (d) => setComesBack(d, ifElse, index, !merge)),
       disabled: readonly,
     },
     { name: "Remove this branch", act: () => edit("Remove a branch", (d) => removeBranch(d, ifElse, index)), grave: true, disabled: readonly },

@@ -68,6 +68,7 @@ describe("edits", () => {
     ["remove a route", (d) => edits.removeRoute(d, 4, 0), "1 2!(3) 4(7{8} 9(10|) 11) / 5 6"],
     ["an error route", (d) => edits.setErrorRoute(d, 6, [m(12)]), "1 2!(3) 4(5 6!(12)|7{8} 9(10|) 11)"],
     ["no error route", (d) => edits.setErrorRoute(d, 2, []), "1 2 4(5 6|7{8} 9(10|) 11)"],
+    ["behind an if-else, behind its merge", (d) => edits.insertAfter(d, 9, m(12)), "1 2!(3) 4(5 6|7{8} 9(10|) 11 12)"],
     ["another branch, before the else", (d) => edits.addBranch(d, 9), "1 2!(3) 4(5 6|7{8} 9(10||) 11)"],
     ["paste behind", (d) => edits.paste(d, edits.copied(d, new Set([5, 6])), 8)[0], "1 2!(3) 4(5 6|7{8 12 13} 9(10|) 11)"],
     ["paste beside", (d) => edits.paste(d, edits.copied(d, new Set([7, 8, 1])), null)[0], "1 2!(3) 4(5 6|7{8} 9(10|) 11) / 12 / 13{14}"],

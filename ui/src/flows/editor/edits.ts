@@ -19,8 +19,8 @@ export function newModule(id: number, name: string, version?: number): ModuleNod
   if (name === ROUTER) return { ...module, mapper: null, routes: [{ flow: [] }, { flow: [] }] };
   if (name === IF_ELSE) {
     const branches: Branch[] = [
-      { type: "condition", conditions: [], merge: true, flow: [] },
-      { type: "else", merge: true, flow: [] },
+      { type: "condition", conditions: [], flow: [] },
+      { type: "else", flow: [] },
     ];
     return { ...module, mapper: null, branches };
   }
@@ -61,12 +61,36 @@ export function insertFirst(document: FlowDocument, module: ModuleNode): FlowDoc
   return { ...document, flow: [module, ...document.flow] };
 }
 
-/** Puts a module behind another one; behind a router it gets a route of its own. */
+/**
+ * Puts a module behind another one; behind a router it gets a route of its own,
+ * and what stands behind an if-else stands behind its merge.
+ */
 export function insertAfter(document: FlowDocument, id: number, module: ModuleNode): FlowDocument {
   const found = find(document, id);
   if (found === null) return document;
   if (found.module.module === ROUTER) return addRoute(document, id, [module]);
-  return insertBehind(document, id, [module]);
+  if (found.module.module !== IF_ELSE) return insertBehind(document, id, [module]);
+  const all = (found.module.branches ?? []).reduce((next, _, index) => setBranch(next, id, index, { merge: true }), document);
+  if (module.module === MERGE) return insertBehind(all, id, [module]);
+  // Behind a merge that is there already, or behind one of its own.
+  const merge = mergeBehind(all, id);
+  if (merge !== null) return insertBehind(all, merge, [module]);
+  const own = newModule(Math.max(freeId(all), module.id + 1), MERGE);
+  return insertBehind(all, id, [own, module]);
+}
+
+/** The merge at which the branches of an if-else come back. */
+function mergeBehind(document: FlowDocument, ifElse: number): number | null {
+  const found = find(document, ifElse);
+  const next = found?.list[found.index + 1];
+  return next?.module === MERGE ? next.id : null;
+}
+
+/** Lets a branch come back at the merge behind the if-else, which is put there if it is missing; or lets it end. */
+export function setComesBack(document: FlowDocument, ifElse: number, index: number, merge: boolean): FlowDocument {
+  const next = setBranch(document, ifElse, index, { merge });
+  if (!merge || mergeBehind(next, ifElse) !== null) return next;
+  return insertBehind(next, ifElse, [newModule(freeId(next), MERGE)]);
 }
 
 /** Puts modules behind another one in the same list, also behind a router. */
@@ -270,7 +294,8 @@ export function addBranch(document: FlowDocument, ifElse: number): FlowDocument 
   return update(document, ifElse, (module) => {
     const branches = module.branches ?? [];
     const before = branches.findIndex((branch) => branch.type === "else");
-    const branch: Branch = { type: "condition", conditions: [], merge: true, flow: [] };
+    const comesBack = branches.some(({ merge }) => merge === true);
+    const branch: Branch = { type: "condition", conditions: [], ...(comesBack ? { merge: true } : {}), flow: [] };
     return { ...module, branches: branches.toSpliced(before < 0 ? branches.length : before, 0, branch) };
   });
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 
 import type { FlowDocument } from "../document";
-import { inALine, matching, sourcesFor } from "./outputs";
+import { namings, outputsOf } from "./known";
+import { inALine, itemsAt, itemsOfAll, matching, sourcesFor } from "./outputs";
 
 const FLOW: FlowDocument = {
   flow: [
@@ -32,6 +33,30 @@ describe("what can be mapped", () => {
   it("is found by words, with what lies above", () => {
     const [source] = sourcesFor(FLOW, 3, new Map(), { 1: sample({ data: { run_id: 7, state: "x" } }) });
     expect(matching(source!.items, "RUN").map((item) => item.inside.map((inner) => inner.label))).toEqual([["run_id"]]);
+  });
+
+  it("is every place of a list, or all of them at once", () => {
+    const [source] = sourcesFor(FLOW, 3, new Map(), { 1: sample({ lines: [{ sku: "A" }, { sku: "B", note: "x" }] }) });
+    const [lines] = source!.items;
+    expect(itemsAt(lines!, 2).map(({ path, value }) => [path, value])).toEqual([["1.lines[2].sku", "B"], ["1.lines[2].note", "x"]]);
+    expect(itemsAt(lines!, 3)).toEqual([]);
+    expect(itemsOfAll(lines!)).toMatchObject([{ path: 'map(1.lines; "sku")', value: ["A", "B"] }]);
+  });
+
+  it("is known before a first run where somebody has said it", () => {
+    const known = new Map([[1, outputsOf([{ name: "Order ID", type: "text" }, { name: "lines", type: "array", spec: [{ name: "sku", type: "text" }] }])]]);
+    const [source] = sourcesFor(FLOW, 3, new Map([["http:ActionSendData", { kind: "effect", outputs: [] } as never]]), {}, false, known);
+    expect(source!.items.map(({ path }) => path)).toEqual(["1.`Order ID`", "1.lines"]);
+    expect(source!.items[1]!.inside[0]!.path).toBe("1.lines[1].sku");
+    const flow = { flow: [{ id: 4, module: "gateway:CustomWebHook", parameters: { hook: "new orders" } }, { id: 5, module: "json:ParseJSON", parameters: { type: "order" } }, { id: 6, module: "json:CreateJSON", parameters: { type: "order" } }] };
+    expect(namings(flow)).toEqual(["4 hook new orders", "5 structure order"]);
+  });
+
+  it("is what is repeated, too, at the end of a repetition", () => {
+    const flow = { flow: [{ id: 1, module: "a:b" }, { id: 2, module: "loopwright:RepeatUntil", flow: [{ id: 3, module: "a:b" }] }] };
+    const samples = { 1: sample({ a: 1 }), 3: sample({ a: 3 }) };
+    expect(sourcesFor(flow, 2, new Map(), samples).map(({ id }) => id)).toEqual([1]);
+    expect(sourcesFor(flow, 2, new Map(), samples, true).map(({ id }) => id)).toEqual([3, 1]);
   });
 
   it("is cut to a line", () => {

@@ -5,6 +5,7 @@ import { before, find } from "../edits";
 import type { FlowDocument, ModuleNode } from "../document";
 import type { ModuleKind, OutputField, Sample } from "../types";
 import { writeJson } from "../../../api/exact";
+import type { Known } from "./known";
 
 /** A value that can be put into a field. */
 export interface Item {
@@ -35,6 +36,7 @@ export interface Source {
   items: Item[];
 }
 
+const NOTHING_KNOWN: Known = new Map();
 const DEPTH_MAX = 8;
 const ITEMS_MAX = 200;
 
@@ -45,11 +47,12 @@ export function sourcesFor(
   kinds: Map<string, ModuleKind>,
   samples: Record<number, Sample>,
   inside = false,
+  known: Known = NOTHING_KNOWN,
 ): Source[] {
   const repeated = inside ? (find(document, id)?.module.flow ?? []) : [];
   return [...before(document, id), ...repeated]
     .filter((module) => gives(kinds.get(module.module), samples[module.id]))
-    .map((module) => sourceOf(module, kinds.get(module.module), samples[module.id]))
+    .map((module) => sourceOf(module, kinds.get(module.module), samples[module.id], known.get(module.id)))
     .reverse();
 }
 
@@ -65,12 +68,13 @@ export function runsAlone(kind: ModuleKind | undefined): boolean {
   return kind !== undefined && ALONE.has(kind.kind);
 }
 
-function sourceOf(module: ModuleNode, kind: ModuleKind | undefined, sample: Sample | undefined): Source {
+function sourceOf(module: ModuleNode, kind: ModuleKind | undefined, sample: Sample | undefined, known: OutputField[] | undefined): Source {
   const path = String(module.id);
   const last = sample?.bundles.at(-1);
   const real = typeof last === "object" && last !== null;
-  const items = real ? itemsOfValue(last as object, path, 0) : (kind?.outputs ?? []).map((field) => itemOfField(field, path));
-  const labels = new Map((kind?.outputs ?? []).map((field) => [field.name, field.label]));
+  const outputs = known ?? kind?.outputs ?? [];
+  const items = real ? itemsOfValue(last as object, path, 0) : outputs.map((field) => itemOfField(field, path));
+  const labels = new Map(outputs.map((field) => [field.name, field.label]));
   for (const item of items) item.label = labels.get(item.name) ?? item.label;
   const name = module.metadata?.designer?.name ?? kind?.label ?? module.module;
   const source = { id: module.id, name, colour: kind?.colour ?? "#555", real, pasted: sample?.pasted === true, alone: runsAlone(kind), items };

@@ -9,6 +9,7 @@ import { useLanguage, type Language } from "./api";
 import { sourcesFor } from "./outputs";
 import { useSamples } from "./samples";
 import { NOTHING_IN_SCOPE, type Scope } from "./scope";
+import { useKnown } from "./useKnown";
 
 interface Scoped {
   scope: Scope;
@@ -36,11 +37,12 @@ export function ScopeOf({ module, inside = false, children }: Props) {
   // The document changes with every letter; which modules lie before seldom does.
   const lies = useEditor((editor) => [...before(editor.document, module), ...(inside ? (find(editor.document, module)?.module.flow ?? []) : [])].map((one) => `${one.id} ${one.module} ${one.metadata?.designer?.name ?? ""}`).join("\n"));
   const samples = useSamples();
+  const known = useKnown();
   const language = useLanguage().data ?? null;
   const scope = useMemo<Scope>(
-    () => ({ sources: sourcesFor(store.getState().document, module, kinds, samples, inside), variables: variables ?? {} }),
+    () => ({ sources: sourcesFor(store.getState().document, module, kinds, samples, inside, known), variables: variables ?? {} }),
     // eslint-disable-next-line react-hooks/exhaustive-deps
-    [store, module, inside, kinds, samples, variables, lies],
+    [store, module, inside, kinds, samples, known, variables, lies],
   );
   const scoped = useMemo(() => ({ scope, language }), [scope, language]);
   return <ScopeContext.Provider value={scoped}>{children}</ScopeContext.Provider>;

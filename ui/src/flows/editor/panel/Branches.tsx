@@ -4,11 +4,11 @@
 import { Plus, Trash2 } from "lucide-react";
 
 import type { Branch, Condition, ModuleNode } from "../document";
-import { addBranch, removeBranch, setBranch, setUntil } from "../edits";
+import { addBranch, removeBranch, setBranch, setComesBack, setUntil } from "../edits";
 import { useEditor } from "../store";
 import { Conditions } from "./Conditions";
 
-const TAKEN = { yes: "This branch would be taken, if none before it is", no: "This branch would not be taken" };
+const TAKEN = { yes: "This branch would be taken", no: "This branch would not be taken" };
 const ENDS = { yes: "It would end here", no: "It would go on repeating" };
 
 /** All branches, in the order in which they are asked. */
@@ -63,8 +63,8 @@ export function BranchFields({ ifElse, index, branch }: { ifElse: number; index:
         <Conditions id={id} conditions={branch.conditions} readonly={readonly} onChange={(conditions, joins) => set({ conditions }, "Set up a branch", joins)} words={TAKEN} />
       )}
       <label className="panel-check">
-        <input type="checkbox" disabled={readonly} checked={branch.merge === true} onChange={(event) => set({ merge: event.target.checked }, "Change a branch")} /> Comes back to
-        what follows the if-else
+        <input type="checkbox" disabled={readonly} checked={branch.merge === true} onChange={(event) => edit("Change a branch", (document) => setComesBack(document, ifElse, index, event.target.checked))} /> Comes back at
+        the merge behind the if-else
       </label>
     </>
   );
