@@ -49,6 +49,8 @@ async function walk(steps, settings, goesOn = false) {
   // The policy of the pages forbids foreign scripts; the checker is one.
   const context = await browser.newContext({
     colorScheme: "light",
+    // What moves on its own is clicked beside.
+    reducedMotion: "reduce",
     viewport: { width: 1440, height: 900 },
     bypassCSP: true,
   });

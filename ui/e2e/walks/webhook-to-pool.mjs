@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { essence } from "../blueprint.mjs";
 import { KEY, accessible, call, exactly, pictures, signIn } from "../walker.mjs";
 
 export const title = "requests become rows, from nothing";
@@ -58,30 +59,6 @@ async function filter(page, from, to, label, module) {
   await panel.getByLabel("Operator", { exact: true }).selectOption("number:lessorequal");
   await panel.getByLabel("Compared with").fill("201");
   await saved(page);
-}
-
-/** What a flow does, without where it is drawn: modules in their order, with what is mapped and filtered. */
-function essence({ flow }) {
-  const places = new Map(flow.map((module, place) => [module.id, place + 1]));
-  // Modules are numbered by their place, so that flows that were drawn in another order can be compared.
-  const renumbered = (value) =>
-    JSON.parse(JSON.stringify(value ?? null).replace(/(\{\{[^}]*?|[(;] ?)\b(\d+)\.(?=[\w`])/g, (_, before, id) => `${before}${places.get(Number(id)) ?? id}.`));
-  return flow.map(({ id, module, version, parameters, mapper, filter: asked }) => ({
-    id: places.get(id),
-    module,
-    version: version ?? 1,
-    feeder: places.get(parameters?.feeder),
-    maxResults: parameters?.maxResults,
-    mapper: said(renumbered(mapper)),
-    filter: renumbered(asked),
-  }));
-}
-
-/** Leaves out what is empty, or holds anyhow. */
-function said(mapper) {
-  const usual = { gzip: true, useMtls: false, serializeUrl: false, shareCookies: false, parseResponse: false, followRedirect: true, useQuerystring: false, followAllRedirects: false, rejectUnauthorized: true, scope: "roundtrip" };
-  const counts = ([name, value]) => value !== "" && value !== null && !(Array.isArray(value) && value.length === 0) && usual[name] !== value;
-  return Object.fromEntries(Object.entries(mapper ?? {}).filter(counts).sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 export const steps = [

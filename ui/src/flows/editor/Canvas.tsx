@@ -22,7 +22,7 @@ import { ContextMenu } from "./ContextMenu";
 import { setPositions } from "./edits";
 import type { Graph } from "./graph";
 import { useKeys } from "./keys";
-import { settled, SIZE, type Point } from "./layout";
+import { gently, settled, SIZE, type Point } from "./layout";
 import { FarFlow, moduleAt, SmallMap, useFit } from "./far";
 import { ModuleShape } from "./ModuleShape";
 import { setNote } from "./notes";
@@ -236,7 +236,7 @@ function useSelectedInView(frame: React.RefObject<HTMLDivElement | null>, graph:
       const { x, y } = canvas.flowToScreenPosition(node.at);
       const size = SIZE * canvas.getZoom();
       const inSight = x > box.left + 10 && x + size < box.right - 10 && y > box.top + 10 && y + size < box.bottom - 110;
-      if (!inSight) void canvas.setCenter(node.at.x + SIZE / 2, node.at.y + SIZE / 2, { zoom: canvas.getZoom(), duration: 200 });
+      if (!inSight) void canvas.setCenter(node.at.x + SIZE / 2, node.at.y + SIZE / 2, { zoom: canvas.getZoom(), duration: gently(200) });
     });
     return () => cancelAnimationFrame(asked);
   }, [canvas, frame, id]);

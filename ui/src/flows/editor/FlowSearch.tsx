@@ -7,7 +7,7 @@ import { Search, X } from "lucide-react";
 import { modules } from "./edits";
 import { nameOf } from "./graph";
 import { OPEN_SEARCH } from "./keys";
-import { positions, SIZE } from "./layout";
+import { gently, positions, SIZE } from "./layout";
 import { useEditor, useEditorStore } from "./store";
 import { writeJson } from "../../api/exact";
 
@@ -44,7 +44,7 @@ function Field({ onClose }: { onClose: () => void }) {
   const go = (id: number) => {
     const at = positions(document).get(id);
     store.getState().select({ kind: "module", id });
-    if (at !== undefined) void canvas.setCenter(at.x + SIZE / 2, at.y + SIZE / 2, { zoom: Math.max(0.8, canvas.getZoom()), duration: 200 });
+    if (at !== undefined) void canvas.setCenter(at.x + SIZE / 2, at.y + SIZE / 2, { zoom: Math.max(0.8, canvas.getZoom()), duration: gently(200) });
   };
   return (
     <div className="flow-search" role="search" aria-label="Search in this flow">

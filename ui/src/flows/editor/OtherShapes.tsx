@@ -18,7 +18,7 @@ export const EndShape = memo(function EndShape({ data: { end } }: NodeProps<EndN
         type="button"
         className="open-end nodrag nopan"
         disabled={readonly}
-        aria-label={`Add a module to ${end.label}`}
+        aria-label={`Add a module to ${end.label} of module ${end.from}`}
         onClick={(event) => store.getState().ask({ place: { kind: "end", owner: end.owner }, at: { x: event.clientX, y: event.clientY } })}
       >
         <Plus aria-hidden="true" size={15} />

@@ -5,7 +5,7 @@ import { memo, useCallback, useMemo, useRef } from "react";
 import { getViewportForBounds, useReactFlow, useStore, useStoreApi, ViewportPortal, type Rect } from "@xyflow/react";
 
 import type { Graph, ShownModule } from "./graph";
-import { SIZE, type Point } from "./layout";
+import { gently, STEP, SIZE, type Point } from "./layout";
 import { useEditor } from "./store";
 
 const WIDTH = 190;
@@ -46,8 +46,10 @@ export const SmallMap = memo(function SmallMap({ graph }: { graph: Graph }) {
 
 /** The smallest rectangle around all modules. */
 export function boundsOf(graph: Graph): Rect {
-  const [xs, ys] = [graph.modules.map(({ at }) => at.x), graph.modules.map(({ at }) => at.y)];
-  const [x, y] = [Math.min(...xs), Math.min(...ys)];
+  const all = [...graph.modules, ...graph.ends];
+  const [xs, ys] = [all.map(({ at }) => at.x), all.map(({ at }) => at.y)];
+  // Before the first there may be a clock.
+  const [x, y] = [Math.min(...xs) - STEP, Math.min(...ys)];
   return { x, y, width: Math.max(...xs) + SIZE - x, height: Math.max(...ys) + 2 * SIZE - y };
 }
 
@@ -59,7 +61,7 @@ export function useFit(): (graph: Graph, duration?: number) => void {
     (graph, duration = 0) => {
       if (graph.modules.length === 0) return;
       const { width, height, minZoom } = store.getState();
-      void canvas.setViewport(getViewportForBounds(boundsOf(graph), width, height, minZoom, 1, 0.2), { duration });
+      void canvas.setViewport(getViewportForBounds(boundsOf(graph), width, height, minZoom, 1, 0.2), { duration: gently(duration) });
     },
     [canvas, store],
   );

@@ -174,9 +174,9 @@ function open(look: Look, from: number, owner: Owner, label: string, index: numb
   const [own, meant] = [look.laid.at.get(from), look.laid.ends.get(endKey(from, index))];
   const away = own === undefined || meant === undefined ? (index - (count - 1) / 2) * ROW : meant.y - own.y;
   const at = { x: start.x + STEP, y: start.y + away };
-  // The ways beside it may have been moved: an end keeps clear of them.
+  // The ways beside it may have been moved: an end keeps clear of them, and of the names below them.
   const taken = [...look.at.values()];
-  while (taken.some((other) => Math.abs(other.x - at.x) < SIZE && Math.abs(other.y - at.y) < SIZE)) at.y += ROW / 2;
+  while (taken.some((other) => Math.abs(other.x - at.x) < SIZE && at.y - other.y > -SIZE && at.y - other.y < SIZE + NAMES)) at.y += ROW / 4;
   look.graph.ends.push({ key, owner, from, at, label });
   look.graph.wires.push({
     key: `${from}>${key}`,
@@ -193,6 +193,8 @@ function open(look: Look, from: number, owner: Owner, label: string, index: numb
 }
 
 const PADDING = 34;
+/** What a module's two lines of names take below it. */
+const NAMES = 44;
 
 function frameOf(look: Look, module: ModuleNode): Frame {
   const own = look.at.get(module.id)!;

@@ -6,7 +6,7 @@ import { useReactFlow } from "@xyflow/react";
 import { clipboardText, duplicate, pasteText, removePicked, selectAll } from "./acts";
 import { setPositions } from "./edits";
 import { neighbour, type Graph } from "./graph";
-import { positions, settled, SIZE } from "./layout";
+import { gently, positions, settled, SIZE } from "./layout";
 import { useEditorStore, type EditorStore } from "./store";
 
 const STEP = 20;
@@ -36,7 +36,7 @@ export function useKeys(frame: RefObject<HTMLElement | null>, graph: Graph): voi
       const box = frame.current?.getBoundingClientRect();
       const at = canvas.flowToScreenPosition(shown.at);
       const inside = box !== undefined && at.x > box.left + 60 && at.x < box.right - 140 && at.y > box.top + 60 && at.y < box.bottom - 140;
-      if (!inside) void canvas.setCenter(shown.at.x + SIZE / 2, shown.at.y + SIZE / 2, { zoom, duration: 150 });
+      if (!inside) void canvas.setCenter(shown.at.x + SIZE / 2, shown.at.y + SIZE / 2, { zoom, duration: gently(150) });
       requestAnimationFrame(() => frame.current?.querySelector<HTMLElement>(`.react-flow__node[data-id="${id}"]`)?.focus({ preventScroll: true }));
     };
     const pressed = (event: KeyboardEvent) => {

@@ -179,3 +179,8 @@ export function makeRoom(document: FlowDocument, id: number): FlowDocument {
   moves.set(id, place);
   return setPositions(document, moves);
 }
+
+/** How long the canvas takes to move, in milliseconds: no time at all for those who want nothing to move. */
+export function gently(duration: number): number {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : duration;
+}
