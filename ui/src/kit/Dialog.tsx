@@ -1,5 +1,11 @@
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
 import { X } from "lucide-react";
+
+/** What is typed into comes before what is chosen. */
+const FIELDS = [
+  ".dialog-body :is(input:not([readonly], [type=hidden], [type=radio], [type=checkbox]), textarea):not(:disabled)",
+  ".dialog-body :is(input:not([type=hidden]), select):not(:disabled)",
+];
 
 interface Props {
   title: string;
@@ -17,9 +23,15 @@ interface Props {
 export function Dialog({ title, onClose, children, actions, wide = false }: Props) {
   const element = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  useEffect(() => {
+  // Before it leaves the page, so that the browser can give the focus back.
+  useLayoutEffect(() => {
     const dialog = element.current;
-    if (dialog !== null && !dialog.open) dialog.showModal();
+    if (dialog !== null && !dialog.open) {
+      dialog.showModal();
+      // A field, rather than the button that closes it.
+      const field = FIELDS.map((kind) => dialog.querySelector<HTMLElement>(kind)).find((found) => found !== null);
+      field?.focus();
+    }
     return () => dialog?.close();
   }, []);
   return (

@@ -21,13 +21,14 @@ pub(crate) const STEP_SECONDS: u64 = 6 * 3_600;
 pub(crate) const STEPS: u64 = 76;
 
 /// The files of `examples/purchase-to-pay`.
-const FILES: [(&str, &[u8]); 6] = [
+const FILES: [(&str, &[u8]); 7] = [
     ("loopwright.yaml", include_bytes!("../../../../examples/purchase-to-pay/loopwright.yaml")),
     ("data-model.yaml", include_bytes!("../../../../examples/purchase-to-pay/data-model.yaml")),
     ("knowledge-model.yaml", include_bytes!("../../../../examples/purchase-to-pay/knowledge-model.yaml")),
     ("jobs/job.json", include_bytes!("../../../../examples/purchase-to-pay/jobs/job.json")),
     ("jobs/score_case.py", include_bytes!("../../../../examples/purchase-to-pay/jobs/score_case.py")),
     ("flows/score-late-order.yaml", include_bytes!("../../../../examples/purchase-to-pay/flows/score-late-order.yaml")),
+    ("flows/chase-order.yaml", include_bytes!("../../../../examples/purchase-to-pay/flows/chase-order.yaml")),
 ];
 const EVENTS: &[u8] = include_bytes!("../../../../examples/purchase-to-pay/events.csv.gz");
 
@@ -94,5 +95,29 @@ impl Log {
         csv.push('\n');
         self.next += count;
         Some((count, csv))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_example_is_inside() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/purchase-to-pay");
+        let mut there = Vec::new();
+        for below in ["", "jobs/", "flows/"] {
+            for entry in std::fs::read_dir(folder.join(below)).expect("a folder") {
+                let entry = entry.expect("an entry");
+                let name = entry.file_name().into_string().expect("a name");
+                if entry.path().is_file() && !["README.md", "events.csv.gz"].contains(&name.as_str()) {
+                    there.push(format!("{below}{name}"));
+                }
+            }
+        }
+        let mut inside: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        there.sort();
+        inside.sort();
+        assert_eq!(inside, there);
     }
 }
