@@ -17,7 +17,8 @@ const focused = (page) =>
 /** Goes on with Tab until something has the focus; it must be reached within a round of the page. */
 async function tabTo(page, wanted, key = "Tab") {
   for (let presses = 0; presses < 90; presses += 1) {
-    if (await wanted.evaluate((element) => element === document.activeElement || element.contains(document.activeElement))) return;
+    // Also inside of a field that has a shadow root.
+    if (await wanted.evaluate((element) => element.matches(":focus-within"))) return;
     await page.keyboard.press(key);
   }
   assert.fail(`Tab leads to ${wanted}; it ended at ${await focused(page)}`);
@@ -28,7 +29,7 @@ const side = (page) => page.getByRole("complementary", { name: "Settings of the 
 async function hasFocus(element) {
   await element.waitFor();
   const handle = await element.elementHandle();
-  await element.page().waitForFunction((one) => one === document.activeElement, handle);
+  await element.page().waitForFunction((one) => one.matches(":focus"), handle);
 }
 
 export const steps = [
@@ -66,12 +67,14 @@ export const steps = [
   [
     "a module is added, set up, and left again for the canvas",
     async ({ page }) => {
-      await tabTo(page, page.getByRole("button", { name: /^Add a module after/ }).first());
-      await page.keyboard.press("Enter");
+      const start = canvas(page, /^Manual/).first();
+      await tabTo(page, start);
+      await page.keyboard.press("+");
       await hasFocus(page.getByRole("combobox", { name: "Search modules" }));
       await page.keyboard.press("Escape");
-      await hasFocus(page.getByRole("button", { name: /^Add a module after/ }).first());
-      await page.keyboard.press("Enter");
+      await hasFocus(start);
+      await page.keyboard.press("+");
+      await hasFocus(page.getByRole("combobox", { name: "Search modules" }));
       await page.keyboard.type("compose");
       await page.getByRole("option", { name: /Compose a string/ }).first().waitFor();
       await page.keyboard.press("Enter");

@@ -1,6 +1,6 @@
 // A flow, opened: its canvas, its panel, its bars.
 
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { Link, useParams } from "wouter";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { ReactFlowProvider } from "@xyflow/react";
@@ -22,7 +22,7 @@ import { same } from "./editor/merge";
 import { ScopeOf } from "./editor/mapping/scoped";
 import { FilterPanel, ModulePanel } from "./editor/panel";
 import { useSaving } from "./editor/saving";
-import { createEditor, EditorProvider, useEditor, type EditorStore } from "./editor/store";
+import { createEditor, EditorProvider, useEditor, useEditorStore, type EditorStore } from "./editor/store";
 import { Toolbar } from "./editor/Toolbar";
 import type { ModuleKind, Sample } from "./editor/types";
 import { FlowHead } from "./FlowHead";
@@ -209,11 +209,32 @@ function Side() {
   const selection = useEditor((editor) => editor.selection);
   // Where it ends is asked behind what it repeats.
   const repeats = useEditor((editor) => selection?.kind === "module" && find(editor.document, selection.id)?.module.module === REPEAT_UNTIL);
+  const aside = useRef<HTMLElement>(null);
+  const entered = useEditor((editor) => editor.entered);
+  useEffect(() => {
+    if (entered > 0) aside.current?.querySelector<HTMLElement>(".panel-body input:not(:disabled)")?.focus();
+  }, [entered]);
+  const store = useEditorStore();
   if (!open || selection === null) return null;
+  const leave = () => {
+    store.getState().setOpen(false);
+    const end = selection.kind === "module" ? `.react-flow__node[data-id="${selection.id}"]` : `.react-flow__edge[data-id$=">${selection.to}"]`;
+    window.document.querySelector<HTMLElement>(end)?.focus({ preventScroll: true });
+  };
   const Panel = selection.kind === "module" ? ModulePanel : FilterPanel;
   const id = selection.kind === "module" ? selection.id : selection.to;
   return (
-    <aside className="editor-side" aria-label={selection.kind === "module" ? "Settings of the module" : "Filter on the wire"}>
+    <aside
+      ref={aside}
+      className="editor-side"
+      aria-label={selection.kind === "module" ? "Settings of the module" : "Filter on the wire"}
+      onKeyDown={(event) => {
+        // A list of what may be written next closes first, and so does a dialog above.
+        if (event.key !== "Escape" || event.defaultPrevented || (event.target as Element).closest("dialog, [role=listbox]") !== null) return;
+        event.preventDefault();
+        leave();
+      }}
+    >
       <ScopeOf module={id} inside={selection.kind === "module" && repeats}>
         <Panel key={selection.kind === "module" ? selection.id : `to ${selection.to}`} />
       </ScopeOf>

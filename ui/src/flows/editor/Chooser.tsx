@@ -1,6 +1,6 @@
 // Which module? A search over all kinds, beside the + that was pressed.
 
-import { useEffect, useId, useMemo, useRef, useState } from "react";
+import { useLayoutEffect, useId, useMemo, useRef, useState } from "react";
 import { Clock, Flag, Hand, Radio, Search, Webhook, type LucideIcon } from "lucide-react";
 
 import { add } from "./acts";
@@ -26,8 +26,11 @@ function Open({ asking }: { asking: Asking }) {
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const id = useId();
-  useEffect(() => {
-    dialog.current?.showModal();
+  // It closes before it leaves the page, so that the browser can give the focus back.
+  useLayoutEffect(() => {
+    const shown = dialog.current;
+    shown?.showModal();
+    return () => shown?.close();
   }, []);
 
   const found = useMemo(() => {

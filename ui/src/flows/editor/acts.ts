@@ -35,13 +35,14 @@ export function called(editor: Editor, module: ModuleNode): string {
 
 /** Puts a module where it was asked for, selects it and opens its settings. */
 export function add(store: EditorStore, place: Place, kind: Pick<ModuleKind, "name" | "label" | "versions">): void {
-  const { document, edit, select, setOpen, speak } = store.getState();
+  const { document, edit, select, setOpen, enter, speak } = store.getState();
   const id = freeId(document);
   const module = newModule(id, kind.name, kind.versions.at(-1));
   edit(`Add ${kind.label}`, (before) => makeRoom(put(settled(before), place, module), id));
   if (place.kind === "loose") edit(`Add ${kind.label}`, (now) => setPositions(now, new Map([[id, place]])));
   select({ kind: "module", id });
-  setOpen(kind.name !== ROUTER);
+  if (kind.name === ROUTER) setOpen(false);
+  else enter();
   speak(`Added ${kind.label}`);
 }
 

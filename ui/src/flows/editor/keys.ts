@@ -120,14 +120,14 @@ function focused(target: EventTarget | null, store: EditorStore): number | null 
 }
 
 function open(store: EditorStore, target: HTMLElement): void {
-  const { select, setOpen, selection } = store.getState();
+  const { select, enter, selection } = store.getState();
   const edge = target.closest(".react-flow__edge")?.getAttribute("data-id");
   const to = edge?.split(">")[1];
   const id = focused(target, store);
   if (to !== undefined && /^\d+$/.test(to)) select({ kind: "wire", to: Number(to) });
   else if (target.matches(".react-flow__node") && id !== null) select({ kind: "module", id });
   else if (selection === null) return;
-  setOpen(true);
+  enter();
 }
 
 function ask(store: EditorStore, target: Element): void {

@@ -57,6 +57,8 @@ export interface Editor extends EditorState {
   spoken: string;
   /** Whether the panel at the right is open for what is selected. */
   open: boolean;
+  /** How often somebody asked for the panel who wants to go on in it. */
+  entered: number;
   asking: Asking | null;
   /** A wire is being drawn: every module shows where it can end. */
   connecting: boolean;
@@ -64,6 +66,8 @@ export interface Editor extends EditorState {
   ask: (asking: Asking | null) => void;
   pick: (ids: Iterable<number>) => void;
   setOpen: (open: boolean) => void;
+  /** Opens the panel, and goes there. */
+  enter: () => void;
   setDone: (done: Record<number, Done>) => void;
   setSamples: (samples: Record<number, Sample>) => void;
   setKinds: (kinds: Map<string, ModuleKind>) => void;
@@ -120,6 +124,7 @@ export function createEditor(opened: Opened): EditorStore {
       notices: [],
       theirs: null,
       open: false,
+      entered: 0,
       asking: null,
       connecting: false,
       spoken: "",
@@ -149,6 +154,7 @@ export function createEditor(opened: Opened): EditorStore {
         set({ picked, selection, ...(picked.size === 1 ? {} : { open: false }) });
       },
       setOpen: (open) => set({ open }),
+      enter: () => set(({ entered }) => ({ open: true, entered: entered + 1 })),
       setConnecting: (connecting) => set({ connecting }),
       ask: (asking) => set({ asking }),
       setDone: (done) => set({ done }),

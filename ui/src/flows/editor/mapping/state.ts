@@ -30,12 +30,13 @@ export function stateOf(text: string, more: Extension = []): EditorState {
       Prec.high(typingKeys()),
       Prec.highest(
         keymap.of([
-          { key: "Escape", run: (view) => completionStatus(view.state) !== null && closeCompletion(view) },
+          // What is not shown yet need not be closed: Escape leads out of the settings then.
+          { key: "Escape", run: (view) => completionStatus(view.state) === "active" && closeCompletion(view) },
           // Otherwise Tab leaves the field, so that nobody without a mouse is caught in it.
           { key: "Tab", run: acceptCompletion },
         ]),
       ),
-      keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]),
+      keymap.of([...completionKeymap.filter(({ key }) => key !== "Escape"), ...defaultKeymap, ...historyKeymap]),
       theme,
       more,
     ],
