@@ -118,7 +118,14 @@ export const steps = [
       await panel.getByText("6 is greater than 5").waitFor();
       await pictures(page, "editor-branch-wire");
       await page.getByRole("button", { name: "Run once" }).click();
-      await page.getByRole("button", { name: /^Module 3: 1 operation, / }).waitFor();
+      // An if-else does nothing of its own: why it chose stands where it led.
+      await page.getByRole("button", { name: /^Module 3: 1 operation, / }).click();
+      const bubble = page.getByRole("dialog", { name: "What module 3 did" });
+      await bubble.getByText("Late: Passed: 6 is greater than 5").waitFor();
+      await accessible(page, "the way that was taken");
+      await pictures(page, "editor-way-taken");
+      await page.keyboard.press("Escape");
+      await bubble.waitFor({ state: "detached" });
     },
   ],
   [
