@@ -71,6 +71,17 @@ export const steps = [
       await side(page).getByRole("button", { name: "Add a branch" }).click();
       await side(page).getByRole("group", { name: "Branch 2" }).getByRole("button", { name: "Remove this branch" }).click();
       await side(page).getByRole("group", { name: "Branch 2" }).waitFor({ state: "detached" });
+      const other = side(page).getByRole("group", { name: "Else", exact: true });
+      // Undo takes back that it was added again, and then that it was removed.
+      await other.getByRole("button", { name: "Remove else" }).click();
+      await other.waitFor({ state: "detached" });
+      await side(page).getByRole("button", { name: "Add else" }).click();
+      await other.waitFor();
+      await side(page).getByRole("heading", { level: 2 }).click();
+      await page.keyboard.press("Control+z");
+      await other.waitFor({ state: "detached" });
+      await page.keyboard.press("Control+z");
+      await other.waitFor();
       const conditions = [[{ a: "{{1.days}}", o: "number:greater", b: "5" }]];
       await until("the branches are stored", async () => {
         const { branches } = (await module(url, 2)) ?? {};
@@ -107,7 +118,14 @@ export const steps = [
       await panel.getByText("6 is greater than 5").waitFor();
       await pictures(page, "editor-branch-wire");
       await page.getByRole("button", { name: "Run once" }).click();
-      await page.getByRole("button", { name: /^Module 3: 1 operation, / }).waitFor();
+      // An if-else does nothing of its own: why it chose stands where it led.
+      await page.getByRole("button", { name: /^Module 3: 1 operation, / }).click();
+      const bubble = page.getByRole("dialog", { name: "What module 3 did" });
+      await bubble.getByText("Late: Passed: 6 is greater than 5").waitFor();
+      await accessible(page, "the way that was taken");
+      await pictures(page, "editor-way-taken");
+      await page.keyboard.press("Escape");
+      await bubble.waitFor({ state: "detached" });
     },
   ],
   [

@@ -124,6 +124,36 @@ export const steps = [
     },
   ],
   [
+    "values are walked with arrow keys, and Enter puts one in",
+    async ({ page, url }) => {
+      const values = page.getByRole("list", { name: "Values of Read the order" });
+      const value = (name) => values.getByRole("button", { name, exact: true });
+      /** Presses a key, and waits until a value has the focus. */
+      const press = async (key, name) => {
+        await page.keyboard.press(key);
+        await until(`${key} leads to ${name}`, () => value(name).evaluate((element) => element === document.activeElement));
+      };
+      await field(page).fill("");
+      await value("order").focus();
+      await press("End", "total");
+      await press("ArrowUp", "lines");
+      await page.keyboard.press("ArrowRight");
+      await values.getByLabel("Item of lines").selectOption("2");
+      await value("lines").focus();
+      await press("ArrowRight", "sku");
+      await accessible(page, "values walked with keys");
+      await pictures(page, "mapping-values");
+      await page.keyboard.press("Enter");
+      await result(page, "A-1");
+      await stored(url, "{{1.lines[2].sku}}");
+      await value("sku").focus();
+      await press("ArrowLeft", "lines");
+      await page.keyboard.press("ArrowLeft");
+      await value("sku").waitFor({ state: "detached" });
+      await field(page).fill("at: {{1.order}}");
+    },
+  ],
+  [
     "what is copied is the text of the template",
     async ({ page }) => {
       await field(page).focus();

@@ -291,11 +291,22 @@ export function setFilter(document: FlowDocument, to: number, filter: Filter | n
 }
 
 export function addBranch(document: FlowDocument, ifElse: number): FlowDocument {
+  return withBranch(document, ifElse, { type: "condition", conditions: [], flow: [] });
+}
+
+/** Adds what is taken where no branch is, as the last one; once only. */
+export function addElse(document: FlowDocument, ifElse: number): FlowDocument {
+  const hasOne = find(document, ifElse)?.module.branches?.some(({ type }) => type === "else") === true;
+  return hasOne ? document : withBranch(document, ifElse, { type: "else", flow: [] });
+}
+
+/** Puts a branch before the else; where others come back, it does, too. */
+function withBranch(document: FlowDocument, ifElse: number, { flow, ...rest }: Branch): FlowDocument {
   return update(document, ifElse, (module) => {
     const branches = module.branches ?? [];
     const before = branches.findIndex((branch) => branch.type === "else");
     const comesBack = branches.some(({ merge }) => merge === true);
-    const branch: Branch = { type: "condition", conditions: [], ...(comesBack ? { merge: true } : {}), flow: [] };
+    const branch: Branch = { ...rest, ...(comesBack ? { merge: true } : {}), flow: flow ?? [] };
     return { ...module, branches: branches.toSpliced(before < 0 ? branches.length : before, 0, branch) };
   });
 }

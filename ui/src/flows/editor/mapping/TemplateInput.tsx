@@ -9,6 +9,7 @@ import { LiveResult } from "./LiveResult";
 import { useOutcome } from "./result";
 import { useScope } from "./scoped";
 import type { TemplateProps } from "./TemplateEditor";
+import { useZone } from "./useZone";
 import "./mapping.css";
 
 const TemplateEditor = lazy(() => import("./TemplateEditor"));
@@ -23,7 +24,7 @@ interface Props extends Omit<TemplateProps, "mistake"> {
 export function TemplateInput({ problem, isJson = false, ...props }: Props) {
   const { id, text, onChange, readonly } = props;
   const { scope } = useScope();
-  const zone = useEditor((editor) => zoneOf(editor.document.metadata));
+  const zone = useZone();
   const escapes = useEscapes();
   const aimed = useTarget((state) => state.target?.id === id);
   const outcome = useOutcome(text, scope, { zone, isJson: isJson && escapes });
@@ -54,9 +55,4 @@ function useEscapes(): boolean {
   const said = useEditor((editor) => (editor.document.metadata?.["loopwright"] as { escapeJson?: unknown } | undefined)?.escapeJson);
   const shown = useQueryClient().getQueryData<{ format: string }>(["flow", flow, "document"]);
   return typeof said === "boolean" ? said : shown?.format !== "blueprint";
-}
-
-function zoneOf(metadata: Record<string, unknown> | undefined): string | undefined {
-  const zone = (metadata?.["loopwright"] as { zone?: unknown } | undefined)?.zone;
-  return typeof zone === "string" && zone !== "" ? zone : undefined;
 }

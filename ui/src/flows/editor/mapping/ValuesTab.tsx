@@ -1,18 +1,14 @@
 import { useState } from "react";
-import { ChevronDown, ChevronRight, X } from "lucide-react";
+import { X } from "lucide-react";
 
 import { useEditor } from "../store";
-import { inALine, itemsAt, itemsOfAll, matching, type Item, type Source } from "./outputs";
-import { Insertable } from "./Insertable";
+import { matching, type Item, type Source } from "./outputs";
 import { keepPasted } from "./pasted";
 import { PasteSample } from "./PasteSample";
 import { RunAlone } from "./RunAlone";
 import { useScope } from "./scoped";
+import { ValueItems } from "./ValueItems";
 import { variableItems } from "./variables";
-
-const ALL = "all";
-/** Places of a list that can be chosen; any other is typed. */
-const PLACES_MAX = 50;
 
 /** The values that earlier modules gave last, and the variables of the flow. */
 export function ValuesTab() {
@@ -35,7 +31,7 @@ export function ValuesTab() {
       {variables.length > 0 && (
         <div className="mapping-source">
           <h4>Variables of this flow</h4>
-          <Items items={variables} colour={null} open={words !== ""} />
+          <ValueItems name="this flow" items={variables} colour={null} open={words !== ""} />
         </div>
       )}
     </>
@@ -61,7 +57,7 @@ function OfModule({ source, items, open }: { source: Source; items: Item[]; open
           </span>
         )}
       </h4>
-      <Items items={items} colour={source.colour} open={open} />
+      <ValueItems name={source.name} items={items} colour={source.colour} open={open} />
       {!source.real && (
         <div className="mapping-acts">
           {items.length === 0 && <p className="muted">Nothing is known of it until it runs.</p>}
@@ -71,67 +67,4 @@ function OfModule({ source, items, open }: { source: Source; items: Item[]; open
       )}
     </div>
   );
-}
-
-function Items({ items, colour, open }: { items: Item[]; colour: string | null; open: boolean }) {
-  return (
-    <ul className="mapping-items">
-      {items.map((item) => (
-        <Row key={item.path} item={item} colour={colour} open={open} />
-      ))}
-    </ul>
-  );
-}
-
-function Row({ item, colour, open }: { item: Item; colour: string | null; open: boolean }) {
-  const [unfolded, setUnfolded] = useState(false);
-  const [place, setPlace] = useState("1");
-  const shown = open || unfolded;
-  const inside = place === "1" ? item.inside : place === ALL ? itemsOfAll(item) : itemsAt(item, Number(place));
-  const count = item.inside.length > 0 && Array.isArray(item.value) ? item.value.length : 0;
-  return (
-    <li>
-      <span className="mapping-row">
-        {item.inside.length > 0 ? (
-          <button type="button" className="icon" aria-expanded={shown} aria-label={`${shown ? "Fold" : "Unfold"} ${item.label}`} onClick={() => setUnfolded(!unfolded)}>
-            {shown ? <ChevronDown aria-hidden="true" size={14} /> : <ChevronRight aria-hidden="true" size={14} />}
-          </button>
-        ) : (
-          <span className="mapping-gap" aria-hidden="true" />
-        )}
-        <Insertable part={{ kind: "value", path: item.path }} colour={colour} title={`{{${item.path}}}`}>
-          {item.label}
-        </Insertable>
-        <span className="mapping-value" title={inALine(item.value, 500)}>
-          {valueWords(item)}
-        </span>
-      </span>
-      {shown && count > 0 && (
-        <label className="mapping-place">
-          Item{" "}
-          <select aria-label={`Item of ${item.label}`} value={place} onChange={(event) => setPlace(event.target.value)}>
-            {Array.from({ length: Math.min(count, PLACES_MAX) }, (_, index) => (
-              <option key={index} value={index + 1}>
-                {index + 1}
-              </option>
-            ))}
-            <option value={ALL}>every one, as a list</option>
-          </select>
-        </label>
-      )}
-      {shown && inside.length > 0 && <Items items={inside} colour={colour} open={open} />}
-    </li>
-  );
-}
-
-/** Lists say how long they are. */
-function valueWords(item: Item): string {
-  if (item.value === undefined) return item.kind === "array" ? "list" : item.kind;
-  if (Array.isArray(item.value)) return `${item.value.length} ${item.value.length === 1 ? "item" : "items"}`;
-  if (item.kind === "collection") return namesIn(item);
-  return item.value === "" ? "empty" : inALine(item.value);
-}
-
-function namesIn(item: Item): string {
-  return inALine(item.inside.length === 0 ? "empty" : item.inside.map(({ name }) => name).join(", "));
 }

@@ -4,11 +4,13 @@
 import { Plus, Trash2 } from "lucide-react";
 
 import type { Branch, Condition, ModuleNode } from "../document";
-import { addBranch, removeBranch, setBranch, setComesBack, setUntil } from "../edits";
+import { addBranch, addElse, removeBranch, setBranch, setComesBack, setUntil } from "../edits";
 import { useEditor } from "../store";
 import { Conditions } from "./Conditions";
 
 const TAKEN = { yes: "This branch would be taken", no: "This branch would not be taken" };
+/** A branch further down is only asked where none above it holds. */
+const TAKEN_LATER = { yes: "This branch would be taken if none above is", no: TAKEN.no };
 const ENDS = { yes: "It would end here", no: "It would go on repeating" };
 
 /** All branches, in the order in which they are asked. */
@@ -31,9 +33,16 @@ export function Branches({ module }: { module: ModuleNode }) {
         </fieldset>
       ))}
       {!readonly && (
-        <button type="button" className="panel-add" onClick={() => edit("Add a branch", (document) => addBranch(document, module.id))}>
-          <Plus aria-hidden="true" size={15} /> Add a branch
-        </button>
+        <div className="filter-acts">
+          <button type="button" className="panel-add" onClick={() => edit("Add a branch", (document) => addBranch(document, module.id))}>
+            <Plus aria-hidden="true" size={15} /> Add a branch
+          </button>
+          {!branches.some(({ type }) => type === "else") && (
+            <button type="button" className="panel-add" onClick={() => edit("Add else", (document) => addElse(document, module.id))}>
+              <Plus aria-hidden="true" size={15} /> Add else
+            </button>
+          )}
+        </div>
       )}
     </div>
   );
@@ -60,7 +69,7 @@ export function BranchFields({ ifElse, index, branch }: { ifElse: number; index:
       {branch.type === "else" ? (
         <p className="hint">What fits no other branch goes here.</p>
       ) : (
-        <Conditions id={id} conditions={branch.conditions} readonly={readonly} onChange={(conditions, joins) => set({ conditions }, "Set up a branch", joins)} words={TAKEN} />
+        <Conditions id={id} conditions={branch.conditions} readonly={readonly} onChange={(conditions, joins) => set({ conditions }, "Set up a branch", joins)} words={index === 0 ? TAKEN : TAKEN_LATER} />
       )}
       <label className="panel-check">
         <input type="checkbox" disabled={readonly} checked={branch.merge === true} onChange={(event) => edit("Change a branch", (document) => setComesBack(document, ifElse, index, event.target.checked))} /> Comes back at

@@ -8,6 +8,7 @@ import { PasteSample } from "../mapping/PasteSample";
 import { useVerdict } from "../mapping/result";
 import { RunAlone } from "../mapping/RunAlone";
 import { useScope } from "../mapping/scoped";
+import { useZone } from "../mapping/useZone";
 
 interface Props {
   conditions: Condition[][] | undefined;
@@ -16,7 +17,7 @@ interface Props {
 
 export function Verdict({ conditions, words }: Props) {
   const { scope } = useScope();
-  const verdict = useVerdict(conditions, scope);
+  const verdict = useVerdict(conditions, scope, useZone());
   switch (verdict.is) {
     case "quiet":
       return null;
