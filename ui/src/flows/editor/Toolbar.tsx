@@ -19,6 +19,7 @@ import { graphOf } from "./graph";
 import { addNote } from "./notes";
 import { OPEN_SCHEDULE } from "./OtherShapes";
 import { storeAll, storeNow } from "./saving";
+import { Shortcuts } from "./ShortcutsDialog";
 import { scheduleWords } from "./starts";
 import { useEditor, useEditorStore } from "./store";
 
@@ -177,6 +178,7 @@ function Tools() {
       <button type="button" className="icon" aria-label="Add a note" title="Add a note" disabled={readonly} onClick={note}>
         <StickyNote aria-hidden="true" size={18} />
       </button>
+      <Shortcuts />
     </>
   );
 }

@@ -50,6 +50,7 @@ export function useKeys(frame: RefObject<HTMLElement | null>, graph: Graph): voi
       else if (command && key === "a") act(event, () => selectAll(store));
       else if (command) return;
       else if (event.key === "/") act(event, () => window.dispatchEvent(new Event(OPEN_SEARCH)));
+      else if (event.key === "?") act(event, () => window.dispatchEvent(new Event(OPEN_SHORTCUTS)));
       else if (event.key === "Delete" || event.key === "Backspace") act(event, () => removePicked(store));
       else if (event.key === "Escape") act(event, () => leave(store));
       else if (event.key === "Enter" && isThing(event.target)) act(event, () => open(store, event.target as HTMLElement));
@@ -92,6 +93,9 @@ export function useKeys(frame: RefObject<HTMLElement | null>, graph: Graph): voi
     };
   }, [store, canvas, graph, frame]);
 }
+
+/** The list of keys listens for it. */
+export const OPEN_SHORTCUTS = "loopwright:shortcuts";
 
 /** The search listens for it. */
 export const OPEN_SEARCH = "loopwright:search-flow";
