@@ -29,7 +29,9 @@ const side = (page) => page.getByRole("complementary", { name: "Settings of the 
 async function hasFocus(element) {
   await element.waitFor();
   const handle = await element.elementHandle();
-  await element.page().waitForFunction((one) => one.matches(":focus"), handle);
+  await element.page().waitForFunction((one) => one.matches(":focus"), handle, { timeout: 5000 }).catch(async () => {
+    assert.fail(`${element} has the focus, not ${await focused(element.page())}`);
+  });
 }
 
 export const steps = [

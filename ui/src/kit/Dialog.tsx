@@ -32,7 +32,11 @@ export function Dialog({ title, onClose, children, actions, wide = false }: Prop
       const field = FIELDS.map((kind) => dialog.querySelector<HTMLElement>(kind)).find((found) => found !== null);
       field?.focus();
     }
-    return () => dialog?.close();
+    return () => {
+      dialog?.close();
+      // What opened it may be gone, as an item of a menu is.
+      if (document.activeElement === document.body) document.getElementById("content")?.focus({ preventScroll: true });
+    };
   }, []);
   return (
     <dialog

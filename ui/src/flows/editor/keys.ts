@@ -37,7 +37,22 @@ export function useKeys(frame: RefObject<HTMLElement | null>, graph: Graph): voi
       const at = canvas.flowToScreenPosition(shown.at);
       const inside = box !== undefined && at.x > box.left + 60 && at.x < box.right - 140 && at.y > box.top + 60 && at.y < box.bottom - 140;
       if (!inside) void canvas.setCenter(shown.at.x + SIZE / 2, shown.at.y + SIZE / 2, { zoom, duration: gently(150) });
-      requestAnimationFrame(() => frame.current?.querySelector<HTMLElement>(`.react-flow__node[data-id="${id}"]`)?.focus({ preventScroll: true }));
+      const node = () => frame.current?.querySelector<HTMLElement>(`.react-flow__node[data-id="${id}"]`);
+      // At once, so that the next arrow goes on from there; what is not drawn yet is in a moment.
+      if (node() != null) node()!.focus({ preventScroll: true });
+      else requestAnimationFrame(() => node()?.focus({ preventScroll: true }));
+    };
+    // The focus goes to the module before, else to the canvas, never to nothing.
+    const removeAndStay = (target: EventTarget | null) => {
+      const from = focused(target, store);
+      const before = from === null ? null : neighbour(graph, from, "ArrowLeft");
+      // What has the focus need not have been picked before.
+      if (from !== null && !store.getState().picked.has(from)) store.getState().select({ kind: "module", id: from });
+      removePicked(store);
+      requestAnimationFrame(() => {
+        const left = before === null ? null : frame.current?.querySelector<HTMLElement>(`.react-flow__node[data-id="${before}"]`);
+        (left ?? window.document.getElementById("content"))?.focus({ preventScroll: true });
+      });
     };
     const pressed = (event: KeyboardEvent) => {
       if (event.defaultPrevented || writes(began(event))) return;
@@ -51,7 +66,7 @@ export function useKeys(frame: RefObject<HTMLElement | null>, graph: Graph): voi
       else if (command) return;
       else if (event.key === "/") act(event, () => window.dispatchEvent(new Event(OPEN_SEARCH)));
       else if (event.key === "?") act(event, () => window.dispatchEvent(new Event(OPEN_SHORTCUTS)));
-      else if (event.key === "Delete" || event.key === "Backspace") act(event, () => removePicked(store));
+      else if (event.key === "Delete" || event.key === "Backspace") act(event, () => removeAndStay(event.target));
       else if (event.key === "Escape") act(event, () => leave(store));
       else if (event.key === "Enter" && isThing(event.target)) act(event, () => open(store, event.target as HTMLElement));
       else if ((event.key === "+" || event.key === "Insert") && focused(event.target, store) !== null) act(event, () => ask(store, event.target as Element));

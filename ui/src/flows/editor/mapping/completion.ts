@@ -121,6 +121,8 @@ export function completion(): Extension {
   return [
     languageField,
     autocompletion({
+    // Its keys stand in `state.ts`.
+    defaultKeymap: false,
       override: [offered],
       icons: false,
       maxRenderedOptions: 120,
