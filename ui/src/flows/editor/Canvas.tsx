@@ -62,6 +62,13 @@ export const Canvas = memo(function Canvas() {
   useSelectedInView(frame, graph);
   const colours = useMemo(() => new Map([...kinds].map(([name, kind]) => [name, kind.colour])), [kinds]);
   const fit = useFit();
+  // Who only looks has moved nothing that another width of the window should leave as it is.
+  const width = useFlowStore((state) => state.width);
+  const whole = useRef(graph);
+  whole.current = graph;
+  useEffect(() => {
+    if (readonly && width > 0) fit(whole.current);
+  }, [readonly, width, fit]);
   // What is too big to be drawn whole is placed by where its modules are.
   const [big] = useState(() => graph.modules.length > PLAIN_FROM);
 

@@ -5,7 +5,8 @@ import { memo, useCallback, useMemo, useRef } from "react";
 import { getViewportForBounds, useReactFlow, useStore, useStoreApi, ViewportPortal, type Rect } from "@xyflow/react";
 
 import type { Graph, ShownModule } from "./graph";
-import { gently, STEP, SIZE, type Point } from "./layout";
+import { gently, SIZE, type Point } from "./layout";
+import { CLOCK } from "./shown";
 import { useEditor } from "./store";
 
 const WIDTH = 190;
@@ -45,11 +46,11 @@ export const SmallMap = memo(function SmallMap({ graph }: { graph: Graph }) {
 });
 
 /** The smallest rectangle around all modules. */
-export function boundsOf(graph: Graph): Rect {
-  const all = [...graph.modules, ...graph.ends];
-  const [xs, ys] = [all.map(({ at }) => at.x), all.map(({ at }) => at.y)];
-  // Before the first there may be a clock.
-  const [x, y] = [Math.min(...xs) - STEP, Math.min(...ys)];
+export function boundsOf(graph: Graph, clock?: Point): Rect {
+  const all = [...graph.modules, ...graph.ends].map(({ at }) => at);
+  if (clock !== undefined) all.push(clock);
+  const [xs, ys] = [all.map(({ x }) => x), all.map(({ y }) => y)];
+  const [x, y] = [Math.min(...xs), Math.min(...ys)];
   return { x, y, width: Math.max(...xs) + SIZE - x, height: Math.max(...ys) + 2 * SIZE - y };
 }
 
@@ -61,7 +62,7 @@ export function useFit(): (graph: Graph, duration?: number) => void {
     (graph, duration = 0) => {
       if (graph.modules.length === 0) return;
       const { width, height, minZoom } = store.getState();
-      void canvas.setViewport(getViewportForBounds(boundsOf(graph), width, height, minZoom, 1, 0.2), { duration: gently(duration) });
+      void canvas.setViewport(getViewportForBounds(boundsOf(graph, canvas.getNode(CLOCK)?.position), width, height, minZoom, 1, 0.2), { duration: gently(duration) });
     },
     [canvas, store],
   );
