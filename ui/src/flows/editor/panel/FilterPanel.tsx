@@ -23,7 +23,8 @@ export function FilterPanel() {
   const branch = useEditor((editor) => (ifElse === undefined || place === undefined ? undefined : find(editor.document, ifElse)?.module.branches?.[place]));
   if (module === undefined || to === null) return null;
   const set = (next: Filter | null, joins?: string) => edit("Set up a filter", (document) => setFilter(document, to, next), joins);
-  const setConditions = (conditions: Condition[][], joins?: string) => set(conditions.length === 0 ? null : { ...filter, conditions }, joins);
+  // A label stays when the last condition goes.
+  const setConditions = (conditions: Condition[][], joins?: string) => set(conditions.length === 0 && !filter?.name ? null : { ...filter, conditions }, joins);
   const name = module.metadata?.designer?.name ?? kind?.label ?? module.module;
   return (
     <div className="panel">
