@@ -14,7 +14,8 @@ READY = "listening on http://"
 class Child:
     """Starts a command and waits until it has printed `listening on http://HOST:PORT`.
 
-    What it prints to standard error goes to `log`.
+    What it prints to standard error goes to `log`. With `addresses` 0 it is not
+    waited for: it is a process that listens nowhere.
     """
 
     def __init__(self, name, command, log, environment=None, addresses=1):
@@ -33,8 +34,8 @@ class Child:
             self.process.kill()
             self.process.wait()
             raise
-        self.address = self.addresses[0]
-        self.url = f"http://{self.address}"
+        self.address = self.addresses[0] if addresses else None
+        self.url = f"http://{self.address}" if addresses else None
 
     def read_addresses(self, count):
         # Read without a buffer, so that `select` sees all that is there. The

@@ -16,20 +16,23 @@ class Pool:
         self.path = f"/api/v1/pools/{quote(pool_id, safe='')}"
         self.jobs = f"/integration/api/v1/data-push/{quote(pool_id, safe='')}/jobs"
 
-    def push(self, table, content, types=None, keys=(), replace=False):
+    def push(self, table, content, types=None, keys=(), replace=False, causes=None):
         """Pushes CSV with its header and waits until the rows are there.
 
         `types` declares columns (STRING, INTEGER, FLOAT, DATETIME …); the
         others are guessed. Rows with equal `keys` take each other's place.
+        `causes` is the chain of signals that led to the rows, if any did, such
+        as `package.model/TRIGGER/4711`.
         """
+        headers = {"Loopwright-Causes": causes} if causes else {}
         spec = {"targetName": table, "type": "REPLACE" if replace else "DELTA", "fileType": "CSV", "keys": list(keys)}
         if types:
             columns = [{"columnName": name, "columnType": kind} for name, kind in types.items()]
             spec["tableSchema"] = {"tableName": table, "columns": columns}
-        job = f"{self.jobs}/{self.client.post(f'{self.jobs}/', spec)['id']}"
+        job = f"{self.jobs}/{self.client.post(f'{self.jobs}/', spec, **headers)['id']}"
         for chunk in in_chunks(content):
             self.client.upload(f"{job}/chunks/upserted", f"{table}.csv", chunk)
-        self.client.post(job)
+        self.client.post(job, **headers)
         ended = until(f"the push into {table} has ended", lambda: self.ended(job), deadline=60)
         if ended["status"] != "DONE":
             raise RuntimeError(f"the push into {table} ended as {ended['status']}: {ended.get('logs')}")

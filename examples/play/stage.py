@@ -67,9 +67,10 @@ class Play:
         # An error of the driver's own code shows its place.
         return kind is not None and issubclass(kind, KeyboardInterrupt)
 
-    def child(self, name, command, **environment):
-        """Starts a process of the example, such as its source system, and waits until it listens."""
-        child = Child(name, [str(part) for part in command], self.data / f"{name}.log", {**os.environ, **environment})
+    def child(self, name, command, listens=True, **environment):
+        """Starts a process of the example, such as its source system, and waits until it listens, if it does."""
+        words = [str(part) for part in command]
+        child = Child(name, words, self.data / f"{name}.log", {**os.environ, **environment}, int(listens))
         self.endings.append(child.stop)
         return child
 
