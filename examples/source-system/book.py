@@ -39,9 +39,9 @@ CREATE INDEX IF NOT EXISTS course_by_time ON course (ended_at);
 CREATE TABLE IF NOT EXISTS clock (now TEXT NOT NULL);
 """
 
-# The delivery term runs from this step; an order that stands at the second one waits for its
-# goods; one that has come to one of the last ones goes no further.
-ORDERED, AWAITS_DELIVERY = "Create Purchase Order", "Confirm Purchase Order"
+# An order that stands at this step awaits its delivery, and the delivery term runs from it; one that
+# has come to one of the last ones goes no further.
+AWAITS_DELIVERY = "Confirm Purchase Order"
 ENDS = {"Pay Invoice"}
 # What a change may say. `cause` is what led to it, in the words of whoever asks; it goes with all
 # that is told of the order from then on.
@@ -196,7 +196,7 @@ class Book:
         before = self.row_of(order_id)
         status = "closed" if step["activity"] in ENDS else "open"
         due_at = before["due_at"]
-        if step["activity"] == ORDERED and not due_at:
+        if step["activity"] == AWAITS_DELIVERY and not due_at:
             due_at = text_of(parsed(ended_at) + timedelta(days=before["term_days"]))
         self.db.execute(
             "UPDATE orders SET step = ?, step_at = ?, status = ?, due_at = ? WHERE order_id = ?",
