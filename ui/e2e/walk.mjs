@@ -45,7 +45,7 @@ console.log(`\n${count.passed} passed, ${count.failed} failed`);
 process.exitCode = count.failed === 0 ? 0 : 1;
 
 async function walk(steps, settings, goesOn = false) {
-  const { url, workspace, stop } = await startProgram(settings);
+  const { url, workspace, crash, stop } = await startProgram(settings);
   // The policy of the pages forbids foreign scripts; the checker is one.
   const context = await browser.newContext({
     colorScheme: "light",
@@ -65,7 +65,7 @@ async function walk(steps, settings, goesOn = false) {
   for (const [name, step] of steps) {
     const begun = performance.now();
     try {
-      await step({ page, url, workspace, errors, memory });
+      await step({ page, url, workspace, crash, errors, memory });
       assert.deepEqual(errors, [], "no error on the console");
       count.passed += 1;
       console.log(`ok   ${name} (${((performance.now() - begun) / 1000).toFixed(1)} s)`);

@@ -18,17 +18,36 @@ export const KEY = "walker:a-key-for-the-walk-only";
 export const TOKEN = "dapi0123456789abcdef0123456789abcdef";
 export const PICTURES = join(import.meta.dirname, "../../target/pictures");
 
-/** Starts the program and returns its addresses and a way to end it; `settings` are environment variables. */
+/** Starts the program and returns its addresses and ways to end it; `settings` are environment variables. */
 export async function startProgram(settings = {}) {
   const data = await mkdtemp(join(tmpdir(), "loopwright-walk-"));
-  const program = spawn(
-    process.env.LOOPWRIGHT_TEST_PROGRAM,
-    ["serve", "--data", data, "--listen", "127.0.0.1:0", "--workspace-listen", "127.0.0.1:0"],
-    {
-      env: { ...process.env, ...settings, LOOPWRIGHT_BOOTSTRAP_APP_KEY: KEY, LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN: TOKEN },
-      stdio: ["ignore", "pipe", "inherit"],
-    },
-  );
+  let { program, ...own } = await serve(data, settings, "127.0.0.1:0", "127.0.0.1:0");
+  const { fronts, url, workspace } = await fronted(own);
+  const ended = async (signal) => {
+    const gone = once(program, "exit");
+    program.kill(signal);
+    return (await gone)[0];
+  };
+  /** Ends it as a power failure would, and starts it again where it was. */
+  const crash = async () => {
+    await ended("SIGKILL");
+    ({ program } = await serve(data, settings, new URL(own.url).host, new URL(own.workspace).host));
+  };
+  const stop = async () => {
+    fronts.forEach((front) => front.stop());
+    const code = await ended("SIGTERM");
+    await rm(data, { recursive: true, force: true });
+    assert.equal(code, 0, "the program ends cleanly on SIGTERM");
+  };
+  return { url, workspace, crash, stop };
+}
+
+/** Starts a process of the program, and waits until it listens. */
+async function serve(data, settings, listen, workspaceListen) {
+  const program = spawn(process.env.LOOPWRIGHT_TEST_PROGRAM, ["serve", "--data", data, "--listen", listen, "--workspace-listen", workspaceListen], {
+    env: { ...process.env, ...settings, LOOPWRIGHT_BOOTSTRAP_APP_KEY: KEY, LOOPWRIGHT_WORKSPACE_BOOTSTRAP_TOKEN: TOKEN },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const lines = createInterface({ input: program.stdout });
   const ended = once(program, "exit").then(([code]) => {
     throw new Error(`the program ended with ${code} before it was ready`);
@@ -40,21 +59,11 @@ export async function startProgram(settings = {}) {
       if (!line.startsWith("listening on ")) continue;
       addresses.push(line.slice("listening on ".length));
       // The program's own first, then its local workspace.
-      if (addresses.length === 2) return { url: addresses[0], workspace: addresses[1] };
+      if (addresses.length === 2) return { program, url: addresses[0], workspace: addresses[1] };
     }
     throw new Error("the program ended before it was ready");
   })();
-  const own = await Promise.race([ready, ended]);
-  const { fronts, url, workspace } = await fronted(own);
-  const stop = async () => {
-    fronts.forEach((front) => front.stop());
-    const gone = once(program, "exit");
-    program.kill("SIGTERM");
-    const [code] = await gone;
-    await rm(data, { recursive: true, force: true });
-    assert.equal(code, 0, "the program ends cleanly on SIGTERM");
-  };
-  return { url, workspace, stop };
+  return Promise.race([ready, ended]);
 }
 
 /** The program's addresses, or those of another UI before it. */

@@ -13,6 +13,7 @@ mod bench;
 mod command;
 mod demo;
 mod e2e;
+mod examples;
 mod postgres;
 mod python;
 mod sim;
@@ -77,8 +78,14 @@ enum Chore {
     E2e,
     /// Start the server and the UI with reload.
     Dev,
-    /// Run every example to its end.
-    Examples,
+    /// Play an example and stay; without a name, run all of them to their end.
+    Examples {
+        /// Which one; the folder's name.
+        name: Option<String>,
+        /// Passed on to its driver, for example `-- --once`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        passed_on: Vec<String>,
+    },
     /// Build what is handed out.
     Dist,
 }
@@ -92,7 +99,7 @@ fn main() -> ExitCode {
         Chore::Sim { name, seed, seeds, planted } => sim::run(name.as_deref(), &sim::Asked { seed, seeds, planted }),
         Chore::E2e => e2e::run(true),
         Chore::Dev => demo::dev(),
-        Chore::Examples => demo::run(&["--once".to_owned()]),
+        Chore::Examples { name, passed_on } => examples::run(name.as_deref(), &passed_on),
         Chore::Dist => demo::dist(),
     };
     match done {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::command::{cargo, command, find, root, run_quiet, target};
 use crate::postgres::Postgres;
 use crate::steps::{Outcome, Steps};
-use crate::{demo, e2e, python, sim, tidy, ui};
+use crate::{demo, e2e, examples, python, sim, tidy, ui};
 
 /// Crates that build without Arrow and DataFusion.
 const LIGHT: [&str; 11] =
@@ -52,6 +52,10 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
     })?;
     steps.step("tests of lake and the program", || tests(&["lake", "loopwright"], postgres_url.as_deref(), long))?;
     steps.step("demo, checked from outside", checked_demo)?;
+    steps.step("examples, played to their end", || {
+        demo::build()?;
+        examples::all().map(|()| Outcome::Done)
+    })?;
     steps.step("official clients", official_clients)?;
     steps.step("generations of the Databricks SDK", databricks_generations)?;
     steps.step("flows in a Databricks workspace", || from_outside("tests/check_databricks_flows.py", None))?;

@@ -1,5 +1,7 @@
 //! A run as it is seen from outside, and its operations.
 
+use std::sync::Arc;
+
 use base::{Causes, Timestamp};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -212,11 +214,11 @@ pub struct RunDetails {
     pub input: Vec<Json>,
     /// What led to each of them; empty if nothing is known of any.
     pub causes: Vec<Causes>,
-    /// What happened, in order.
-    pub operations: Vec<Operation>,
+    /// What happened, in order; whoever looks at the run again shares it.
+    pub operations: Arc<Vec<Operation>>,
     /// What was decided between them, in order. Nothing is kept of a
     /// confidential flow's after its end.
-    pub choices: Vec<Choice>,
+    pub choices: Arc<Vec<Choice>>,
     /// The effect that it waits for, if it has not ended.
     pub in_flight: Option<InFlight>,
     /// What came of the effect in flight after the run was cancelled. Nothing

@@ -66,9 +66,13 @@ export const steps = [
     },
   ],
   [
-    "branches are added and removed, and stored as they stand",
+    "branches are added, put in order and removed, and stored as they stand",
     async ({ page, url }) => {
       await side(page).getByRole("button", { name: "Add a branch" }).click();
+      await side(page).getByRole("button", { name: "Ask branch 2 earlier" }).click();
+      await side(page).getByRole("group", { name: "Branch 2" }).and(side(page).locator("fieldset:has(input[value=Late])")).waitFor();
+      await side(page).getByRole("button", { name: "Ask branch 1 later" }).click();
+      await side(page).getByRole("group", { name: "Branch 1" }).and(side(page).locator("fieldset:has(input[value=Late])")).waitFor();
       await side(page).getByRole("group", { name: "Branch 2" }).getByRole("button", { name: "Remove this branch" }).click();
       await side(page).getByRole("group", { name: "Branch 2" }).waitFor({ state: "detached" });
       const other = side(page).getByRole("group", { name: "Else", exact: true });

@@ -15,6 +15,13 @@ export function When({ at, as = "moment" }: Props) {
   );
 }
 
+const INSTANT = /(\d{4}-\d\d-\d\dT[\d:.]+Z)/;
+
+/** A sentence of the program's, the instants in it in the reader's zone. */
+export function Timed({ text }: { text: string }) {
+  return text.split(INSTANT).map((part, place) => (place % 2 === 1 ? <When key={place} at={part} /> : part));
+}
+
 function clock(time: Date): string {
   return time.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 }

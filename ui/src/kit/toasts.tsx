@@ -32,6 +32,11 @@ function show(tone: Toast["tone"], text: string): number {
   return toast.id;
 }
 
+/** What was said is not for whoever comes next. */
+export function dismissAll(): void {
+  useToasts.setState({ toasts: [] });
+}
+
 function dismiss(id: number): void {
   useToasts.setState(({ toasts }) => ({ toasts: toasts.filter((toast) => toast.id !== id) }));
 }

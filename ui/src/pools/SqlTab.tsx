@@ -1,8 +1,9 @@
-import { lazy, Suspense, useMemo, useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { Download, History, Play, Square } from "lucide-react";
 
 import { useAddressValue } from "../kit/address";
+import { later } from "../kit/Later";
 import { Menu } from "../kit/Menu";
 import { Problem } from "../kit/Problem";
 import { warn } from "../kit/toasts";
@@ -14,7 +15,7 @@ import type { SqlEditorHandle } from "./SqlEditor";
 import { SqlResults } from "./SqlResults";
 import { placeOfError, quoted } from "./statements";
 
-const SqlEditor = lazy(() => import("./SqlEditor"));
+const SqlEditor = later(() => import("./SqlEditor"));
 const ROWS_MAX = 10_000;
 /** A longer text does not go into the address. */
 const ADDRESS_MAX = 1500;
@@ -97,15 +98,14 @@ export function SqlTab({ pool }: { pool: string }) {
           )}
         </div>
         <div className="pools-sql-editor">
-          <Suspense fallback={<p className="muted">Loading the editor …</p>}>
-            <SqlEditor
-              ref={editor}
-              initial={initial}
-              schema={schema}
-              onChange={(text) => keepText(pool, text)}
-              onExecute={() => void execute()}
-            />
-          </Suspense>
+          <SqlEditor
+            ref={editor}
+            initial={initial}
+            schema={schema}
+            onChange={(text) => keepText(pool, text)}
+            onExecute={() => void execute()}
+            waiting={<p className="muted">Loading the editor …</p>}
+          />
         </div>
         <Answer pool={pool} standing={standing} />
       </div>

@@ -4,7 +4,7 @@
 import { useEffect, useMemo, useState } from "react";
 import { Link } from "wouter";
 import * as Popover from "@radix-ui/react-popover";
-import { ChevronLeft, ChevronRight, LoaderCircle, X } from "lucide-react";
+import { ChevronLeft, ChevronRight, CircleHelp, LoaderCircle, X } from "lucide-react";
 
 import type { Done } from "../flows/editor/types";
 import { OperationShown } from "./OperationShown";
@@ -13,12 +13,13 @@ import { operationWord } from "./words";
 import "./runs.css";
 
 export function RunBubble({ module, done }: { module: number; done: Done }) {
-  const idle = done.operations === 0 && done.status !== "running";
+  const under = done.status === "running" || done.status === "held";
+  const idle = done.operations === 0 && !under;
   const count = done.operations === 1 ? "operation" : "operations";
-  const how = idle ? "nothing passed" : done.status === "running" ? "running" : operationWord(done.status).toLowerCase();
+  const how = idle ? "nothing passed" : done.status === "running" ? "running" : done.status === "held" ? "waits for a decision" : operationWord(done.status).toLowerCase();
   // An answer that refuses is red, also where the flow goes on with it.
   const refused = done.statusCode !== null && done.statusCode >= 400;
-  const look = idle ? "idle" : refused && done.status !== "running" ? "error" : done.status;
+  const look = idle ? "idle" : refused && !under ? "error" : done.status;
   return (
     <Popover.Root>
       <Popover.Trigger
@@ -28,6 +29,7 @@ export function RunBubble({ module, done }: { module: number; done: Done }) {
         onKeyDown={(event) => event.stopPropagation()}
       >
         {done.status === "running" && <LoaderCircle aria-hidden="true" size={12} className="runs-turning" />}
+        {done.status === "held" && <CircleHelp aria-hidden="true" size={12} />}
         <span>
           <span className="runs-unseen">Module {module}: </span>
           {done.operations}

@@ -14,6 +14,7 @@ import { Empty } from "../kit/Empty";
 import { Page } from "../kit/Page";
 import { Problem } from "../kit/Problem";
 import { Tabs } from "../kit/Tabs";
+import { Timed } from "../kit/When";
 import { useAddressValue } from "../kit/address";
 import { Decide, useCancel } from "./acts";
 import { readRun, type RunWhole } from "./api";
@@ -27,12 +28,13 @@ import { TimeSlider } from "./TimeSlider";
 import { Timeline } from "./Timeline";
 import { doneUpTo } from "./totals";
 import { ValueTree } from "./Tree";
-import { useRunDocument } from "./useRunDocument";
+import { readDocumentAhead, useRunDocument } from "./useRunDocument";
 import { standingWord, toneOf } from "./words";
 import "./runs.css";
 import "./run.css";
 
 const ABOVE = [{ name: "Runs", to: "/runs" }];
+const KINDS = { queryKey: ["modules"], queryFn: listModules, staleTime: Infinity };
 const LOOK_EVERY_MS = 1000;
 const ADDRESS_AFTER_MS = 300;
 
@@ -41,9 +43,14 @@ export default function RunPage() {
   const queries = useQueryClient();
   const run = useQuery({
     queryKey: ["run", id],
-    queryFn: () => readRun(id!, queries.getQueryData<RunWhole>(["run", id])?.operations),
+    queryFn: () => {
+      const before = queries.getQueryData<RunWhole>(["run", id]);
+      return readRun(id!, before?.operations, before === undefined ? (head) => readDocumentAhead(queries, head.flow) : undefined);
+    },
     refetchInterval: (query) => (query.state.data?.state === "live" ? LOOK_EVERY_MS : false),
   });
+  // Wanted soon; it need not wait for the run.
+  useQuery(KINDS);
   if (run.data !== undefined) return <Shown key={id} run={run.data} />;
   const gone = run.error instanceof ApiError && run.error.status === 404;
   return (
@@ -85,11 +92,11 @@ function Shown({ run }: { run: RunWhole }) {
   const flowName = useFlowName()(flow);
   const cancel = useCancel();
   const { document, of, gone } = useRunDocument(run);
-  const kindsFound = useQuery({ queryKey: ["modules"], queryFn: listModules, staleTime: Infinity });
+  const kindsFound = useQuery(KINDS);
   const kinds = useMemo(() => new Map((kindsFound.data ?? []).map((kind) => [kind.name, kind])), [kindsFound.data]);
   const names = useNames(run, document, kinds);
   const nameOf = useCallback((module: number) => names.get(module) ?? `Module ${module}`, [names]);
-  const done = useMemo(() => doneUpTo(operations, position, run.inFlight), [operations, position, run.inFlight]);
+  const done = useMemo(() => doneUpTo(operations, position, run.inFlight, status === "held"), [operations, position, run.inFlight, status]);
   const operation = position === 0 ? undefined : operations[position - 1];
 
   useEffect(() => useShownRun.setState({ run, upTo: operations[position - 1]?.number ?? 0 }), [run, operations, position]);
@@ -130,7 +137,7 @@ function Shown({ run }: { run: RunWhole }) {
     >
       <Facts run={run} of={of} />
       <AskedTask run={run} />
-      {status === "held" ? <Decide run={run} /> : reason !== null && <p className={status === "error" ? "problem" : "runs-reason"}>{reason}</p>}
+      {status === "held" ? <Decide run={run} /> : reason !== null && <p className={status === "error" ? "problem" : "runs-reason"}><Timed text={reason} /></p>}
       {run.note !== undefined && <p className="muted">{run.note}</p>}
       <div className="runs-canvas">
         {document !== null && kindsFound.isFetched ? (
@@ -169,7 +176,7 @@ function Shown({ run }: { run: RunWhole }) {
                   )}
                   {run.inFlight !== undefined && position >= operations.length && (
                     <p className="runs-note" role="status">
-                      Under way: {nameOf(run.inFlight.module)}
+                      {status === "held" ? "Waits for a decision" : "Under way"}: {nameOf(run.inFlight.module)}
                       {run.inFlight.attempt > 1 && `, attempt ${run.inFlight.attempt}`}.
                     </p>
                   )}
@@ -191,7 +198,8 @@ function Shown({ run }: { run: RunWhole }) {
 /** What people call each module: the name that they gave it, that of its kind, or the kind itself. */
 function useNames(run: RunWhole, document: ReturnType<typeof useRunDocument>["document"], kinds: Map<string, { label: string }>): Map<number, string> {
   return useMemo(() => {
-    const names = new Map(run.modules.map(({ module, kind }) => [module, kinds.get(kind)?.label ?? kind.split(":")[1] ?? kind]));
+    const labelOf = (kind: string) => kinds.get(kind)?.label ?? kind.split(":")[1] ?? kind;
+    const names = new Map(run.modules.map(({ module, kind }) => [module, labelOf(kind)]));
     const look = (value: unknown): void => {
       if (Array.isArray(value)) value.forEach(look);
       else if (typeof value === "object" && value !== null) {
@@ -199,6 +207,7 @@ function useNames(run: RunWhole, document: ReturnType<typeof useRunDocument>["do
         const given = metadata?.designer?.name;
         if (typeof id === "number" && typeof module === "string") {
           if (given !== undefined && given !== "") names.set(id, given);
+          else if (!names.has(id)) names.set(id, labelOf(module));
           const { flow, routes, branches, onerror } = value as Record<string, unknown>;
           [flow, routes, branches, onerror].forEach(look);
         } else look((value as { flow?: unknown }).flow);

@@ -23,7 +23,7 @@ export function Facts({ run, of }: { run: RunWhole; of: "published" | "draft" | 
       </div>
       <div>
         <dt>{run.durationMs === null ? "Goes on" : "Took"}</dt>
-        <dd>{run.durationMs !== null ? duration(run.durationMs) : run.wakesAt !== null ? <When at={run.wakesAt} as="ago" /> : "now"}</dd>
+        <dd>{run.durationMs !== null ? duration(run.durationMs) : run.status === "held" ? "when you decide" : run.wakesAt !== null ? <When at={run.wakesAt} as="ago" /> : "now"}</dd>
       </div>
       <div>
         <dt>Operations</dt>

@@ -6,6 +6,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { MoreHorizontal } from "lucide-react";
 
 import { Menu } from "../kit/Menu";
+import { Timed } from "../kit/When";
 import { say, warn } from "../kit/toasts";
 import { cancelRun, decideRun, replayRun, type Again, type ReplayOf, type Run } from "./api";
 import { heldWords } from "./words";
@@ -74,7 +75,7 @@ export function Decide({ run, small = false }: { run: Run; small?: boolean }) {
   return (
     <div className={small ? "runs-decide small" : "runs-decide"} role="group" aria-label="Decide how the run goes on">
       {!small && <p>{heldWords(run)}</p>}
-      {!small && run.reason !== null && <p className="runs-reason">{run.reason}</p>}
+      {!small && run.reason !== null && <p className="runs-reason"><Timed text={run.reason} /></p>}
       <div className="actions">
         <button type="button" disabled={busy} onClick={() => decide.mutate("repeat")}>
           Do it again

@@ -31,23 +31,36 @@ const part = encodeURIComponent;
 
 export const findRuns = (query: URLSearchParams) => json<RunsFound>("GET", `${V1}/runs?${query.toString()}`);
 
-/** Reads a run. What is known of its operations is not asked for again: none of them changes, only more follow. */
-export async function readRun(run: string, known: readonly Outline[] = []): Promise<RunWhole> {
-  const [head, outlines] = await Promise.all([json<RunWhole>("GET", `${V1}/runs/${part(run)}?operations=false`), readOutlines(run, known)]);
-  // The head may be newer than the list that was read beside it.
-  const operations = head.operationCount > outlines.length ? await readOutlines(run, outlines) : outlines;
+/** Operations that one answer holds at most. */
+const PAGE = 10_000;
+
+type Head = Omit<RunWhole, "operations">;
+
+/** Reads a run; whoever asks is told of it before its operations are all there. What is known of them is not asked for again: none of them changes, only more follow. */
+export async function readRun(run: string, known: readonly Outline[] = [], onHead?: (head: Head) => void): Promise<RunWhole> {
+  const begin = known.at(-1)?.number ?? 0;
+  const asked = json<Head>("GET", `${V1}/runs/${part(run)}?operations=false`);
+  const rest = asked.then((head) => {
+    onHead?.(head);
+    const begins = [];
+    for (let after = begin + PAGE; after < head.operationCount; after += PAGE) begins.push(after);
+    return Promise.all(begins.map((after) => readOutlines(run, after)));
+  });
+  const [head, first, more] = await Promise.all([asked, readOutlines(run, begin), rest]);
+  let operations = [...known, ...first];
+  // Pages that were asked for after the head are as new as it is, unless one before them was not full yet.
+  const whole = more.length > 0 && [first, ...more].slice(0, -1).every((page) => page.length === PAGE);
+  if (whole) return { ...head, operations: operations.concat(...more) };
+  while (operations.length < head.operationCount) {
+    const page = await readOutlines(run, operations.length);
+    if (page.length === 0) break;
+    operations = operations.concat(page);
+  }
   return { ...head, operations };
 }
 
-async function readOutlines(run: string, known: readonly Outline[]): Promise<Outline[]> {
-  let all = [...known];
-  for (;;) {
-    const after = all.at(-1)?.number ?? 0;
-    const page = await json<{ operations: Outline[]; next: number | null }>("GET", `${V1}/runs/${part(run)}/operations?light=true&limit=10000&after=${after}`);
-    all = all.concat(page.operations);
-    if (page.next === null) return all;
-  }
-}
+const readOutlines = async (run: string, after: number): Promise<Outline[]> =>
+  (await json<{ operations: Outline[] }>("GET", `${V1}/runs/${part(run)}/operations?light=true&limit=${PAGE}&after=${after}`)).operations;
 
 export const readOperation = (run: string, number: number) => json<Operation>("GET", `${V1}/runs/${part(run)}/operations/${number}`);
 /** All operations of a run with their bundles. */

@@ -114,7 +114,7 @@ export function useRunOnce(flow: string): RunOnce {
   const stop = useCallback(() => {
     if (id !== null) cancelRun(id).catch(warn);
   }, [id]);
-  const done = useMemo(() => (shown === null ? {} : doneUpTo(shown.operations, shown.operations.length, shown.inFlight)), [shown]);
+  const done = useMemo(() => (shown === null ? {} : doneUpTo(shown.operations, shown.operations.length, shown.inFlight, shown.status === "held")), [shown]);
   const dialog = asked === null ? null : <StartDialog flow={flow} form={asked.form} onStart={begin} onClose={() => setAsked(null)} />;
   return {
     done,

@@ -25,6 +25,7 @@ describe("bubbles", () => {
   it("are empty where a filter stopped all, and turn while something is in flight", () => {
     expect(doneUpTo(RUN, 4)[3]).toEqual({ operations: 0, status: "success", statusCode: null });
     expect(doneUpTo(RUN, 4, { module: 1 })[1]).toEqual({ operations: 1, status: "running", statusCode: null });
+    expect(doneUpTo(RUN, 4, { module: 1 }, true)[1]?.status).toBe("held");
     expect(doneUpTo(RUN, 3, { module: 1 })[1]?.status).toBe("success");
   });
 });

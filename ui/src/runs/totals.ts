@@ -6,7 +6,7 @@ import type { OperationStatus, Outline } from "./api";
 const RANK: Record<OperationStatus, number> = { filtered: 0, success: 1, warning: 2, error: 3 };
 
 /** Tells what each module did in the first operations of a run: the bubbles. The worst of a module's operations colours it; one whose filter stopped all has none. */
-export function doneUpTo(operations: readonly Outline[], count: number, inFlight?: { module: number } | null): Record<number, Done> {
+export function doneUpTo(operations: readonly Outline[], count: number, inFlight?: { module: number } | null, isHeld = false): Record<number, Done> {
   const done: Record<number, Done> = {};
   const worst: Record<number, number> = {};
   const end = Math.min(count, operations.length);
@@ -23,7 +23,7 @@ export function doneUpTo(operations: readonly Outline[], count: number, inFlight
   }
   if (inFlight != null && count >= operations.length) {
     const before = done[inFlight.module];
-    done[inFlight.module] = { operations: before?.operations ?? 0, status: "running", statusCode: null };
+    done[inFlight.module] = { operations: before?.operations ?? 0, status: isHeld ? "held" : "running", statusCode: null };
   }
   return done;
 }

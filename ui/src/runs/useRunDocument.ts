@@ -1,6 +1,6 @@
 // The text of the flow that a run is drawn on.
 
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, type QueryClient } from "@tanstack/react-query";
 
 import type { FlowDocument, ModuleNode } from "../flows/editor/document";
 import { readBlueprint, readFlow, type RunWhole } from "./api";
@@ -30,17 +30,25 @@ export function fits(document: FlowDocument, modules: { module: number; kind: st
   return modules.filter(({ module, kind }) => there.get(module) === kind).length;
 }
 
+const aboutOf = (flow: string) => ({ queryKey: ["flow", flow, "brief"], queryFn: () => readFlow(flow), retry: false });
+const textOf = (flow: string, of: "published" | "draft") => ({
+  queryKey: ["flow", flow, "blueprint", of],
+  queryFn: () => readBlueprint(flow, of),
+  retry: false,
+  staleTime: 60_000,
+});
+
+/** Begins to read what a run is drawn on, while its operations are on their way. */
+export function readDocumentAhead(queries: QueryClient, flow: string): void {
+  void queries.prefetchQuery(aboutOf(flow));
+  void queries.prefetchQuery(textOf(flow, "draft"));
+}
+
 export function useRunDocument(run: RunWhole): RunDocument {
-  const about = useQuery({ queryKey: ["flow", run.flow, "brief"], queryFn: () => readFlow(run.flow), retry: false });
+  const about = useQuery({ ...aboutOf(run.flow), staleTime: 1000 });
   const version = about.data?.version ?? null;
-  const options = (of: "published" | "draft") => ({
-    queryKey: ["flow", run.flow, "blueprint", of],
-    queryFn: () => readBlueprint(run.flow, of),
-    retry: false,
-    staleTime: 60_000,
-  });
-  const published = useQuery({ ...options("published"), enabled: version !== null });
-  const draft = useQuery({ ...options("draft"), enabled: about.data !== undefined });
+  const published = useQuery({ ...textOf(run.flow, "published"), enabled: version !== null });
+  const draft = useQuery({ ...textOf(run.flow, "draft"), enabled: about.data !== undefined });
   if (about.isError) return { document: null, of: null, gone: true };
   if (about.isPending || draft.isPending || (version !== null && published.isPending)) return { document: null, of: null, gone: false };
   // The one in which more of the run's modules are; the published one where both are as good.

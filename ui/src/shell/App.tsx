@@ -1,5 +1,5 @@
-import { Suspense, useCallback, useEffect, useState } from "react";
-import { Link, Route, Switch, useLocation } from "wouter";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { Link, matchRoute, Route, Switch, useLocation, useRouter } from "wouter";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Cable, Database, House, Inbox, KeyRound, ListChecks, LogOut, Network, Radio, Workflow, type LucideIcon } from "lucide-react";
 
@@ -11,7 +11,7 @@ import { Empty } from "../kit/Empty";
 import { Mark } from "../kit/Mark";
 import { Page } from "../kit/Page";
 import { ThemeSwitch } from "../kit/ThemeSwitch";
-import { Toasts } from "../kit/toasts";
+import { dismissAll, Toasts } from "../kit/toasts";
 import { authorization, signOut } from "../session";
 import { SignIn } from "../signin/SignIn";
 import { listTasks } from "../tasks/api";
@@ -39,6 +39,7 @@ export function App() {
   const leave = useCallback(() => {
     signOut();
     queries.clear();
+    dismissAll();
     setSignedIn(false);
   }, [queries]);
 
@@ -79,7 +80,7 @@ export function App() {
           go("/");
         }}
       />
-      <main id="content" tabIndex={-1}>
+      <main id="content" tabIndex={-1} aria-labelledby="page-title">
         <Pages onRefused={leave} />
       </main>
       <Toasts />
@@ -140,27 +141,56 @@ function Rail({ onLeave }: { onLeave: () => void }) {
 
 function Pages({ onRefused }: { onRefused: () => void }) {
   useLiveQueries(TOPICS);
+  useCodeAhead();
+  useFocusOnPage();
   return (
-    <Suspense fallback={<p className="muted page">Loading …</p>}>
-      <Switch>
-        <Route path="/">
-          <Home onRefused={onRefused} />
+    <Switch>
+      <Route path="/">
+        <Home onRefused={onRefused} />
+      </Route>
+      {ROUTES.map(({ path, page: Shown }) => (
+        <Route key={path} path={path}>
+          <Shown waiting={<p className="muted page">Loading …</p>} />
         </Route>
-        {ROUTES.map(({ path, page: Shown }) => (
-          <Route key={path} path={path}>
-            <Shown />
-          </Route>
-        ))}
-        <Route>
-          <Page title="Nothing is here">
-            <Empty title="No page has this address">
-              <p>
-                It may have been moved or removed. <Link href="/">Go home</Link>.
-              </p>
-            </Empty>
-          </Page>
-        </Route>
-      </Switch>
-    </Suspense>
+      ))}
+      <Route>
+        <Page title="Nothing is here">
+          <Empty title="No page has this address">
+            <p>
+              It may have been moved or removed. <Link href="/">Go home</Link>.
+            </p>
+          </Empty>
+        </Page>
+      </Route>
+    </Switch>
   );
+}
+
+/** Loads the code of a page when somebody comes near a link to it. */
+function useCodeAhead(): void {
+  const { parser } = useRouter();
+  useEffect(() => {
+    const near = (event: Event) => {
+      const link = event.target instanceof Element ? event.target.closest("a") : null;
+      if (link === null || link.origin !== location.origin) return;
+      const route = ROUTES.find(({ path }) => matchRoute(parser, path, link.pathname)[0]);
+      // Whoever goes there is told if it does not come.
+      route?.page.load().catch(() => undefined);
+    };
+    const ways = ["pointerover", "pointerdown", "focusin"];
+    ways.forEach((way) => document.addEventListener(way, near, { passive: true }));
+    return () => ways.forEach((way) => document.removeEventListener(way, near));
+  }, [parser]);
+}
+
+/** Whoever goes to another page goes on there: Tab leads into it, and a screen reader reads its title. */
+function useFocusOnPage(): void {
+  const [here] = useLocation();
+  const before = useRef(here);
+  useEffect(() => {
+    if (before.current === here) return;
+    before.current = here;
+    const content = document.getElementById("content");
+    if (content !== null && !content.contains(document.activeElement)) content.focus({ preventScroll: true });
+  }, [here]);
 }

@@ -1,37 +1,37 @@
 // Every page and its address. A page is loaded when it is first opened.
 
-import { lazy, type ComponentType, type LazyExoticComponent } from "react";
+import { later, type Later } from "../kit/Later";
 
 export interface Route {
   /** As wouter reads it. */
   path: string;
-  page: LazyExoticComponent<ComponentType>;
+  page: Later<object>;
 }
 
 export const ROUTES: Route[] = [
-  { path: "/flows", page: lazy(() => import("../flows/FlowsPage")) },
-  { path: "/flows/:flow", page: lazy(() => import("../flows/EditorPage")) },
-  { path: "/flows/:flow/run", page: lazy(() => import("../runs/RunFlowPage")) },
-  { path: "/flows/:flow/incomplete", page: lazy(() => import("../runs/IncompletePage")) },
-  { path: "/runs", page: lazy(() => import("../runs/RunsPage")) },
-  { path: "/runs/:run", page: lazy(() => import("../runs/RunPage")) },
-  { path: "/inbox", page: lazy(() => import("../tasks/InboxPage")) },
-  { path: "/inbox/:task", page: lazy(() => import("../tasks/TaskPage")) },
-  { path: "/connections", page: lazy(() => import("../connections/ConnectionsPage")) },
-  { path: "/connections/:connection", page: lazy(() => import("../connections/ConnectionPage")) },
-  { path: "/webhooks", page: lazy(() => import("../hooks/HooksPage")) },
-  { path: "/pools", page: lazy(() => import("../pools/PoolsPage")) },
-  { path: "/pools/:pool", page: lazy(() => import("../pools/PoolPage")) },
-  { path: "/pools/:pool/tables/:table", page: lazy(() => import("../pools/TablePage")) },
-  { path: "/pools/:pool/push-jobs/:job", page: lazy(() => import("../pools/PushJobPage")) },
-  { path: "/pools/:pool/data-jobs/:job", page: lazy(() => import("../pools/DataJobPage")) },
-  { path: "/app-keys", page: lazy(() => import("../pools/AppKeysPage")) },
-  { path: "/subscriptions", page: lazy(() => import("../subscriptions/SubscriptionsPage")) },
-  { path: "/subscriptions/:id", page: lazy(() => import("../subscriptions/SubscriptionPage")) },
-  { path: "/models", page: lazy(() => import("../models/ModelsPage")) },
-  { path: "/models/:model", page: lazy(() => import("../models/ModelPage")) },
-  { path: "/models/:model/triggers/:trigger", page: lazy(() => import("../models/TriggerPage")) },
-  { path: "/models/:model/cases/:case", page: lazy(() => import("../models/CasePage")) },
+  { path: "/flows", page: later(() => import("../flows/FlowsPage")) },
+  { path: "/flows/:flow", page: later(() => import("../flows/EditorPage")) },
+  { path: "/flows/:flow/run", page: later(() => import("../runs/RunFlowPage")) },
+  { path: "/flows/:flow/incomplete", page: later(() => import("../runs/IncompletePage")) },
+  { path: "/runs", page: later(() => import("../runs/RunsPage")) },
+  { path: "/runs/:run", page: later(() => import("../runs/RunPage")) },
+  { path: "/inbox", page: later(() => import("../tasks/InboxPage")) },
+  { path: "/inbox/:task", page: later(() => import("../tasks/TaskPage")) },
+  { path: "/connections", page: later(() => import("../connections/ConnectionsPage")) },
+  { path: "/connections/:connection", page: later(() => import("../connections/ConnectionPage")) },
+  { path: "/webhooks", page: later(() => import("../hooks/HooksPage")) },
+  { path: "/pools", page: later(() => import("../pools/PoolsPage")) },
+  { path: "/pools/:pool", page: later(() => import("../pools/PoolPage")) },
+  { path: "/pools/:pool/tables/:table", page: later(() => import("../pools/TablePage")) },
+  { path: "/pools/:pool/push-jobs/:job", page: later(() => import("../pools/PushJobPage")) },
+  { path: "/pools/:pool/data-jobs/:job", page: later(() => import("../pools/DataJobPage")) },
+  { path: "/app-keys", page: later(() => import("../pools/AppKeysPage")) },
+  { path: "/subscriptions", page: later(() => import("../subscriptions/SubscriptionsPage")) },
+  { path: "/subscriptions/:id", page: later(() => import("../subscriptions/SubscriptionPage")) },
+  { path: "/models", page: later(() => import("../models/ModelsPage")) },
+  { path: "/models/:model", page: later(() => import("../models/ModelPage")) },
+  { path: "/models/:model/triggers/:trigger", page: later(() => import("../models/TriggerPage")) },
+  { path: "/models/:model/cases/:case", page: later(() => import("../models/CasePage")) },
 ];
 
 /** What the rail at the left leads to. */

@@ -1,5 +1,7 @@
 //! Action flows and their runs.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use base::{Causes, Timestamp};
@@ -299,11 +301,7 @@ pub(super) async fn run(
 ) -> Result<Json<RunWithOperations>, Fault> {
     rights::use_flows(&app, &actor).await?;
     let details = app.flows.run_details(read_id(&run)?).await?;
-    let mut shown = RunWithOperations::new(details, app.clock.now());
-    if !extent.operations {
-        shown.operations.clear();
-    }
-    Ok(Json(shown))
+    Ok(Json(RunWithOperations::new(details, extent.operations, app.clock.now())))
 }
 
 /// Takes a person's decision about a run that is in doubt or parked.
@@ -395,10 +393,12 @@ impl Run {
 }
 
 impl RunWithOperations {
-    fn new(details: RunDetails, now: Timestamp) -> Self {
+    /// Without its operations, if they are not wanted: copying ten thousand takes time.
+    fn new(details: RunDetails, with_operations: bool, now: Timestamp) -> Self {
         let RunDetails { info, input, causes, operations, choices, in_flight, late, note } = details;
         let modules = history::totals(&operations);
-        let operations = operations.into_iter().map(Step::from).collect();
+        let wanted = if with_operations { operations.as_slice() } else { &[] };
+        let operations = wanted.iter().cloned().map(Step::from).collect();
         let late = late.map(Step::from);
         RunWithOperations {
             run: Run::new(info, now),
@@ -406,7 +406,7 @@ impl RunWithOperations {
             causes,
             modules,
             operations,
-            choices,
+            choices: Arc::unwrap_or_clone(choices),
             in_flight,
             late,
             note,

@@ -213,7 +213,8 @@ struct Column {
 pub(super) struct Clock {
     #[schema(value_type = String, format = DateTime)]
     now: Timestamp,
-    /// Seconds per second, 0 for a clock that stands; `null` for the wall clock.
+    /// Seconds per second, 0 for a clock that stands; `null` for the wall clock. Left out when the clock is set, it
+    /// stays as it is.
     #[serde(default)]
     speed: Option<f64>,
 }
@@ -392,7 +393,12 @@ pub(super) async fn set_clock(
     body::Json(clock): body::Json<Clock>,
 ) -> Result<Json<Clock>, Fault> {
     rights::edit_model(&app, &actor, &model).await?;
-    let view = app.mining.set_clock(&actor, &model, clock.now, clock.speed.unwrap_or(1.0)).await?;
+    // Whoever moves a clock that stands does not start it; the wall clock runs as fast as time does.
+    let speed = match clock.speed {
+        Some(speed) => speed,
+        None => app.mining.clock(&model).await?.speed.unwrap_or(1.0),
+    };
+    let view = app.mining.set_clock(&actor, &model, clock.now, speed).await?;
     Ok(Json(view.into()))
 }
 

@@ -81,12 +81,12 @@ struct Outline {
     ended_at: Timestamp,
 }
 
-impl From<Operation> for Outline {
-    fn from(operation: Operation) -> Self {
+impl From<&Operation> for Outline {
+    fn from(operation: &Operation) -> Self {
         Outline {
             number: operation.number,
             module: operation.module,
-            path: operation.path,
+            path: operation.path.clone(),
             status: operation.status,
             status_code: operation.status_code,
             started_at: operation.started_at,
@@ -108,14 +108,14 @@ pub(super) async fn list(
     let after = wanted.after.map_or(0, |after| after.0);
     let module = wanted.module.map(|module| module.0);
     let is_wanted = |operation: &Operation| module.is_none_or(|module| u64::from(operation.module) == module);
-    let mut operations: Vec<Operation> = details.operations.into_iter().filter(is_wanted).collect();
+    let mut operations: Vec<&Operation> = details.operations.iter().filter(|operation| is_wanted(operation)).collect();
     let total = operations.len() as u64;
     operations.retain(|operation| operation.number > after);
     let is_more = operations.len() > limit;
     operations.truncate(limit);
     let next = operations.last().filter(|_| is_more).map(|operation| operation.number);
-    let one = |operation: Operation| {
-        if wanted.light { OneOf::Light(operation.into()) } else { OneOf::Whole(operation.into()) }
+    let one = |operation: &Operation| {
+        if wanted.light { OneOf::Light(operation.into()) } else { OneOf::Whole(operation.clone().into()) }
     };
     Ok(Json(Page { operations: operations.into_iter().map(one).collect(), next, total }))
 }
@@ -129,8 +129,8 @@ pub(super) async fn show(
     let details = details(&app, &actor, &run).await?;
     let unknown = || Fault::not_found("operation-unknown", format!("run \"{run}\" has no operation \"{number}\""));
     let wanted: u64 = number.parse().map_err(|_| unknown())?;
-    let found = details.operations.into_iter().find(|operation| operation.number == wanted);
-    found.map(|operation| Json(operation.into())).ok_or_else(unknown)
+    let found = details.operations.iter().find(|operation| operation.number == wanted);
+    found.map(|operation| Json(operation.clone().into())).ok_or_else(unknown)
 }
 
 async fn details(app: &App, actor: &base::Actor, run: &str) -> Result<RunDetails, Fault> {

@@ -111,7 +111,7 @@ fn write_flow_run(csv: &mut String, run: &RunDetails) {
             line(csv, head.into_iter().chain(shared).chain(own));
         };
     row(&format!("{}/0", info.id), "Run started", info.started_at, None, "started", [""; 5]);
-    for operation in &run.operations {
+    for operation in run.operations.iter() {
         let state = match operation.status {
             OperationStatus::Success => "success",
             OperationStatus::Warning => "warning",

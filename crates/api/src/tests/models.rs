@@ -267,6 +267,17 @@ async fn the_process_clock_is_read_and_set() {
         }
     "#]],
     );
+    // A clock that stands is moved on, and stands.
+    check(
+        &house.call(&format!("POST {path}"), r#"{"now":"2026-02-02T00:00:00Z"}"#).await,
+        expect![[r#"
+        200 application/json
+        {
+          "now": "2026-02-02T00:00:00.000Z",
+          "speed": 0.0
+        }
+    "#]],
+    );
     check(
         &house.call(&format!("POST {path}"), r#"{"now":"tomorrow"}"#).await,
         expect![[r#"

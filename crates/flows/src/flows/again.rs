@@ -85,17 +85,17 @@ impl Flows {
     async fn operation_of(&self, id: RunId, at: StartingAt) -> Result<Option<Operation>, Error> {
         let refuse = |detail: String| Error::NotReplayable { id, detail };
         let details = self.run_details(id).await?;
+        let operations = &details.operations;
         let found = match at {
             StartingAt::Operation(number) => {
-                let found = details.operations.into_iter().find(|operation| operation.number == number);
+                let found = operations.iter().find(|operation| operation.number == number);
                 found.ok_or_else(|| refuse(format!("it has no operation {number}")))?
             }
             _ => {
-                let mut operations = details.operations;
                 let failed = operations.iter().rposition(|operation| operation.status == OperationStatus::Error);
                 let bad = || operations.iter().rposition(|operation| operation.status == OperationStatus::Warning);
                 let place = failed.or_else(bad).ok_or_else(|| refuse("none of its operations failed".into()))?;
-                operations.swap_remove(place)
+                &operations[place]
             }
         };
         let behaviour = crate::modules::find(&found.kind).map(|module| module.behaviour);
@@ -105,7 +105,7 @@ impl Flows {
                 let detail = "what it collected is not kept; choose an operation before it";
                 Err(refuse(format!("operation {} is of {}: {detail}", found.number, found.kind)))
             }
-            _ => Ok(Some(found)),
+            _ => Ok(Some(found.clone())),
         }
     }
 

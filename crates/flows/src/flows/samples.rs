@@ -44,7 +44,7 @@ impl Flows {
             // A run of an older program that cannot be told is no reason to show nothing.
             let Ok(details) = self.run_details(run.id).await else { continue };
             let mut of_run: BTreeMap<u32, Sample> = BTreeMap::new();
-            for operation in details.operations.into_iter().rev() {
+            for operation in details.operations.iter().rev() {
                 let is_of_use = matches!(operation.status, OperationStatus::Success | OperationStatus::Warning);
                 if !is_of_use || samples.contains_key(&operation.module) {
                     continue;
@@ -55,10 +55,10 @@ impl Flows {
                     run: run.id,
                     at: operation.ended_at,
                 });
-                let fits = |bundle: &Json| bundle.to_string().len() <= BUNDLE_BYTES_MAX;
+                let fits = |bundle: &&Json| bundle.to_string().len() <= BUNDLE_BYTES_MAX;
                 let room = BUNDLES_MAX - sample.bundles.len();
-                let fitting = operation.output.into_iter().rev().filter(fits);
-                sample.bundles.extend(fitting.take(room));
+                let fitting = operation.output.iter().rev().filter(fits);
+                sample.bundles.extend(fitting.take(room).cloned());
             }
             of_run.retain(|_, sample| !sample.bundles.is_empty());
             for sample in of_run.values_mut() {

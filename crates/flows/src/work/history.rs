@@ -22,8 +22,8 @@ const KEPT_MAX: usize = 50_000;
 /// What is recomputed of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recomputed {
-    operations: Vec<Operation>,
-    choices: Vec<Choice>,
+    operations: Arc<Vec<Operation>>,
+    choices: Arc<Vec<Choice>>,
     /// What came of the effect in flight after the run was cancelled.
     late: Option<Operation>,
     /// Why the operations are not all there.
@@ -35,10 +35,10 @@ type Ended = (RunId, bool);
 
 /// The runs that were looked at last, the latest behind.
 #[derive(Debug, Default)]
-pub(crate) struct LookedAt(VecDeque<(Ended, Arc<Recomputed>)>);
+pub(crate) struct LookedAt(VecDeque<(Ended, Recomputed)>);
 
 impl LookedAt {
-    fn get(&mut self, key: Ended) -> Option<Arc<Recomputed>> {
+    fn get(&mut self, key: Ended) -> Option<Recomputed> {
         let place = self.0.iter().position(|(kept, _)| *kept == key)?;
         let found = self.0.remove(place)?;
         let recomputed = found.1.clone();
@@ -46,7 +46,7 @@ impl LookedAt {
         Some(recomputed)
     }
 
-    fn keep(&mut self, key: Ended, recomputed: Arc<Recomputed>) {
+    fn keep(&mut self, key: Ended, recomputed: Recomputed) {
         self.0.retain(|(kept, _)| *kept != key);
         self.0.push_back((key, recomputed));
         let mut sum: usize = self.0.iter().map(|(_, one)| one.operations.len()).sum();
@@ -88,7 +88,7 @@ impl Flows {
         }
         let is_stored = (row.info.operations == 0 && late.is_none()) || !stored.is_empty();
         let recomputed = if is_stored {
-            Recomputed { operations: self.shown(stored), ..Recomputed::default() }
+            Recomputed { operations: Arc::new(self.shown(stored)), ..Recomputed::default() }
         } else {
             self.recomputed(id, &row, journal, late).await?
         };
@@ -110,10 +110,10 @@ impl Flows {
         }
         let key = (id, late.is_some());
         if let Some(kept) = self.recomputed.lock().get(key) {
-            return Ok((*kept).clone());
+            return Ok(kept);
         }
         let recomputed = self.recompute(id, row, journal, late).await?;
-        self.recomputed.lock().keep(key, Arc::new(recomputed.clone()));
+        self.recomputed.lock().keep(key, recomputed.clone());
         Ok(recomputed)
     }
 
@@ -163,7 +163,7 @@ impl Flows {
         let mut choices = machine.take_choices();
         choices.retain(|choice| choice.after <= row.info.operations);
         let late = self.shown(arrived_late.into_iter().collect()).pop();
-        Ok(Recomputed { operations: self.shown(operations), choices, late, note })
+        Ok(Recomputed { operations: Arc::new(self.shown(operations)), choices: Arc::new(choices), late, note })
     }
 
     /// Returns the place in a run from which one of its operations began. The

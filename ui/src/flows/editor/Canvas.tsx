@@ -216,7 +216,8 @@ export const Canvas = memo(function Canvas() {
         fitViewOptions={{ maxZoom: 1, padding: 0.2 }}
         ariaLabelConfig={{ "node.a11yDescription.default": "Arrow keys go to the next module, Enter opens its settings, Delete removes it.", "edge.a11yDescription.default": "Enter opens the filter, Delete cuts the wire." }}
       >
-        <Background variant={BackgroundVariant.Dots} gap={24} size={1.2} />
+        {/* From far away the dots are a grey haze, and they were most of the work of a frame. */}
+        {!plain && <Background variant={BackgroundVariant.Dots} gap={24} size={1.2} />}
         <Controls showInteractive={false} showFitView={false} position="top-left" />
         {graph.modules.length >= MAP_FROM && <SmallMap graph={graph} />}
         {plain && <FarFlow graph={graph} colours={colours} />}

@@ -6,7 +6,7 @@ import * as Radix from "@radix-ui/react-dropdown-menu";
 import { useReactFlow } from "@xyflow/react";
 
 import { align, clipboardText, cut, duplicate, pasteText, removePicked, selectAll } from "./acts";
-import { addBranch, addRoute, find, IF_ELSE, moveRoute, removeBranch, removeRoute, ROUTER, setComesBack, setErrorRoute, setFallback } from "./edits";
+import { addBranch, addRoute, find, IF_ELSE, moveBranch, moveRoute, removeBranch, removeRoute, ROUTER, setComesBack, setErrorRoute, setFallback } from "./edits";
 import { OPEN_SEARCH } from "./keys";
 import { addNote } from "./notes";
 import { useEditorStore, type EditorStore } from "./store";
@@ -169,9 +169,16 @@ function routeItems(store: EditorStore, router: number, index: number): Item[] {
 
 function branchItems(store: EditorStore, ifElse: number, index: number): Item[] {
   const { edit, document, readonly } = store.getState();
-  const branch = find(document, ifElse)?.module.branches?.[index];
+  const branches = find(document, ifElse)?.module.branches ?? [];
+  const branch = branches[index];
   const merge = branch?.merge === true;
+  const conditional = branches.filter(({ type }) => type !== "else").length;
+  const order = [
+    { name: `Ask it earlier (branch ${index + 1} of ${conditional})`, act: () => edit("Move a branch", (d) => moveBranch(d, ifElse, index, index - 1)), disabled: readonly || index === 0 },
+    { name: "Ask it later", act: () => edit("Move a branch", (d) => moveBranch(d, ifElse, index, index + 1)), disabled: readonly || index >= conditional - 1 },
+  ];
   return [
+    ...(branch?.type === "else" ? [] : order),
     {
       name: merge ? "Let it end here, without coming back" : "Let it come back at the merge",
       act: () => edit("Change a branch", (d) => setComesBack(d, ifElse, index, !merge)),

@@ -72,6 +72,8 @@ describe("edits", () => {
     ["no second else", (d) => edits.addElse(d, 9), "1 2!(3) 4(5 6|7{8} 9(10|) 11)"],
     ["an else that was taken away", (d) => edits.addElse(edits.removeBranch(d, 9, 1), 9), "1 2!(3) 4(5 6|7{8} 9(10|) 11)"],
     ["another branch, before the else", (d) => edits.addBranch(d, 9), "1 2!(3) 4(5 6|7{8} 9(10||) 11)"],
+    ["order of branches", (d) => edits.moveBranch(edits.addBranch(d, 9), 9, 1, 0), "1 2!(3) 4(5 6|7{8} 9(|10|) 11)"],
+    ["the else stays the last", (d) => edits.moveBranch(d, 9, 1, 0), "1 2!(3) 4(5 6|7{8} 9(10|) 11)"],
     ["paste behind", (d) => edits.paste(d, edits.copied(d, new Set([5, 6])), 8)[0], "1 2!(3) 4(5 6|7{8 12 13} 9(10|) 11)"],
     ["paste beside", (d) => edits.paste(d, edits.copied(d, new Set([7, 8, 1])), null)[0], "1 2!(3) 4(5 6|7{8} 9(10|) 11) / 12 / 13{14}"],
   ];

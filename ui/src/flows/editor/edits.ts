@@ -318,6 +318,16 @@ export function setBranch(document: FlowDocument, ifElse: number, index: number,
   }));
 }
 
+/** Changes the order in which branches are asked; the else stays the last. */
+export function moveBranch(document: FlowDocument, ifElse: number, from: number, to: number): FlowDocument {
+  return update(document, ifElse, (module) => {
+    const branches = module.branches ?? [];
+    const [branch, other] = [branches[from], branches[to]];
+    if (branch === undefined || other === undefined || branch.type === "else" || other.type === "else") return module;
+    return { ...module, branches: branches.toSpliced(from, 1).toSpliced(to, 0, branch) };
+  });
+}
+
 /** Takes a branch away; its modules lie beside the flow then. */
 export function removeBranch(document: FlowDocument, ifElse: number, index: number): FlowDocument {
   const branch = find(document, ifElse)?.module.branches?.[index];

@@ -119,7 +119,7 @@ function Rings({ graph }: { graph: Graph }) {
   return (
     <>
       {ring("good", ({ id }) => status(id) === "success")}
-      {ring("warn", ({ id }) => status(id) === "warning")}
+      {ring("warn", ({ id }) => status(id) === "warning" || status(id) === "held")}
       {ring("bad", ({ id }) => status(id) === "error")}
       {ring("busy", ({ id }) => status(id) === "running")}
       {ring("picked", ({ id }) => picked.has(id) || (selection?.kind === "module" && selection.id === id))}

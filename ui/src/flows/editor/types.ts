@@ -67,8 +67,8 @@ export type Selection = { kind: "module"; id: number } | { kind: "wire"; to: num
 export interface Done {
   /** Operations so far. */
   operations: number;
-  /** Whether the last one is green, yellow, red, or under way. */
-  status: "running" | "success" | "warning" | "error";
+  /** Whether the last one is green, yellow, red, under way, or waits for a person's decision. */
+  status: "running" | "held" | "success" | "warning" | "error";
   statusCode: number | null;
 }
 

@@ -190,7 +190,7 @@ async fn play(house: &House, seed: Option<u64>) -> Played {
     let mut stories = Vec::new();
     for run in flows.runs("f", 10).await.expect("runs").iter().rev() {
         let run = flows.run_details(run.id).await.expect("a run");
-        let operations = run.operations.into_iter();
+        let operations = run.operations.iter().cloned();
         let story = operations.map(|each| (each.number, each.module, each.path, each.status, each.output)).collect();
         stories.push((run.info.outcome.expect("it has ended"), story));
     }

@@ -1,8 +1,8 @@
 // A field into which values can be mapped, and below it what it comes to.
 
-import { lazy, Suspense } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 
+import { later } from "../../../kit/Later";
 import { useEditor } from "../store";
 import { useTarget } from "./inserting";
 import { LiveResult } from "./LiveResult";
@@ -12,7 +12,7 @@ import type { TemplateProps } from "./TemplateEditor";
 import { useZone } from "./useZone";
 import "./mapping.css";
 
-const TemplateEditor = lazy(() => import("./TemplateEditor"));
+const TemplateEditor = later(() => import("./TemplateEditor"));
 
 interface Props extends Omit<TemplateProps, "mistake"> {
   /** What the check of the flow says of it. */
@@ -34,9 +34,7 @@ export function TemplateInput({ problem, isJson = false, ...props }: Props) {
   const described = [props.described, wrong].filter((words) => words !== undefined && words !== "").join(". ");
   return (
     <>
-      <Suspense fallback={<div id={id} className="template template-wait">{text}</div>}>
-        <TemplateEditor {...props} described={described} mistake={mistake} />
-      </Suspense>
+      <TemplateEditor {...props} described={described} mistake={mistake} waiting={<div id={id} className="template template-wait">{text}</div>} />
       <LiveResult aimed={aimed} outcome={outcome} onMend={readonly ? undefined : mend} />
       {outcome.is !== "mistake" && problem !== undefined && <p className="panel-problem">{problem}</p>}
     </>

@@ -1,10 +1,10 @@
 // What an if-else decides: its branches from the first to the last, each with its
 // conditions; and where a repetition ends.
 
-import { Plus, Trash2 } from "lucide-react";
+import { ArrowDown, ArrowUp, Plus, Trash2 } from "lucide-react";
 
 import type { Branch, Condition, ModuleNode } from "../document";
-import { addBranch, addElse, removeBranch, setBranch, setComesBack, setUntil } from "../edits";
+import { addBranch, addElse, moveBranch, removeBranch, setBranch, setComesBack, setUntil } from "../edits";
 import { useEditor } from "../store";
 import { Conditions } from "./Conditions";
 
@@ -18,6 +18,8 @@ export function Branches({ module }: { module: ModuleNode }) {
   const edit = useEditor((editor) => editor.edit);
   const readonly = useEditor((editor) => editor.readonly);
   const branches = module.branches ?? [];
+  const conditional = branches.filter(({ type }) => type !== "else").length;
+  const move = (from: number, to: number) => edit("Move a branch", (document) => moveBranch(document, module.id, from, to));
   return (
     <div className="panel-branches">
       <p className="hint">A bundle takes the first branch whose conditions hold.</p>
@@ -26,9 +28,21 @@ export function Branches({ module }: { module: ModuleNode }) {
           <legend>{branch.type === "else" ? "Else" : `Branch ${index + 1}`}</legend>
           <BranchFields ifElse={module.id} index={index} branch={branch} />
           {!readonly && branches.length > 1 && (
-            <button type="button" className="quiet with-icon" onClick={() => edit("Remove a branch", (document) => removeBranch(document, module.id, index))}>
-              <Trash2 aria-hidden="true" size={15} /> Remove {branch.type === "else" ? "else" : "this branch"}
-            </button>
+            <div className="filter-acts">
+              {branch.type !== "else" && conditional > 1 && (
+                <>
+                  <button type="button" className="icon" aria-label={`Ask branch ${index + 1} earlier`} disabled={index === 0} onClick={() => move(index, index - 1)}>
+                    <ArrowUp aria-hidden="true" size={15} />
+                  </button>
+                  <button type="button" className="icon" aria-label={`Ask branch ${index + 1} later`} disabled={index >= conditional - 1} onClick={() => move(index, index + 1)}>
+                    <ArrowDown aria-hidden="true" size={15} />
+                  </button>
+                </>
+              )}
+              <button type="button" className="quiet with-icon" onClick={() => edit("Remove a branch", (document) => removeBranch(document, module.id, index))}>
+                <Trash2 aria-hidden="true" size={15} /> Remove {branch.type === "else" ? "else" : "this branch"}
+              </button>
+            </div>
           )}
         </fieldset>
       ))}
