@@ -25,9 +25,11 @@ from play import Client, Play, say, until  # noqa: E402
 
 MODEL, TRIGGER, FLOW = "late-delivery.deliveries", "LATE_DELIVERY", "reroute-late-delivery"
 AWAITS = "Confirm Purchase Order"
-HISTORY_ENDS = datetime(2011, 9, 6)
+HISTORY_ENDS = datetime(2011, 9, 12)
 STEP = timedelta(hours=12)
-PLAY_ENDS = datetime(2011, 10, 10)
+# Then the connector is killed, and another one takes over.
+CONNECTOR_BREAKS = datetime(2011, 9, 20)
+PLAY_ENDS = datetime(2011, 10, 13)
 # The first training waits for pip, which downloads scikit-learn.
 TRAINED_SECONDS = 240
 
@@ -48,13 +50,18 @@ class Loop:
         self.orders = Client.with_token(source.url, own)
         self.program = play.program(reach=[source.address])
         self.pool = self.program.pool("late-delivery")
-        connector = play.child(
-            "connector", [sys.executable, system / "connector.py", "--database", database], listens=False,
+        self.connector_command = [sys.executable, system / "connector.py", "--database", database]
+        self.connector = self.start_connector()
+        self.tokens = {"ORDERS_URL": source.url, "ORDERS_TOKEN": token}
+        # When each order was first flagged, and how long the verified ones took from then on.
+        self.first_signals = {}
+        self.verified = {}
+
+    def start_connector(self):
+        return self.play.child(
+            "connector", self.connector_command, listens=False,
             LOOPWRIGHT_URL=self.program.url, LOOPWRIGHT_APP_KEY=self.program.app_key, LOOPWRIGHT_POOL=self.pool.id,
         )
-        self.connector = connector
-        self.tokens = {"ORDERS_URL": source.url, "ORDERS_TOKEN": token}
-        self.verified = {}
 
     # Before the play begins
 
@@ -106,16 +113,21 @@ class Loop:
             f"/api/v1/models/{MODEL}/triggers/{TRIGGER}/backtest",
             {"from": "2011-03-01T00:00:00Z", "to": zulu(HISTORY_ENDS), "limit": 10_000},
         )
-        first = {}
         for signal in answer["signals"]:
-            first.setdefault(signal["identifier"], signal["at"])
-        self.flagged_in_time("history", first, "e.timestamp >= TIMESTAMP '2011-03-01 00:00:00'")
+            self.first_signals.setdefault(signal["identifier"], signal["at"])
+        self.flagged_in_time("history", "e.timestamp >= TIMESTAMP '2011-03-01 00:00:00'")
 
     # The play
 
     def step_to(self, now):
         """Lets the world, then the process clock, go on to `now`; waits until all signals are answered."""
+        breaks = now == CONNECTOR_BREAKS
+        if breaks:
+            self.connector.kill()
         self.orders.post("/clock", {"now": text_of(now)})
+        if breaks:
+            say(f"the connector was killed; {self.orders.get('/outbox')['waiting']} messages wait for the next one")
+            self.connector = self.start_connector()
         self.pushed()
         self.program.set_clock(MODEL, zulu(now))
         until("nobody's time has come that was not looked at", lambda: self.next_deadline() > now)
@@ -209,13 +221,11 @@ class Loop:
             "the pool has the events that the order system has", in_book["waiting"] == 0 and of_these == happened,
             f"{in_pool} in all; of the flagged orders {of_these} here and {happened} there",
         )
-        first = {}
         for row in rows:
-            if row["arm"] != "act":
-                first.setdefault(row["case_id"], row["flagged_at"])
+            self.first_signals.setdefault(row["case_id"], row["flagged_at"])
         self.compare(rows)
         self.flagged_in_time(
-            "the play, orders on which nobody acted", first,
+            "the play, orders on which nobody acted",
             f"""e.timestamp >= TIMESTAMP '{sql_time(text_of(HISTORY_ENDS))}'
                 AND e.case_id NOT IN ({", ".join(f"'{row['case_id']}'" for row in acted)})""",
         )
@@ -251,7 +261,7 @@ class Loop:
                 f"{statistics.median(waits['act']):.0f} h against {statistics.median(waits['hold out']):.0f} h (median)",
             )
 
-    def flagged_in_time(self, when, first_signals, which):
+    def flagged_in_time(self, when, which):
         """Tells how many of the orders that were delivered late had been flagged before they were due."""
         late = self.pool.sql(
             f"""SELECT e.case_id, min(o.due_at) AS due_at FROM "OrderEvents" e JOIN "Orders" o ON o.case_id = e.case_id
@@ -259,8 +269,8 @@ class Loop:
                 HAVING min(e."timestamp") > min(o.due_at)"""
         )
         ahead = [
-            hours(instant(order["due_at"]) - instant(first_signals[order["case_id"]]))
-            for order in late if order["case_id"] in first_signals
+            hours(instant(order["due_at"]) - instant(self.first_signals[order["case_id"]]))
+            for order in late if order["case_id"] in self.first_signals
         ]
         ahead = [lead for lead in ahead if lead > 0]
         share = f"{len(ahead)} of {len(late)} late deliveries were flagged before they were due"

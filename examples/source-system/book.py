@@ -56,6 +56,10 @@ class NotFound(Refusal):
     """There is no such order."""
 
 
+class Forbidden(Refusal):
+    """The caller is known, and may not do this."""
+
+
 class Invalid(Refusal):
     """The request says something that cannot be meant."""
 
