@@ -21,7 +21,7 @@ COURSE = [
     ["Deliver Goods Services", "Cid", "2026-03-30T08:00:00.000Z", "2026-03-30T09:00:00.000Z"],
     ["Pay Invoice", "Ann", "2026-03-31T08:00:00.000Z", "2026-03-31T09:00:00.000Z"],
 ]
-CARRIERS = [["Slow", 96.0], ["Fast", 20.0]]
+CARRIERS = [["Slow", 96.0, 0.5], ["Fast", 20.0, 1.0]]
 
 
 class SourceSystem(unittest.TestCase):
