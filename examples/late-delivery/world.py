@@ -17,7 +17,7 @@ SEED = 2011
 DELIVERED = "Deliver Goods Services"
 
 # Days from the supplier's confirmation to the due date, as a contract might have it.
-TERM_DAYS = (7, 10, 14)
+TERM_DAYS = (8, 10, 12, 14)
 # The carriers that bring orders as a rule; which one is drawn.
 USUAL_CARRIERS = ("Northway", "Ostline", "Meridian Freight")
 # Who brings an order when the usual one does not: what they promise, how often they keep it, and their price.

@@ -60,6 +60,11 @@ class Child:
     def runs(self):
         return self.process.poll() is None
 
+    def kill(self):
+        """Ends the process as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self):
         """Asks the process to end, and ends it if it does not."""
         if self.runs():

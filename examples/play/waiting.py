@@ -2,7 +2,7 @@
 
 import time
 
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.05
 
 
 class NotInTime(Exception):

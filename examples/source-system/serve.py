@@ -24,10 +24,12 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from book import Book, Conflict, Invalid, NotFound, Refusal
+from book import Book, Conflict, Forbidden, Invalid, NotFound, Refusal
 
+# The caller that stands for people, trucks and time.
+WORLD = "world"
 BODY_BYTES_MAX = 64 << 20
-STATUS_OF = {NotFound: 404, Invalid: 400, Conflict: 409}
+STATUS_OF = {Forbidden: 403, NotFound: 404, Invalid: 400, Conflict: 409}
 
 
 def route(book, method, path, query, body, caller, key):
@@ -45,10 +47,15 @@ def route(book, method, path, query, body, caller, key):
         return book.outbox()
     if method == "GET" and parts == ["clock"]:
         return book.clock()
+    if method == "POST" and caller != WORLD:
+        raise Forbidden(f'only the token called "{WORLD}" moves time and loads orders')
     if method == "POST" and parts == ["clock"]:
         return book.play_until(object_of(body).get("now"))
     if method == "POST" and parts == ["load"]:
         wanted = object_of(body)
+        missing = {"orders", "carriers", "now"} - set(wanted)
+        if missing:
+            raise Invalid(f"there is no {' and no '.join(sorted(missing))} to load")
         return book.load(wanted["orders"], wanted["carriers"], wanted["now"])
     raise NotFound(f"there is no {method} {path}")
 

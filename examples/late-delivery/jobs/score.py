@@ -14,11 +14,11 @@ import joblib
 import waits
 from lake import Lake
 
-# Of those who bring it sooner than the forecast: first whoever promises to be in time and keeps
-# promises, of these the cheapest.
+# Of those who bring it sooner than the forecast: first whoever promises to be in time, with half a
+# day to spare for handing it over, and keeps promises; of these the cheapest.
 ALTERNATIVES = """
     SELECT carrier, promised_hours, kept_share, price_eur,
-           CASE WHEN promised_hours <= CAST(:hours_to_due AS DOUBLE) AND kept_share >= 0.85 THEN 0 ELSE 1 END AS risk
+           CASE WHEN promised_hours + 12 <= CAST(:hours_to_due AS DOUBLE) AND kept_share >= 0.85 THEN 0 ELSE 1 END AS risk
     FROM {schema}.Carriers
     WHERE alternative = 'yes' AND promised_hours < CAST(:forecast AS DOUBLE)
       AND carrier <> (SELECT carrier FROM {schema}.Orders WHERE case_id = :case_id)
@@ -44,9 +44,11 @@ def main():
     if not found:
         raise SystemExit(f"there is no order {asked.case_id}")
     order = found[0]
-    events = lake.sql(waits.EVENTS.format(schema=schema), now=now.isoformat(sep=" "))
-    orders = waits.orders_of(events)
-    known = waits.Past(orders).features(orders[asked.case_id], now)
+    rows = lake.sql(waits.MILESTONES.format(schema=schema), now=now.isoformat(sep=" "))
+    orders = {row["case_id"]: waits.Order(row) for row in rows}
+    if asked.case_id not in orders:
+        raise SystemExit(f"order {asked.case_id} was not confirmed by {now}: it does not await its delivery")
+    known = waits.Past(orders.values()).features(orders[asked.case_id], now)
 
     saved = joblib.load(lake.volume(schema, "models") / "delivery-wait.joblib")
     if saved["features"] != waits.FEATURES:

@@ -66,11 +66,11 @@ def main():
     schema = flags.parse_args().schema
 
     lake = Lake()
-    rows = lake.sql(waits.EVENTS.format(schema=schema), now=datetime.now().isoformat(sep=" "))
-    orders = waits.orders_of(rows)
+    rows = lake.sql(waits.MILESTONES.format(schema=schema), now=datetime.now().isoformat(sep=" "))
+    orders = [waits.Order(row) for row in rows]
     past = waits.Past(orders)
-    delivered = sorted((order for order in orders.values() if order.delivered), key=lambda order: order.confirmed)
-    print(f"{len(rows)} events, {len(orders)} confirmed orders, {len(delivered)} of them delivered", flush=True)
+    delivered = sorted((order for order in orders if order.delivered), key=lambda order: order.confirmed)
+    print(f"{len(orders)} confirmed orders, {len(delivered)} of them delivered", flush=True)
 
     held_out, model_errors, naive_errors = 0, [], []
     for begin, end in last_months(delivered[-1].confirmed):

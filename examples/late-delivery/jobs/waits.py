@@ -4,7 +4,6 @@ Training and scoring take them from here, so that both mean the same.
 """
 
 import bisect
-import collections
 from datetime import datetime, timedelta
 
 ORDERED, CONFIRMED, DELIVERED = "Create Purchase Order", "Confirm Purchase Order", "Deliver Goods Services"
@@ -21,10 +20,20 @@ FEATURES = [
     "steps before",
 ]
 
-# The milestones of all orders, in the order of time.
-EVENTS = """
-    SELECT case_id, activity, timestamp FROM {schema}.OrderEvents
-    WHERE timestamp <= :now ORDER BY timestamp, event_id
+# The milestones of all orders that were confirmed, as they were known at an instant.
+MILESTONES = f"""
+    WITH milestones AS (
+        SELECT case_id,
+               min(CASE WHEN activity = '{ORDERED}' THEN timestamp END) AS ordered,
+               min(CASE WHEN activity = '{CONFIRMED}' THEN timestamp END) AS confirmed,
+               min(CASE WHEN activity = '{DELIVERED}' THEN timestamp END) AS delivered
+        FROM {{schema}}.OrderEvents WHERE timestamp <= :now GROUP BY case_id
+    )
+    SELECT m.case_id, m.ordered, m.confirmed, m.delivered, count(*) AS steps_before
+    FROM milestones m JOIN {{schema}}.OrderEvents e ON e.case_id = m.case_id AND e.timestamp < m.confirmed
+    WHERE m.ordered IS NOT NULL
+    GROUP BY m.case_id, m.ordered, m.confirmed, m.delivered
+    ORDER BY m.confirmed, m.case_id
 """
 
 
@@ -38,27 +47,12 @@ def hours(span):
 
 
 class Order:
-    """The milestones of one order."""
+    """The milestones of one order, from a row of MILESTONES."""
 
-    def __init__(self):
-        self.ordered = self.confirmed = self.delivered = None
-        self.steps_before = 0
-
-
-def orders_of(rows):
-    """Returns the orders that were confirmed, by name."""
-    found = collections.defaultdict(Order)
-    for row in rows:
-        order, at = found[row["case_id"]], instant(row["timestamp"])
-        if row["activity"] == ORDERED:
-            order.ordered = order.ordered or at
-        elif row["activity"] == CONFIRMED:
-            order.confirmed = order.confirmed or at
-        elif row["activity"] == DELIVERED:
-            order.delivered = order.delivered or at
-        if not order.confirmed:
-            order.steps_before += 1
-    return {name: order for name, order in found.items() if order.ordered and order.confirmed}
+    def __init__(self, row):
+        self.ordered, self.confirmed = instant(row["ordered"]), instant(row["confirmed"])
+        self.delivered = instant(row["delivered"]) if row["delivered"] else None
+        self.steps_before = int(row["steps_before"])
 
 
 class Past:
@@ -66,11 +60,11 @@ class Past:
 
     def __init__(self, orders):
         ended = sorted(
-            (order.delivered, hours(order.delivered - order.confirmed)) for order in orders.values() if order.delivered
+            (order.delivered, hours(order.delivered - order.confirmed)) for order in orders if order.delivered
         )
         self.ends = [at for at, _ in ended]
         self.waits = [wait for _, wait in ended]
-        self.orders = sorted(orders.values(), key=lambda order: order.confirmed)
+        self.orders = sorted(orders, key=lambda order: order.confirmed)
         self.starts = [order.confirmed for order in self.orders]
 
     def features(self, order, now):
