@@ -184,9 +184,11 @@ class Loop:
                 continue
             waited = hours(instant(news[0]["timestamp"]) - instant(row["flagged_at"]))
             self.verified[name] = waited
+            due = row["hours_to_due"]
+            told = f"due in {due:.0f} h" if due > 0 else f"overdue for {-due:.0f} h"
             say(
-                f"verified: order {name} went to {changes[0]['after']} and is past \"{news[0]['activity']}\" "
-                f"{waited:.0f} h after its signal; the trigger has let go of it"
+                f"verified: order {name}, {told} at its signal, went to {changes[0]['after']} and is past "
+                f"\"{news[0]['activity']}\" {waited:.0f} h later; the trigger has let go of it"
             )
 
     # The report
