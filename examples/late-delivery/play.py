@@ -95,6 +95,7 @@ class Loop:
             shown = self.program.workspace.get(path)
             return shown if shown["state"]["life_cycle_state"] in ("TERMINATED", "INTERNAL_ERROR", "SKIPPED") else None
 
+        say("the model is being trained; the first time pip installs scikit-learn before")
         shown = until("the model is trained", ended, deadline=TRAINED_SECONDS)
         output = self.program.workspace.get(f"/api/2.1/jobs/runs/get-output?run_id={shown['tasks'][0]['run_id']}")
         if shown["state"].get("result_state") != "SUCCESS":
@@ -102,7 +103,7 @@ class Loop:
         for line in output["logs"].splitlines()[:-1]:
             say(f"  train: {line}")
         result = parsed_last_line(output["logs"])
-        say(f"the training took {(datetime.now() - begun).seconds} s, with whatever had to be installed")
+        say(f"the training took {(datetime.now() - begun).seconds} s with whatever had to be installed")
         model, naive = result["model_error_hours"], result["naive_error_hours"]
         self.play.verify(
             f"on {result['orders_held_out']} orders held out, all later, the model errs less than the naive forecast",
