@@ -95,6 +95,7 @@ class Loop:
             shown = self.program.workspace.get(path)
             return shown if shown["state"]["life_cycle_state"] in ("TERMINATED", "INTERNAL_ERROR", "SKIPPED") else None
 
+        say("the model is being trained; the first time pip installs scikit-learn before")
         shown = until("the model is trained", ended, deadline=TRAINED_SECONDS)
         output = self.program.workspace.get(f"/api/2.1/jobs/runs/get-output?run_id={shown['tasks'][0]['run_id']}")
         if shown["state"].get("result_state") != "SUCCESS":
@@ -102,7 +103,7 @@ class Loop:
         for line in output["logs"].splitlines()[:-1]:
             say(f"  train: {line}")
         result = parsed_last_line(output["logs"])
-        say(f"the training took {(datetime.now() - begun).seconds} s, with whatever had to be installed")
+        say(f"the training took {(datetime.now() - begun).seconds} s with whatever had to be installed")
         model, naive = result["model_error_hours"], result["naive_error_hours"]
         self.play.verify(
             f"on {result['orders_held_out']} orders held out, all later, the model errs less than the naive forecast",
@@ -184,9 +185,11 @@ class Loop:
                 continue
             waited = hours(instant(news[0]["timestamp"]) - instant(row["flagged_at"]))
             self.verified[name] = waited
+            due = row["hours_to_due"]
+            told = f"due in {due:.0f} h" if due > 0 else f"overdue for {-due:.0f} h"
             say(
-                f"verified: order {name} went to {changes[0]['after']} and is past \"{news[0]['activity']}\" "
-                f"{waited:.0f} h after its signal; the trigger has let go of it"
+                f"verified: order {name}, {told} at its signal, went to {changes[0]['after']} and is past "
+                f"\"{news[0]['activity']}\" {waited:.0f} h later; the trigger has let go of it"
             )
 
     # The report

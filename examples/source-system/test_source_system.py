@@ -57,7 +57,7 @@ class SourceSystem(unittest.TestCase):
         changed = self.flow.patch("/orders/7", {"carrier": "Fast", "cause": "p.m/T/7"}, idempotency_key="k-1")
         self.assertEqual(changed["carrier"], "Fast")
         before = len(self.messages())
-        self.world.post("/clock", {"now": "2026-03-12T00:00:00.000Z"})
+        self.world.post("/clock", {"now": "2026-03-11T00:00:00.000Z"})
         self.assertEqual(self.flow.get("/orders/7")["step"], "Deliver Goods Services")
         target, message, cause = self.messages()[before]
         self.assertEqual((target, cause), ("events", "p.m/T/7"))

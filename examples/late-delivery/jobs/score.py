@@ -15,14 +15,18 @@ import waits
 from lake import Lake
 
 # Of those who bring it sooner than the forecast: first whoever promises to be in time, with half a
-# day to spare for handing it over, and keeps promises; of these the cheapest.
+# day to spare for handing it over, and keeps promises; of these the cheapest. Where nobody is sure to
+# be in time the quickest still may be; where it is too late already, the cheapest will do.
 ALTERNATIVES = """
-    SELECT carrier, promised_hours, kept_share, price_eur,
-           CASE WHEN promised_hours + 12 <= CAST(:hours_to_due AS DOUBLE) AND kept_share >= 0.85 THEN 0 ELSE 1 END AS risk
-    FROM {schema}.Carriers
-    WHERE alternative = 'yes' AND promised_hours < CAST(:forecast AS DOUBLE)
-      AND carrier <> (SELECT carrier FROM {schema}.Orders WHERE case_id = :case_id)
-    ORDER BY risk, price_eur, carrier
+    WITH offers AS (
+        SELECT carrier, promised_hours, kept_share, price_eur, CAST(:hours_to_due AS DOUBLE) AS hours_to_due,
+               promised_hours + 12 <= CAST(:hours_to_due AS DOUBLE) AND kept_share >= 0.85 AS sure
+        FROM {schema}.Carriers
+        WHERE alternative = 'yes' AND promised_hours < CAST(:forecast AS DOUBLE)
+          AND carrier <> (SELECT carrier FROM {schema}.Orders WHERE case_id = :case_id)
+    )
+    SELECT carrier, promised_hours, kept_share, price_eur FROM offers
+    ORDER BY sure DESC, CASE WHEN NOT sure AND hours_to_due > 0 THEN promised_hours ELSE price_eur END, carrier
 """
 ORDER = """
     SELECT o.due_at, o.carrier, t.arm
@@ -58,7 +62,7 @@ def main():
     forecast = sum(forecasts) / len(forecasts)
     hours_to_due = waits.hours(waits.instant(order["due_at"]) - now)
     risk = sum(hours > hours_to_due for hours in forecasts) / len(forecasts)
-    print(f"order {asked.case_id} has waited {known[0]:.0f} h, is due in {hours_to_due:.0f} h, and is forecast to take {forecast:.0f} h")
+    print(f"order {asked.case_id} has waited {known[0]:.0f} h and is due in {hours_to_due:.0f} h; forecast: {forecast:.0f} h more")
 
     alternatives = lake.sql(
         ALTERNATIVES.format(schema=schema), forecast=forecast, hours_to_due=hours_to_due, case_id=asked.case_id
