@@ -97,6 +97,20 @@ pub enum Error {
         /// As asked for.
         name: String,
     },
+    /// There is no such page.
+    #[error("page \"{name}\" does not exist")]
+    UnknownPage {
+        /// As asked for.
+        name: String,
+    },
+    /// A page cannot be written so.
+    #[error("page \"{name}\" is not written: {detail}")]
+    BadPage {
+        /// The page.
+        name: String,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// There is no such data store.
     #[error("data store \"{name}\" does not exist")]
     UnknownStore {
@@ -355,6 +369,7 @@ impl Coded for Error {
             | Error::UnknownConnection { .. }
             | Error::UnknownIncomplete { .. }
             | Error::UnknownStructure { .. }
+            | Error::UnknownPage { .. }
             | Error::UnknownStore { .. }
             | Error::UnknownRecord { .. }
             | Error::UnknownHook { .. }
@@ -364,6 +379,7 @@ impl Coded for Error {
             Error::HookDisabled => Kind::Gone,
             Error::HookClosed { .. } => Kind::Denied,
             Error::BadName { .. }
+            | Error::BadPage { .. }
             | Error::BadDocument { .. }
             | Error::NotRunnable { .. }
             | Error::BadInput
@@ -411,6 +427,8 @@ impl Coded for Error {
             Error::UnknownVersion { .. } => "version-unknown",
             Error::ConnectionExists { .. } => "connection-exists",
             Error::UnknownStructure { .. } => "structure-unknown",
+            Error::UnknownPage { .. } => "page-unknown",
+            Error::BadPage { .. } => "page-invalid",
             Error::UnknownStore { .. } => "data-store-unknown",
             Error::UnknownRecord { .. } => "record-unknown",
             Error::StoreTaken { .. } => "data-store-taken",

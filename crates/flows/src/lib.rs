@@ -29,7 +29,7 @@
 //! * [`store`]: records by key that outlive runs;
 //! * [`hook`]: queues of data that start runs, and `callers`, who wait for
 //!   what a run answers;
-//! * [`task`]: questions of flows to people;
+//! * [`task`]: questions of flows to people; [`page`]: what they tell them;
 //! * [`feedback`]: flows that start themselves, and are paused;
 //! * [`incomplete`]: failed bundles that wait to go on; [`limits`]: how much
 //!   flows and runs may take;
@@ -69,6 +69,7 @@ pub mod difference;
 pub mod package;
 pub mod template;
 pub mod structure;
+pub mod page;
 pub mod store;
 pub mod hook;
 mod callers;
@@ -107,6 +108,7 @@ pub use history::{ModuleTotal, RunFacets, RunFilter, RunPage, Standing};
 pub use hook::{Accepted, Answer, Arrival, Brought, Expected, HookSettings, read_mail};
 pub use incomplete::{IncompleteDetails, IncompleteId, IncompleteInfo, IncompleteState, RetryVersion};
 pub use limits::Limits;
+pub use page::{Page, PageInfo};
 pub use run::{Choice, Counts, InFlight, Operation, OperationStatus, Outcome, RunDetails, RunId, RunInfo, RunState};
 pub use semantics::Semantics;
 pub use store::{Record, StoreInfo, StoreLimits, StoreSettings};
@@ -133,4 +135,5 @@ pub const MIGRATIONS: &[Migration] = &[
     },
     Migration { name: "flows/0012_packages", sql: include_str!("../migrations/0012_packages.sql") },
     Migration { name: "flows/0013_databricks", sql: include_str!("../migrations/0013_databricks.sql") },
+    Migration { name: "flows/0014_pages", sql: include_str!("../migrations/0014_pages.sql") },
 ];

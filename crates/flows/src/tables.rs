@@ -10,6 +10,7 @@ mod incomplete;
 mod journal;
 mod long;
 mod packages;
+mod pages;
 mod runs;
 mod tasks;
 mod history;
@@ -60,6 +61,7 @@ pub(crate) use journal::{
 pub(crate) use packages::{
     add_package_version, package_version, package_versions, put_in_package, set_shared_variables, shared_variables,
 };
+pub(crate) use pages::{delete_page, page, pages, put_page};
 pub(crate) use runs::{
     NewRun, RunRow, counts, expect_live, has_live_run, has_open_run, insert_begun_run, insert_ended, insert_run,
     insert_run_in_hand, insert_unstarted, operations, run, runs,

@@ -86,7 +86,7 @@ export function useStream(topics: string[], heard: (happened: Happened) => void)
 
 /** Which queries an event makes stale, by the first part of their keys. */
 const STALE: Record<string, string[]> = {
-  run: ["runs", "run", "status"],
+  run: ["runs", "run", "status", "pages"],
   flow: ["flows", "flow"],
   "push-job": ["push-jobs", "tables", "status"],
   subscription: ["subscriptions"],

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Link, matchRoute, Route, Switch, useLocation, useRouter } from "wouter";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Cable, Database, House, Inbox, KeyRound, ListChecks, LogOut, Network, Radio, Workflow, type LucideIcon } from "lucide-react";
+import { Cable, Database, FileText, House, Inbox, KeyRound, ListChecks, LogOut, Network, Radio, Workflow, type LucideIcon } from "lucide-react";
 
 import { ApiError } from "../api/client";
 import { useMay } from "../api/status";
@@ -22,6 +22,7 @@ const ICONS: Record<string, LucideIcon> = {
   flows: Workflow,
   runs: ListChecks,
   tasks: Inbox,
+  pages: FileText,
   pools: Database,
   models: Network,
   subscriptions: Radio,

@@ -46,6 +46,7 @@ mod audit;
 mod status;
 mod data_stores;
 mod structures;
+mod pages;
 mod table;
 
 use axum::Router;

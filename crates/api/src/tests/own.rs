@@ -446,6 +446,47 @@ async fn a_data_store_keeps_records() {
 }
 
 #[tokio::test]
+async fn a_page_is_written_whole_and_read_by_whoever_may_see_flows() {
+    let house = House::open().await;
+    let path = "/api/v1/pages/compliance";
+    assert_eq!(house.call(&format!("GET {path}"), "").await.status, 404);
+    let body = r##"{"title":" Compliance ","text":"# How we stand\n\n| who | what |\n|---|---|\n"}"##;
+    check(
+        &house.call(&format!("PUT {path}"), body).await,
+        expect![[r##"
+        200 application/json
+        {
+          "name": "compliance",
+          "title": "Compliance",
+          "version": 1,
+          "writtenBy": "admin",
+          "writtenAt": "2026-01-01T00:00:00.000Z",
+          "text": "# How we stand\n\n| who | what |\n|---|---|\n"
+        }
+    "##]],
+    );
+    // A call that is repeated after a crash changes nothing.
+    assert_eq!(house.call(&format!("PUT {path}"), body).await.json()["version"], 1);
+    let other = house.call(&format!("PUT {path}"), r#"{"title":"Compliance","text":"All is well."}"#).await;
+    assert_eq!(other.json()["version"], 2);
+    let listed = house.call("GET /api/v1/pages", "").await.json();
+    assert_eq!((&listed[0]["name"], &listed[0]["text"]), (&"compliance".into(), &serde_json::Value::Null));
+    for (body, detail) in [
+        (r#"{"title":" ","text":""}"#.to_owned(), "its title has no letter"),
+        (serde_json::json!({"title": "x".repeat(201), "text": ""}).to_string(), "more than 200"),
+        (serde_json::json!({"title": "Long", "text": "x".repeat((1 << 20) + 1)}).to_string(), "1048576 are the most"),
+        (r#"{"title":"No text"}"#.to_owned(), "missing field"),
+    ] {
+        let refused = house.call(&format!("PUT {path}"), body).await;
+        assert!(refused.status == 400 && refused.body.contains(detail), "{} {}", refused.status, refused.body);
+    }
+    assert_eq!(house.call("PUT /api/v1/pages/no%20name", r#"{"title":"a","text":""}"#).await.status, 400);
+    assert_eq!(house.call(&format!("GET {path}"), "").await.json()["text"], "All is well.");
+    assert_eq!(house.call(&format!("DELETE {path}"), "").await.status, 204);
+    assert_eq!(house.call(&format!("DELETE {path}"), "").await.status, 404);
+}
+
+#[tokio::test]
 async fn a_data_structure_is_written_or_learnt() {
     let house = House::open().await;
     let path = "/api/v1/data-structures/order";

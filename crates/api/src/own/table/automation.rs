@@ -4,7 +4,7 @@ use http::Method;
 
 use crate::own::{
     AnyObject, CSV, YAML, connections, data_stores, documents, flow_imports, flow_secrets, flow_versions, flows, hooks,
-    incomplete, mapping, modules, operations, package_versions, run_events, runs, stream, structures, tasks,
+    incomplete, mapping, modules, operations, package_versions, pages, run_events, runs, stream, structures, tasks,
 };
 use crate::surface::Surface;
 
@@ -104,6 +104,20 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             structures::remove,
             ("removeStructure", "Removes a data structure; published flows keep theirs."),
         )
+        .gives_nothing()
+        .told(Method::GET, "/pages", pages::list, ("listPages", "Lists the pages, without their texts."))
+        .gives_list::<pages::Outline>()
+        .told(Method::GET, "/pages/{page}", pages::show, ("showPage", "Shows a page with its text."))
+        .gives::<pages::Shown>()
+        .told(
+            Method::PUT,
+            "/pages/{page}",
+            pages::put,
+            ("writePage", "Writes a page, whole; written again as it was, it stays the version that it is."),
+        )
+        .takes_form::<pages::NewPage>()
+        .gives::<pages::Shown>()
+        .told(Method::DELETE, "/pages/{page}", pages::remove, ("removePage", "Removes a page."))
         .gives_nothing()
         .told(Method::GET, "/data-stores", data_stores::list, ("listDataStores", "Lists the data stores."))
         .gives_list::<data_stores::Store>()
