@@ -454,16 +454,16 @@ async fn a_page_is_written_whole_and_read_by_whoever_may_see_flows() {
     check(
         &house.call(&format!("PUT {path}"), body).await,
         expect![[r##"
-        200 application/json
-        {
-          "name": "compliance",
-          "title": "Compliance",
-          "version": 1,
-          "writtenBy": "admin",
-          "writtenAt": "2026-01-01T00:00:00.000Z",
-          "text": "# How we stand\n\n| who | what |\n|---|---|\n"
-        }
-    "##]],
+            200 application/json
+            {
+              "name": "compliance",
+              "title": "Compliance",
+              "version": 1,
+              "writtenBy": "bootstrap (admin)",
+              "writtenAt": "2026-01-01T00:00:00.000Z",
+              "text": "# How we stand\n\n| who | what |\n|---|---|\n"
+            }
+        "##]],
     );
     // A call that is repeated after a crash changes nothing.
     assert_eq!(house.call(&format!("PUT {path}"), body).await.json()["version"], 1);
