@@ -16,6 +16,9 @@ use crate::workspace::{Workspace, note};
 
 /// Bytes that a file may have.
 const FILE_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Bytes that a file and those beside it may have together, where all of them
+/// are copied.
+const BESIDE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 impl Workspace {
     /// Stores a file of the workspace under a path such as `/Shared/score.py`.
@@ -41,6 +44,14 @@ impl Workspace {
         let (folder, shown) = (self.files_folder(), path.to_owned());
         let read = tokio::task::spawn_blocking(move || load(&folder, &shown)).await;
         read.unwrap_or_else(|error| Err(failed("read", path, std::io::Error::other(error))))
+    }
+
+    /// Copies a file of the workspace, and those that lie beside it and that it
+    /// may read or import, into a folder. Returns the file's name there.
+    pub(crate) async fn copy_with_neighbours(&self, path: &str, to: PathBuf) -> Result<String, Error> {
+        let (folder, shown) = (self.files_folder(), path.to_owned());
+        let copied = tokio::task::spawn_blocking(move || copy_beside(&folder, &shown, &to)).await;
+        copied.unwrap_or_else(|error| Err(failed("copy", path, std::io::Error::other(error))))
     }
 }
 
@@ -98,6 +109,30 @@ fn load(folder: &Path, path: &str) -> Result<Vec<u8>, Error> {
         ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::NotADirectory => Error::NoFile(path.to_owned()),
         _ => failed("read", path, source),
     })
+}
+
+fn copy_beside(folder: &Path, path: &str, to: &Path) -> Result<String, Error> {
+    let place = disk_path(folder, path)?;
+    if !place.is_file() {
+        return Err(Error::NoFile(path.to_owned()));
+    }
+    let fail = |source| failed("copy", path, source);
+    fs::create_dir_all(to).map_err(fail)?;
+    let mut sum = 0;
+    for entry in fs::read_dir(place.parent().unwrap_or(folder)).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        // A file that is being stored has such a name until it is there.
+        let is_new = entry.file_name().to_string_lossy().starts_with(".new-");
+        if is_new || !entry.file_type().map_err(fail)?.is_file() {
+            continue;
+        }
+        sum += fs::copy(entry.path(), to.join(entry.file_name())).map_err(fail)?;
+        if sum > BESIDE_BYTES_MAX {
+            let problem = "more than 64 MiB lie beside it and would be kept with it: give it a folder of its own";
+            return Err(Error::Path { path: path.to_owned(), problem });
+        }
+    }
+    Ok(place.file_name().unwrap_or_default().to_string_lossy().into_owned())
 }
 
 fn failed(deed: &'static str, path: &str, source: io::Error) -> Error {

@@ -1,8 +1,9 @@
 //! Serving endpoints: a name under which something answers at once.
 //!
 //! An endpoint serves entities: Python functions of workspace files, and HTTP
-//! addresses. A configuration that is deployed keeps a copy of its files, so
-//! that what answers is what was deployed, whatever becomes of the file. While
+//! addresses. A configuration that is deployed keeps a copy of its file and of
+//! those beside it, which it may import or read, so that what answers is what
+//! was deployed, whatever becomes of them. While
 //! a new configuration starts, the old one answers; if the new one does not
 //! start, the old one stays, and the endpoint says why.
 //!
@@ -44,6 +45,8 @@ use config::{Plain, check_name};
 
 /// What speaks with the functions.
 const HARNESS: &str = include_str!("serving/function.py");
+/// Where a deployment keeps its copy of the file, and of those beside it.
+const FILES: &str = "files";
 /// For what the secrets of upstreams are sealed.
 const UPSTREAM: &str = "workspace serving upstream";
 /// How long an upstream may take.
@@ -331,13 +334,12 @@ impl Workspace {
                 }
             }
             if let EntityKind::Function { path, .. } = &entity.kind {
-                let content = self.export_file(path).await?;
                 let folder = self.entity_folder(name, version, &entity.name);
                 let fail = |source| DataError::Disk { deed: "write", path: path.clone(), source };
                 // What an endpoint of this name has left behind is of no use.
                 let _ = tokio::fs::remove_dir_all(&folder).await;
                 tokio::fs::create_dir_all(&folder).await.map_err(fail)?;
-                tokio::fs::write(folder.join("model.py"), content).await.map_err(fail)?;
+                self.copy_with_neighbours(path, folder.join(FILES)).await?;
             }
         }
         Ok(config)
@@ -425,7 +427,9 @@ impl Workspace {
             let value = self.revealed(text, &mut secrets).await?;
             environment.push((variable.into(), value.into()));
         }
-        let file = (folder.join("model.py"), function.clone());
+        let own = path.rsplit('/').next().map(|own| folder.join(FILES).join(own)).filter(|file| file.is_file());
+        // Earlier versions of the program kept the one file under this name.
+        let file = (own.unwrap_or_else(|| folder.join("model.py")), function.clone());
         let made = Function::new(&self.options.python, harness, file, environment, secrets, folder.join("log"));
         Ok(self.serving.functions.lock().entry(key).or_insert_with(|| Arc::new(made)).clone())
     }

@@ -56,6 +56,21 @@ async fn what_was_deployed_answers_until_the_next_one_is_up() {
 }
 
 #[tokio::test]
+async fn what_lies_beside_the_file_is_deployed_with_it() {
+    let mut house = House::asleep(Options::default());
+    house.script("/Shared/model/score.py", "import factor\ndef times(xs):\n    return [x * factor.READ for x in xs]\n").await;
+    house.script("/Shared/model/factor.py", "READ = int(open('factor.txt').read())\n").await;
+    house.script("/Shared/model/factor.txt", "3").await;
+    let config = json!({ "served_entities": [{ "name": "v", "entity_name": "/Shared/model/score.py:times" }] });
+    house.workspace.create_endpoint(&admin(), "risk", &config, Map::default()).await.expect("a new one");
+    assert_eq!(settled(&house).await, UpdateState::NotUpdating);
+    assert_eq!(call(&house, json!([2])).await.expect("an answer"), r#"{"predictions":[6]}"#);
+    house.script("/Shared/model/factor.txt", "5").await;
+    house.come_back();
+    assert_eq!(call(&house, json!([2])).await.expect("as it was deployed"), r#"{"predictions":[6]}"#);
+}
+
+#[tokio::test]
 async fn whoever_calls_an_endpoint_needs_the_right_to() {
     let house = House::asleep(Options::default());
     house.script("/Shared/score.py", "def same(xs):\n    return xs\n").await;
