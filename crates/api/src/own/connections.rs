@@ -55,8 +55,10 @@ pub(super) struct NewConnection {
     certificate: Option<String>,
     /// A mail server, or the workspace of a Databricks connection.
     host: Option<String>,
-    /// Where a mail server listens; the usual port if nothing is said.
-    port: Option<u16>,
+    /// Where a mail server listens; the usual port if nothing is said. A text of digits does as well, because that is
+    /// what a variable of the environment is.
+    #[schema(value_type = Option<u16>)]
+    port: Option<Whole>,
     /// How the way to a mail server is protected: `starttls` (if nothing is
     /// said), `implicit` or `none`.
     tls: Option<String>,
@@ -279,9 +281,16 @@ impl NewConnection {
             (None, None) => None,
             (user, secret) => Some((needed("user", user)?, Secret::new(needed("password", secret)?))),
         };
+        let port = match self.port {
+            None => Smtp::usual_port(security),
+            Some(port) => u16::try_from(port.0).map_err(|_| {
+                let detail = format!("a port is a number from 0 to 65535, and not {}", port.0);
+                Fault::invalid("port", "connection-incomplete", detail)
+            })?,
+        };
         let credentials = Credentials::Smtp(Smtp {
             host: needed("host", self.host)?,
-            port: self.port.unwrap_or_else(|| Smtp::usual_port(security)),
+            port,
             security,
             login,
             from: needed("from", self.from)?,
