@@ -27,7 +27,7 @@ LOG = EXAMPLES / "purchase-to-pay" / "events.csv.gz"
 MODEL, TRIGGER, FLOW = "segregation-of-duties.purchases", "SAME_HANDS", "audit-violation"
 TABLE, PAGE = "PurchaseEvents", "compliance"
 FIRST_DUTY, SECOND_DUTY = "Create Purchase Order", "Approve Purchase Order for payment"
-HISTORY_ENDS, PLAY_ENDS, STEP = datetime(2011, 10, 1), datetime(2011, 10, 9), timedelta(days=2)
+HISTORY_ENDS, PLAY_ENDS, STEP = datetime(2011, 9, 6), datetime(2011, 10, 11), timedelta(days=5)
 STREAM_TYPES = {"case_id": "STRING", "timestamp": "DATETIME", "start_timestamp": "DATETIME"}
 
 
@@ -57,8 +57,9 @@ class Loop:
             self.pool.push_rows(TABLE, rows, types=STREAM_TYPES)
 
     def step(self, begin, end):
-        self.push(zulu(begin), zulu(end))
+        # What happened in between is known at its end.
         self.program.set_clock(MODEL, zulu(end))
+        self.push(zulu(begin), zulu(end))
         until("every signal's run has ended", self.nothing_under_way, deadline=100, seen=lambda: self.program.runs(FLOW))
         for kind in ("mail", "message"):
             until(f"each {kind} has arrived", lambda: len(self.received(kind)) >= self.signals())

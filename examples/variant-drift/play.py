@@ -111,7 +111,7 @@ class Loop:
         """The trigger looks at everything in the background: it has a commit that it saw last."""
         state = self.program.client.get(f"/api/v1/models/{MODEL}/state")
         trigger = next(one for one in state["triggers"] if one["id"] == TRIGGER)
-        return trigger["commit"] >= state["head"]
+        return trigger["commit"] >= state["head"] and trigger["restsUntil"] is None
 
     def signals(self):
         return self.program.client.get("/api/v1/status")["signals"]

@@ -73,6 +73,33 @@ export async function startReceiver() {
   return Object.assign(receiver, { url: `http://127.0.0.1:${server.address().port}`, stop });
 }
 
+/** What a flow may have written: of each kind that there is a piece. */
+const COMPLIANCE = `**9 violations** by 4 people stand in the audit table. The last one is order [1352](/models/${MODEL}/cases/1352).
+
+## Approvals of the last 90 days
+
+The score is the share of *one's own* orders among those that one approved. See the [policy](https://example.org/policy), and
+~~last year's~~ [not this](javascript:alert(1)).
+
+| Who | Approved | Of these one's own | Score |
+|---|--:|--:|--:|
+| Magdalena Predutta | 11 | 5 | 31.2 |
+| Karel de Groot & Sons | 8 | 0 | 0 |
+
+1. Look at the order.
+2. Ask both:
+   - who created it
+   - who approved it
+
+> Nobody approves what they have ordered.
+
+\`\`\`
+SELECT * FROM "AuditViolations"
+\`\`\`
+
+<script>alert(1)</script>
+`;
+
 /** Brings all of it in; returns what pages need to be found. */
 export async function fill(url, workspace, receiver) {
   const pool = await history(url, workspace);
@@ -82,6 +109,7 @@ export async function fill(url, workspace, receiver) {
   await dataJobs(url, pool);
   await models(url);
   await flows(url, receiver);
+  await call(url, "PUT", "/api/v1/pages/compliance", { title: "Compliance", text: COMPLIANCE });
   await jobs(workspace);
   await access(url, pool);
   return addresses(url, workspace, pool);

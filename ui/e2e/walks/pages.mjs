@@ -19,6 +19,7 @@ const EMPTY = [
   ["flows", "/flows", "/flows"],
   ["runs", "/runs", "/runs"],
   ["inbox", "/inbox", "/inbox"],
+  ["pages", "/pages", "/pages"],
   ["pools", "/pools", "/pools"],
   ["models", "/models", "/models"],
   ["subscriptions", "/subscriptions", "/subscriptions"],
@@ -28,6 +29,7 @@ const EMPTY = [
   ["nothing-here", "*", "/no-such-page"],
   ["flow-unknown", "/flows/:flow", "/flows/no-such-flow"],
   ["run-unknown", "/runs/:run", "/runs/no-such-run"],
+  ["page-unknown", "/pages/:page", "/pages/no-such-page"],
 ];
 
 /** The same where there is something; addresses are made of what the filling found. */
@@ -50,6 +52,8 @@ const FILLED = [
   ["inbox", "/inbox", () => "/inbox"],
   ["inbox-answered", "/inbox", () => "/inbox?show=answered"],
   ["task", "/inbox/:task", ({ tasks }) => `/inbox/${tasks.open}`],
+  ["pages", "/pages", () => "/pages"],
+  ["page", "/pages/:page", () => "/pages/compliance"],
   ["pools", "/pools", () => "/pools"],
   ["pool-tables", "/pools/:pool", ({ pool }) => `/pools/${pool}`],
   ["pool-push-jobs", "/pools/:pool", ({ pool }) => `/pools/${pool}?tab=push-jobs`],

@@ -88,7 +88,8 @@ pub(super) struct TriggerState {
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     next_deadline: Option<Timestamp>,
     /// Until when a trigger that is evaluated whole rests before it looks at
-    /// what has changed, on the wall clock.
+    /// what has changed, on the wall clock; now while it looks. Null if it has
+    /// looked at everything up to `commit`.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     rests_until: Option<Timestamp>,
     /// Instances that satisfy it beyond `itemLimit` and wait for room.
