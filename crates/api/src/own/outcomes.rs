@@ -11,14 +11,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use base::Timestamp;
-use flows::{Acts, Listening};
-use mining::episodes::{self, Ending, Episodes, Window};
+use flows::{Acts, Listening, Outcome, RunId};
+use mining::episodes::{self, Ending, Episode, Episodes, Window};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use self::joined::{Acted, Joined, Length, compare, join, left_by, spans};
 use crate::app::App;
-use crate::body::Query;
+use crate::body::{Query, Whole};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::rights;
@@ -36,6 +36,75 @@ pub(super) struct Asked {
     to: Option<Timestamp>,
     /// Also counts them by the `hour`, `day` or `week` in which they entered.
     bucket: Option<String>,
+}
+
+/// Episodes in a list, if nothing is said.
+const LIMIT_USUAL: usize = 100;
+/// Episodes in a list at most.
+const LIMIT_MAX: usize = 10_000;
+
+/// Which episodes are listed.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Listed {
+    /// Those that entered then or later, on the process clock.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<Timestamp>,
+    /// Those that entered before, on the process clock.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<Timestamp>,
+    /// Only those of this record instance.
+    identifier: Option<String>,
+    /// At most so many, 100 if nothing is said. Above 10000 it means 10000.
+    #[param(value_type = Option<u64>, minimum = 0)]
+    limit: Option<Whole>,
+}
+
+/// The time that a record instance spent in the set of a trigger.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TriggerEpisode)]
+pub(super) struct EpisodeShown {
+    identifier: String,
+    /// The how-manieth of this instance.
+    episode: u64,
+    /// When it entered, on the process clock.
+    #[schema(value_type = String, format = DateTime)]
+    entered_at: Timestamp,
+    /// Whether it was found in the set: since when is not known.
+    found: bool,
+    /// When it left, on the process clock; `null` while it is there.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    left_at: Option<Timestamp>,
+    /// How it ended: `chain`, `rows`, `time` or `catchUp` if the condition went
+    /// away, else `madeRoom`, `redefined` or `setBack`.
+    #[schema(required = true)]
+    ending: Option<&'static str>,
+    /// Milliseconds of the process clock until it ended, or until now; `null`
+    /// if that is not known.
+    #[schema(required = true)]
+    lasted: Option<u64>,
+    /// Runs that acted on it while it lasted, the first one first.
+    runs: Vec<RunShown>,
+    /// How many runs came after its end.
+    too_late: usize,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TriggerEpisodeRun)]
+struct RunShown {
+    /// Its id; it may be forgotten by now.
+    #[schema(value_type = String)]
+    run: RunId,
+    flow: String,
+    /// On the wall clock.
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    /// `null` while it has not ended.
+    #[schema(required = true)]
+    outcome: Option<Outcome>,
 }
 
 /// What became of the record instances that satisfied a trigger.
@@ -222,6 +291,26 @@ pub(super) async fn of_trigger(
     Ok(Json(OfTrigger::new((model, trigger), &asked, length, &episodes, listeners, &acts)))
 }
 
+/// Lists episodes of a trigger, those that entered last first.
+pub(super) async fn episodes(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((model, trigger)): Path<(String, String)>,
+    Query(listed): Query<Listed>,
+) -> Result<Json<Vec<EpisodeShown>>, Fault> {
+    rights::use_model(&app, &actor, &model).await?;
+    let limit = listed.limit.map_or(LIMIT_USUAL, |limit| limit.clamped(1, LIMIT_MAX));
+    let known = app.mining.episodes(&model, &trigger, Window { from: listed.from, to: None }).await?;
+    let acts = acts(&app, &model, &trigger, &known).await?;
+    let joined = join((&model, &trigger), &known.episodes, &acts.runs);
+    let is_wanted = |one: &&Joined<'_>| {
+        let Episode { identifier, entered_at, .. } = one.episode;
+        listed.to.is_none_or(|to| *entered_at < to) && listed.identifier.as_ref().is_none_or(|id| id == identifier)
+    };
+    let wanted = joined.iter().rev().filter(is_wanted).take(limit);
+    Ok(Json(wanted.map(|one| EpisodeShown::new(one, known.now)).collect()))
+}
+
 /// Tells what became of the instances of the triggers that start a flow.
 pub(super) async fn of_flow(
     State(app): State<App>,
@@ -292,6 +381,42 @@ impl OfTrigger {
             model,
             trigger,
         }
+    }
+}
+
+impl EpisodeShown {
+    fn new(one: &Joined<'_>, now: Timestamp) -> Self {
+        let episode = one.episode;
+        let run = |run: &&flows::ActedOn| RunShown {
+            run: run.run,
+            flow: run.flow.clone(),
+            started_at: run.started_at,
+            outcome: run.outcome,
+        };
+        EpisodeShown {
+            identifier: episode.identifier.clone(),
+            episode: episode.number,
+            entered_at: episode.entered_at,
+            found: !episode.seen,
+            left_at: episode.end.map(|end| end.at),
+            ending: episode.end.map(|end| word(end.ending)),
+            lasted: episode.spell(now).map(|spell| millis(spell.lasted)),
+            runs: one.in_time.iter().map(run).collect(),
+            too_late: one.too_late,
+        }
+    }
+}
+
+/// Names an ending as the counts do.
+fn word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Chain => "chain",
+        Ending::Rows => "rows",
+        Ending::Time => "time",
+        Ending::CatchUp => "catchUp",
+        Ending::MadeRoom => "madeRoom",
+        Ending::Redefined => "redefined",
+        Ending::SetBack => "setBack",
     }
 }
 

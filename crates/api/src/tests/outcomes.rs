@@ -223,7 +223,66 @@ async fn what_became_of_the_cases_of_a_trigger() {
         }
     "#]],
     );
-    assert_eq!(house.call_as_stranger(&format!("GET {ASKED}")).await.status, 403);
+    let episodes = format!("GET {}", ASKED.replace("outcomes", "episodes"));
+    check(
+        &house.call(&episodes, "").await,
+        expect![[r#"
+        200 application/json
+        [
+          {
+            "identifier": "3",
+            "episode": 1,
+            "enteredAt": "2026-01-02T07:00:00.000Z",
+            "found": false,
+            "leftAt": null,
+            "ending": null,
+            "lasted": 54000000,
+            "runs": [],
+            "tooLate": 0
+          },
+          {
+            "identifier": "2",
+            "episode": 1,
+            "enteredAt": "2026-01-02T06:00:00.000Z",
+            "found": false,
+            "leftAt": "2026-01-02T06:00:00.000Z",
+            "ending": "chain",
+            "lasted": 0,
+            "runs": [
+              {
+                "run": "<1>",
+                "flow": "answer",
+                "startedAt": "2026-01-01T00:00:07.000Z",
+                "outcome": "success"
+              }
+            ],
+            "tooLate": 0
+          },
+          {
+            "identifier": "1",
+            "episode": 1,
+            "enteredAt": "2026-01-02T01:00:00.000Z",
+            "found": false,
+            "leftAt": "2026-01-02T05:00:00.000Z",
+            "ending": "rows",
+            "lasted": 14400000,
+            "runs": [],
+            "tooLate": 0
+          }
+        ]
+    "#]],
+    );
+    for (asked, expected) in
+        [("?limit=1", vec!["3"]), ("?identifier=2", vec!["2"]), ("?to=2026-01-02T06:00:00Z", vec!["1"])]
+    {
+        let listed = house.call(&format!("{episodes}{asked}"), "").await.json();
+        let listed: Vec<&str> =
+            listed.as_array().expect("a list").iter().filter_map(|one| one["identifier"].as_str()).collect();
+        assert_eq!(listed, expected, "{asked}");
+    }
+    for path in [ASKED, &episodes[4..]] {
+        assert_eq!(house.call_as_stranger(&format!("GET {path}")).await.status, 403);
+    }
     stop.cancel();
 }
 

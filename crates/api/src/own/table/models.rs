@@ -249,6 +249,17 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
         .gives::<outcomes::OfTrigger>()
         .told(
             Method::GET,
+            "/models/{model}/triggers/{trigger}/episodes",
+            outcomes::episodes,
+            (
+                "listTriggerEpisodes",
+                "Lists when instances entered the set of a trigger, when and how they left, and the runs that acted on them.",
+            ),
+        )
+        .asks::<outcomes::Listed>()
+        .gives_list::<outcomes::EpisodeShown>()
+        .told(
+            Method::GET,
             "/models/{model}/triggers/{trigger}/why/{identifier}",
             backtests::why,
             ("explainTrigger", "Tells why a trigger holds an instance or does not."),
