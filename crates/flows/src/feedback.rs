@@ -44,7 +44,7 @@ const SEALED_FOR: &str = "causes";
 
 /// In links, what requests to webhooks come from. No knowledge model is called
 /// so: their names have a package.
-const HOOK: &str = "hook";
+pub(crate) const HOOK: &str = "hook";
 
 /// Tells people about a flow. The program wires it to where its other notices
 /// go.

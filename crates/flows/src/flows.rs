@@ -21,6 +21,7 @@ mod packages;
 mod variables;
 mod runs;
 mod history;
+mod outcomes;
 mod documents;
 mod samples;
 
@@ -28,7 +29,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base::db::{self, Db};
+use base::db::{self, Db, Tx};
 use base::error::Kind;
 use base::http::Http;
 use base::mail::Post;
@@ -390,7 +391,11 @@ impl Flows {
         let (Some(hook), Some(signals)) = (hook_of(key, program), self.signals.get()) else { return Ok(()) };
         let Start::Signal { knowledge_model, trigger, .. } = &program.start else { return Ok(()) };
         let watched = signals.watch(&hook, knowledge_model, trigger).await;
-        watched.map_err(|source| Error::Signal { key: key.to_owned(), source })
+        watched.map_err(|source| Error::Signal { key: key.to_owned(), source })?;
+        let (key, model, trigger) = (key.to_owned(), knowledge_model.clone(), trigger.clone());
+        let now = self.clock.now();
+        let note = move |tx: &mut dyn Tx| Ok(tables::note_listening(tx, &key, (&model, &trigger), now)?);
+        self.db.write("flows.note_listening", note).await
     }
 
     /// Asks for no more signals. What a program that can no longer be read

@@ -34,6 +34,7 @@
 //! * [`incomplete`]: failed bundles that wait to go on; [`limits`]: how much
 //!   flows and runs may take;
 //! * [`run`]: what a run looks like from outside; [`history`]: finding runs;
+//!   [`outcomes`]: which runs began with which signal;
 //! * [`cases`]: tests that stand in a flow's file, played offline;
 //! * `alone`: one module tried without the others;
 //! * [`flows`]: the verbs, and `work`, the loop that performs effects.
@@ -79,6 +80,7 @@ pub mod limits;
 pub mod run;
 pub mod task;
 pub mod history;
+pub mod outcomes;
 pub mod cases;
 pub mod flow;
 mod alone;
@@ -108,6 +110,7 @@ pub use history::{ModuleTotal, RunFacets, RunFilter, RunPage, Standing};
 pub use hook::{Accepted, Answer, Arrival, Brought, Expected, HookSettings, read_mail};
 pub use incomplete::{IncompleteDetails, IncompleteId, IncompleteInfo, IncompleteState, RetryVersion};
 pub use limits::Limits;
+pub use outcomes::{ActedOn, Acts, Listening};
 pub use page::{Page, PageInfo};
 pub use run::{Choice, Counts, InFlight, Operation, OperationStatus, Outcome, RunDetails, RunId, RunInfo, RunState};
 pub use semantics::Semantics;
@@ -136,4 +139,5 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "flows/0012_packages", sql: include_str!("../migrations/0012_packages.sql") },
     Migration { name: "flows/0013_databricks", sql: include_str!("../migrations/0013_databricks.sql") },
     Migration { name: "flows/0014_pages", sql: include_str!("../migrations/0014_pages.sql") },
+    Migration { name: "flows/0015_outcomes", sql: include_str!("../migrations/0015_outcomes.sql") },
 ];

@@ -14,6 +14,7 @@ mod pages;
 mod runs;
 mod tasks;
 mod history;
+mod outcomes;
 mod stores;
 mod structures;
 mod webhooks;
@@ -58,6 +59,7 @@ pub(crate) use journal::{
     Asked, Barrier, Came, IN_HAND, JournalRow, Then, abandon, journal, record, release, set_begun, set_deaths,
     take_back, take_in_hand,
 };
+pub(crate) use outcomes::{acted_on, listening_of, listening_to, note_listening};
 pub(crate) use packages::{
     add_package_version, package_version, package_versions, put_in_package, set_shared_variables, shared_variables,
 };

@@ -35,6 +35,8 @@
 //!   What cannot be followed like that runs at its own pace and delays nobody.
 //! * A model whose evaluation fails stops alone, and catches up later.
 //! * A cap holds signals back in order and loses none.
+//! * An episode ends once and never before it began; those that have not ended
+//!   are the matched set.
 //! * What matched before a trigger was published, or before its logic or the
 //!   joins of its data model changed, is known and does not fire.
 //! * What a knowledge model says about a trigger is obeyed or refused; what has
@@ -65,8 +67,8 @@
 //!    when, what is stored, what is in memory, how the second follows the rows
 //!    and the first follows the second, and what becomes of data that cannot be
 //!    loaded;
-//! 7. `data`, `description`, [`explore`], [`backtest`]: what others ask of a
-//!    model, by its own names;
+//! 7. `data`, `description`, [`explore`], [`backtest`], [`episodes`]: what others
+//!    ask of a model, by its own names, and of what became of its instances;
 //! 8. [`Mining`], the facade, and `work`, which follows in the background.
 
 mod error;
@@ -100,6 +102,7 @@ mod standing;
 mod views;
 mod difference;
 mod versions;
+pub mod episodes;
 mod data;
 mod description;
 mod mining;
@@ -131,6 +134,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "mining/0001_models", sql: include_str!("../migrations/0001_models.sql") },
     Migration { name: "mining/0002_triggers", sql: include_str!("../migrations/0002_triggers.sql") },
     Migration { name: "mining/0003_models", sql: include_str!("../migrations/0003_models.sql") },
+    Migration { name: "mining/0004_episodes", sql: include_str!("../migrations/0004_episodes.sql") },
 ];
 
 #[cfg(test)]

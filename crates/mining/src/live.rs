@@ -138,7 +138,7 @@ impl Live {
         let (progress, states) = desk.db.write_blocking("mining.take_over", move |tx| {
             let progress = tables::take_over(tx, &name, through, now)?;
             // Another version of the data model may have changed what they mean.
-            tables::put_triggers(tx, &name, &noted)?;
+            tables::put_triggers(tx, &name, &noted, (now, wall_now))?;
             let mut states = Vec::new();
             for trigger in &noted {
                 let (silent, _) = tables::trigger(tx, &name, &trigger.id)?;
@@ -183,6 +183,8 @@ impl Live {
         let instant = if set_back { now } else { instant };
         if set_back {
             self.models[place].hush();
+            let news = News { reason: Reason::SetBack, ..news.clone() };
+            return self.look(desk, place, instant, |watch, _| watch.at_the_beginning(&news), true, &news);
         }
         self.look(desk, place, instant, |watch, _| watch.at_the_beginning(news), true, news)
     }
@@ -299,7 +301,7 @@ impl Live {
                 watch.forget_survey();
                 Some(Which::All)
             };
-            self.attend(desk, place, now, all, true, &News::of(Reason::Time))?;
+            self.attend(desk, place, now, all, true, &News::of(Reason::SetBack))?;
         }
         Ok(())
     }

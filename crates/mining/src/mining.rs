@@ -221,15 +221,21 @@ impl Mining {
 
     /// Lists the record instances that satisfy a trigger, by identifier.
     pub async fn matched(&self, model: &str, trigger: &str) -> Result<Vec<Matched>, Error> {
+        self.expect_trigger(model, trigger).await?;
+        let (model, trigger) = (model.to_owned(), trigger.to_owned());
+        self.desk.db.read("mining.matched", move |tx| Ok(tables::matched(tx, &model, &trigger)?)).await
+    }
+
+    /// Refuses a trigger that the published text does not name.
+    pub(crate) async fn expect_trigger(&self, model: &str, trigger: &str) -> Result<(), Error> {
         let (source, _) = self.published_text(model).await?;
         let parsed = KnowledgeModel::of(&source)?;
         let known = parsed.triggers.iter().map(|trigger| trigger.id.value.as_str());
-        if !known.clone().any(|known| known == trigger) {
-            let hint = hint(trigger, known);
-            return Err(Error::UnknownTrigger { model: model.to_owned(), trigger: trigger.to_owned(), hint });
+        if known.clone().any(|known| known == trigger) {
+            return Ok(());
         }
-        let (model, trigger) = (model.to_owned(), trigger.to_owned());
-        self.desk.db.read("mining.matched", move |tx| Ok(tables::matched(tx, &model, &trigger)?)).await
+        let hint = hint(trigger, known);
+        Err(Error::UnknownTrigger { model: model.to_owned(), trigger: trigger.to_owned(), hint })
     }
 
     /// Lists what a trigger in shadow mode would have sent, the last 1,000.

@@ -71,6 +71,8 @@ pub enum Reason {
     CatchUp,
     /// The trigger means something else now.
     LogicChange,
+    /// The process clock was set back; nothing fires then.
+    SetBack,
 }
 
 impl Reason {
@@ -82,6 +84,7 @@ impl Reason {
             Reason::Time => "time",
             Reason::CatchUp => "catch-up",
             Reason::LogicChange => "logic change",
+            Reason::SetBack => "set back",
         }
     }
 
@@ -92,6 +95,7 @@ impl Reason {
             "time" => Reason::Time,
             "catch-up" => Reason::CatchUp,
             "logic change" => Reason::LogicChange,
+            "set back" => Reason::SetBack,
             _ => Reason::Data,
         }
     }

@@ -1,5 +1,7 @@
 //! The SQL of this crate: plain functions over a transaction.
 
+mod episodes;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,6 +16,10 @@ use crate::matched_set::{Enter, Standing, Stored, read_back, written};
 use crate::ports::Signal;
 use crate::trigger::Noted;
 use crate::views::{Matched, ModelSummary};
+
+#[cfg(test)]
+pub(crate) use episodes::KEPT as EPISODES_KEPT;
+pub(crate) use episodes::{Moment, counts as episode_counts, episodes, move_episodes, untime};
 
 /// How far a model has fired, as stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -181,8 +187,14 @@ pub(crate) fn move_on(
 
 /// Takes note of the triggers of a new version. A trigger that is new or means
 /// something else starts silently, unless it asks to fire; one that is gone
-/// matches nothing any more, and would be new if it came back.
-pub(crate) fn put_triggers(tx: &mut dyn Tx, model: &str, triggers: &[Noted]) -> Result<(), Error> {
+/// matches nothing any more, and would be new if it came back. The instants are
+/// of the process clock and of the wall clock.
+pub(crate) fn put_triggers(
+    tx: &mut dyn Tx,
+    model: &str,
+    triggers: &[Noted],
+    (at, recorded): (Timestamp, Timestamp),
+) -> Result<(), Error> {
     let mut before = logics(tx, model)?;
     for noted in triggers {
         let Noted { id: trigger, logic, .. } = noted;
@@ -199,6 +211,7 @@ pub(crate) fn put_triggers(tx: &mut dyn Tx, model: &str, triggers: &[Noted]) -> 
             "UPDATE mining_matched SET matched = 0 WHERE model = $1 AND trigger_id = $2 AND matched <> 0",
             args![model, gone],
         )?;
+        episodes::end_all(tx, (model, gone), at, recorded)?;
     }
     Ok(())
 }

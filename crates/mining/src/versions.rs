@@ -275,6 +275,7 @@ impl Mining {
         let noted = published.noted();
         let (actor, id, now) = (actor.clone(), model.to_owned(), self.clock.now());
         let (written, data_model) = (source.clone(), live.model.id);
+        let at = live.clock.now(now);
         let told: Vec<String> = notices.iter().map(ToString::to_string).collect();
         let (version, before) = self
             .desk
@@ -282,7 +283,7 @@ impl Mining {
             .write("mining.publish", move |tx| {
                 let before = tables::published(tx, &id)?;
                 let version = tables::publish(tx, &id, &written, data_model, &actor.name, now)?;
-                tables::put_triggers(tx, &id, &noted)?;
+                tables::put_triggers(tx, &id, &noted, (at, now))?;
                 let before_it = json!({ "version": version - 1 });
                 let (verb, it) = match of_version {
                     None => ("publish", json!({ "version": version, "notices": told })),

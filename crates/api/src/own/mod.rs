@@ -14,6 +14,7 @@ mod packages;
 mod models;
 mod versions;
 mod held;
+mod outcomes;
 mod explore;
 mod explored;
 mod backtests;

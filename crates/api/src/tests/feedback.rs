@@ -12,7 +12,7 @@ use super::*;
 
 const JOBS: &str = "/integration/api/v1/data-push/Purchasing/jobs";
 
-const MODEL: &str = "metadata: { key: asks, displayName: Questions }
+pub(super) const MODEL: &str = "metadata: { key: asks, displayName: Questions }
 dataModelId: p2p
 records:
   - id: CASE
@@ -27,7 +27,7 @@ filters:
 ";
 
 /// Answers whoever asks and asks whoever answers.
-fn flow(table: &str) -> String {
+pub(super) fn flow(table: &str) -> String {
     format!(
         r#"
 flow:
@@ -119,7 +119,7 @@ impl flows::Notices for Told {
 }
 
 /// Puts a whole house together in which all can reach one another.
-async fn wired() -> House {
+pub(super) async fn wired() -> House {
     let mut house = House::open().await;
     let ourselves = Arc::new(Ourselves::default());
     let (clock, chance) = (house.app.clock.clone(), house.app.chance.clone());
@@ -152,6 +152,17 @@ async fn at_work(table: &str, stop: &CancellationToken) -> House {
     assert_eq!(house.call("PUT /api/v1/models/purchasing.asks", MODEL).await.status, 200);
     assert_eq!(house.call("POST /api/v1/models/purchasing.asks/publish", "").await.status, 200);
     let administrator = base::Actor::system("test");
+    connect(&house).await;
+    let flows = house.app.flows.clone();
+    flows.put(&administrator, "answer", &flow(table)).await.expect("it is read");
+    flows.publish(&administrator, "answer").await.expect("it runs");
+    flows.activate(&administrator, "answer").await.expect("it listens");
+    work(&house, stop);
+    house
+}
+
+/// Lets flows reach us under the name "this".
+pub(super) async fn connect(house: &House) {
     let connection = ConnectionSpec {
         kind: "app-key".into(),
         credentials: Credentials::AppKey(Secret::new(ADMINISTRATOR)),
@@ -159,20 +170,25 @@ async fn at_work(table: &str, stop: &CancellationToken) -> House {
         expires_at: None,
         imported_ids: Vec::new(),
     };
-    let flows = house.app.flows.clone();
-    flows.put_connection(&administrator, "this", connection).await.expect("a connection");
-    flows.put(&administrator, "answer", &flow(table)).await.expect("it is read");
-    flows.publish(&administrator, "answer").await.expect("it runs");
-    flows.activate(&administrator, "answer").await.expect("it listens");
+    let administrator = base::Actor::system("test");
+    house.app.flows.put_connection(&administrator, "this", connection).await.expect("a connection");
+}
+
+/// Lets everything work by itself.
+pub(super) fn work(house: &House, stop: &CancellationToken) {
     tokio::spawn(house.app.pools.clone().run(stop.clone()));
     tokio::spawn(house.app.mining.clone().run(stop.clone()));
     tokio::spawn(house.app.events.clone().run(stop.clone()));
-    tokio::spawn(flows.run(stop.clone()));
-    house
+    tokio::spawn(house.app.flows.clone().run(stop.clone()));
 }
 
 /// Pushes one row as a client does, perhaps with a header.
 async fn push(house: &House, step: &str, causes: Option<&str>) {
+    push_row(house, &format!("1,{step},2026-01-02T00:00:00Z"), causes).await;
+}
+
+/// The same with a case and a time of its own.
+pub(super) async fn push_row(house: &House, row: &str, causes: Option<&str>) {
     let called = async |what: String, body: Body, kind: Option<&str>| {
         let mut call = request(&what, Some(&app_key(ADMINISTRATOR)), body);
         if let Some(kind) = kind {
@@ -188,7 +204,7 @@ async fn push(house: &House, step: &str, causes: Option<&str>) {
     let spec = r#"{"targetName":"EVENTS","type":"DELTA","fileType":"CSV"}"#;
     let made = called(format!("POST {JOBS}"), Body::from(spec), None).await.json();
     let job = format!("{JOBS}/{}", made["id"].as_str().expect("an id"));
-    let csv = format!("CASE,STEP,AT\n1,{step},2026-01-02T00:00:00Z");
+    let csv = format!("CASE,STEP,AT\n{row}");
     let form =
         format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"e\"\r\n\r\n{csv}\r\n--b--\r\n");
     let kind = Some("multipart/form-data; boundary=b");
@@ -196,7 +212,7 @@ async fn push(house: &House, step: &str, causes: Option<&str>) {
     called(format!("POST {job}"), Body::empty(), None).await;
 }
 
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+pub(super) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let waited = tokio::time::timeout(std::time::Duration::from_mins(2), async {
         while !is_so().await {
             tokio::task::yield_now().await;

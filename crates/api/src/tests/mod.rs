@@ -24,6 +24,7 @@ mod workspace_faults;
 mod workspace_times;
 mod door;
 mod feedback;
+mod outcomes;
 mod hooks;
 mod tasks;
 mod documents;

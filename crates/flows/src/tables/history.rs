@@ -8,8 +8,8 @@ use base::db::{Error, Tx, Value};
 
 use super::aftermath::wake_caller;
 use super::journal::{IN_HAND, tally};
-use super::long;
 use super::runs::{RUN_COLUMNS, run_row};
+use super::{long, outcomes};
 use crate::history::{Alike, RunFilter, Standing};
 use crate::run::{Outcome, RunId, RunInfo, RunState, goes_on};
 
@@ -264,6 +264,7 @@ pub(crate) fn ended_before(
 
 /// Forgets a run with all that was kept for it.
 pub(crate) fn forget(tx: &mut dyn Tx, run: &RunInfo) -> Result<(), Error> {
+    outcomes::keep_outcome(tx, run.id, run.outcome)?;
     for sql in [
         "DELETE FROM operations WHERE run = $1",
         "DELETE FROM journal WHERE run = $1",

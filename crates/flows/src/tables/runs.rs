@@ -6,7 +6,7 @@ use base::{Causes, Timestamp};
 use serde_json::Value as Json;
 
 use super::journal::{ASKED_COLUMNS, Asked, IN_HAND, asked, asked_args, tally};
-use super::long;
+use super::{long, outcomes};
 use crate::run::{Counts, Operation, OperationStatus, Outcome, RunId, RunInfo, RunState};
 
 /// A run to be inserted.
@@ -56,7 +56,7 @@ fn insert(
     operation_count: u64,
 ) -> Result<(), Error> {
     let is_known = causes.iter().any(|causes| !causes.is_empty());
-    let causes = is_known.then(|| serde_json::to_string(causes).expect("chains are texts"));
+    let chains = is_known.then(|| serde_json::to_string(causes).expect("chains are texts"));
     let reference = long::keep(tx, run.id, input)?;
     let input = reference.as_deref().unwrap_or(input);
     let mut args = args![
@@ -70,10 +70,11 @@ fn insert(
         run.seed,
         operation_count,
         run.now,
-        causes
+        chains
     ]
     .to_vec();
     args.extend(asked_args(asked));
+    outcomes::add(tx, run, causes)?;
     tx.execute(
         "INSERT INTO runs (id, flow, version, started_by, state, wakes_at, input, variables, seed, operations, started_at, \
          causes, asked, asked_module, asked_path, asked_at, attempt, safe, begun) \

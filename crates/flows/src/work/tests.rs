@@ -13,6 +13,7 @@ mod storage;
 mod stores;
 mod tasks;
 mod feedback;
+mod outcomes;
 mod history;
 mod start;
 mod webhooks;

@@ -10,7 +10,8 @@ use super::{Desk, LiveModel};
 use crate::knowledge_model::FireOn;
 use crate::matched_set::{Closure, Difference, End, Enter, closures, signal};
 use crate::pace::Sending;
-use crate::tables::{self, Progress};
+use crate::ports::Reason;
+use crate::tables::{self, Moment, Progress};
 use crate::trigger::Trigger;
 use crate::watch::{News, Surveyed};
 use crate::{Error, Signal};
@@ -109,13 +110,18 @@ impl LiveModel {
         let (model, progress, outbox) = (self.id.clone(), self.progress, desk.outbox.clone());
         let named: Vec<(Arc<Trigger>, bool)> =
             self.watches.iter().map(|watch| (watch.trigger.clone(), watch.silent)).collect();
+        let moment = Moment { at: evaluated_at, recorded: wall, reason: news.reason, causes: news.causes.clone() };
         let appended = desk.db.write_blocking("mining.fire", move |tx| {
             let mut appended = Vec::new();
             if !tables::move_on(tx, &model, &progress, through, at, !is_last)? {
                 return Err(Error::Overtaken { model: model.clone() });
             }
+            if moment.reason == Reason::SetBack {
+                tables::untime(tx, &model)?;
+            }
             for (place, part) in &closure {
                 let (trigger, silent) = &named[*place];
+                tables::move_episodes(tx, (&model, &trigger.id), part, *silent, &moment)?;
                 tables::leave(tx, &model, &trigger.id, &part.leaves)?;
                 tables::displace(tx, &model, &trigger.id, &part.displaced)?;
                 tables::enter(tx, &model, &trigger.id, &part.enters, evaluated_at, *silent)?;

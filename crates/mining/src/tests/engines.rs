@@ -1,5 +1,6 @@
 //! What is stored, on every database engine.
 
+use base::Timestamp;
 use base::db::{Control, Db};
 use base::testing;
 use pools::{DataModelId, Piece};
@@ -7,10 +8,11 @@ use pools::{DataModelId, Piece};
 use super::triggers::{CHANGED, EVENTS, STUCK, keyed, one_trigger};
 use super::{House, MIGRATIONS, actor, at, model, rows};
 use crate::clock::ProcessClock;
+use crate::episodes::{Ending, Window};
 use crate::knowledge_model::Source;
-use crate::matched_set::{Enter, Standing};
+use crate::matched_set::{Difference, Enter, Standing};
 use crate::ports::Reason;
-use crate::tables;
+use crate::tables::{self, Moment};
 use crate::trigger::Noted;
 use crate::views::ModelSummary;
 
@@ -85,7 +87,7 @@ fn matched_sets_remember_episodes_and_who_made_room() {
         let write = db.write("test", move |tx| {
             let note =
                 |logic: &str| [Noted { id: "T".into(), logic: logic.into(), fire_existing: true, fire_changed: false }];
-            tables::put_triggers(tx, "p.km", &note("a"))?;
+            tables::put_triggers(tx, "p.km", &note("a"), (Timestamp::EPOCH, Timestamp::EPOCH))?;
             assert_eq!(tables::trigger(tx, "p.km", "T")?, (false, 0));
             let enter = |identifier: &str, episode| Enter {
                 identifier: identifier.into(),
@@ -109,12 +111,63 @@ fn matched_sets_remember_episodes_and_who_made_room() {
             assert_eq!(matched, ["1", "3"]);
             assert_eq!(tables::fired(tx)?, 4);
 
-            tables::put_triggers(tx, "p.km", &note("b"))?;
+            tables::put_triggers(tx, "p.km", &note("b"), (Timestamp::EPOCH, Timestamp::EPOCH))?;
             assert_eq!(tables::trigger(tx, "p.km", "T")?, (true, 4), "another logic starts silently");
             tables::end_silence(tx, "p.km")?;
-            tables::put_triggers(tx, "p.km", &[])?;
+            tables::put_triggers(tx, "p.km", &[], (Timestamp::EPOCH, Timestamp::EPOCH))?;
             let stored = tables::stored(tx, "p.km", "T")?;
             assert!(stored.values().all(|stored| stored.standing == Standing::Out), "it is gone");
+            Ok::<_, base::db::Error>(())
+        });
+        write.await.expect("a write");
+    });
+}
+
+#[test]
+fn episodes_end_once_and_the_first_that_ended_are_forgotten() {
+    on_every_engine(async |db| {
+        let moment = |minute: i64, reason| Moment {
+            at: Timestamp::from_millis(60_000 * minute),
+            recorded: Timestamp::from_millis(60_000 * minute),
+            reason,
+            causes: base::Causes::NONE,
+        };
+        let own = ("p.km", "T");
+        let write = db.write("test", move |tx| {
+            let last = i64::try_from(tables::EPISODES_KEPT).expect("a few") + 9;
+            for number in 0..=last {
+                let enter = Enter {
+                    identifier: "1".into(),
+                    episode: number as u64,
+                    typed: "1".into(),
+                    fields: Vec::new(),
+                    quiet: false,
+                    reason: Reason::Data,
+                };
+                let enters = Difference { enters: vec![enter], ..Difference::default() };
+                tables::move_episodes(tx, own, &enters, number == 0, &moment(2 * number, Reason::Data))?;
+                tables::move_episodes(tx, own, &enters, false, &moment(2 * number, Reason::Data))?;
+                if number == last {
+                    break;
+                }
+                // Time went back; whoever leaves twice has left once.
+                let leaves = Difference { leaves: vec!["1".into(), "2".into()], ..Difference::default() };
+                tables::move_episodes(tx, own, &leaves, false, &moment(2 * number - 1, Reason::Time))?;
+                tables::move_episodes(tx, own, &leaves, false, &moment(2 * number + 1, Reason::Data))?;
+            }
+            tables::untime(tx, "p.km")?;
+            let (counts, forgotten) = tables::episode_counts(tx, own)?.expect("it had some");
+            assert_eq!((counts.entered, counts.found, counts.open), (last as u64, 1, 1));
+            assert_eq!(counts.ended.into_iter().collect::<Vec<_>>(), [(Ending::Time, last as u64)]);
+            let known = tables::episodes(tx, own, &Window::default(), 1_000)?;
+            // Each pass counts two that leave, twice; of the numbers the last are kept.
+            let first = known.last().expect("some are kept");
+            assert!(forgotten.is_some_and(|at| at < first.entered_at));
+            assert!(known.len() as u64 <= tables::EPISODES_KEPT + 1);
+            assert!(known.iter().all(|episode| episode.end.is_none_or(|end| end.at >= episode.entered_at)));
+            assert_eq!((known[0].number, known[0].timed, known[1].timed), (last as u64, false, true));
+            let window = Window { from: Some(known[2].entered_at), to: Some(known[0].entered_at) };
+            assert_eq!(tables::episodes(tx, own, &window, 1_000)?, known[1..3]);
             Ok::<_, base::db::Error>(())
         });
         write.await.expect("a write");

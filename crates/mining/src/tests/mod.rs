@@ -16,6 +16,7 @@ mod triggers;
 mod surveys;
 mod wishes;
 mod causes;
+mod episodes;
 mod standing;
 mod incremental;
 mod late_steps;

@@ -58,7 +58,9 @@ async fn what_was_deployed_answers_until_the_next_one_is_up() {
 #[tokio::test]
 async fn what_lies_beside_the_file_is_deployed_with_it() {
     let mut house = House::asleep(Options::default());
-    house.script("/Shared/model/score.py", "import factor\ndef times(xs):\n    return [x * factor.READ for x in xs]\n").await;
+    house
+        .script("/Shared/model/score.py", "import factor\ndef times(xs):\n    return [x * factor.READ for x in xs]\n")
+        .await;
     house.script("/Shared/model/factor.py", "READ = int(open('factor.txt').read())\n").await;
     house.script("/Shared/model/factor.txt", "3").await;
     let config = json!({ "served_entities": [{ "name": "v", "entity_name": "/Shared/model/score.py:times" }] });

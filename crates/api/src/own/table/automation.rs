@@ -4,7 +4,8 @@ use http::Method;
 
 use crate::own::{
     AnyObject, CSV, YAML, connections, data_stores, documents, flow_imports, flow_secrets, flow_versions, flows, hooks,
-    incomplete, mapping, modules, operations, package_versions, pages, run_events, runs, stream, structures, tasks,
+    incomplete, mapping, modules, operations, outcomes, package_versions, pages, run_events, runs, stream, structures,
+    tasks,
 };
 use crate::surface::Surface;
 
@@ -281,6 +282,17 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
         )
         .takes_form::<flow_versions::Remarks>()
         .gives::<flows::Published>()
+        .told(
+            Method::GET,
+            "/flows/{flow}/outcomes",
+            outcomes::of_flow,
+            (
+                "showFlowOutcomes",
+                "Tells what became of the instances whose signals start a flow, compared with the time before it.",
+            ),
+        )
+        .asks::<outcomes::Asked>()
+        .gives::<outcomes::OfFlow>()
         .told(
             Method::GET,
             "/flow-templates",

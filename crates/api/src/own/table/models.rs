@@ -4,7 +4,8 @@ use http::Method;
 
 use crate::fault::Mistake;
 use crate::own::{
-    YAML, backtests, explore, explored, flow_versions, held, models, package_versions, packages, versions, why,
+    YAML, backtests, explore, explored, flow_versions, held, models, outcomes, package_versions, packages, versions,
+    why,
 };
 use crate::surface::Surface;
 
@@ -235,6 +236,28 @@ pub(in crate::own) fn routes(surface: Surface) -> Surface {
             ("listShadows", "Lists what a trigger in shadow mode would have sent, the last 1,000."),
         )
         .gives_list::<held::SignalShown>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}/outcomes",
+            outcomes::of_trigger,
+            (
+                "showTriggerOutcomes",
+                "Tells what became of the instances of a trigger: acted on, how long until the condition went away.",
+            ),
+        )
+        .asks::<outcomes::Asked>()
+        .gives::<outcomes::OfTrigger>()
+        .told(
+            Method::GET,
+            "/models/{model}/triggers/{trigger}/episodes",
+            outcomes::episodes,
+            (
+                "listTriggerEpisodes",
+                "Lists when instances entered the set of a trigger, when and how they left, and the runs that acted on them.",
+            ),
+        )
+        .asks::<outcomes::Listed>()
+        .gives_list::<outcomes::EpisodeShown>()
         .told(
             Method::GET,
             "/models/{model}/triggers/{trigger}/why/{identifier}",
