@@ -2,14 +2,14 @@
 //!
 //! An episode begins when an instance enters the matched set and ends when it
 //! is in it no more. Both are written down in the transaction that moves the
-//! set ([`crate::live`]), so the two cannot disagree: of all episodes that ever
+//! set (`live`), so the two cannot disagree: of all episodes that ever
 //! began, those that have not ended are the set.
 //!
 //! Not every end means that the condition went away. Who makes room for others
 //! still satisfies it; a trigger that means something else, or a clock that is
 //! set back, tells nothing about the process ([`Ending`]). And the beginning of
 //! an episode that was found, when the trigger was published, is not known.
-//! [`times`] goes by what is known and says how much that is.
+//! [`times()`] goes by what is known and says how much that is.
 
 mod times;
 
