@@ -228,6 +228,13 @@ class Loop:
         )
         for row in rows:
             self.first_signals.setdefault(row["case_id"], row["flagged_at"])
+        outcomes = self.program.outcomes(MODEL, TRIGGER)
+        closed, episodes = outcomes["episodes"]["leftBy"]["chain"], outcomes["episodes"]
+        verify(
+            "the program's own tracking says the same: where the flow acted, what it did made the condition go away",
+            closed == len(acted) and outcomes["actedOn"]["succeeded"] == len(rows),
+            f"{outcomes['actedOn']['succeeded']} acted on, {episodes['left']} left, {closed} of them by the chain, {episodes['stillThere']} still there",
+        )
         self.compare(rows)
         self.flagged_in_time(
             "the play, orders on which nobody acted",

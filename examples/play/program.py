@@ -84,6 +84,10 @@ class Program:
         path = f"/api/v1/models/{quote(model)}/triggers/{quote(trigger)}/matched"
         return {match["identifier"] for match in self.client.get(path)}
 
+    def outcomes(self, model, trigger):
+        """Returns what became of the cases of a trigger: acted on, gone, gone because of what a flow did, still there."""
+        return self.client.get(f"/api/v1/models/{quote(model)}/triggers/{quote(trigger)}/outcomes")
+
     def runs(self, flow, **where):
         """Returns the runs of a flow, the newest first; `where` as in /api/v1/runs (status, text …)."""
         found, before = [], {}

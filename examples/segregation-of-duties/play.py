@@ -119,6 +119,12 @@ class Loop:
         verify("each row has all events that its order had by then", rows and all(whole), f"{sum(row['events'] for row in rows)} events with {len(rows)} rows")
         self.verify_delta(len(rows))
         self.verify_page(len(rows))
+        outcomes = self.program.outcomes(MODEL, TRIGGER)
+        verify(
+            "the program's own tracking says what became of them: each was acted on, and what was done stays done",
+            outcomes["actedOn"]["succeeded"] == len(rows) == outcomes["episodes"]["entered"] and outcomes["episodes"]["left"] == 0,
+            f"{outcomes['episodes']['entered']} entered, {outcomes['actedOn']['succeeded']} acted on, {outcomes['episodes']['left']} left; half were acted on within {outcomes['actedOn']['medianUntilRun']} ms",
+        )
         for kind, say_of in (("mail", lambda one: one["subject"]), ("message", lambda one: one["text"])):
             told = sorted(say_of(one).split(":")[0] for one in self.received(kind))
             verify(f"there is one {kind} for each violation", told == sorted(f"Order {row['case_id']}" for row in rows), f"{len(told)} of {len(rows)}")

@@ -135,6 +135,12 @@ class Loop:
         right = all((row["error_new"] < min(row["error_served"], row["error_naive"])) == (row["decision"] == "served") for row in rows)
         verify("what is served forecast later declarations better than both others", right, f"{len(rows)} decisions")
         verify("the endpoint serves the last that was better", self.served() == str(1 + len(served)), f"version {self.served()}")
+        outcomes = self.program.outcomes(MODEL, TRIGGER)
+        verify(
+            "the program's own tracking says what became of the drifts",
+            outcomes["episodes"]["entered"] == len(rows) == outcomes["actedOn"]["succeeded"],
+            f"{outcomes['episodes']['entered']} began, {outcomes['actedOn']['succeeded']} acted on, {outcomes['episodes']['left']} over",
+        )
         versions = [int(one["version"]) for one in self.asked]
         verify(
             "flows that asked were answered by the version that was served by then",

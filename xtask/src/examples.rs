@@ -29,8 +29,12 @@ pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
     }
 }
 
-/// Plays each example to its end, with the program as it was built last.
+/// Plays each example to its end, with the program as it was built last, and
+/// before that the cases that stand beside their flows.
 pub(crate) fn all() -> Result<()> {
+    let folder = root().join("examples");
+    let flows = ["action-flows", "recipes", "late-delivery/flows"].map(|name| folder.join(name));
+    crate::command::run(command(demo::program(), &["flow", "test"]).args(flows))?;
     for name in names()? {
         eprintln!("\n-- {name}");
         play(&name, &["--once"]).with_context(|| format!("the example {name}"))?;

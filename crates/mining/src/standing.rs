@@ -170,7 +170,7 @@ fn in_memory(model: &LiveModel, wall: Timestamp) -> InMemory {
     let triggers = model.watches.iter().zip(&model.paces).map(|(watch, pace)| TriggerInMemory {
         id: watch.trigger.id.clone(),
         next_deadline: deadline(watch.next_deadline()),
-        rests_until: (watch.stale.is_some() || watch.surveyed_by.is_some()).then_some(watch.rests_until.max(wall)),
+        rests_until: (watch.stale.is_some() || watch.is_surveyed()).then_some(watch.rests_until.max(wall)),
         waiting: watch.waiting(),
         sends_at: pace.next(&watch.trigger.wishes.caps, wall),
     });

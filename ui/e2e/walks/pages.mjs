@@ -76,6 +76,7 @@ const FILLED = [
   ["model-versions", "/models/:model", () => `/models/${MODEL}?tab=versions`],
   ["model-unpublished", "/models/:model", () => "/models/purchase-to-pay.rework"],
   ["trigger-fired", "/models/:model/triggers/:trigger", () => `/models/${MODEL}/triggers/LONG_WAIT`],
+  ["trigger-outcomes", "/models/:model/triggers/:trigger", () => `/models/${MODEL}/triggers/LONG_WAIT?tab=outcomes`],
   ["trigger-matched", "/models/:model/triggers/:trigger", () => `/models/${MODEL}/triggers/LONG_WAIT?tab=matched`],
   ["trigger-held", "/models/:model/triggers/:trigger", () => `/models/${MODEL}/triggers/LONG_WAIT?tab=held`],
   ["trigger-shadows", "/models/:model/triggers/:trigger", () => `/models/${MODEL}/triggers/LONG_WAIT?tab=shadows`],

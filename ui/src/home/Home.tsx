@@ -5,6 +5,7 @@ import { ApiError } from "../api/client";
 import { readStatus, type Status } from "../api/status";
 import { When } from "../kit/When";
 import { Now } from "./Now";
+import { Outcomes } from "./Outcomes";
 import { Station } from "./Station";
 import { useRecent } from "./useRecent";
 
@@ -25,9 +26,9 @@ export function Home({ onRefused }: { onRefused: () => void }) {
   }
 
   return (
-    <section aria-labelledby="home-title">
+    <section className="home" aria-labelledby="page-title">
       <div className="title-row">
-        <h1 id="home-title">The loop</h1>
+        <h1 id="page-title">The loop</h1>
         <p className="muted" role="status">
           {status.data === undefined ? null : error === null ? (
             <>
@@ -86,7 +87,12 @@ function Loop({ status }: { status: Status }) {
         />
       </ol>
       <p className="muted back">… and the answers of the runs come back as rows.</p>
-      {status.rowsIn === 0 && allRuns === 0 ? <NothingYet /> : <Now />}
+      {status.rowsIn === 0 && allRuns === 0 ? <NothingYet /> : (
+        <>
+          <Now />
+          <Outcomes />
+        </>
+      )}
     </>
   );
 }

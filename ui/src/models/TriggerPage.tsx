@@ -13,6 +13,7 @@ import { useAct } from "../kit/useAct";
 import { When } from "../kit/When";
 import { NewSubscriptionDialog } from "../subscriptions/NewSubscriptionDialog";
 import { triggers, type Signal } from "./api";
+import { OutcomesTab } from "./OutcomesTab";
 import { useModelName } from "./useModelName";
 import { valueInWords } from "./values";
 import { WhyTab } from "./WhyTab";
@@ -57,6 +58,7 @@ export default function TriggerPage() {
               onOpen={(id) => setTab(id === "fired" ? null : id)}
               tabs={[
                 { id: "fired", name: "Fired events", content: <Fired model={model} trigger={trigger} names={new Map(all.fields.map(({ id, name }) => [id, name ?? id]))} /> },
+                { id: "outcomes", name: "Outcomes", content: <OutcomesTab model={model} trigger={trigger} /> },
                 { id: "matched", name: "Match now", content: <Matched model={model} trigger={trigger} /> },
                 { id: "held", name: `Held (${all.held})`, content: <Held model={model} trigger={trigger} /> },
                 { id: "shadows", name: "Shadows", content: <Shadows model={model} trigger={trigger} /> },

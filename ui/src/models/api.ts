@@ -1,6 +1,7 @@
 // Knowledge models, their triggers, and what the process looks like.
 
 import { json, send, type Of } from "../api/client";
+import type { FlowOutcomes, TriggerEpisode, TriggerOutcomes } from "./outcomes";
 
 export type Model = Of<"Model">;
 export type TriggerState = Of<"TriggerState">;
@@ -54,6 +55,8 @@ export const triggers = {
     json<Of<"HeldPage">>("GET", of(model, trigger, "/held")),
   release: (model: string, trigger: string) => json<Of<"Settled">>("POST", of(model, trigger, "/held/release"), {}),
   drop: (model: string, trigger: string) => json<Of<"Settled">>("POST", of(model, trigger, "/held/drop"), {}),
+  outcomes: (model: string, trigger: string) => json<TriggerOutcomes>("GET", of(model, trigger, "/outcomes")),
+  episodes: (model: string, trigger: string, limit: number) => json<TriggerEpisode[]>("GET", of(model, trigger, `/episodes?limit=${limit}`)),
   why: (model: string, trigger: string, identifier: string) => json<Why>("GET", of(model, trigger, `/why/${part(identifier)}`)),
   events: (model: string, trigger: string, after: number, limit: number) =>
     json<Of<"Tail">>("GET", `/api/v1/triggers/${part(model)}/${part(trigger)}/events?after=${after}&limit=${limit}`),
@@ -63,3 +66,6 @@ export const triggers = {
     return triggers.events(model, trigger, Math.max(0, head - count), count);
   },
 };
+
+/** What became of the cases on which a flow could act, for each trigger that it listens to. */
+export const readFlowOutcomes = (flow: string) => json<FlowOutcomes>("GET", `/api/v1/flows/${part(flow)}/outcomes`);

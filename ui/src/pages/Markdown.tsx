@@ -6,11 +6,19 @@ import { Fragment, type ReactNode } from "react";
 import { Link } from "wouter";
 import { marked, type Token, type Tokens } from "marked";
 
-/** Headings stand below the title of the page. */
 const HEADINGS = ["h2", "h3", "h4", "h5", "h6", "h6"] as const;
 
 export function Markdown({ text }: { text: string }) {
-  return <div className="markdown">{blocks(marked.lexer(text))}</div>;
+  const tokens = marked.lexer(text);
+  // The highest headings stand right below the title of the page, whatever their number is.
+  const depths = tokens.map((token) => (token.type === "heading" ? (token as Tokens.Heading).depth : 6));
+  const highest = Math.min(...depths, 6);
+  return <div className="markdown">{each(tokens, (token) => (token.type === "heading" ? heading(token as Tokens.Heading, highest) : block(token)))}</div>;
+}
+
+function heading({ depth, tokens }: Tokens.Heading, highest: number): ReactNode {
+  const Heading = HEADINGS[depth - highest] ?? "h6";
+  return <Heading>{inlines(tokens)}</Heading>;
 }
 
 const each = (tokens: Token[], draw: (token: Token) => ReactNode) => tokens.map((token, place) => <Fragment key={place}>{draw(token)}</Fragment>);
@@ -19,10 +27,8 @@ const inlines = (tokens: Token[] | undefined) => each(tokens ?? [], inline);
 
 function block(token: Token): ReactNode {
   switch (token.type) {
-    case "heading": {
-      const Heading = HEADINGS[(token as Tokens.Heading).depth - 1] ?? "h6";
-      return <Heading>{inlines(token.tokens)}</Heading>;
-    }
+    case "heading":
+      return heading(token as Tokens.Heading, 1);
     case "paragraph":
       return <p>{inlines(token.tokens)}</p>;
     case "blockquote":

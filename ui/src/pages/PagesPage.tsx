@@ -22,7 +22,7 @@ export default function PagesPage() {
               </p>
             </Empty>
           ) : (
-            <div className="table-frame" role="region" aria-label="Pages" tabIndex={0}>
+            <div className="table-frame" role="region" aria-label="All pages" tabIndex={0}>
               <table className="list">
                 <thead>
                   <tr>

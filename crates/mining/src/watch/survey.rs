@@ -99,6 +99,11 @@ impl Watch {
         Some(Survey { ticket, watch, figures, at, news, began })
     }
 
+    /// Tells whether it waits for a survey that goes on.
+    pub(crate) fn is_surveyed(&self) -> bool {
+        self.surveyed_by.is_some()
+    }
+
     /// Tells whether it waits for this survey.
     pub(crate) fn waits_for(&self, ticket: &Ticket) -> bool {
         self.surveyed_by.as_ref() == Some(ticket)
