@@ -4,6 +4,7 @@
 import { Link } from "wouter";
 import { useQuery } from "@tanstack/react-query";
 
+import { useFlowName } from "../flows/useFlowName";
 import { Empty } from "../kit/Empty";
 import { Read } from "../kit/Read";
 import { When } from "../kit/When";
@@ -30,12 +31,12 @@ export function OutcomesTab({ model, trigger }: Props) {
             <p>Here it is said of each case whether a flow acted on it, and how long it took until the condition went away.</p>
           </Empty>
         ) : (
-          <>
+          <div className="models-outcomes">
             <p className="models-lead">{outcomesSentence(all)}</p>
             <Compared all={all} />
             <Acted all={all} />
             <Read query={episodes}>{(latest) => <Episodes model={model} latest={latest} />}</Read>
-          </>
+          </div>
         )
       }
     </Read>
@@ -81,6 +82,7 @@ function Compared({ all }: { all: TriggerOutcomes }) {
 }
 
 function Acted({ all: { actedOn, flows } }: { all: TriggerOutcomes }) {
+  const nameOf = useFlowName();
   const counts: [string, number][] = [
     ["succeeded", actedOn.succeeded],
     ["with warnings", actedOn.warning],
@@ -102,7 +104,7 @@ function Acted({ all: { actedOn, flows } }: { all: TriggerOutcomes }) {
       {flows.map(({ flow, since }, place) => (
         <span key={flow}>
           {place > 0 && ", "}
-          <Link href={`/flows/${flow}`}>{flow}</Link> has listened since <When at={since} />
+          <Link href={`/flows/${flow}`}>{nameOf(flow)}</Link> has listened since <When at={since} />
         </span>
       ))}
       . {told.length === 0 ? "No run has begun with its signals." : `Runs: ${told.join(", ")}.`}
