@@ -31,7 +31,7 @@ STEP = timedelta(hours=12)
 CONNECTOR_BREAKS = datetime(2011, 9, 20)
 PLAY_ENDS = datetime(2011, 10, 13)
 # The first training waits for pip, which downloads scikit-learn.
-TRAINED_SECONDS = 240
+TRAINED_SECONDS = 600
 
 
 class Loop:
@@ -135,7 +135,7 @@ class Loop:
         self.pushed()
         self.program.set_clock(MODEL, zulu(now))
         until("nobody's time has come that was not looked at", lambda: self.next_deadline() > now)
-        until("every signal's run has ended", self.nothing_under_way, deadline=60)
+        until("every signal's run has ended", self.nothing_under_way, deadline=180)
         # What the flow has changed is told before time goes on.
         self.pushed()
         self.verify_those_that_moved()
@@ -146,7 +146,7 @@ class Loop:
                 raise RuntimeError(f"the connector has ended: {self.connector.last_words()}")
             return self.orders.get("/outbox")["waiting"] == 0
 
-        until("the connector has pushed the outbox", nothing_waits, deadline=60)
+        until("the connector has pushed the outbox", nothing_waits, deadline=180)
 
     def next_deadline(self):
         state = self.program.client.get(f"/api/v1/models/{MODEL}/state")

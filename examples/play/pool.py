@@ -33,7 +33,7 @@ class Pool:
         for chunk in in_chunks(content):
             self.client.upload(f"{job}/chunks/upserted", f"{table}.csv", chunk)
         self.client.post(job, **headers)
-        ended = until(f"the push into {table} has ended", lambda: self.ended(job), deadline=60)
+        ended = until(f"the push into {table} has ended", lambda: self.ended(job), deadline=180)
         if ended["status"] != "DONE":
             raise RuntimeError(f"the push into {table} ended as {ended['status']}: {ended.get('logs')}")
         return ended

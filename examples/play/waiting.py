@@ -9,7 +9,7 @@ class NotInTime(Exception):
     """Something did not become true before its deadline."""
 
 
-def until(what, look, deadline=30, seen=None):
+def until(what, look, deadline=120, seen=None):
     """Looks until `look` returns something true, and returns that.
 
     `what` says in words what is waited for. After `deadline` seconds the wait

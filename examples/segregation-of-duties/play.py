@@ -60,7 +60,7 @@ class Loop:
         # What happened in between is known at its end.
         self.program.set_clock(MODEL, zulu(end))
         self.push(zulu(begin), zulu(end))
-        until("every signal's run has ended", self.nothing_under_way, deadline=100, seen=lambda: self.program.runs(FLOW))
+        until("every signal's run has ended", self.nothing_under_way, deadline=240, seen=lambda: self.program.runs(FLOW))
         for kind in ("mail", "message"):
             until(f"each {kind} has arrived", lambda: len(self.received(kind)) >= self.signals())
 
@@ -75,7 +75,7 @@ class Loop:
         run = self.program.workspace.post("/api/2.1/jobs/run-now", {"job_id": job, "job_parameters": given})["run_id"]
         ended = until(
             "the job has run again",
-            lambda: next((one for one in self.program.job_runs(job) if one["run_id"] == run and one["state"].get("result_state")), None), deadline=60,
+            lambda: next((one for one in self.program.job_runs(job) if one["run_id"] == run and one["state"].get("result_state")), None), deadline=180,
         )
         after = (self.signals(), len(self.violations()))
         self.play.verify(
@@ -145,7 +145,7 @@ class Loop:
                     added.pop(one["remove"]["path"], None)
             return sum(added.values())
 
-        until("the rows of the audit table have come to rest", lambda: logs() and rows_at_rest() == count, deadline=60, seen=lambda: logs() and rows_at_rest())
+        until("the rows of the audit table have come to rest", lambda: logs() and rows_at_rest() == count, deadline=180, seen=lambda: logs() and rows_at_rest())
         self.play.verify("the audit table is a Delta table with these rows", rows_at_rest() == count, f"{rows_at_rest()} rows in its log of {len(logs())} commits")
 
     def verify_page(self, count):

@@ -26,7 +26,7 @@ MODEL, TRIGGER, FLOW, ASKING = "variant-drift.declarations", "VARIANT_DRIFT", "r
 JOB, ENDPOINT, TABLE = "variant-drift-retrain", "payment-forecast", "DeclarationEvents"
 HISTORY_ENDS, PLAY_ENDS = datetime(2017, 7, 15), datetime(2018, 3, 1)
 # The first training waits for pip, which downloads scikit-learn.
-TRAINED_SECONDS = 240
+TRAINED_SECONDS = 600
 ENDED = ("TERMINATED", "INTERNAL_ERROR", "SKIPPED")
 
 
@@ -102,10 +102,10 @@ class Loop:
         before = self.signals()
         self.program.set_clock(MODEL, zulu(end))
         self.push(zulu(begin), zulu(end))
-        until(f"the trigger has looked at what came until {end:%Y-%m-%d}", self.looked, deadline=60)
+        until(f"the trigger has looked at what came until {end:%Y-%m-%d}", self.looked, deadline=180)
         for _ in range(self.signals() - before):
             say(f"{end:%Y-%m-%d}: the variants have drifted")
-        until("every signal's run has ended", self.nothing_under_way, deadline=120, seen=lambda: self.program.runs(FLOW))
+        until("every signal's run has ended", self.nothing_under_way, deadline=240, seen=lambda: self.program.runs(FLOW))
 
     def looked(self):
         """The trigger looks at everything in the background: it has a commit that it saw last."""

@@ -68,7 +68,7 @@ def run_lots(play, program):
     lots = -(-DELIVERIES // LOT)
     for _ in range(lots):
         run = program.client.call("POST", f"/api/v1/flows/{FLOW}/run?with=waiting")["id"]
-        until("the run has ended", lambda: program.client.get(f"/api/v1/runs/{run}?operations=false")["state"] == "ended", deadline=60)
+        until("the run has ended", lambda: program.client.get(f"/api/v1/runs/{run}?operations=false")["state"] == "ended", deadline=180)
     runs = program.runs(FLOW)
     took = [len(program.client.get(f"/api/v1/runs/{run['id']}?operations=false")["input"]) for run in reversed(runs)]
     succeeded = [run for run in runs if run["status"] == "success"]
@@ -108,7 +108,7 @@ def look(play, pool):
         days = pool.sql('SELECT * FROM "DeliveriesPerDay" ORDER BY day')
         return days if sum(row["deliveries"] for row in days) == DELIVERIES else None
 
-    days = until("the data job has counted them by day", counted, deadline=60)
+    days = until("the data job has counted them by day", counted, deadline=180)
     play.verify("the data job that follows the table has counted them", len(days) == DAYS, f"{len(days)} days")
 
 
