@@ -1,5 +1,7 @@
 //! The examples, each a closed loop with a driver of its own.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::command::{command, find, root};
@@ -30,11 +32,13 @@ pub(crate) fn run(name: Option<&str>, passed_on: &[String]) -> Result<()> {
 }
 
 /// Plays each example to its end, with the program as it was built last, and
-/// before that the cases that stand beside their flows.
+/// before that the cases that stand beside their flows, and the tests of the
+/// order system.
 pub(crate) fn all() -> Result<()> {
     let folder = root().join("examples");
     let flows = ["action-flows", "recipes", "late-delivery/flows"].map(|name| folder.join(name));
     crate::command::run(command(demo::program(), &["flow", "test"]).args(flows))?;
+    crate::command::run(command(python()?, &["test_source_system.py"]).current_dir(folder.join("source-system")))?;
     for name in names()? {
         eprintln!("\n-- {name}");
         play(&name, &["--once"]).with_context(|| format!("the example {name}"))?;
@@ -43,12 +47,15 @@ pub(crate) fn all() -> Result<()> {
 }
 
 fn play(name: &str, asked: &[&str]) -> Result<()> {
-    let python = find(&["python3"], &[]).ok_or_else(|| anyhow!("python3 is missing"))?;
     let driver = root().join("examples").join(name).join("play.py");
     let driver = driver.to_string_lossy();
     let mut words = vec![&*driver];
     words.extend(asked);
-    crate::command::run(command(python, &words).arg("--program").arg(demo::program()))
+    crate::command::run(command(python()?, &words).arg("--program").arg(demo::program()))
+}
+
+fn python() -> Result<PathBuf> {
+    find(&["python3"], &[]).ok_or_else(|| anyhow!("python3 is missing"))
 }
 
 /// The folders that have a driver, by name.
