@@ -20,7 +20,7 @@ DOUBT = 5
 VIOLATIONS = """
     CREATE TABLE IF NOT EXISTS {schema}.AuditViolations (
         violation_id STRING, case_id STRING, who STRING, first_duty STRING, second_duty STRING, created_at TIMESTAMP,
-        approved_at TIMESTAMP, seen_at TIMESTAMP, events BIGINT, context STRING
+        approved_at TIMESTAMP, seen_at TIMESTAMP, signal STRING, events BIGINT, context STRING
     ) USING DELTA
 """
 SCORES = """
@@ -35,7 +35,7 @@ EVENTS = """
 LOG = """
     INSERT INTO {schema}.AuditViolations
     SELECT :violation_id, :case_id, :who, :first_duty, :second_duty, CAST(:created_at AS TIMESTAMP),
-           CAST(:approved_at AS TIMESTAMP), CAST(:seen_at AS TIMESTAMP), CAST(:events AS BIGINT), :context
+           CAST(:approved_at AS TIMESTAMP), CAST(:seen_at AS TIMESTAMP), :signal, CAST(:events AS BIGINT), :context
     WHERE NOT EXISTS (SELECT 1 FROM {schema}.AuditViolations WHERE violation_id = :violation_id)
 """
 # Each approval of the last days, and whether whoever approved had created the order.
@@ -70,9 +70,15 @@ def score(own, approvals):
     return round(100 * own / (approvals + DOUBT), 1)
 
 
+def standing(who, worst):
+    """Says where somebody stands. An approval may come to be known when it is no longer recent."""
+    place = next((place for place, (name, _) in enumerate(worst, 1) if name == who), None)
+    return f"place {place} of {len(worst)} who approved" if place else "no approval in these days"
+
+
 def main():
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("--schema", "--case-id", "--who", "--seen-at"):
+    for name in ("--schema", "--case-id", "--who", "--seen-at", "--signal"):
         flags.add_argument(name, required=True)
     asked = flags.parse_args()
     lake = Lake()
@@ -88,7 +94,8 @@ def main():
     created, approved = violation_of(events, asked.who)
     sql(
         LOG, violation_id=f"{asked.case_id}/{asked.who}", case_id=asked.case_id, who=asked.who, first_duty=FIRST_DUTY,
-        second_duty=SECOND_DUTY, created_at=created, approved_at=approved, seen_at=asked.seen_at, events=len(events),
+        second_duty=SECOND_DUTY, created_at=created, approved_at=approved, seen_at=asked.seen_at, signal=asked.signal,
+        events=len(events),
         context=json.dumps(events),
     )
     print(f"order {asked.case_id}: {asked.who} created it at {created} and approved it at {approved}; {len(events)} events are logged with it")
@@ -106,7 +113,7 @@ def main():
         print(f"  {value:5.1f} {who}")
     print(json.dumps({
         "created_at": created, "approved_at": approved, "events": len(events), "score": scores.get(asked.who, 0),
-        "place": [who for who, _ in worst].index(asked.who) + 1, "people": len(worst), "transactions": len(approvals),
+        "standing": standing(asked.who, worst), "transactions": len(approvals),
     }))
 
 
