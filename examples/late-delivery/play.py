@@ -228,6 +228,8 @@ class Loop:
         )
         for row in rows:
             self.first_signals.setdefault(row["case_id"], row["flagged_at"])
+        for line in self.program.command("outcomes", MODEL, TRIGGER).splitlines():
+            say(f"     {line}")
         outcomes = self.program.outcomes(MODEL, TRIGGER)
         closed, episodes = outcomes["episodes"]["leftBy"]["chain"], outcomes["episodes"]
         verify(

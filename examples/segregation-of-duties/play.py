@@ -131,6 +131,8 @@ class Loop:
         verify("each row has all events that its order had by then", rows and all(whole), f"{sum(row['events'] for row in rows)} events with {len(rows)} rows")
         self.verify_delta(rows)
         self.verify_page(rows)
+        for line in self.program.command("outcomes", MODEL, TRIGGER).splitlines():
+            say(f"     {line}")
         outcomes = self.program.outcomes(MODEL, TRIGGER)
         verify(
             "the program's own tracking says what became of them: each was acted on, and what was done stays done",

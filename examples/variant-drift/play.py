@@ -135,6 +135,8 @@ class Loop:
         right = all((row["error_new"] < min(row["error_served"], row["error_naive"])) == (row["decision"] == "served") for row in rows)
         verify("what is served forecast later declarations better than both others", right, f"{len(rows)} decisions")
         verify("the endpoint serves the last that was better", self.served() == str(1 + len(served)), f"version {self.served()}")
+        for line in self.program.command("outcomes", MODEL, TRIGGER).splitlines():
+            say(f"     {line}")
         outcomes = self.program.outcomes(MODEL, TRIGGER)
         verify(
             "the program's own tracking says what became of the drifts",

@@ -235,7 +235,7 @@ impl Application<'_> {
         }
         self.target.main.put_text(&path, "application/yaml", text).await?;
         if let Some(clock) = &model.clock {
-            self.target.main.post(&format!("{path}/clock"), clock).await?;
+            self.target.main.post(&format!("{path}/clock"), &self.fill(clock)?).await?;
         }
         if model.publish {
             let publication = self.target.main.post(&format!("{path}/publish"), &json!({})).await?;

@@ -13,6 +13,7 @@ mod runs;
 mod hooks;
 mod memory;
 mod models;
+mod outcomes;
 mod explore;
 mod measure;
 mod explain;
@@ -82,6 +83,7 @@ enum Verb {
     Models(models::ModelsFlags),
     Triggers(models::TriggersFlags),
     Held(models::HeldFlags),
+    Outcomes(outcomes::OutcomesFlags),
     Map(explore::MapFlags),
     Variants(explore::VariantsFlags),
     Cases(measure::CasesFlags),
@@ -237,6 +239,7 @@ impl Arguments {
             Verb::Models(flags) => models::run_models(flags).await,
             Verb::Triggers(flags) => models::run_triggers(flags).await,
             Verb::Held(flags) => models::run_held(flags).await,
+            Verb::Outcomes(flags) => outcomes::run_outcomes(flags).await,
             Verb::Map(flags) => explore::run_map(flags).await,
             Verb::Cases(flags) => measure::run_cases(flags).await,
             Verb::Throughput(flags) => measure::run_throughput(flags).await,
