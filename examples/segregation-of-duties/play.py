@@ -63,6 +63,8 @@ class Loop:
         # What happened in between is known at its end.
         self.program.set_clock(MODEL, zulu(end))
         self.push(zulu(begin), zulu(end))
+        # Before that nobody knows how many signals there are.
+        until("the trigger has looked at it", self.looked)
         until("every signal's run has ended", self.nothing_under_way, deadline=240, seen=lambda: self.program.runs(FLOW))
         for kind in ("mail", "message"):
             until(f"each {kind} has arrived", lambda: len(self.received(kind)) >= self.signals())
